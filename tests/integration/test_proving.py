@@ -88,6 +88,23 @@ async def test_what_the_view_of_an_account_leaves_out_is_not_told_with_what_it_s
         await run_import(settings_for(sandbox.facts(), sqlite_url, docebo_url=url), rows=ROWS)
 
 
+async def test_a_day_that_is_shown_in_another_form_is_told_as_that(sandbox, sqlite_url):
+    def day_first(call: Call, answer: Any) -> Any:
+        if re.fullmatch(r"/manage/v1/user/\d+", call.path) and call.method == "GET":
+            answer["data"]["user_data"]["expiration"] = "31/05/2099"
+            return answer
+        return None
+
+    rows = {"ATTRIBUTES": 'email, first_name, last_name, expiration_date = "2099-05-31"'}
+    with (
+        between(sandbox.docebo_url, changed=day_first) as url,
+        pytest.raises(
+            Unproven, match=r"expiration_date as it was sent \(expiration_date: Docebo shows the same day in"
+        ),
+    ):
+        await run_import(settings_for(sandbox.facts(), sqlite_url, docebo_url=url), rows=rows)
+
+
 async def test_the_account_that_proved_it_is_told_with_its_person(sandbox, sqlite_url):
     with pytest.raises(Unproven):
         await imported(sandbox, sqlite_url, ignored="firstname")

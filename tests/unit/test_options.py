@@ -3,7 +3,7 @@
 import pytest
 
 from slack_docebo.domain.formulas import OneSource
-from slack_docebo.domain.options import YES_OR_NO, Dates, Options
+from slack_docebo.domain.options import YES_OR_NO, Dates, Options, is_day_written_otherwise
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.rules import NOT_HELD, AttributeRule, Shortfall
 
@@ -72,3 +72,14 @@ def test_what_an_attribute_cannot_hold_is_told_from_what_slack_does_not_say():
     assert rule.shortfall(SourceUser("U1", "T1", title="Senior")) is None
     assert rule.shortfall(SourceUser("U1", "T1")) is None
     assert AttributeRule("field_3", OneSource("title")).shortfall(SourceUser("U1", "T1", title="Admiral")) is None
+
+
+@pytest.mark.parametrize(
+    ("shown", "is_it"),
+    [
+        *((shown, True) for shown in ("31/05/2026", "05/31/2026", "31.5.2026", "31-05-2026", "31/05/2026 00:00")),
+        *((shown, False) for shown in ("", "2026-05-31", "30/05/2026", "31/05/2025", "31/05/20261", "no day")),
+    ],
+)
+def test_the_same_day_is_known_in_another_form(shown, is_it):
+    assert is_day_written_otherwise("2026-05-31", shown) is is_it

@@ -9,6 +9,7 @@ from typing import Self
 from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.names import clean, folded
 
+_OTHERWISE = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})(?!\d)", re.ASCII)
 _DAY = re.compile(r"\s*(\d{4}-\d\d-\d\d)(?:[T\s]|$)", re.ASCII)
 
 
@@ -64,6 +65,16 @@ class Dates:
     def named(self, value: str) -> str | None:
         """Return *value* in Docebo's form; None where it is no day."""
         return self.id(value) or None
+
+
+def is_day_written_otherwise(sent: str, shown: str) -> bool:
+    """Tell whether *shown* is the day that was *sent* as 2026-05-31, in a form like 31/05/2026 or 05/31/2026."""
+    found = _OTHERWISE.match(shown)
+    if not found or Dates().id(sent) != sent:
+        return False
+    year, month, day = map(int, sent.split("-"))
+    first, second, last = map(int, found.groups())
+    return last == year and sorted((first, second)) == sorted((month, day))
 
 
 Values = Options | Dates | Branches  # that one attribute can hold

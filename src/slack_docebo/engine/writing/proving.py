@@ -12,6 +12,7 @@ from dataclasses import replace
 from slack_docebo.domain.attributes import current_value
 from slack_docebo.domain.dialect import PROVEN
 from slack_docebo.domain.operations import NOT_SHOWN_YET, Kind, Operation, Outcome
+from slack_docebo.domain.options import is_day_written_otherwise
 from slack_docebo.domain.people import Account, View
 from slack_docebo.domain.proof import (
     CREDENTIALS,
@@ -43,6 +44,7 @@ NO_BRANCH = (
     "if this is so for everybody, the platform may want a branch for new accounts: set SLACK | DESTINATION_BRANCH"
 )
 MANDATORY = "or an additional field that is mandatory there: `slack-docebo doctor` names those that no rule fills"
+ANOTHER_FORM = "Docebo shows the same day in another form, like 31/12/2026, and days are read like 2026-12-31"
 OTHERWISE = "set SLACK | PROVISION_SLACK_USER_DATA to false, and report it"
 
 
@@ -189,7 +191,7 @@ class Prover:
             seen = [view.account]
         unlike = not_shown(operation, seen)
         if otherwise := [name for name in unlike if any(current_value(account, name) for account in seen)]:
-            return self._unlike(otherwise)
+            return self._unlike(otherwise, operation, seen)
         is_searched = not operation.changes.keys().isdisjoint(CREDENTIALS)
         if unlike or is_searched or hidden(operation, seen):  # a view leaves out what a listing shows
             found = await self._found(operation, seen)
@@ -200,8 +202,9 @@ class Prover:
                     "Docebo's search does not find it by its address within a minute: run again later; if it stays, report"
                     " it, for people who join could not be recognised"
                 )
-            unlike = not_shown(operation, [*seen, *found])
-        return self._unlike(unlike) if unlike else ""
+            seen += found
+            unlike = not_shown(operation, seen)
+        return self._unlike(unlike, operation, seen) if unlike else ""
 
     async def _found(self, operation: Operation, seen: Sequence[Account]) -> list[Account]:
         """Return the account as a search for its address shows it, within a minute as it was written; else none."""
@@ -216,10 +219,16 @@ class Prover:
                 break
         return found
 
-    def _unlike(self, names: Sequence[str]) -> str:
+    def _unlike(self, names: Sequence[str], operation: Operation, seen: Sequence[Account]) -> str:
         mirrored = set(self._runtime.mirror.field_ids) if self._runtime.mirror else set()
+        days = [name for name in names if any(_is_day_written_otherwise(operation, name, one) for one in seen)]
+        told = f" ({', '.join(days)}: {ANOTHER_FORM})" if days else ""
         row = "MIRROR_FIELDS" if any(field_id_of(name) in mirrored for name in names) else "ATTRIBUTES"
         return (
-            f"does not show {', '.join(names)} as it was sent: correct that in Docebo, or take it out of"
+            f"does not show {', '.join(names)} as it was sent{told}: correct that in Docebo, or take it out of"
             f" integration_settings: row SLACK | {row}"
         )
+
+
+def _is_day_written_otherwise(operation: Operation, name: str, account: Account) -> bool:
+    return is_day_written_otherwise(str(operation.changes[name]), current_value(account, name) or "")
