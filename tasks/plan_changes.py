@@ -14,14 +14,27 @@ from tasks.policies import RETRIED
 
 @task(name="Plan changes", task_run_name="Plan changes", cache_policy=NO_CACHE, **RETRIED)
 async def plan_changes(
-    runtime: Runtime, workspace: Workspace, people: SourceSnapshot, accounts: Accounts, *, trusting: bool
+    runtime: Runtime,
+    workspace: Workspace,
+    people: SourceSnapshot,
+    accounts: Accounts,
+    *,
+    trusting: bool,
+    is_trial: bool,
 ) -> str:
     """Compare both sides and return the id of the stored plan; nothing is written to Docebo.
 
     A later try makes a new plan of what was read; the one that was broken off can never be applied.
     """
     plan_id = await make_plan(
-        runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT, listed=people, trusting=trusting
+        runtime,
+        workspace,
+        people,
+        accounts,
+        kind=PlanKind.BULK_IMPORT,
+        listed=people,
+        trusting=trusting,
+        is_trial=is_trial,
     )
     get_run_logger().info("Plan %s covers %d people", plan_id, people.people)
     return plan_id

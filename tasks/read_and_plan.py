@@ -12,8 +12,13 @@ from tasks.retrieve_all_user_details import retrieve_all_user_details
 from tasks.settle_left_behind import settle_what_was_left_behind
 
 
-async def read_and_plan(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, *, verify_target: bool) -> str:
-    """Read everybody into *people* and return the id of the plan; without *verify_target* only Slack is read."""
+async def read_and_plan(
+    runtime: Runtime, workspace: Workspace, people: SourceSnapshot, *, verify_target: bool, is_trial: bool = False
+) -> str:
+    """Read everybody into *people* and return the id of the plan; without *verify_target* only Slack is read.
+
+    While it *is_trial*, of settings that are not saved, nothing but the plan is kept.
+    """
 
     async def compare() -> str:
         """Plan page by page, while the later pages of Slack are still being read."""
@@ -21,7 +26,7 @@ async def read_and_plan(runtime: Runtime, workspace: Workspace, people: SourceSn
             accounts = await retrieve_accounts(runtime)
         else:
             accounts = await retrieve_changed_accounts(runtime, workspace, people)
-        return await plan_changes(runtime, workspace, people, accounts, trusting=not verify_target)
+        return await plan_changes(runtime, workspace, people, accounts, trusting=not verify_target, is_trial=is_trial)
 
     if left_behind(runtime, PlanKind.BULK_IMPORT):
         await settle_what_was_left_behind(runtime)

@@ -22,9 +22,17 @@ from slack_docebo.storage.tables import Tables
 
 
 class Draft:
-    """A plan that is being written."""
+    """A plan that is being written; while it *is_trial*, settings are tried that are not saved, and nothing else is."""
 
-    def __init__(self, runtime: Runtime, workspace: Workspace, kind: PlanKind, *, tells_changes_only: bool) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        workspace: Workspace,
+        kind: PlanKind,
+        *,
+        tells_changes_only: bool,
+        is_trial: bool = False,
+    ) -> None:
         self.docebo = runtime.settings.docebo_url
         self.team = workspace.team
         self._begun = runtime.now()
@@ -33,6 +41,7 @@ class Draft:
         self.hurting = 0  # operations of which the account may have to be asked for right before
         self.planned = 0
         self.not_planned = set[str]()  # Slack ids of those for whom it failed
+        self.is_trial = is_trial
         self._tells_changes_only = tells_changes_only
         self._rows = 0
 

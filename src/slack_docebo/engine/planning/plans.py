@@ -64,6 +64,7 @@ async def make_plan(
     kind: PlanKind,
     listed: SourceSnapshot | None = None,
     trusting: bool = False,
+    is_trial: bool = False,
 ) -> str:
     """Plan for everybody in *people*, page by page, hold the whole against the limits, and return the plan's id.
 
@@ -77,6 +78,8 @@ async def make_plan(
     concludes nothing about those who have left. Without it, what does not fit together is noted as well: in numbers with
     the plan, one by one in a file.
 
+    While it *is_trial*, of settings that are not saved, nothing is kept of what was seen: by other settings it is nothing.
+
     Raises IncompleteRead if Slack shows somebody whom its list left out, or if to ask would take more calls than
     EVIDENCE_CALLS.
     """
@@ -84,7 +87,7 @@ async def make_plan(
     is_read, wanted = False, fields_wanted(runtime)
     while not is_read:
         unmatched, coverage = runtime.behaviour.unmatched(), Coverage()
-        draft = Draft(runtime, workspace, kind, tells_changes_only=listed is not None)
+        draft = Draft(runtime, workspace, kind, tells_changes_only=listed is not None, is_trial=is_trial)
         planner = Planner(runtime.behaviour.policy(workspace.team), accounts)
         if listed is not None and not trusting:
             planner.reopened = await to_completion(reopened, runtime, workspace.team, planner.policy, accounts)
@@ -116,11 +119,13 @@ async def make_plan(
     again |= await learn_who_is_forgotten(runtime, workspace, chain.from_iterable(listed or read))
     await to_completion(_plan_absent, runtime, planner, draft, absences, trusting, orphans)
     await to_completion(_plan_again, runtime, planner, draft, listed or read, accounts, again, trusting)
-    await to_completion(_keep_met, runtime, planner, draft)
+    if not is_trial:
+        await to_completion(_keep_met, runtime, planner, draft)
     if listed is not None:
         newcomers = await to_completion(_newcomers, runtime, draft.plan_id)
         await check_first_list(runtime, workspace.team, accounts, newcomers)
-        await to_completion(record_reads, runtime, workspace, listed, accounts, absences.hidden)
+        if not is_trial:
+            await to_completion(record_reads, runtime, workspace, listed, accounts, absences.hidden)
         listed.to_compare = planner.found.to_read_first
         facts["left_as_before"] = draft.left_as_before
         unmatched.see_accounts(accounts)
@@ -205,8 +210,9 @@ def _plan_some(
                 held_back=held_back,
             )
             draft.add(tables, operations)
-            keep_observations(tables, draft.docebo, draft.team, planner.found, now=runtime.now())
-            note_names(runtime, tables, draft.team, users)
+            if not draft.is_trial:
+                keep_observations(tables, draft.docebo, draft.team, planner.found, now=runtime.now())
+                note_names(runtime, tables, draft.team, users)
     except EVERYBODYS:
         raise
     except Exception as error:
@@ -246,7 +252,8 @@ def _plan_absent(
         back, now = absences.back(planner.policy), runtime.now()
         absent = in_grace(tables, draft.team, planner, left, now=now, read_since=runtime.begun, back=back)
         draft.add(tables, as_decided(tables, draft.team, absent))
-        keep_observations(tables, draft.docebo, draft.team, planner.found, now=runtime.now())
+        if not draft.is_trial:
+            keep_observations(tables, draft.docebo, draft.team, planner.found, now=runtime.now())
     if orphans:
         orphans.look_at_gone(absences.missing.values())
 
