@@ -141,6 +141,14 @@ def test_a_limit_that_is_no_number_of_rows_is_refused(env, store, limit):
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
 
 
+@pytest.mark.parametrize("command", ["replay", "show", "let-through"])
+def test_a_blank_id_is_refused_in_words_for_people(env, command):
+    refused = run(env, "events", command, " ")
+
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert refused.stderr.startswith("slack-docebo: no ")
+
+
 @pytest.mark.parametrize("arguments", [(), ("EvParked1", "--all")], ids=["nothing", "both"])
 def test_a_replay_of_nothing_in_particular_changes_nothing(env, inbox, arguments):
     replayed = run(env, "events", "replay", *arguments)

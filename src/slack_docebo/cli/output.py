@@ -22,11 +22,11 @@ Limit = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=MOST_SHO
 
 
 def required(advice: str) -> Callable[[object, object], None]:
-    """Return the validator of an argument that must not be blank, which says *advice* where it is."""
+    """Return the validator of an argument that must not be blank, which says *advice* where it is, and quotes no blank."""
 
     def validate(_type: object, given: object) -> None:
         if given == Path() or not str(given).strip():  # an empty path is the folder one is in
-            raise ValueError(advice)
+            raise ConfigurationError(advice)
 
     return validate
 
