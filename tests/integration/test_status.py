@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -79,6 +80,21 @@ async def test_where_everything_is_switched_off_the_page_says_that_nothing_is_wr
     assert "| Writing to Docebo | switched off in the settings |" in shown(here)
     here.runtime.behaviour = read_rows(table({**ON, "PROVISION_SLACK_USER_DATA": ""}))
     assert "| Writing to Docebo | allowed |" in shown(here)
+
+
+@ON_BOTH
+async def test_days_begin_by_the_clock_of_the_administrator(here):
+    done = await imported(here)
+    zone = "Etc/GMT+12" if datetime.now(UTC).hour < 12 else "Etc/GMT-14"  # where it is another day
+    here.runtime.behaviour = read_rows(table({**ON, "TIME_ZONE": zone}))
+
+    found = status(here.runtime)
+
+    today = datetime.now(ZoneInfo(zone)).date()
+    assert today != datetime.now(UTC).date()
+    assert {day for day, _ in found.by_day} == {today}
+    assert found.by_day[today, "created"] > 0
+    assert done.count() > 0
 
 
 @ON_BOTH

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     ColumnElement,
@@ -33,7 +34,7 @@ from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRe
 from slack_docebo.storage.schema import identity, intent
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
-from slack_docebo.storage.statements import ROWS_AT_ONCE, Among, is_postgresql, replace_mentions
+from slack_docebo.storage.statements import ROWS_AT_ONCE, Among, replace_mentions
 
 _own, _former = identity.alias("own"), identity.alias("former")
 _mapped_as = func.coalesce(operations.c.prior["slack_id"].as_string(), operations.c.slack_id)
@@ -140,10 +141,14 @@ class JournalRepository:
         row = self._connection.execute(select(*numbers)).one()
         return {change: people for change, people in zip(counts_as, row, strict=True) if people}
 
-    def people_by_day(self, docebo: str, since: datetime) -> dict[tuple[date, Kind, Outcome], int]:
-        """Count the people who were changed, or failed, *since* then, by the day in UTC."""
+    def people_by_day(
+        self, docebo: str, since: datetime, time_zone: str = "Etc/UTC"
+    ) -> dict[tuple[date, Kind, Outcome], int]:
+        """Count the people who were changed, or failed, *since* then, by the day as people in *time_zone* live it."""
         at: ColumnElement[Any] = operations.c.done_at
-        day = func.date(func.timezone("UTC", at) if is_postgresql(self._connection) else at).label("day")
+        ends = _ends_of_days(since, datetime.now(UTC), ZoneInfo(time_zone))
+        last = max(ends).isoformat()  # also of what was done by a clock that was ahead
+        day = case(*((at < end, one.isoformat()) for one, end in ends.items()), else_=last).label("day")
         query = (
             select(day, operations.c.kind, operations.c.outcome, func.count(operations.c.slack_id.distinct()))
             .join(plans, plans.c.id == operations.c.plan_id)
@@ -287,3 +292,10 @@ class JournalRepository:
             for values in (row.changes, row.before)
             if folded(address) in {folded(str(values.get(name, ""))) for name in ("email", "username")}
         }
+
+
+def _ends_of_days(since: datetime, now: datetime, zone: ZoneInfo) -> dict[date, datetime]:
+    """Return when each day ends in *zone* from *since* to *now*: SQLite knows no time zones."""
+    first, last = since.astimezone(zone).date(), now.astimezone(zone).date()
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    return {day: datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC) for day in days or [first]}

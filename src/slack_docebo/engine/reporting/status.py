@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import quantiles
+from zoneinfo import ZoneInfo
 
 from slack_docebo.domain.decisions import Decisions
 from slack_docebo.domain.moments import in_zone
@@ -159,12 +160,13 @@ class Status:
             "From event to account, last day": self._times(),
             "Calls to Docebo that may be made at once": f"{self.calls_left:,}",
         }
-        days = [self.now.date() - DAY * back for back in reversed(range(DAYS))]
+        today = self.now.astimezone(ZoneInfo(self.time_zone)).date()
+        days = [today - DAY * back for back in reversed(range(DAYS))]
         return "\n".join(
             [
                 "# How things stand",
                 "",
-                f"As of {self._moment(self.now)}, by the clock of {markdown(self.time_zone)}; days begin by UTC",
+                f"As of {self._moment(self.now)}, by the clock of {markdown(self.time_zone)}",
                 "",
                 "## What there is to do",
                 "",
@@ -290,7 +292,7 @@ def status(runtime: Runtime) -> Status:
             seconds=tables.inbox.seconds_to_apply(now - DAY),
             calls_left=runtime.budget.left(),
             setting_changes=tables.setting_changes.recent(CHANGES),
-            by_day=_by_day(tables.journal.people_by_day(docebo, now - DAYS * DAY)),
+            by_day=_by_day(tables.journal.people_by_day(docebo, now - DAYS * DAY, runtime.behaviour.time_zone)),
         )
 
 
