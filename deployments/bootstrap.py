@@ -16,12 +16,13 @@ from deployments.automations import ensure_automations
 from deployments.former_releases import FORMER_POOL, leave_former_names, leave_former_pool
 from deployments.login import AT_CLIENTS
 from deployments.settings_variable import ensure_settings, load_settings_table
-from deployments.worker import WORK_POOL, FlowRunWorker
+from deployments.worker import FlowRunWorker
 from slack_docebo.domain.texts import line
 from slack_docebo.errors import ConfigurationError, SyncError
 from slack_docebo.given_files import UnusableFileError, read_given_text
 from slack_docebo.integration_settings import VARIABLE, rows_from_csv
 from slack_docebo.settings import PrefectSettings, load_settings
+from slack_docebo.work_pool import WORK_POOL
 
 LARGEST_TABLE = 1_000_000  # bytes
 

@@ -16,7 +16,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Scheduled
 
-from deployments.worker import WORK_POOL
+from slack_docebo.work_pool import WORK_POOL
 from tasks.attended import started_by_itself
 
 FORMER_POOL = "slack-docebo"  # its type let the server say what is run, and a pool's type cannot be changed

@@ -40,7 +40,6 @@ from deployments.shared_tokens import share_tokens
 from slack_docebo.engine.reporting.incidents import A_CRASH, led
 from tasks.logs import as_one_line
 
-WORK_POOL = "slack-docebo-flows"
 TRIED_AGAIN = PREFECT_CLIENT_RETRY_EXTRA_CODES  # beside 503; Prefect's server answers 500 while Redis is away
 
 PREFECTS_OWN_INTERVAL = 10  # seconds between two looks, by default; thirty that did not come are too many

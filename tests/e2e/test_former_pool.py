@@ -9,7 +9,7 @@ import pytest
 from prefect.client.orchestration import get_client
 
 from deployments.former_releases import FORMER_POOL, leave_former_names, leave_former_pool
-from deployments.worker import WORK_POOL
+from slack_docebo.work_pool import WORK_POOL
 from tests.e2e.prefect_http import state
 
 LATER = (datetime.now(UTC) + timedelta(days=300)).isoformat()

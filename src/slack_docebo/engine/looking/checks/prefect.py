@@ -13,21 +13,21 @@ from slack_docebo.errors import SyncError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
 from slack_docebo.lookup_tables import find_tables
 from slack_docebo.storage.plans import PlanKind
+from slack_docebo.work_pool import WORK_POOL
 
 FEW_PLANS = 20  # in which one with the settings of today is looked for
 EVENTS = "realtime-sync/slack-events"
 TAG = "slack-docebo"  # of all deployments
-POOL = "slack-docebo-flows"
-START_WORKER = f"python -m prefect worker start --pool {POOL} --type slack-docebo"
+START_WORKER = f"python -m prefect worker start --pool {WORK_POOL} --type slack-docebo"
 FOREIGN_ORIGIN = "https://elsewhere.invalid"
 START_IT = "start it with `python -m deployments.server` and PREFECT_SERVER_API_AUTH_STRING"
 
 
 async def worker(check: str, seen: Seen) -> Finding:
     """Look whether Prefect answers, and whether a worker is at work."""
-    answer = await _ask_prefect(seen, "POST", f"work_pools/{POOL}/workers/filter", json={})
+    answer = await _ask_prefect(seen, "POST", f"work_pools/{WORK_POOL}/workers/filter", json={})
     if answer.status_code == httpx.codes.NOT_FOUND:
-        return fail(check, f"answers, but has no work pool {POOL}: run `python -m deployments.bootstrap`")
+        return fail(check, f"answers, but has no work pool {WORK_POOL}: run `python -m deployments.bootstrap`")
     online = sum(1 for worker in answer.raise_for_status().json() if worker.get("status") == "ONLINE")
     if not online:
         return fail(check, f"answers, but no worker is at work: start `{START_WORKER}`")
