@@ -15,6 +15,7 @@ from slack_docebo.errors import Unproven
 from slack_docebo.storage.store import Store
 from tests.between import Call, between
 from tests.importing import run_import, settings_for
+from tests.integration.realtime_world import world
 
 BATCH, VIEW = "POST /manage/v1/user/batch", "GET /manage/v1/user/{id}"
 ROWS = {"ATTRIBUTES": "email, first_name, last_name, language, time_zone"}
@@ -163,6 +164,25 @@ async def test_a_search_that_never_finds_the_account_lets_no_later_import_make_a
     assert second.count(Kind.CREATE, outcome=Outcome.FAILED) > 1
     assert third.count(outcome=Outcome.FAILED) == 0
     assert len(made(sandbox)) > 1
+
+
+async def test_whose_account_is_the_one_that_is_not_found_has_not_failed_when_back_under_another_id(
+    sandbox, sqlite_url, tmp_path
+):
+    with pytest.raises(Unproven, match="search does not find it"):
+        await imported(sandbox, sqlite_url, searches_behind=100)
+    former = sandbox.slack.by_email(made(sandbox)[0])
+    sandbox.slack.deactivate(former["id"])
+    back = sandbox.slack.add("Ada", "Lovelace", former["profile"]["email"])["id"]
+
+    async with world(sandbox, sqlite_url, tmp_path, **ROWS) as here:
+        here.put(here.event(back))
+        await here.serve()
+        with here.runtime.store.reading() as tables:
+            rows = [row for plan in here.plans() for row in tables.operations.rows(plan.id)]
+
+    assert {(row.operation.kind, row.outcome) for row in rows} == {(Kind.CREATE, Outcome.SKIPPED)}
+    assert "is gone, and Docebo does not show it yet" in rows[0].error
 
 
 async def test_an_account_that_was_not_found_and_is_gone_keeps_nobody_from_an_account(sandbox, sqlite_url):

@@ -22,6 +22,7 @@ from slack_docebo.engine.writing.mandatory import learn_what_is_mandatory, reaso
 from slack_docebo.engine.writing.not_found import reason_by_not_found
 from slack_docebo.engine.writing.proving import Prover
 from slack_docebo.engine.writing.recording import Numbered, record
+from slack_docebo.engine.writing.refused_creations import made_before
 from slack_docebo.engine.writing.rereading import Rereading
 from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.errors import (
@@ -102,7 +103,7 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
     policy = runtime.behaviour.policy(plan.slack_team)
     creates = bool(_pending(runtime, plan_id, Kind.CREATE, rows=1))
     if creates and (reason := await reason_not_to_create(runtime) or await reason_by_not_found(runtime)):
-        progress(_refuse_creations(runtime, plan_id, reason))
+        progress(await _refuse_creations(runtime, plan_id, reason))
         creates = False
     try:
         for kind in TO_ACCOUNTS:
@@ -146,11 +147,17 @@ async def _look_back(runtime: Runtime, plan_id: str, sender: Sender, *, creates:
         await learn_what_is_mandatory(runtime, plan_id)
 
 
-def _refuse_creations(runtime: Runtime, plan_id: str, reason: str) -> int:
-    """Record that nobody new was sent, and why; return how many they are."""
+async def _refuse_creations(runtime: Runtime, plan_id: str, reason: str) -> int:
+    """Record that nobody new was sent, and why; return how many they are. Whose account was made before has not failed."""
     refused = 0
     while batch := _pending(runtime, plan_id, Kind.CREATE, rows=MOST_ROWS):
-        record(runtime, plan_id, batch, [RowOutcome(seq, Outcome.FAILED, error=reason) for seq, _ in batch])
+        made = await made_before(runtime, plan_id, batch)
+        record(
+            runtime,
+            plan_id,
+            batch,
+            [made.get(seq) or RowOutcome(seq, Outcome.FAILED, error=reason) for seq, _ in batch],
+        )
         refused += len(batch)
     return refused
 

@@ -56,6 +56,12 @@ def made_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) ->
     ]
 
 
+async def made_before(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> dict[int, RowOutcome]:
+    """Return the outcome of those of *batch* who have an account of ours, by place: made meanwhile, or for another Slack id."""
+    meanwhile = made_meanwhile(runtime, plan_id, batch)
+    return meanwhile | await made_for_another_id(runtime, [one for one in batch if one[0] not in meanwhile])
+
+
 def made_meanwhile(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> dict[int, RowOutcome]:
     """Return the outcome of those whom another run of ours gave their account since the plan was made, by place."""
     found: dict[int, RowOutcome] = {}
