@@ -6,6 +6,7 @@ Slack and Docebo are the sandbox's models. They change by themselves, by the met
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import cycle
 from typing import Any
@@ -30,6 +31,8 @@ SCOPE = "users:read.email"
 BATCH = "POST /manage/v1/user/batch"
 ODD = "!"  # what Docebo leaves out of names
 ALWAYS = float("-inf")
+ANSWERS_BEHIND = 9 * 60.0  # seconds, for which users.info is behind
+LIST_BEHIND = 50 * 60.0  # likewise, the list
 FORMS_OF_FIELDS = ("list", "missing", "object", "null")  # in which Slack's list and users.info show custom fields
 
 
@@ -136,6 +139,8 @@ class Company:
         self.rehired: dict[int, float] = {}  # person -> when
         self.on_grid = False
         self.is_other_platform = False
+        self.behind_since = ALWAYS  # when Slack's answers last began to be behind its events
+        self._as_before: dict[str, User] = {}  # by local id, whom they show then
         self.lagging_since: float | None = None  # Docebo shows no account that was made since
         self.lagged = (float("inf"), float("inf"))  # when that began first, and ended
         self.moved: dict[int, float] = {}  # account -> when an administrator moved it
@@ -232,6 +237,12 @@ class Company:
     def join_grid(self) -> None:
         """The workspace joins an organisation: everybody gets an id of it, beside the local one."""
         self.on_grid = True
+
+    def fall_behind(self) -> None:
+        """Slack's list and its answers show everybody as now, for some time, whatever its events say."""
+        if time.time() >= self.behind_since + LIST_BEHIND:
+            self.behind_since = time.time()
+            self._as_before = {user["id"]: user for user in self.sandbox.slack}
 
     def change_department(self, person: Person) -> None:
         """Somebody goes to the next department, now and then to one for which there is no branch."""
@@ -341,6 +352,7 @@ class Company:
         self.sandbox.docebo_gate.faults.clear()
         self.sandbox.slack.scopes = self.sandbox.slack.scopes | {SCOPE}
         self.sandbox.slack.switches = replace(self.sandbox.slack.switches, fields_form="null", fields_move_stamps=True)
+        self.behind_since = ALWAYS
         self.lagging_since = None
         self.lagged = self.lagged[0], time.time()
         for person in self.people:
@@ -397,6 +409,13 @@ class Company:
     def profile(self, person: Person) -> User:
         """Return *person* as Slack shows this person now."""
         return self.shown(self.sandbox.slack.get(person.slack_id))
+
+    def answered(self, user: User, *, behind: float) -> User | None:
+        """Return *user* as Slack answers, where that may be *behind* for so many seconds; None: as if there were nobody."""
+        if time.time() >= self.behind_since + behind:
+            return self.shown(user)
+        former = self._as_before.get(user["id"])
+        return self.shown(deepcopy(former)) if former else None
 
     def shown(self, user: User) -> User:
         """Return *user* as Slack shows it now: with the organisation's id once there is one, without hidden addresses."""

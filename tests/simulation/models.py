@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from sandbox.docebo.accounts import LEVELS
-from tests.simulation.company import Company
+from tests.simulation.company import ANSWERS_BEHIND, LIST_BEHIND, Company
 from tests.simulation.locks import Locks
 from tests.simulation.processes import Process
 from tests.simulation.watching import Watch, is_write
@@ -166,7 +166,8 @@ class Models:
         return httpx.Response(200, json=body)
 
     def _show_people(self, _process: Process, _request: httpx.Request, body: Any) -> None:
-        body["members"] = [self._company.shown(user) for user in body.get("members", ())]
+        answered = (self._company.answered(user, behind=LIST_BEHIND) for user in body.get("members", ()))
+        body["members"] = [user for user in answered if user]
 
     def _shorten_people(self, process: Process, request: httpx.Request, body: Any) -> None:
         """End the list here, as if it were whole; note who is known, in Slack, and not shown by it."""
@@ -180,8 +181,13 @@ class Models:
         body["response_metadata"]["next_cursor"] = ""
 
     def _show_person(self, _process: Process, _request: httpx.Request, body: Any) -> None:
-        if body.get("ok"):
-            body["user"] = self._company.shown(body["user"])
+        if not body.get("ok"):
+            return
+        if user := self._company.answered(body["user"], behind=ANSWERS_BEHIND):
+            body["user"] = user
+        else:
+            body.clear()
+            body.update({"ok": False, "error": "user_not_found"})
 
     def _show_accounts(self, process: Process, request: httpx.Request, body: Any) -> None:
         data = body["data"]

@@ -32,6 +32,7 @@ LATER_CHANGES = {
 PAUSES = (0.3, 1.0, 2.0, 5.0, 60.0, 1200.0, 3 * HOUR)  # mostly while the run before is at work
 DAYS = (14 * HOUR, 26 * HOUR)  # also in stories with a time of grace, which is a day
 FIRST_LATER = 10_000_000  # the first seed that may stand for a story of LATER_THEMES
+FIRST_BEHIND = 700_000_000  # likewise, of THEMES_BEHIND
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,17 @@ LATER_THEMES = (
     Theme(("change_manager", "change_department", "leave", "come_back"), follows=_ALL, leavers="expire"),
 )
 
+THEMES_BEHIND = (
+    Theme(("fall_behind", "rename")),
+    Theme(("fall_behind", "hire", "rename")),
+    Theme(("fall_behind", "leave", "come_back"), leavers="deactivate"),
+    Theme(("fall_behind", "rehire", "lose_event")),
+    Theme(("fall_behind", "swap_addresses", "delay_event")),
+    Theme(("fall_behind", "pass_address_on", "leave"), ("saved plan", "trusting import")),
+    Theme(("fall_behind", "join_grid", "rename"), (NAMED,)),
+    Theme(("fall_behind", "hide", "hire"), faults=(("read", "unanswered"), ("read", "short"))),
+)
+
 
 @dataclass(frozen=True)
 class Step:
@@ -135,7 +147,8 @@ class Story:
 def draw(seed: int, *, length: int = 30) -> Story:
     """Return the story that *seed* stands for, with *length* changes, starts and faults.
 
-    Below FIRST_LATER each tells what it has told before there were LATER_THEMES; from there on half of them tell of those.
+    Below FIRST_LATER each tells what it has told before there were LATER_THEMES; from there on half of them tell of those,
+    and from FIRST_BEHIND on a third of that half of THEMES_BEHIND.
     """
     chance = random.Random(seed)
     size = chance.randint(5, 11)
@@ -144,7 +157,10 @@ def draw(seed: int, *, length: int = 30) -> Story:
     theme = chance.choice(THEMES)
     is_later = seed >= FIRST_LATER and chance.random() < 0.5
     possible = CHANGES
-    if is_later:
+    if is_later and seed >= FIRST_BEHIND and chance.random() < 0.3:
+        theme, possible = chance.choice(THEMES_BEHIND), CHANGES | LATER_CHANGES | {"fall_behind": 0}
+        rows |= _later_rows(chance, theme)
+    elif is_later:
         theme, possible = chance.choice(LATER_THEMES), CHANGES | LATER_CHANGES
         rows |= _later_rows(chance, theme)
     changes = [*theme.changes, *chance.sample(sorted(possible), chance.randint(0, 2))]

@@ -19,6 +19,7 @@ from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import Account, SourceUser
 from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
+from slack_docebo.engine.reading.overtaken import overtaken
 from slack_docebo.engine.reading.scim import with_own_scim
 from slack_docebo.errors import IncompleteRead, RemoteError, told
 from slack_docebo.runtime import Runtime
@@ -99,7 +100,7 @@ def _calls_to_ask(runtime: Runtime, *, people: int, accounts: int, searches: int
 
 
 async def ask_for_people(runtime: Runtime, team: str, slack_ids: Iterable[str]) -> dict[str, Observation[SourceUser]]:
-    """Ask Slack for each of *slack_ids*, and remember who is gone."""
+    """Ask Slack for each of *slack_ids*, and remember who is gone. An answer that is behind an event of ours is unknown."""
 
     async def about(slack_id: str) -> Observation[SourceUser]:
         return await runtime.slack.user(slack_id, with_custom=False)
@@ -107,6 +108,7 @@ async def ask_for_people(runtime: Runtime, team: str, slack_ids: Iterable[str]) 
     watch = OutageWatch(runtime, greet_slack)
     answers = {slack_id: answer async for slack_id, answer in answers_to(runtime, slack_ids, about, watch)}
     answers |= await _doubted(answers, runtime.slack.shows_listed, "Slack")
+    answers |= await to_completion(overtaken, runtime, team, answers)
     gone = [slack_id for slack_id, answer in answers.items() if isinstance(answer, Gone)]
     await to_completion(_note_people, runtime, team, gone, runtime.now())
     return answers
