@@ -16,6 +16,7 @@ import pytest
 from slack_docebo.storage.store import Store
 from tests.memory import folder_in_memory
 from tests.postgresql import PostgresServer, running_server
+from tests.prompt_servers import prompt_servers
 from tests.quick_stores import quick_stores
 
 # Time is no measure here: other work on the machine makes anything slow.
@@ -106,6 +107,12 @@ def certificates_are_read_once() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def stores_are_quick() -> Iterator[None]:
     with quick_stores():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def servers_are_prompt() -> Iterator[None]:
+    with prompt_servers():
         yield
 
 

@@ -127,7 +127,7 @@ class UnguardedPrefect(BaseHTTPRequestHandler):
 async def test_a_prefect_server_that_lets_strangers_in_is_told(environment, login, level, told):
     handler = type("Handler", (UnguardedPrefect,), {"login": login})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
         environment.setenv("PREFECT_API_URL", f"http://127.0.0.1:{server.server_port}/api")
         environment.setenv("PREFECT_API_AUTH_STRING", "admin:secret")
         found = (await findings())["Prefect's door"]
@@ -159,7 +159,7 @@ async def test_a_switch_and_an_entry_that_are_perhaps_not_meant_are_told_after_a
     done = await run_import(settings_for(company.facts(), sqlite_url), rows=rows, dry_run=True)
     handler = type("Handler", (PrefectWithTable,), {"table": table(rows)})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
         environment.setenv("PREFECT_API_URL", f"http://127.0.0.1:{server.server_port}/api")
         level, message = (await findings())["integration_settings"]
         server.shutdown()
@@ -182,7 +182,7 @@ async def test_a_lookup_table_that_is_not_there_is_named(environment, company, s
                 super().do_GET()
 
     with ThreadingHTTPServer(("127.0.0.1", 0), PrefectWithoutZones) as server:
-        threading.Thread(target=server.serve_forever).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
         environment.setenv("PREFECT_API_URL", f"http://127.0.0.1:{server.server_port}/api")
         level, message = (await findings())["integration_settings"]
         server.shutdown()

@@ -284,7 +284,7 @@ async def test_a_command_looks_values_up_in_prefects_variables_and_in_files(sand
 
     (tmp_path / "offices.csv").write_text("zone,office\n*,nowhere\n", encoding="utf-8")
     with ThreadingHTTPServer(("127.0.0.1", 0), Variables) as server:
-        threading.Thread(target=server.serve_forever).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
         here = {**env, "PREFECT_API_URL": f"http://127.0.0.1:{server.server_port}/api", "TABLES_DIR": str(tmp_path)}
         saved = json.loads(run(here, "attributes", "try", "--json").stdout)
         other = run(here, "attributes", "try", "--rules", "first_name = table(offices, time_zone)", "--json").stdout
