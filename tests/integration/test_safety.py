@@ -28,6 +28,7 @@ from slack_docebo.runtime import open_runtime
 from slack_docebo.settings import Settings
 from slack_docebo.storage.plans import PlanState
 from slack_docebo.storage.store import Store
+from tests.between import Call, between
 from tests.importing import ON, prove, run_import, settings_for
 from tests.integration.commands import environment, run, start
 from tests.waiting import PATIENCE_SECONDS, until
@@ -380,38 +381,44 @@ async def test_a_second_run_is_refused_and_the_lock_of_a_killed_one_is_taken_ove
 async def test_after_kill_9_between_write_and_journal_nobody_is_written_twice(
     running, settings, sqlite_url, tmp_path, resumed
 ):
-    prove(settings)
-    planned = await run_import(settings, dry_run=True, rows=LEAVERS)
-    env = environment(running.facts(), sqlite_url, tmp_path)
-    running.docebo_gate.reset()
-    running.docebo_gate.faults.add(BATCH, "slow", seconds=5)
+    file = sqlite_url.removeprefix("sqlite:///")
     gate = running.docebo_gate.counters
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as blocking:
 
-    with start(env, "plan", "apply", planned.plan.id, "--yes") as process:
-        try:
-            until(lambda: gate.calls[BATCH] == 1)
-            with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)) as blocking:
-                blocking.execute("BEGIN IMMEDIATE")  # the write is under way, and its outcome cannot be recorded
-                until(lambda: gate.rows["created"] > 0)
-                process.kill()
+        def no_outcome_can_be_recorded(call: Call) -> None:
+            if call.path.endswith("/user/batch") and not killed and not blocking.in_transaction:
+                blocking.execute("BEGIN IMMEDIATE")
+
+        killed = False
+        with between(settings.docebo_url, no_outcome_can_be_recorded) as docebo_url:
+            settings = settings.model_copy(update={"docebo_url": docebo_url})
+            prove(settings)
+            planned = await run_import(settings, dry_run=True, rows=LEAVERS)
+            env = environment({**running.facts(), "docebo_url": docebo_url}, sqlite_url, tmp_path)
+            running.docebo_gate.reset()
+            with start(env, "plan", "apply", planned.plan.id, "--yes") as process:
+                try:
+                    until(lambda: gate.rows["created"] > 0)
+                finally:
+                    process.kill()
                 process.wait(PATIENCE_SECONDS)
-        finally:
-            process.kill()
-    created = gate.rows["created"]
-    with Store.open(sqlite_url) as store, store.reading() as tables:
-        recorded = tables.connection.exec_driver_sql(
-            "SELECT count(*) FROM operation WHERE outcome = 'applied'"
-        ).scalar_one()
-    assert recorded == 0
+            killed = True
+            blocking.rollback()
+            created = gate.rows["created"]
+            with Store.open(sqlite_url) as store, store.reading() as tables:
+                recorded = tables.connection.exec_driver_sql(
+                    "SELECT count(*) FROM operation WHERE outcome = 'applied'"
+                ).scalar_one()
+            assert recorded == 0
 
-    if resumed:
-        assert (await apply_by_id(settings, planned.plan.id)).plan.state is PlanState.APPLIED
-    else:
-        await run_import(settings, rows=LEAVERS)
+            if resumed:
+                assert (await apply_by_id(settings, planned.plan.id)).plan.state is PlanState.APPLIED
+            else:
+                await run_import(settings, rows=LEAVERS)
 
-    assert gate.rows["created"] == created
-    assert gate.rows["failed"] == 0
-    await assert_clean(settings, runs=1)
+            assert gate.rows["created"] == created
+            assert gate.rows["failed"] == 0
+            await assert_clean(settings, runs=1)
 
 
 async def test_an_account_that_was_handed_over_is_not_deactivated_by_an_undo(running, settings):

@@ -71,35 +71,42 @@ async def test_a_run_that_is_told_to_end_finishes_what_it_serves_and_hands_over(
 async def test_a_run_serves_what_waits_and_ends(here):
     event = joined(here)
 
-    assert (await one_run(here)).events == 1
+    assert (await one_run(here, 1)).events == 1
     assert here.state(event) is EventState.APPLIED
     assert not wanted(here)
 
 
 async def test_a_lingering_run_serves_what_comes_meanwhile(here):
-    run = asyncio.create_task(one_run(here, 2))
-    await asyncio.sleep(0.3)  # it lingers by now
-    event = joined(here)
+    with a_process_that_ends():
+        run = asyncio.create_task(one_run(here, 600))
+        await asyncio.sleep(0.3)  # it lingers by now
+        event = joined(here)
+        await asyncio.to_thread(until, lambda: here.state(event) is EventState.APPLIED)
+        tell_to_end()
+        served = await run
 
-    served = await run
-
-    assert here.state(event) is EventState.APPLIED
     assert served.rounds == 1
 
 
-async def test_a_lingering_run_sees_to_who_had_to_wait(here, monkeypatch):
-    monkeypatch.setattr(shares, "INTERVAL", 2.0)  # in place of a minute
+async def test_a_lingering_run_sees_to_who_had_to_wait(here):
     event = joined(here)
-    share = {"slack_id": event.slack_id, "arrival": here.runtime.now().timestamp() + shares.HOUR}
+    book(here, event.slack_id, ahead=shares.HOUR)
+    with a_process_that_ends():
+        run = asyncio.create_task(one_run(here, 600))
+        await asyncio.sleep(0.3)
+        assert here.state(event) is EventState.WAITING
+
+        book(here, event.slack_id, ahead=shares.HOUR - 2 * shares.INTERVAL)  # as it would be two minutes later
+        await asyncio.to_thread(until, lambda: here.state(event) is EventState.APPLIED)
+        tell_to_end()
+        await run
+
+
+def book(here: World, slack_id: str, *, ahead: float) -> None:
+    """Let the next look at this person be due in so many seconds, had all been spread evenly."""
     with here.runtime.store.transaction() as tables:
-        tables.connection.execute(shares.BOOK, share)
-    run = asyncio.create_task(one_run(here, 5))
-    await asyncio.sleep(0.3)
-    assert here.state(event) is EventState.WAITING
-
-    await run
-
-    assert here.state(event) is EventState.APPLIED
+        row = {"slack_id": slack_id, "arrival": here.runtime.now().timestamp() + ahead}
+        tables.connection.execute(shares.BOOK, row)
 
 
 async def test_an_event_that_comes_when_the_run_has_looked_for_the_last_time_is_served_by_it(here, monkeypatch):
