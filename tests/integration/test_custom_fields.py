@@ -13,6 +13,7 @@ from sandbox.slack.api import METHODS
 from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.lookup import LookupTable
 from slack_docebo.domain.operations import READ_FIRST, Outcome
+from slack_docebo.domain.profiles import Profile
 from slack_docebo.engine.importing import plan_everybody
 from slack_docebo.engine.planning.enriching import plan_enriched
 from slack_docebo.engine.reading.connection import validate
@@ -28,8 +29,8 @@ from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.inbox import Event
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
-from tests.importing import ON, carry_out, mapped, settings_for
-from tests.integration.after_an_import import note_applied_event, undo
+from tests.importing import ON, carry_out, mapped, run_import, settings_for
+from tests.integration.after_an_import import apply_by_id, note_applied_event, undo
 
 RULES = "first_name, last_name, email, field:Unit = custom:Department"
 DEPARTMENT = "Xf0DEPARTMT"
@@ -387,3 +388,51 @@ async def test_what_was_changed_by_hand_is_put_right_once_slack_has_said_the_sam
     assert [summary.count("update", outcome="applied") for summary in (first, then)] == [1, 1]  # the name, the field
     assert night.department(member) == "Sales"
     assert len((await night.run())[1]) == 1
+
+
+async def plan_law(night, member):
+    """Save a plan by which the unit of the person, which is Sales, becomes Law, and return its settings and id."""
+    night.give(member, "Sales")
+    await night.run()
+    night.give(member, "Law")
+    team, stamp = night.sandbox.slack.team.id, night.sandbox.slack.get(member)["updated"]
+    with Store.open(night.url) as store, store.transaction() as tables:
+        tables.profiles.keep(team, member, Profile({DEPARTMENT: "Law"}, stamp, datetime.now(UTC)))
+    settings = settings_for(night.sandbox.facts(), night.url)
+    planned = await run_import(settings, rows={"ATTRIBUTES": RULES}, dry_run=True)
+    assert planned.count("update") == 1
+    return settings, planned.plan.id
+
+
+@pytest.mark.parametrize("now", ["Press", ""])
+@pytest.mark.parametrize(
+    ("moves_stamps", "rows"),
+    [
+        pytest.param(False, {}, id="asked for"),
+        pytest.param(False, {"LIMIT_UPDATES": "7"}, id="asked for under other settings"),
+        pytest.param(True, {"EVIDENCE_CALLS": "1"}, id="too many to ask for"),
+    ],
+)
+@pytest.mark.variants(1)
+async def test_a_saved_plan_writes_no_field_that_slack_shows_no_more_though_docebo_has_the_former_one(
+    night, member, now, moves_stamps, rows
+):
+    settings, plan_id = await plan_law(night, member)
+    night.sandbox.slack.switches = replace(night.sandbox.slack.switches, fields_move_stamps=moves_stamps)
+    night.give(member, now)
+
+    applied = await apply_by_id(settings, {"ATTRIBUTES": RULES, **rows}, plan_id)
+
+    assert applied.count(outcome=Outcome.SKIPPED) == 1
+    assert night.department(member) == "Sales"
+    if not moves_stamps:  # and the next import does not write what was read before the plan
+        await run_import(settings, rows={"ATTRIBUTES": RULES})
+        assert night.department(member) == ("Press" if now else "Sales")
+
+
+async def test_a_saved_plan_writes_the_fields_that_were_read_last_of_people_too_many_to_ask_for(night, member):
+    settings, plan_id = await plan_law(night, member)
+
+    await apply_by_id(settings, {"ATTRIBUTES": RULES, "EVIDENCE_CALLS": "1"}, plan_id)
+
+    assert night.department(member) == "Law"

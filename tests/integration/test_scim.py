@@ -8,6 +8,7 @@ from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from tests.importing import ON, run_import, settings_for
+from tests.integration.after_an_import import apply_by_id
 from tests.integration.realtime_world import world
 
 RULES = "first_name, last_name, email, field:Unit = scim:department clear"
@@ -110,4 +111,19 @@ async def test_who_joins_gets_what_scim_says_in_real_time(company, sqlite_url, t
 
         await here.serve()
 
+    assert units(company) == ["Sales"]
+
+
+async def test_a_saved_plan_writes_nothing_that_scim_says_no_more_though_docebo_has_the_former_value(
+    company, sqlite_url, ada
+):
+    settings, rows = settings_of(company, sqlite_url), {"ATTRIBUTES": RULES}
+    await run_import(settings, rows=rows)
+    company.slack.scim[ada] = {"department": "Law"}
+    planned = await run_import(settings, rows=rows, dry_run=True)
+    company.slack.scim[ada] = {"department": "Sales"}
+
+    applied = await apply_by_id(settings, rows, planned.plan.id)
+
+    assert applied.count(outcome=Outcome.SKIPPED) == 1
     assert units(company) == ["Sales"]

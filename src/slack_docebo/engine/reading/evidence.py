@@ -99,11 +99,16 @@ def _calls_to_ask(runtime: Runtime, *, people: int, accounts: int, searches: int
     return people + searches + (accounts - searches) * (1 if answer == "404" else 2)
 
 
-async def ask_for_people(runtime: Runtime, team: str, slack_ids: Iterable[str]) -> dict[str, Observation[SourceUser]]:
-    """Ask Slack for each of *slack_ids*, and remember who is gone. An answer that is behind an event of ours is unknown."""
+async def ask_for_people(
+    runtime: Runtime, team: str, slack_ids: Iterable[str], *, with_values: bool = False
+) -> dict[str, Observation[SourceUser]]:
+    """Ask Slack for each of *slack_ids*, *with_values* as `observe_person` does, and remember who is gone.
+
+    An answer that is behind an event of ours is unknown.
+    """
 
     async def about(slack_id: str) -> Observation[SourceUser]:
-        return await runtime.slack.user(slack_id, with_custom=False)
+        return await observe_person(runtime, slack_id, with_values=with_values)
 
     watch = OutageWatch(runtime, greet_slack)
     answers = {slack_id: answer async for slack_id, answer in answers_to(runtime, slack_ids, about, watch)}
@@ -224,7 +229,10 @@ async def answers_to(
 def _asking(runtime: Runtime) -> int:
     return sum(
         runtime.calls.get(operation, 0)
-        for operation in ("users.info", "users.lookupByEmail", "migration.exchange", "user", "find users")
+        for operation in (
+            *("users.info", "users.profile.get", "SCIM person", "users.lookupByEmail", "migration.exchange"),
+            *("user", "find users"),
+        )
     )
 
 

@@ -1,27 +1,31 @@
 """Inquiry: what Slack is asked before a saved plan is applied, for no event may have told of it since the plan was made.
 
 That is whether those for whom it makes accounts, and those whom it makes managers, are still there, whose the addresses are
-by now that it gives to accounts, and whether the accounts that it changes are still to have what it gives them.
+by now that it gives to accounts, and whether the accounts that it changes are still to have what it gives them, also where
+custom profile fields or SCIM say so.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.attributes import same, wanted
 from slack_docebo.domain.effects import activates, managers_of
 from slack_docebo.domain.formulas import OneSource
 from slack_docebo.domain.grace import is_of_leaver
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.observation import Gone, Present, Unknown
+from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.policy import Policy
-from slack_docebo.domain.rules import AttributeRule
-from slack_docebo.domain.targets import USERNAME
+from slack_docebo.domain.rules import AttributeRule, reads_scim
+from slack_docebo.domain.targets import MANAGER, USERNAME
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.evidence import check_calls
+from slack_docebo.engine.reading.evidence import ask_for_people, can_ask, check_calls
+from slack_docebo.engine.reading.profiles import fields_wanted, keep_fields_shown, with_fields_known
 from slack_docebo.engine.reading.roll_call import Roll, asks_each, call_roll
+from slack_docebo.engine.reading.scim import read_scim, with_scim
 from slack_docebo.engine.writing.leavers import NO_ACCOUNT_BY_NOW, OF_THE_RULES, passed_on_to
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import Plan, PlanKind
@@ -30,6 +34,10 @@ from slack_docebo.storage.tables import Tables
 OPERATIONS_AT_ONCE = 500
 ANOTHER_ADDRESS = "the person has another address in Slack by now: plan again"
 OTHERWISE = "Slack gives the person another"
+NONE_BY_NOW = "Slack gives the person no"
+TOO_MANY_TO_ASK = (
+    "custom fields may be others by now, and EVIDENCE_CALLS does not allow to ask for them: raise it for one run"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,10 @@ class Inquiry:
                     for name, value in operation.changes.items()
                     if name in now and not same(name, now[name], str(value))
                 ]
-                return f"{OTHERWISE} {', '.join(other)} by now: plan again" if other else ""
+                if other:
+                    return f"{OTHERWISE} {', '.join(other)} by now: plan again"
+                none = [name for name in operation.changes if name in compared and name not in now]
+                return f"{NONE_BY_NOW} {', '.join(none)} by now: plan again" if none else ""
         return ""
 
     def _reason_by_bearer(self, operation: Operation, address: str, accounts: Accounts, planned_by: Policy) -> str:
@@ -110,20 +121,62 @@ class Inquiry:
 async def inquire(runtime: Runtime, workspace: Workspace, plan: Plan, policy: Policy, planned_by: Policy) -> Inquiry:
     """Ask Slack what the *plan* rests on, one by one or by its list, whichever takes fewer calls.
 
+    Whom it gives what no list shows is asked for alone, within EVIDENCE_CALLS, and beyond has what was last read.
     Raises IncompleteRead, before anything is asked, where that and asking for each who has left, is back, or passes a
     mapping on, right before something is done takes more calls than EVIDENCE_CALLS.
     """
     of_rules = plan.kind in OF_THE_RULES
-    rules = [rule for rule in planned_by.rules if rule in policy.rules and not rule.is_custom] if of_rules else []
+    rules = _compared(policy, planned_by) if of_rules else []
+    hidden = [rule for rule in rules if rule.is_custom or reads_scim([rule])]
     with runtime.store.reading() as tables:
         newcomers = tables.operations.people_planned(plan.id, {Kind.CREATE})
         changed, given, managers = _updated(tables, plan, {rule.target for rule in rules})
+        by_hidden = _updated(tables, plan, {rule.target for rule in hidden})[0] if hidden else set[str]()
         to_ask = _to_ask_later(tables, plan) if of_rules else 0
     people = dict.fromkeys([*newcomers, *changed, *managers.values()])
-    questions = len(people) + len(given)
-    check_calls(runtime, people=to_ask + (questions if asks_each(runtime, workspace, questions) else 0))
-    roll = await call_roll(runtime, workspace, people, given) if questions else Roll({}, {})
+
+    def calls(questions: int) -> int:
+        return to_ask + (questions if asks_each(runtime, workspace, questions) else 0)
+
+    others = [slack_id for slack_id in people if slack_id not in by_hidden]
+    alone = len(by_hidden) * (1 + any(rule.is_custom for rule in hidden) + reads_scim(hidden))
+    if by_hidden and can_ask(runtime, people=alone + calls(len(others) + len(given))):
+        roll = await call_roll(runtime, workspace, others, given) if others or given else Roll({}, {})
+        answers = await ask_for_people(runtime, workspace.team, by_hidden, with_values=True)
+        # Else the next import would write what was read before once more: not every stamp moves with a field.
+        shown = [answer.value for answer in answers.values() if isinstance(answer, Present)]
+        await to_completion(keep_fields_shown, runtime, workspace.team, shown)
+        roll = replace(roll, people={**roll.people, **answers})
+    else:
+        questions = len(people) + len(given)
+        check_calls(runtime, people=calls(questions))
+        roll = await call_roll(runtime, workspace, people, given) if questions else Roll({}, {})
+        if by_hidden:
+            roll = replace(roll, people={**roll.people, **await _as_read_last(runtime, workspace, roll, by_hidden)})
     return Inquiry(roll, plan.kind is PlanKind.UNDO, managers, rules)
+
+
+def _compared(policy: Policy, planned_by: Policy) -> list[AttributeRule]:
+    """Return the rules of today by which accounts that are there were planned for as well, whatever their tables hold."""
+    then = set(map(str, planned_by.rules))
+    return [rule for rule in policy.rules if str(rule) in then and not rule.creates_only and rule.target != MANAGER]
+
+
+async def _as_read_last(
+    runtime: Runtime, workspace: Workspace, roll: Roll, slack_ids: Collection[str]
+) -> dict[str, Observation[SourceUser]]:
+    """Return what an import would know of these people of *roll*, who are too many to ask for each; outdated is unknown."""
+    listed = {one: seen.value for one in slack_ids if isinstance(seen := roll.people[one], Present)}
+    scim = await read_scim(runtime)
+    users = list(listed.values()) if scim is None else with_scim(listed.values(), scim)
+    fields = fields_wanted(runtime)
+    known = await to_completion(with_fields_known, runtime, workspace.team, users)
+    return {
+        slack_id: Unknown(TOO_MANY_TO_ASK)
+        if user.outdated or not fields <= (user.custom or {}).keys()
+        else Present(user)
+        for slack_id, user in zip(listed, known, strict=True)
+    }
 
 
 def _updated(tables: Tables, plan: Plan, compared: Collection[str]) -> tuple[set[str], set[str], dict[int, str]]:
