@@ -66,6 +66,8 @@ class Runtime:
         self.accounts_listed = 0  # and how many there were
         self.ids_looked_up: set[str] = set()  # of people whom the scope or a decision names, in an organisation
         self.evidence_calls = 0  # made to ask for people and accounts by their ids
+        self.renewals = 0  # those of them about people whom a list shows as before an event
+        self.renews_no_more = False  # Slack has answered nobody: such people are left alone
         self.evidence_calls_at_most = 0  # that were expected to be needed for that
         self.begun = self.now()
 

@@ -25,6 +25,7 @@ from slack_docebo.engine.reading.evidence import (
 )
 from slack_docebo.engine.reading.missing import FEW, check_still_whole
 from slack_docebo.engine.reading.organisation import check_excluded, find_under_other_ids
+from slack_docebo.engine.reading.overtaken import overtaken
 from slack_docebo.engine.reading.sides import ask_for_unlisted
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.errors import told
@@ -130,7 +131,7 @@ class Absences:
             await to_completion(note_ids, runtime, workspace.team, answers)
             if listed is not None:
                 check_still_whole(workspace, listed, answers)
-            self.seen |= answers
+            self.seen |= answers | await to_completion(overtaken, runtime, workspace.team, answers)
         shown_now = ((one, self.seen[one]) for one in (*self.named, *self.members) if one in self.seen)
         self.shown_otherwise = {seen.value.slack_id: one for one, seen in shown_now if isinstance(seen, Present)}
         check_excluded(runtime, [one for one in self.named if isinstance(self.seen.get(one), Unknown)])

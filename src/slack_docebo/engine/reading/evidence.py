@@ -80,17 +80,22 @@ def check_calls(runtime: Runtime, *, people: int = 0, accounts: int = 0, searche
             f"it takes up to {calls} calls to ask Slack for {people} people and Docebo for {accounts} accounts, who have"
             f" left, are new or are in no list any more, by their ids; EVIDENCE_CALLS allows {most}. Nothing of it was asked or"
             " written: find out why they are so many; if that is right, raise EVIDENCE_CALLS to"
-            f" {runtime.evidence_calls + calls} for one run"
+            f" {_spent(runtime) + calls} for one run"
         )
 
 
 def can_ask(runtime: Runtime, *, people: int = 0, accounts: int = 0, searches: int = 0) -> bool:
     """Tell whether EVIDENCE_CALLS allows to ask for so many; if so, the calls are expected from now on."""
     calls = _calls_to_ask(runtime, people=people, accounts=accounts, searches=searches)
-    if runtime.evidence_calls + calls > runtime.behaviour.evidence_calls:
+    if _spent(runtime) + calls > runtime.behaviour.evidence_calls:
         return False
     runtime.evidence_calls_at_most += calls
     return True
+
+
+def _spent(runtime: Runtime) -> int:
+    """Return how many of EVIDENCE_CALLS were made; those about whom a list is behind have as many of their own."""
+    return runtime.evidence_calls - runtime.renewals
 
 
 def _calls_to_ask(runtime: Runtime, *, people: int, accounts: int, searches: int) -> int:
@@ -104,7 +109,7 @@ async def ask_for_people(
 ) -> dict[str, Observation[SourceUser]]:
     """Ask Slack for each of *slack_ids*, *with_values* as `observe_person` does, and remember who is gone.
 
-    An answer that is behind an event of ours is unknown.
+    Not whom an event that was applied lately has told of: an hour later they may be shown.
     """
 
     async def about(slack_id: str) -> Observation[SourceUser]:
@@ -113,8 +118,8 @@ async def ask_for_people(
     watch = OutageWatch(runtime, greet_slack)
     answers = {slack_id: answer async for slack_id, answer in answers_to(runtime, slack_ids, about, watch)}
     answers |= await _doubted(answers, runtime.slack.shows_listed, "Slack")
-    answers |= await to_completion(overtaken, runtime, team, answers)
-    gone = [slack_id for slack_id, answer in answers.items() if isinstance(answer, Gone)]
+    behind = await to_completion(overtaken, runtime, team, answers)
+    gone = [slack_id for slack_id, answer in answers.items() if isinstance(answer, Gone) and slack_id not in behind]
     await to_completion(_note_people, runtime, team, gone, runtime.now())
     return answers
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.observation import Present
+from slack_docebo.domain.observation import Observation, Present
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.engine.reading.evidence import can_ask, counted
+from slack_docebo.engine.reading.evidence import answers_to, observe_person
+from slack_docebo.engine.reading.outages import OutageWatch, greet_slack
 from slack_docebo.engine.reading.overtaken import LISTS_LAG, stamps_of_overtaken
 from slack_docebo.errors import RemoteError
 from slack_docebo.runtime import Runtime
@@ -15,21 +16,39 @@ from slack_docebo.runtime import Runtime
 async def renewed(runtime: Runtime, team: str, users: Sequence[SourceUser]) -> list[SourceUser]:
     """Return *users* of a list, and of whom an event has told what is newer, what Slack says when it is asked.
 
-    It is one call each, within EVIDENCE_CALLS. Of whom that is not newer either, nobody can tell whether the person is there.
+    It is one call each, up to EVIDENCE_CALLS of their own. Of whom that is not newer either, or who is not asked for, nobody
+    can tell whether the person is there.
     """
     stamps = await to_completion(stamps_of_overtaken, runtime, team, users, LISTS_LAG)
+    if not stamps:
+        return list(users)
+    answers = await _answers(runtime, [user.slack_id for user in users if user.slack_id in stamps])
     return [
-        await _as_of_now(runtime, user, stamps[user.slack_id]) if user.slack_id in stamps else user for user in users
+        _as_of_now(user, answers.get(user.slack_id), stamps[user.slack_id]) if user.slack_id in stamps else user
+        for user in users
     ]
 
 
-async def _as_of_now(runtime: Runtime, user: SourceUser, stamp: int) -> SourceUser:
+async def _answers(runtime: Runtime, slack_ids: Sequence[str]) -> dict[str, Observation[SourceUser]]:
+    """Ask Slack for as many of *slack_ids* as may be asked for; once it answers nobody, the run asks for no more of them."""
+    if runtime.renews_no_more:
+        return {}
+    asked = slack_ids[: runtime.behaviour.evidence_calls - runtime.renewals]
+    runtime.evidence_calls_at_most += len(asked)
+
+    async def about(slack_id: str) -> Observation[SourceUser]:
+        runtime.renewals += 1
+        return await observe_person(runtime, slack_id, with_values=False)
+
     try:
-        if can_ask(runtime, people=1):
-            with counted(runtime):
-                seen = await runtime.slack.user(user.slack_id, with_custom=False)
-            if isinstance(seen, Present) and user.slack_id == seen.value.slack_id and seen.value.updated >= stamp:
-                return seen.value
+        questions = answers_to(runtime, asked, about, OutageWatch(runtime, greet_slack))
+        return {slack_id: answer async for slack_id, answer in questions}
     except RemoteError:
-        pass  # nobody can tell, as below
+        runtime.renews_no_more = True  # each further one would wait as long, and whoever is not asked for is left alone
+        return {}
+
+
+def _as_of_now(user: SourceUser, seen: Observation[SourceUser] | None, stamp: int) -> SourceUser:
+    if isinstance(seen, Present) and user.slack_id == seen.value.slack_id and seen.value.updated >= stamp:
+        return seen.value
     return replace(user, deactivated=False, forgotten=False, unsaid=(*user.unsaid, "deactivated"))
