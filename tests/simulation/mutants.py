@@ -236,7 +236,7 @@ MUTANTS = (
             patch(f"{ENGINE}.writing.sending.made_meanwhile", _none),
             patch.object(Sender, "settle", _settled),
         ],
-        (4, 91),
+        (91,),
     ),
     Mutant(
         "accounts are as they were planned", 7, frozenset({P.ADMINISTRATORS}),
@@ -253,7 +253,7 @@ MUTANTS = (
             patch.object(LeaseRepository, "check", _nothing),
             patch(f"{ENGINE}.writing.admitting._moved", _none),
         ],
-        (52,),
+        (78,),
     ),
     Mutant("batches are called at once", 9, frozenset({P.ONE_BATCH}), _calling_at_once),
     Mutant(
@@ -265,7 +265,7 @@ MUTANTS = (
         (17,),
     ),
     Mutant(
-        "who joins was left out by the list", 11, frozenset({P.UNDISTURBED}), _expecting_whoever_is_known, (261,)
+        "who joins was left out by the list", 11, frozenset({P.UNDISTURBED}), _expecting_whoever_is_known, (238,)
     ),
     Mutant(
         "whoever is still there disproves no list", 12, frozenset({P.SHORT_READ, P.MEASURE}),
