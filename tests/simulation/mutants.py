@@ -348,6 +348,10 @@ MUTANTS = (
         "an undo forgets", 19, frozenset({P.UNDONE}),
         lambda: [patch(f"{ENGINE}.planning.undoing._inverse", lambda *_, **__: ())],
     ),
+    Mutant(
+        "Slack's answers are never behind its events", 20, frozenset({P.NEWEST}),
+        lambda: [patch.object(InboxRepository, "stamps_applied_since", _none)],
+    ),
 )  # fmt: skip
 
 

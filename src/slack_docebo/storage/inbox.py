@@ -74,7 +74,9 @@ LOOK_AGAIN = Among(
     event_columns.slack_id,
 )
 APPLIED_SINCE = Among(
-    select(event_columns.slack_id).where(IS_APPLIED, event_columns.done_at > bindparam("since")),
+    select(event_columns.slack_id, event_columns.slack_team, event_columns.updated).where(
+        IS_APPLIED, event_columns.done_at > bindparam("since")
+    ),
     event_columns.slack_id,
 )
 
@@ -316,6 +318,11 @@ class InboxRepository:
     def applied_since(self, moment: datetime, slack_ids: Iterable[str]) -> set[str]:
         """Return about whom of *slack_ids* an event was applied later than *moment*."""
         return {row.slack_id for row in APPLIED_SINCE.rows(self._connection, slack_ids, since=moment)}
+
+    def stamps_applied_since(self, moment: datetime, team: str, slack_ids: Iterable[str]) -> list[tuple[str, int]]:
+        """Return id and stamp of each event of this workspace about *slack_ids* that was applied later than *moment*."""
+        rows = APPLIED_SINCE.rows(self._connection, slack_ids, since=moment)
+        return [(row.slack_id, row.updated) for row in rows if row.slack_team == team]
 
     def last_applied(
         self, slack_ids: Iterable[str], *, since: datetime | None = None

@@ -5,6 +5,7 @@ By that an import would write older values once more, or let in who has left, or
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import SourceUser
@@ -30,9 +31,12 @@ def stamps_of_overtaken(
     """Return by Slack id the stamp of the newest event, applied within the *lag*, of those whom *users* show as before it."""
     now = runtime.now()
     with runtime.store.reading() as tables:
-        served = tables.inbox.applied_since(now - lag, [slack_id for user in users for slack_id in user.ids])
-        applied = tables.applied(runtime.settings.docebo_url).stamps(team, served, now=now)
-    newest = {user.slack_id: max((applied.get(slack_id, 0) for slack_id in user.ids), default=0) for user in users}
+        # Of the events themselves: what is remembered of who was named since bears no stamp to go by.
+        events = tables.inbox.stamps_applied_since(now - lag, team, chain.from_iterable(user.ids for user in users))
+    stamps: dict[str, int] = {}
+    for slack_id, stamp in events:
+        stamps[slack_id] = max(stamps.get(slack_id, 0), believed(stamp, now))
+    newest = {user.slack_id: max(stamps.get(slack_id, 0) for slack_id in user.ids) for user in users}
     return {user.slack_id: newest[user.slack_id] for user in users if is_behind(user, newest[user.slack_id], now)}
 
 
