@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from slack_docebo.clients.slack_refusals import StaleCursor
 from slack_docebo.clients.slack_wire import UserPage
-from slack_docebo.concurrency import to_completion
+from slack_docebo.concurrency import side_by_side, to_completion
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.dialect import ADDRESS_SEARCH, PAGES, AddressSearch, Pages
 from slack_docebo.domain.disputes import rests_on_name
@@ -287,10 +287,11 @@ async def check_first_list(runtime: Runtime, team: str, accounts: Accounts, newc
 async def search_for(runtime: Runtime, address: str) -> list[Account]:
     """Return what `find_by_address` does; raise IncompleteRead where the search does not find who is there, either.
 
-    Searched for is our own account, one that was listed, and one that is mapped, until one is found: once a run.
+    Searched for is our own account, one that was listed, and one that is mapped, until one is found: once a run, and at
+    the same time, for somebody who joins is waiting.
     """
-    found = await find_by_address(runtime, address)
-    if not (found or await runtime.docebo.finds_listed() or await _finds_mapped(runtime)):
+    found, finds_listed = await side_by_side(find_by_address(runtime, address), runtime.docebo.finds_listed())
+    if not (found or finds_listed or await _finds_mapped(runtime)):
         raise IncompleteRead(
             "Docebo's search does not find an account that is there, so nobody can tell who has none: run again later; if it"
             " stays so, ask Docebo's support"
