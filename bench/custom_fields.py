@@ -76,7 +76,7 @@ async def _night(settings: Settings, *, dies_after: int = 0) -> int:
 
 
 def _known(settings: Settings) -> int:
-    with Store.open(settings.database_url.get_secret_value()) as store, store.reading() as tables:
+    with Store.of(settings) as store, store.reading() as tables:
         return len(tables.connection.execute(select(profile.c.slack_id)).all())
 
 

@@ -128,7 +128,7 @@ def seconds(facts: Mapping[str, Any]) -> float:
     httpx.post(f"{facts['docebo_control_url']}reset").raise_for_status()
     with tempfile.TemporaryDirectory() as name:
         settings = settings_for(facts, f"sqlite:///{name}/store.db")
-        Store.open(settings.database_url.get_secret_value()).close()
+        Store.of(settings).close()
         begun = time.perf_counter()
         asyncio.run(run_import(settings))
         return time.perf_counter() - begun

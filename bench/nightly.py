@@ -81,10 +81,10 @@ async def night(facts: dict[str, Any], folder: str, size: int) -> Measured:
     settings = settings_for(
         facts, f"sqlite:///{database}", slack_page_size=SMALL_PAGE, docebo_timeout_seconds=PATIENCE_SECONDS
     )
-    Store.open(settings.database_url.get_secret_value()).close()
+    Store.of(settings).close()
     before, cpu = _kept(database), time.process_time()
     done = await run_import(settings)
-    with Store.open(settings.database_url.get_secret_value()) as store:
+    with Store.of(settings) as store:
         write_files(store, done.plan.id, settings.report_dir)
     cpu = time.process_time() - cpu
     if done.count() != size:

@@ -83,7 +83,7 @@ async def _lived(folder: Path, nights: int) -> tuple[list[Mapping[str, float]], 
 def _settings(company: Sandbox, folder: Path) -> Settings:
     folder.mkdir()
     settings = settings_for(company.facts(), f"sqlite:///{folder}/store.db", docebo_timeout_seconds=60)
-    Store.open(settings.database_url.get_secret_value()).close()
+    Store.of(settings).close()
     return settings
 
 
@@ -91,7 +91,7 @@ async def _night(settings: Settings) -> float:
     """Import everybody, write the reports, and return the seconds of processor time."""
     spent = time.process_time()
     done = await run_import(settings)
-    with Store.open(settings.database_url.get_secret_value()) as store:
+    with Store.of(settings) as store:
         write_files(store, done.plan.id, settings.report_dir)
     spent = time.process_time() - spent
     for path in settings.report_dir.glob(f"{done.plan.id}*"):  # as if written then: files have the machine's own clock

@@ -18,7 +18,7 @@ from slack_docebo.webhook.socket_mode import listening
 async def serve_socket_mode(settings: SocketModeSettings) -> None:
     """Take events through Socket Mode until stopped."""
     current = Current(settings)
-    with Store.open(settings.database_url.get_secret_value()) as store:
+    with Store.of(settings) as store:
         async with (
             open_reception(current, store) as reception,
             listening(lambda: current().slack_app_token, reception, base_url=settings.slack_api_url),

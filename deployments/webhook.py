@@ -62,7 +62,7 @@ async def listen(settings: ReceptionSettings, metrics: Metrics, apps: Mapping[Ad
 async def serve_webhook(settings: WebhookSettings) -> None:
     """Take events over HTTP until stopped."""
     current = Current(settings)
-    with Store.open(settings.database_url.get_secret_value()) as store:
+    with Store.of(settings) as store:
         async with open_reception(current, store) as reception:
             apps = {
                 settings.observation_address: observation_app(settings, reception),

@@ -111,8 +111,7 @@ async def save_settings(form: BaseModel, filled_from: str, changed_by: str) -> s
     """Write what the form proposes to the Variable, and record by whom; say what was changed."""
     if not changed_by.strip():
         raise NotConfirmed("nothing was saved: say who you are in *Your name, to save*")
-    database = load_settings(StoreSettings).database_url.get_secret_value()
-    with Store.open(database) as store, RunLock(store, VARIABLE, "save", holder=changed_by):
+    with Store.of(load_settings(StoreSettings)) as store, RunLock(store, VARIABLE, "save", holder=changed_by):
         proposal = await propose_settings(form, filled_from, check_only=False)
         if not proposal.changes:
             return "nothing was saved: nothing is different"

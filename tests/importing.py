@@ -107,7 +107,7 @@ def prove(settings: Settings) -> None:
     """Let the platform be one whose rows were seen to do what they say: no row is sent alone any more."""
     known = ("another username", "create", "create in a branch", "update", "move", *TARGETS, "username", "active")
     fields = (f"field_{number}" for number in range(12, 30))
-    with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as tables:
+    with Store.of(settings) as store, store.transaction() as tables:
         entries = tables.dialect(settings.docebo_url)
         for question, answer in ((PROVEN, ", ".join([*known, *fields])), (ROW_COLUMNS, RowColumns.OWN)):
             entries.learn(question.name, answer, source="a test", now=datetime.now(UTC))

@@ -94,7 +94,7 @@ async def open_runtime(
     """Open what a run works with, and close it at the end; secrets that are exchanged meanwhile are taken up."""
     current = Current(settings)
     recorder = Recorder(settings.debug_record) if settings.debug_record else None
-    store = Store.open(settings.database_url.get_secret_value())
+    store = Store.of(settings)
     try:
         gate = BatchGate(store, settings.docebo_url, grace_seconds=settings.docebo_timeout_seconds)
         budget = CallBudget(store, settings.docebo_url, settings.docebo_calls_per_hour)

@@ -44,7 +44,7 @@ async def import_then(settings: Settings, rows: Mapping[str, str], plan: PlanAft
 def note_applied_event(settings: Settings, slack_id: str) -> None:
     """Let real time have served the person just now."""
     now = datetime.now(UTC)
-    with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as tables:
+    with Store.of(settings) as store, store.transaction() as tables:
         tables.inbox.put([Event("Ev1", "", slack_id, 0, "user_change", now)])
         tables.inbox.finish(["Ev1"], EventState.APPLIED, now)
 
@@ -52,7 +52,7 @@ def note_applied_event(settings: Settings, slack_id: str) -> None:
 def decide_never(settings: Settings, team: str, slack_id: str) -> None:
     """Let somebody have decided that the person is never touched."""
     decision = Decision(slack_id, Verdict.NEVER, "asked for", "Grace", datetime.now(UTC))
-    with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as tables:
+    with Store.of(settings) as store, store.transaction() as tables:
         tables.decisions.put(team, decision)
 
 
@@ -81,5 +81,5 @@ def hand_over(sandbox: Sandbox, settings: Settings, slack_id: str, account: Acco
     address = f"{name.lower()}@example.com"
     names = {"username": address, "email": address, "firstname": name, "lastname": "Byron"}
     sandbox.docebo.edit(account.user_id, {**names, **edited})
-    with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as tables:
+    with Store.of(settings) as store, store.transaction() as tables:
         tables.mappings(settings.docebo_url).delete(sandbox.slack.team.id, [slack_id])

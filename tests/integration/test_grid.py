@@ -59,7 +59,7 @@ def team(sandbox):
 
 
 def operations(settings, summary):
-    with Store.open(settings.database_url.get_secret_value()) as store, store.reading() as tables:
+    with Store.of(settings) as store, store.reading() as tables:
         return {entry.operation.slack_id: entry for entry in tables.operations.rows(summary.plan.id)}
 
 

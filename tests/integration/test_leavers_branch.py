@@ -219,7 +219,7 @@ async def test_who_is_not_listed_is_moved_only_where_it_is_known_that_the_person
     gone = Mapping(
         "U0G0NE0001", company.slack.team.id, "ada", account.user_id, deactivated=known_by == "what was done before"
     )
-    with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as tables:
+    with Store.of(settings) as store, store.transaction() as tables:
         tables.mappings(settings.docebo_url).save([gone], now=datetime.now(UTC))
     if known_by != "Slack's answer":
         company.slack_gate.faults.add("users.info", "ok_false", error="user_not_visible", times=-1)

@@ -198,7 +198,7 @@ async def test_the_journal_of_others_holds_no_address_of_a_manager(company):
 
     done, _ = await company.import_everybody()
 
-    with Store.open(company.settings.database_url.get_secret_value()) as store, store.reading() as tables:
+    with Store.of(company.settings) as store, store.reading() as tables:
         [entry] = tables.journal.applied(plan_id=done.plan.id)
     assert entry.operation.changes == {"manager_1": str(company.account("Grace").user_id)}
 
@@ -277,7 +277,7 @@ async def test_a_docebo_that_takes_not_everybody_as_a_manager_says_so_or_does_no
         return plan_id
 
     done = await import_then(company.settings, {"ATTRIBUTES": RULES}, plan_and_rename)
-    with Store.open(company.settings.database_url.get_secret_value()) as store, store.reading() as tables:
+    with Store.of(company.settings) as store, store.reading() as tables:
         [entry] = tables.operations.rows(done.plan.id)
 
     assert (entry.outcome, told in entry.error) == (outcome, True)

@@ -84,7 +84,7 @@ async def rebuilt(settings, *, dry_run=False, left_out=0):
 
 
 def delete_rows(settings, team: str) -> None:
-    with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as tables:
+    with Store.of(settings) as store, store.transaction() as tables:
         tables.mappings().delete(team, None)
 
 
@@ -213,7 +213,7 @@ async def test_after_a_restore_the_next_import_fills_the_mirror_again(fresh, set
     before, table_before = mirrored(fresh), mapped(settings.database_url.get_secret_value(), fresh.slack.team.id)
     summary = await reset(settings)
     backup = MappingFile(settings.report_dir / f"mappings-{summary.plan.id}.csv", team=fresh.slack.team.id)
-    with Store.open(settings.database_url.get_secret_value()) as store:
+    with Store.of(settings) as store:
         restore_file(store, "", backup, dry_run=False)
     await run_import(settings, rows=MIRROR)
 

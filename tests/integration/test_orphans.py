@@ -143,7 +143,7 @@ async def test_an_import_reports_the_same_at_no_extra_call(fresh, settings, befo
             for row in csv.DictReader(lines)
         }
     assert listed == expected
-    with Store.open(settings.database_url.get_secret_value()) as store:
+    with Store.of(settings) as store:
         shown = orphans_shown(store, settings.report_dir, summary.plan.id, PeopleShown.IDS)
     assert [(row["finding"], row["Docebo user"], row["why"]) for row in shown] == [
         (kind, " ".join(map(str, ids)), why) for (kind, _, ids), why in listed.items()

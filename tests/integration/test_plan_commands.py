@@ -315,7 +315,7 @@ async def test_fields_of_both_sides_are_listed_with_options_and_rules_even_where
     field = sandbox.docebo.add_field("Cost centre", "dropdown", mandatory=False, invisible_to_user=False)
     field.options.update({1: "North", 2: "South"})
     rules = 'first_name, last_name, email, field:"COST centre" = title(custom:department), field:Nowhere = title'
-    with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as tables:
+    with Store.of(settings) as store, store.transaction() as tables:
         (plan,) = tables.plans.recent(1)
         wrong = replace(
             plan, id="k8tfq19f", created_at=datetime.now(UTC), settings={**plan.settings, "ATTRIBUTES": rules}

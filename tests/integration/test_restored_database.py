@@ -73,7 +73,7 @@ async def test_what_was_done_since_the_backup_is_found_and_not_done_twice(compan
 
     assert addresses(company) == before
     assert before["ada@example.com"] == 1
-    with Store.open(restored.database_url.get_secret_value()) as store, store.reading() as tables:
+    with Store.of(restored) as store, store.reading() as tables:
         mapped = tables.mappings(company.docebo_url).of(newcomer["team_id"], [newcomer["id"]])
     assert list(mapped) == [newcomer["id"]]
     assert "map" in first.line

@@ -35,7 +35,7 @@ def sandbox():
 
 
 def entry_of(settings, summary, slack_id):
-    with Store.open(settings.database_url.get_secret_value()) as store, store.reading() as tables:
+    with Store.of(settings) as store, store.reading() as tables:
         return next(e for e in tables.operations.rows(summary.plan.id) if e.operation.slack_id == slack_id)
 
 

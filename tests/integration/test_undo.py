@@ -62,12 +62,12 @@ async def apply(settings: Settings, plan_id: str, **rows: str) -> Summary:
 
 
 def entries(settings: Settings, plan_id: str) -> list[JournalEntry]:
-    with Store.open(settings.database_url.get_secret_value()) as store, store.reading() as tables:
+    with Store.of(settings) as store, store.reading() as tables:
         return list(tables.operations.rows(plan_id))
 
 
 def mapping_of(settings: Settings, sandbox: Sandbox, slack_id: str) -> Any:
-    with Store.open(settings.database_url.get_secret_value()) as store, store.reading() as tables:
+    with Store.of(settings) as store, store.reading() as tables:
         return tables.mappings().of(sandbox.slack.team.id, [slack_id]).get(slack_id)
 
 

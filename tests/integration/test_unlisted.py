@@ -147,7 +147,7 @@ async def test_who_is_new_gets_an_account_once_those_that_were_deleted_were_aske
     sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
 
     refused = await run_import(settings, rows={**ROWS, "EVIDENCE_CALLS": "5"})
-    with Store.open(settings.database_url.get_secret_value()) as store, store.reading() as tables:
+    with Store.of(settings) as store, store.reading() as tables:
         reasons = [entry.operation.reason for entry in tables.operations.rows(refused.plan.id)]
     await run_import(settings, rows=ROWS)
     sandbox.docebo_gate.counters.reset()

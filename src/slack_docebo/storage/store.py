@@ -17,6 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from slack_docebo.errors import ConfigurationError, StorageError
 from slack_docebo.private_files import close_to_others, make_file, make_folder
 from slack_docebo.redaction import keep_secret
+from slack_docebo.settings import StoreSettings
 from slack_docebo.storage.faults import translated, translated_files
 from slack_docebo.storage.leases import Holder, Lease, LeaseRepository
 from slack_docebo.storage.locks import AdvisoryLock, Lock, LockedFile, digest
@@ -71,6 +72,11 @@ class Store:
             store.close()
             raise
         return store
+
+    @classmethod
+    def of(cls, settings: StoreSettings) -> Self:
+        """Open the database that *settings* name."""
+        return cls.open(settings.database_url.get_secret_value())
 
     @property
     def folder(self) -> Path | None:

@@ -73,5 +73,5 @@ async def examine() -> AsyncIterator[Finding]:
             fine.add(name)
         yield finding
     works = {Side.SLACK: fine.issuperset({"Slack", "Slack workspace"}), Side.DOCEBO: "Docebo" in fine}
-    with suppress(SyncError), Store.open(settings.database_url.get_secret_value()) as store:
+    with suppress(SyncError), Store.of(settings) as store:
         note_contacts(store, settings.docebo_url, works, now=datetime.now(UTC))

@@ -13,7 +13,7 @@ class HaltSettings(PlatformSettings, StoreSettings):
 def stop(reason: str) -> str:
     """Let no run write anything to Docebo from its next batch on; return what is to be told."""
     settings = load_settings(HaltSettings)
-    with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as tables:
+    with Store.of(settings) as store, store.transaction() as tables:
         halts = tables.halts
         halts.stop(settings.docebo_url, reason, now=datetime.now(UTC))
         return f"Everything is {halts.get(settings.docebo_url)}. Runs end before their next batch; events wait."
@@ -22,7 +22,7 @@ def stop(reason: str) -> str:
 def go() -> str:
     """Take the order back; return what is to be told."""
     settings = load_settings(HaltSettings)
-    with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as tables:
+    with Store.of(settings) as store, store.transaction() as tables:
         if was_stopped := tables.halts.go(settings.docebo_url):
             tables.wake_ups.quiet(None)  # so that a run for the events that have waited is asked for at once
     return "Runs may write again." if was_stopped else "Nothing was stopped."

@@ -169,7 +169,7 @@ async def _docebo(seen: Seen, stack: AsyncExitStack) -> DoceboClient:
     settings = seen.settings
     before: Callable[[], Awaitable[None]] | None = None
     try:
-        store = stack.enter_context(Store.open(settings.database_url.get_secret_value()))
+        store = stack.enter_context(Store.of(settings))
         before = CallBudget(store, settings.docebo_url, settings.docebo_calls_per_hour).spend
     except SyncError:
         pass  # the check of the database says so; the grant can be tried without a budget

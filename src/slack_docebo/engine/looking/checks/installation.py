@@ -45,7 +45,7 @@ async def database(check: str, seen: Seen) -> Finding:
     """Look whether the database can be written to, and is at the newest revision."""
 
     def open_and_look() -> tuple[str, str | None, bool]:
-        with Store.open(seen.settings.database_url.get_secret_value()) as store, store.transaction() as tables:
+        with Store.of(seen.settings) as store, store.transaction() as tables:
             is_new = not (tables.plans.recent(1) or tables.inbox.status().counts)
             return store.url, revision(tables.connection), is_new
 
@@ -63,7 +63,7 @@ async def database(check: str, seen: Seen) -> Finding:
 async def files(check: str, seen: Seen) -> Finding:
     """Look whether other users of this machine may read or change what is kept here."""
     reports = seen.settings.report_dir
-    with Store.open(seen.settings.database_url.get_secret_value()) as store:
+    with Store.of(seen.settings) as store:
         found = open_to_others(reports)
         if store.folder and may_others_write(store.folder):
             found.append(store.folder)
@@ -102,7 +102,7 @@ async def regular_runs(check: str, seen: Seen) -> Finding:
 
 async def budget(check: str, seen: Seen) -> Finding:
     """Count the calls to Docebo that may be made at once, for the checks that would make some."""
-    with Store.open(seen.settings.database_url.get_secret_value()) as store:
+    with Store.of(seen.settings) as store:
         left = CallBudget(store, seen.settings.docebo_url, seen.settings.docebo_calls_per_hour).left()
     seen.calls_left = left
     message = f"{left} calls may be made at once, and no more than {seen.settings.docebo_calls_per_hour} an hour"

@@ -32,5 +32,5 @@ class Seen:
     @contextmanager
     def reading(self) -> Iterator[Tables]:
         """Open the database and read it."""
-        with Store.open(self.settings.database_url.get_secret_value()) as store, store.reading() as tables:
+        with Store.of(self.settings) as store, store.reading() as tables:
             yield tables
