@@ -14,6 +14,7 @@ import hypothesis.internal.conjecture.optimiser  # imported late, deep down, CPy
 import pytest
 
 from slack_docebo.storage.store import Store
+from tests.left_behind import MARK, leave_nothing_behind
 from tests.memory import folder_in_memory
 from tests.postgresql import PostgresServer, running_server
 from tests.prompt_servers import prompt_servers
@@ -29,10 +30,15 @@ hypothesis.settings.load_profile("fixed")
 LONGEST_FIRST = ("e2e", "simulation", "integration", "contract", "unit")
 
 
-def pytest_configure() -> None:
-    """Keep in memory what this process and the ones it starts write; nothing of it stays once all tests have passed."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep in memory what this process and the ones it starts write; nothing of it stays once all tests have passed.
+
+    Nor do those processes, however the tests end.
+    """
     if memory := folder_in_memory():
         os.environ["TMPDIR"] = tempfile.tempdir = str(memory)
+    if MARK not in os.environ:  # else we are one of those that share the work, and marked ourselves
+        config.add_cleanup(leave_nothing_behind().communicate)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,0 +1,41 @@
+"""What tests have started ends with them, even where they are killed: a process beside them waits for that.
+
+On Linux a child can ask for a signal at its parent's end, but not its children, and the end of the thread that started it
+is taken for that of the parent.
+"""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+MARK = "STARTED_BY_TESTS"  # in the environment of what tests start, and of what that starts in turn
+
+
+def leave_nothing_behind() -> subprocess.Popen[bytes]:
+    """Mark what this process starts from now on; return who kills it once its input ends, at the latest with us."""
+    os.environ[MARK] = mark = secrets.token_hex(8)
+    command = [sys.executable, "-I", __file__, f"{MARK}={mark}"]
+    # A session of its own: whoever kills our whole group does not meet it.
+    return subprocess.Popen(command, env={}, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
+
+
+def _kill(mark: bytes) -> bool:
+    """Kill all who bear the mark; tell whether there were any."""
+    killed = False
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # not ours, or gone
+            if mark in environment.read_bytes():
+                os.kill(int(environment.parent.name), signal.SIGKILL)
+                killed = True
+    return killed
+
+
+if __name__ == "__main__":
+    sys.stdin.read()
+    while _kill(sys.argv[1].encode()):  # again: they may have started others meanwhile
+        time.sleep(0.05)
