@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import unescape
 
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.names import clean, folded
-from slack_docebo.domain.operations import Value
+from slack_docebo.domain.operations import CANNOT_HOLD, IS_TAKEN, NO_VALUE, NOT_THERE, Value
 from slack_docebo.domain.people import Account, SourceUser
-from slack_docebo.domain.rules import AttributeRule
+from slack_docebo.domain.rules import NO_BRANCH, NOT_HELD, TAKEN, AttributeRule, Shortfall
 from slack_docebo.domain.targets import CASELESS, COLUMNS, FREE_TEXTS, MANAGER, field_id_of, is_never_shown
 
 MARKUP = frozenset("<>&")  # what a platform may take out of a text, or write otherwise
@@ -110,3 +110,13 @@ def shown(account: Account, name: str) -> dict[str, Value]:
     """Return the value of the attribute *name*, as far as Docebo shows it."""
     value = current_value(account, name)
     return {} if value is None else {name: value}
+
+
+def without(lacking: Sequence[Shortfall]) -> str:
+    """Return what is added to a reason where attributes do not get what Slack says."""
+    told = ""
+    whys = {NOT_HELD: CANNOT_HOLD, NO_BRANCH: NOT_THERE, TAKEN: IS_TAKEN}
+    for why in (CANNOT_HOLD, NO_VALUE, NOT_THERE, IS_TAKEN):
+        if names := [one.target for one in lacking if whys.get(one.why, NO_VALUE) == why]:
+            told += f"; without {', '.join(names)}{why}"
+    return told

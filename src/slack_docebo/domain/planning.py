@@ -1,7 +1,6 @@
 """Planning: the one operation that is to be done about each person, and why."""
 
 from collections.abc import Mapping as MappingType
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from slack_docebo.domain.attributes import (
     same,
     shown,
     wanted,
+    without,
 )
 from slack_docebo.domain.claims import RANKS, Claims, Rank
 from slack_docebo.domain.disputes import (
@@ -26,23 +26,18 @@ from slack_docebo.domain.disputes import (
 from slack_docebo.domain.expiry import end_of_before, has_expired, may_have_ended
 from slack_docebo.domain.leavers import acts_on_leaver, counts_as_leaver, plan_leaver
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match, MatchBy, match
+from slack_docebo.domain.newcomers import plan_newcomer, reason_for_none
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.operations import (
-    CANNOT_HOLD,
     ELSEWHERE,
     IN_LINE,
     IN_LINE_AS_WRITTEN,
-    IS_TAKEN,
     NO_LONGER_IN_SLACK,
-    NO_USERNAME,
-    NO_VALUE,
     NOT_LISTED,
     NOT_TAKEN,
-    NOT_THERE,
     OWN_FORM,
     PROVISIONING_OFF,
     READ_FIRST,
-    UNLISTED,
     Kind,
     Operation,
     Value,
@@ -52,8 +47,8 @@ from slack_docebo.domain.people import Account, Applied, Known, LastSeen, Mappin
 from slack_docebo.domain.policy import SHUT_OUT, Leavers, Policy
 from slack_docebo.domain.protection import shielded
 from slack_docebo.domain.returns import Returns, elsewhere, has_left, reported
-from slack_docebo.domain.rules import NO_BRANCH, NOT_HELD, TAKEN, Shortfall, shortfalls
-from slack_docebo.domain.scope import NO_ACCOUNT_MADE, NOT_LET_IN
+from slack_docebo.domain.rules import TAKEN, Shortfall, shortfalls
+from slack_docebo.domain.scope import NOT_LET_IN
 from slack_docebo.domain.targets import EXPIRATION, USERNAME
 
 
@@ -297,34 +292,10 @@ class Planner:
         return is_new and self.policy.provision and not self.policy.scope.reason_against(user)
 
     def _plan_newcomer(self, user: SourceUser, mapping: Mapping | None) -> Operation:
-        if not self.policy.provision:
-            return self._leave(user, "no account, and provisioning is off")
-        if self.accounts.may_lack(user.email):
-            return self._leave(user, UNLISTED)
-        if doubt := self.policy.scope.kind_in_doubt(user):
-            return self._leave(user, f"{doubt}{NO_ACCOUNT_MADE}")
-        lacking = self._note_shortfalls(user, creating=True)
-        wanted = {USERNAME: user.email, **self._wanted(user, creating=True)}
-        username = wanted[USERNAME]
-        if against := self._reason_without_username(user, lacking):
+        if against := reason_for_none(user, self.policy, self.accounts):
             return self._leave(user, against)
-        if namesake := self.accounts.with_username(username):
-            return self._leave(user, f"the username is taken by account {namesake.docebo_id}", namesake)
-        first = self.claims.stake(mailbox(user.email), user.slack_id, Rank.EMAIL)
-        if first != user.slack_id:
-            return self._leave(user, f"an account with this address is created for {first}")
-        first = self.claims.stake(mailbox(username), user.slack_id, Rank.EMAIL)
-        if first != user.slack_id:
-            return self._leave(user, f"an account with this username is for {first}")
-        why = "new" if mapping is None else f"account {mapping.docebo_id} is gone"
-        return replace(
-            self._leave(user, why + _without(lacking)),
-            kind=Kind.CREATE,
-            changes=wanted,
-            maps=self.policy.map,
-            fingerprint=self._fingerprint(user),
-            prior=mapping,
-        )
+        lacking = self._note_shortfalls(user, creating=True)
+        return plan_newcomer(user, mapping, self.policy, self.accounts, self.claims, lacking)
 
     def _plan_known(
         self, user: SourceUser, mapping: Mapping | None, account: Account, by: str, applied: Applied | None
@@ -375,7 +346,7 @@ class Planner:
                 return self._plan_mapping(user, mapping, account, by, READ_FIRST, known)
             print_, echo = fingerprint({name: wanted[name] for name in wanted.keys() - held}), ""
         if changes:
-            differs = f"differs: {', '.join(changes)}{_without(lacking)}"
+            differs = f"differs: {', '.join(changes)}{without(lacking)}"
             return replace(
                 self._leave(user, "; ".join(filter(None, [_known_as(mapping, user), differs])), account),
                 kind=Kind.UPDATE,
@@ -452,16 +423,8 @@ class Planner:
         changes, _ = changes_to(wanted, account, returned=False, is_news=True)
         return "" if changes else fingerprint(wanted)
 
-    def _wanted(self, user: SourceUser, *, creating: bool = False) -> dict[str, str]:
-        return wanted(self.policy.scope.as_member(user), self.policy.rules, creating=creating)
-
-    def _reason_without_username(self, user: SourceUser, lacking: Sequence[Shortfall]) -> str:
-        """Return why *user* gets no account because of the rule for its username, which is *lacking* or gives nothing."""
-        rule = next((rule for rule in self.policy.rules if rule.target == USERNAME), None)
-        if rule is None or rule.value(self.policy.scope.as_member(user)):
-            return ""
-        why = next((one.why for one in lacking if one.target == USERNAME), "Slack does not say what its rule reads")
-        return NO_USERNAME + why
+    def _wanted(self, user: SourceUser) -> dict[str, str]:
+        return wanted(self.policy.scope.as_member(user), self.policy.rules, creating=False)
 
     def _taken_username(
         self, user: SourceUser, wanted: MappingType[str, str], account: Account, by: str
@@ -488,16 +451,6 @@ class Planner:
         else:
             self.found.shortfalls.pop(user.slack_id, None)  # as it was planned before
         return found
-
-
-def _without(lacking: Sequence[Shortfall]) -> str:
-    """Return what is added to a reason where attributes do not get what Slack says."""
-    told = ""
-    whys = {NOT_HELD: CANNOT_HOLD, NO_BRANCH: NOT_THERE, TAKEN: IS_TAKEN}
-    for why in (CANNOT_HOLD, NO_VALUE, NOT_THERE, IS_TAKEN):
-        if names := [one.target for one in lacking if whys.get(one.why, NO_VALUE) == why]:
-            told += f"; without {', '.join(names)}{why}"
-    return told
 
 
 def _known_as(mapping: Mapping | None, user: SourceUser) -> str:
