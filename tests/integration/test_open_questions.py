@@ -15,7 +15,7 @@ from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
-from slack_docebo.engine.reading.sides import find_by_address
+from slack_docebo.engine.reading.searching import find_by_address
 from slack_docebo.errors import AccessDenied, IncompleteRead, Rejected, Unproven
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime

@@ -6,17 +6,14 @@ from datetime import datetime, timedelta
 
 from slack_docebo.clients.slack_refusals import StaleCursor
 from slack_docebo.clients.slack_wire import UserPage
-from slack_docebo.concurrency import side_by_side, to_completion
-from slack_docebo.domain.addresses import mailbox
-from slack_docebo.domain.dialect import ADDRESS_SEARCH, PAGES, AddressSearch, Pages
-from slack_docebo.domain.disputes import rests_on_name
+from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.dialect import PAGES, Pages
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Observation, Present
 from slack_docebo.domain.people import Account, Known, Mapping, SourceUser
 from slack_docebo.domain.planning import Planner
-from slack_docebo.domain.returns import has_left
 from slack_docebo.domain.targets import USERNAME
-from slack_docebo.domain.texts import without_unseen
+from slack_docebo.engine.reading.bearers import find_bearers
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.engine.reading.evidence import (
@@ -25,7 +22,6 @@ from slack_docebo.engine.reading.evidence import (
     can_ask,
     counted,
     observe_account,
-    observe_person,
     recall_accounts,
 )
 from slack_docebo.engine.reading.hidden_addresses import check_addresses
@@ -35,6 +31,7 @@ from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo
 from slack_docebo.engine.reading.profiles import with_fields_known
 from slack_docebo.engine.reading.renewing import renewed
 from slack_docebo.engine.reading.scim import read_scim, with_scim
+from slack_docebo.engine.reading.searching import learn_search, search_for
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.engine.reading.user_groups import record_groups
 from slack_docebo.errors import IncompleteRead
@@ -162,7 +159,7 @@ async def read_target(runtime: Runtime) -> Accounts:
         accounts.add(page)
         accounts.pages += 1
     await to_completion(_learn_paging, runtime)
-    await _learn_search(runtime, accounts)
+    await learn_search(runtime, accounts)
     await check_addresses(runtime, accounts)
     await to_completion(recall_accounts, runtime, accounts)
     if last:
@@ -284,115 +281,11 @@ async def check_first_list(runtime: Runtime, team: str, accounts: Accounts, newc
         )
 
 
-async def search_for(runtime: Runtime, address: str) -> list[Account]:
-    """Return what `find_by_address` does; raise IncompleteRead where the search does not find who is there, either.
-
-    Searched for is our own account, one that was listed, and one that is mapped, until one is found: once a run, and at
-    the same time, for somebody who joins is waiting.
-    """
-    found, finds_listed = await side_by_side(find_by_address(runtime, address), runtime.docebo.finds_listed())
-    if not (found or finds_listed or await _finds_mapped(runtime)):
-        raise IncompleteRead(
-            "Docebo's search does not find an account that is there, so nobody can tell who has none: run again later; if it"
-            " stays so, ask Docebo's support"
-        )
-    return found
-
-
-async def _finds_mapped(runtime: Runtime) -> bool:
-    """Tell whether Docebo's search finds the account of somebody who is mapped, for two calls."""
-    with runtime.store.reading() as tables:
-        mapped = tables.accounts_at(runtime.settings.docebo_url).usernames_of_mapped()
-    seen = await runtime.docebo.user(min(mapped)) if mapped else None
-    return isinstance(seen, Present) and bool(await runtime.docebo.find_users(seen.value.username))
-
-
-async def find_by_address(runtime: Runtime, address: str) -> list[Account]:
-    """Return the accounts whose user name or e-mail address is *address*, at one call.
-
-    As long as nobody knows whether Docebo's search for a full text looks at addresses, it is two where that finds none.
-    """
-    way = known_dialect(runtime).answer(ADDRESS_SEARCH)
-    if way == AddressSearch.IN_PARTS:
-        return await runtime.docebo.find_users(address, in_parts=True)
-    found, shown_by = await runtime.docebo.find_users(address), AddressSearch.FULL
-    if not found and way != AddressSearch.FULL:
-        found, shown_by = await runtime.docebo.find_users(address, in_parts=True), AddressSearch.IN_PARTS
-    if way != shown_by and any(mailbox(without_unseen(one.username)) != mailbox(address) for one in found):
-        learn(runtime, ADDRESS_SEARCH, shown_by, source="an account that was found by its address alone")
-    return found
-
-
 def _learn_paging(runtime: Runtime) -> None:
     if runtime.docebo.pages_by_cursor and not known_dialect(runtime).pages_by_cursor:
         learn(
             runtime, PAGES, Pages.CURSOR, source="a page of accounts that came only with the cursor of the one before"
         )
-
-
-async def _learn_search(runtime: Runtime, accounts: Accounts) -> None:
-    """Find out by which search an account is found by its address, at one or two calls, if nobody knows it yet.
-
-    It takes an account whose user name is another one. Asked here, once, it is not asked for each person who joins.
-    """
-    is_known = known_dialect(runtime).answer(ADDRESS_SEARCH) != ""
-    addresses = (one.email for one in accounts if one.email and mailbox(one.email) != mailbox(one.username))
-    if not is_known and (address := next(addresses, "")):
-        await find_by_address(runtime, address)
-
-
-async def find_bearers(runtime: Runtime, people: Iterable[tuple[SourceUser, Known | None]], accounts: Accounts) -> None:
-    """Find out whose an account is whose username is the address of one of *people*, and whose own address is another.
-
-    The same is asked of an account that a table has given to one of them, and that shows nothing of them but the name. What
-    was applied tells it, else Slack is asked who has that other address: one call for each such account. The answers are
-    kept in *accounts*. Where Slack finds nobody, it may be somebody who was deactivated: nobody can tell.
-
-    An account that has the address, and was given to somebody else, is that one's where Slack does not say that the person
-    has left: one call for each to whom it was given.
-    """
-    for user, known in people:
-        if not isinstance(known, Mapping):
-            await _find_former_holders(runtime, user, accounts)
-        if isinstance(known, Mapping) and (mapped := accounts.get(known.docebo_id)):
-            account = mapped if rests_on_name(mapped, user, known.seen) else None
-        else:
-            named = None if user.unconfirmed else accounts.named_after(user)
-            is_given = named is not None and await to_completion(_note_given, runtime, user, named, accounts)
-            account = None if is_given else named
-        if account is None:
-            continue
-        if bearer := await runtime.slack.find_user(account.email):
-            accounts.note_bearer(account.docebo_id, bearer.slack_id)
-        else:
-            accounts.note_unknown_bearer(account.docebo_id)
-
-
-async def _find_former_holders(runtime: Runtime, user: SourceUser, accounts: Accounts) -> None:
-    """Note to whom the accounts that bear the address of *user* were given, of those who may still be there."""
-    bearing = [account.docebo_id for account in accounts.with_email(user.email)] if user.email else []
-    if not bearing:
-        return
-    with runtime.store.reading() as tables:
-        holders = tables.applied(runtime.settings.docebo_url).former_holders(bearing)
-    for docebo_id, slack_ids in holders.items():
-        if slack_ids.isdisjoint(user.ids):
-            for slack_id in sorted(slack_ids):
-                with counted(runtime):
-                    seen = await observe_person(runtime, slack_id, with_values=False)
-                if not has_left(seen):
-                    accounts.note_former_holder(docebo_id, slack_id)
-
-
-def _note_given(runtime: Runtime, user: SourceUser, account: Account, accounts: Accounts) -> bool:
-    """Note to whom the account was given, and tell whether it was to anybody; to *user*, if to several."""
-    with runtime.store.reading() as tables:
-        given = tables.applied(runtime.settings.docebo_url).given([account.docebo_id])
-    holders = given.get(account.docebo_id, set())
-    if holders:
-        mine = holders.intersection(user.ids)
-        accounts.note_bearer(account.docebo_id, min(mine or holders))
-    return bool(holders)
 
 
 async def _changed(

@@ -17,6 +17,7 @@ from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.planning import Planner
 from slack_docebo.domain.stamps import believed
+from slack_docebo.engine.reading.bearers import find_bearers
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, observe_person
 from slack_docebo.engine.reading.organisation import learn_who_is_forgotten, learn_who_is_named
@@ -27,7 +28,6 @@ from slack_docebo.engine.reading.sides import (
     are_few,
     ask_for_unlisted,
     check_first_list,
-    find_bearers,
     look_up,
     read_target,
 )

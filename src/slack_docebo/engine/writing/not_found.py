@@ -8,7 +8,7 @@ from slack_docebo.domain.observation import Gone, Present
 from slack_docebo.domain.operations import NOT_SENT
 from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.engine.reading.evidence import observe_account
-from slack_docebo.engine.reading.sides import find_by_address
+from slack_docebo.engine.reading.searching import find_by_address
 from slack_docebo.runtime import Runtime
 
 

@@ -13,7 +13,8 @@ from slack_docebo.domain.people import Account, View
 from slack_docebo.domain.targets import BRANCH, field_id_of
 from slack_docebo.engine.reading.evidence import can_ask, counted
 from slack_docebo.engine.reading.lagging import as_viewed
-from slack_docebo.engine.reading.sides import find_by_address, read_target
+from slack_docebo.engine.reading.searching import find_by_address
+from slack_docebo.engine.reading.sides import read_target
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import IncompleteRead, RemoteError
 from slack_docebo.runtime import Runtime

@@ -1,0 +1,65 @@
+"""Bearers: whose an account is that shows somebody's name or address, and may be another's."""
+
+from collections.abc import Iterable
+
+from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.disputes import rests_on_name
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.people import Account, Known, Mapping, SourceUser
+from slack_docebo.domain.returns import has_left
+from slack_docebo.engine.reading.evidence import counted, observe_person
+from slack_docebo.runtime import Runtime
+
+
+async def find_bearers(runtime: Runtime, people: Iterable[tuple[SourceUser, Known | None]], accounts: Accounts) -> None:
+    """Find out whose an account is whose username is the address of one of *people*, and whose own address is another.
+
+    The same is asked of an account that a table has given to one of them, and that shows nothing of them but the name. What
+    was applied tells it, else Slack is asked who has that other address: one call for each such account. The answers are
+    kept in *accounts*. Where Slack finds nobody, it may be somebody who was deactivated: nobody can tell.
+
+    An account that has the address, and was given to somebody else, is that one's where Slack does not say that the person
+    has left: one call for each to whom it was given.
+    """
+    for user, known in people:
+        if not isinstance(known, Mapping):
+            await _find_former_holders(runtime, user, accounts)
+        if isinstance(known, Mapping) and (mapped := accounts.get(known.docebo_id)):
+            account = mapped if rests_on_name(mapped, user, known.seen) else None
+        else:
+            named = None if user.unconfirmed else accounts.named_after(user)
+            is_given = named is not None and await to_completion(_note_given, runtime, user, named, accounts)
+            account = None if is_given else named
+        if account is None:
+            continue
+        if bearer := await runtime.slack.find_user(account.email):
+            accounts.note_bearer(account.docebo_id, bearer.slack_id)
+        else:
+            accounts.note_unknown_bearer(account.docebo_id)
+
+
+async def _find_former_holders(runtime: Runtime, user: SourceUser, accounts: Accounts) -> None:
+    """Note to whom the accounts that bear the address of *user* were given, of those who may still be there."""
+    bearing = [account.docebo_id for account in accounts.with_email(user.email)] if user.email else []
+    if not bearing:
+        return
+    with runtime.store.reading() as tables:
+        holders = tables.applied(runtime.settings.docebo_url).former_holders(bearing)
+    for docebo_id, slack_ids in holders.items():
+        if slack_ids.isdisjoint(user.ids):
+            for slack_id in sorted(slack_ids):
+                with counted(runtime):
+                    seen = await observe_person(runtime, slack_id, with_values=False)
+                if not has_left(seen):
+                    accounts.note_former_holder(docebo_id, slack_id)
+
+
+def _note_given(runtime: Runtime, user: SourceUser, account: Account, accounts: Accounts) -> bool:
+    """Note to whom the account was given, and tell whether it was to anybody; to *user*, if to several."""
+    with runtime.store.reading() as tables:
+        given = tables.applied(runtime.settings.docebo_url).given([account.docebo_id])
+    holders = given.get(account.docebo_id, set())
+    if holders:
+        mine = holders.intersection(user.ids)
+        accounts.note_bearer(account.docebo_id, min(mine or holders))
+    return bool(holders)

@@ -1,0 +1,62 @@
+"""Searching Docebo for the accounts of one address, by a search that is seen to find who is there."""
+
+from slack_docebo.concurrency import side_by_side
+from slack_docebo.domain.addresses import mailbox
+from slack_docebo.domain.dialect import ADDRESS_SEARCH, AddressSearch
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.observation import Present
+from slack_docebo.domain.people import Account
+from slack_docebo.domain.texts import without_unseen
+from slack_docebo.engine.reading.dialects import known_dialect, learn
+from slack_docebo.errors import IncompleteRead
+from slack_docebo.runtime import Runtime
+
+
+async def search_for(runtime: Runtime, address: str) -> list[Account]:
+    """Return what `find_by_address` does; raise IncompleteRead where the search does not find who is there, either.
+
+    Searched for is our own account, one that was listed, and one that is mapped, until one is found: once a run, and at
+    the same time, for somebody who joins is waiting.
+    """
+    found, finds_listed = await side_by_side(find_by_address(runtime, address), runtime.docebo.finds_listed())
+    if not (found or finds_listed or await _finds_mapped(runtime)):
+        raise IncompleteRead(
+            "Docebo's search does not find an account that is there, so nobody can tell who has none: run again later; if it"
+            " stays so, ask Docebo's support"
+        )
+    return found
+
+
+async def find_by_address(runtime: Runtime, address: str) -> list[Account]:
+    """Return the accounts whose user name or e-mail address is *address*, at one call.
+
+    As long as nobody knows whether Docebo's search for a full text looks at addresses, it is two where that finds none.
+    """
+    way = known_dialect(runtime).answer(ADDRESS_SEARCH)
+    if way == AddressSearch.IN_PARTS:
+        return await runtime.docebo.find_users(address, in_parts=True)
+    found, shown_by = await runtime.docebo.find_users(address), AddressSearch.FULL
+    if not found and way != AddressSearch.FULL:
+        found, shown_by = await runtime.docebo.find_users(address, in_parts=True), AddressSearch.IN_PARTS
+    if way != shown_by and any(mailbox(without_unseen(one.username)) != mailbox(address) for one in found):
+        learn(runtime, ADDRESS_SEARCH, shown_by, source="an account that was found by its address alone")
+    return found
+
+
+async def learn_search(runtime: Runtime, accounts: Accounts) -> None:
+    """Find out by which search an account is found by its address, at one or two calls, if nobody knows it yet.
+
+    It takes an account whose user name is another one. Asked here, once, it is not asked for each person who joins.
+    """
+    is_known = known_dialect(runtime).answer(ADDRESS_SEARCH) != ""
+    addresses = (one.email for one in accounts if one.email and mailbox(one.email) != mailbox(one.username))
+    if not is_known and (address := next(addresses, "")):
+        await find_by_address(runtime, address)
+
+
+async def _finds_mapped(runtime: Runtime) -> bool:
+    """Tell whether Docebo's search finds the account of somebody who is mapped, for two calls."""
+    with runtime.store.reading() as tables:
+        mapped = tables.accounts_at(runtime.settings.docebo_url).usernames_of_mapped()
+    seen = await runtime.docebo.user(min(mapped)) if mapped else None
+    return isinstance(seen, Present) and bool(await runtime.docebo.find_users(seen.value.username))
