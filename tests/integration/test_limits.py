@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.server import Sandbox
+from slack_docebo.domain.guards import Change
 from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.targets import EXPIRATION, USERNAME
@@ -29,6 +30,7 @@ from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable, TooManyR
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.journal import JournalRepository
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import LET_THROUGH, Plan, PlanKind, PlanState
 from slack_docebo.storage.store import Store
@@ -99,6 +101,29 @@ async def test_an_import_stops_where_events_have_used_up_its_limit_meanwhile(her
     async with open_runtime(settings, behaviour, run_id="somebody who looked") as runtime:
         await apply_saved(runtime, plan_id, lambda _: None)
     assert not here.account(first).active
+
+
+async def test_who_was_changed_before_is_counted_for_what_has_a_limit_alone(here, monkeypatch):
+    counted, count = [], JournalRepository.people_changed
+
+    def counting(journal: JournalRepository, plan_id: str, *window: datetime) -> dict[Change, int]:
+        counted.append(plan_id)
+        return count(journal, plan_id, *window)
+
+    monkeypatch.setattr(JournalRepository, "people_changed", counting)
+    first, second = here.members()[:2]
+    here.sandbox.slack.change(first, {"profile": {"last_name": "Byron"}})
+    here.put(here.event(first))
+    await here.serve()
+
+    assert here.account(first).lastname == "Byron"
+    assert not counted
+
+    leave(here, second)
+    await here.serve()
+
+    assert not here.account(second).active
+    assert counted
 
 
 async def test_what_was_let_through_does_not_count_and_lets_nobody_else_through(here):

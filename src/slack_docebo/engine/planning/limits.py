@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from slack_docebo.domain.guards import NOBODY, Excess, exceeded, too_many_accounts
+from slack_docebo.domain.guards import NOBODY, Excess, Limit, exceeded, too_many_accounts
 from slack_docebo.domain.stamps import TOLERANCE
 from slack_docebo.engine.reading.sides import last_listing
 from slack_docebo.runtime import Runtime
@@ -43,13 +43,15 @@ def measure(runtime: Runtime, tables: Tables, plan_id: str, *, looked_after: int
     """
     behaviour = runtime.behaviour
     sizes = tables.journal.sizes(plan_id)
+    is_limited = any(behaviour.limits[change] != Limit() for change in sizes)
     now, window = runtime.now(), timedelta(hours=behaviour.limit_window_hours)
     over = exceeded(
         sizes,
         looked_after,
         behaviour.limits,
         minimum_sample=behaviour.limit_minimum_sample,
-        before=tables.journal.people_changed(plan_id, now - window, now + AHEAD) if sizes else NOBODY,
+        # Not in vain: on the day after a first import that looks at everybody's row, once more for each event.
+        before=tables.journal.people_changed(plan_id, now - window, now + AHEAD) if is_limited else NOBODY,
     )
     accounts, creations = count_accounts(runtime, tables), tables.operations.still_to_create(plan_id)
     return Measure(
