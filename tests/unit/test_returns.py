@@ -93,3 +93,30 @@ def test_who_is_known_to_slack_by_both_ids_is_the_same_person():
 def test_a_decision_is_waited_for_also_where_the_ids_are_left_out(reason):
     assert is_undecided(reason)
     assert is_undecided(without_numbers(reason))
+
+
+@pytest.mark.parametrize(
+    ("seen", "has_room"),
+    [
+        pytest.param(
+            {"U1": Gone("user_not_found"), "U2": Present(replace(OLD, deactivated=True))}, True, id="all gone"
+        ),
+        pytest.param({"U1": Gone("user_not_found"), "U2": Present(OLD)}, False, id="one of them is there"),
+        pytest.param({"U1": Gone("user_not_found"), "U2": Unknown("not shown")}, False, id="of one nobody can tell"),
+        pytest.param({"U1": Gone("user_not_found")}, False, id="one was not asked for"),
+    ],
+)
+def test_a_former_account_has_room_once_all_to_whom_it_was_given_are_gone(seen, has_room):
+    returns = Returns(Rehires.REPORT)
+    returns.contest_given("U3", {"U1", "U2"})
+
+    assert returns.settle(seen) == ({"U3"} if has_room else set())
+    assert (returns.not_known_to_be_gone({"U1", "U2"}) == []) is has_room
+
+
+def test_who_is_shown_under_the_former_holders_id_as_well_is_the_same_person():
+    returns = Returns(Rehires.REPORT)
+    returns.contest_given("W1", {"U1"})
+
+    assert returns.settle({"U1": Present(replace(OLD, slack_id="W1", local_id="U1"))}) == {"W1"}
+    assert returns.of_holder == {"W1": "U1"}

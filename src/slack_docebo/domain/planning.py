@@ -1,5 +1,6 @@
 """Planning: the one operation that is to be done about each person, and why."""
 
+from collections.abc import Collection
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -46,7 +47,7 @@ from slack_docebo.domain.operations import (
 from slack_docebo.domain.people import Account, Applied, Known, LastSeen, Mapping, SourceUser
 from slack_docebo.domain.policy import SHUT_OUT, Leavers, Policy
 from slack_docebo.domain.protection import shielded
-from slack_docebo.domain.returns import Returns, elsewhere, has_left, reported
+from slack_docebo.domain.returns import Returns, elsewhere, given_before, has_left, reported
 from slack_docebo.domain.rules import TAKEN, Shortfall, shortfalls
 from slack_docebo.domain.scope import NOT_LET_IN
 from slack_docebo.domain.targets import EXPIRATION, USERNAME
@@ -154,12 +155,13 @@ class Planner:
         holder: Mapping | None = None,
         applied: Applied | None = None,
         under_other_id: Mapping | None = None,
+        former_holders: Collection[str] = (),
     ) -> Operation:
         """Return the one operation that brings target and mapping in line with *user*.
 
         *holder* is the mapping of the account *found*, if it has one; *applied* is what was last applied of somebody
         without a mapping, and *under_other_id* the mapping that the same person had before, under an id that Slack does not
-        name any more.
+        name any more. *former_holders* are the Slack ids of others to whom the account *found*, mapped to nobody, was given.
         """
         self.found.met.pop(user.slack_id, None)  # as it was planned before
         if against := self.policy.scope.reason_against(user):
@@ -196,6 +198,9 @@ class Planner:
             if holder and mapping is None and self.accounts.named_after(user) is None:
                 self.returns.contest(user.slack_id, holder.slack_id)
             return self._leave(user, f"account {account.docebo_id} belongs to {owner}", account)
+        if former_holders and (still_there := self.returns.not_known_to_be_gone(former_holders)):
+            self.returns.contest_given(user.slack_id, former_holders)
+            return self._leave(user, given_before(account.docebo_id, still_there[0]), account)
         if mapping and (doubt := doubt_about(account, mapping, user, self.accounts)):
             return self._leave(user, doubt, account)
         if mapping and mapping.slack_id == user.local_id:

@@ -1,8 +1,9 @@
-"""Returns: somebody bears the address of an account that is mapped to another Slack id, of a person who is gone."""
+"""Returns: somebody bears the address of an account that is mapped to another Slack id, or was given to it before."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
+from itertools import chain
 
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import SourceUser
@@ -28,12 +29,28 @@ class Returns:
         self.of_holder: dict[str, str] = {}  # the holder's id by that of somebody who is the same person, as Slack says
         self.returned: dict[str, str] = {}  # the holder's, who is gone, by that of who has returned
         self.heirs: dict[str, str] = {}  # who gets the mapping, by the Slack id that has it so far
+        # To whom an account without a mapping was given, by the Slack id of somebody who bears its address.
+        self.given: dict[str, frozenset[str]] = {}
+        self._gone: set[str] = set()  # of them, who has left, as Slack says
 
     def contest(self, slack_id: str, holder: str, *, is_one_person: bool = False) -> None:
         """Note that *slack_id* bears the address of an account that is mapped to *holder*, or was known under that id, too."""
         self.contested[slack_id] = holder
         if is_one_person:
             self.one_person.add(slack_id)
+
+    def contest_given(self, slack_id: str, former_holders: Collection[str]) -> None:
+        """Note that *slack_id* bears the address of an account that is mapped to nobody, and was given to these before."""
+        self.given[slack_id] = frozenset(former_holders)
+
+    @property
+    def holders(self) -> set[str]:
+        """All of whom Slack has to say what became of them before somebody gets their accounts."""
+        return {*self.contested.values(), *chain(*self.given.values())}
+
+    def not_known_to_be_gone(self, former_holders: Collection[str]) -> list[str]:
+        """Return those of *former_holders* of whom Slack has not said that they have left."""
+        return sorted(set(former_holders) - self._gone)
 
     def settle(self, seen: Mapping[str, Observation[SourceUser]]) -> set[str]:
         """Conclude from what Slack says of the holders; return the Slack ids of all for whom that makes a difference.
@@ -42,21 +59,42 @@ class Returns:
         """
         for slack_id, holder in self.contested.items():
             answer = seen.get(holder, NOT_ASKED)
-            is_theirs = isinstance(answer, Present) and slack_id in answer.value.ids
-            if is_theirs or (slack_id in self.one_person and has_left(answer)):
+            if _is_id_of(slack_id, answer) or (slack_id in self.one_person and has_left(answer)):
                 self.of_holder[slack_id] = holder
             elif has_left(answer):
                 self.returned[slack_id] = holder
+        for slack_id, holders in self.given.items():
+            for holder in holders:
+                answer = seen.get(holder, NOT_ASKED)
+                if _is_id_of(slack_id, answer):
+                    self.of_holder[slack_id] = holder
+                elif has_left(answer):
+                    self._gone.add(holder)
+        has_room = {slack_id for slack_id, holders in self.given.items() if holders <= self._gone}
         if self._rehires is Rehires.HAND_OVER:
             bearers = Counter(self.returned.values())
             self.heirs = {holder: heir for heir, holder in self.returned.items() if bearers[holder] == 1}
         self.heirs |= {self.of_holder[one]: one for one in self.one_person & self.of_holder.keys()}
-        return {*self.of_holder, *self.returned, *self.heirs}
+        return {*self.of_holder, *self.returned, *self.heirs, *has_room}
 
 
 def has_left(seen: Observation[SourceUser]) -> bool:
     """Tell whether Slack says that somebody is gone, was deactivated or was erased."""
     return isinstance(seen, Gone) or (isinstance(seen, Present) and (seen.value.deactivated or seen.value.forgotten))
+
+
+def _is_id_of(slack_id: str, seen: Observation[SourceUser]) -> bool:
+    """Tell whether *slack_id* is another id of the person, as Slack shows that one."""
+    return isinstance(seen, Present) and slack_id in seen.value.ids
+
+
+def given_before(docebo_id: int, former_holder: str) -> str:
+    """Return what is told of somebody whose account was given to another one before, and what there is to do."""
+    return (
+        f"account {docebo_id} belongs to {former_holder}, to whom it was given before, as long as Slack does not say that the"
+        " person has left. If it is somebody else's by now, link that one to it: the form Decide about people on the status"
+        " page"
+    )
 
 
 def elsewhere(docebo_id: int, holder: str) -> str:

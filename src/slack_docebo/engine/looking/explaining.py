@@ -201,8 +201,8 @@ async def explain(runtime: Runtime, who: str) -> Explanation:
     await look_up(runtime, [(person, found.known)], near)
     planner = Planner(policy, near)
     _judge(runtime, workspace.team, planner, found, near)
-    if contested := planner.returns.contested:
-        planner.returns.settle({holder: await observe_person(runtime, holder) for holder in set(contested.values())})
+    if holders := planner.returns.holders:
+        planner.returns.settle({holder: await observe_person(runtime, holder) for holder in holders})
         _judge(runtime, workspace.team, planner.anew(), found, near)
     return found
 

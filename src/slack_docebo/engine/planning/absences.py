@@ -42,6 +42,8 @@ class Absences:
     unmapped: list[str] = field(default_factory=list)  # known by why they were left alone, and not in the list either
     seen: dict[str, Observation[SourceUser]] = field(default_factory=dict)  # what Slack says of the missing
     to_ask: list[str] = field(default_factory=list)  # of the missing
+    # Not listed, and without a mapping: others bear the addresses of the accounts that were given to them.
+    former_holders: list[str] = field(default_factory=list)
     # Not listed, and never to be touched, or named by the scope: under another id Slack may list them.
     named: list[str] = field(default_factory=list)
     members: list[str] = field(default_factory=list)  # likewise of the user groups that are looked after
@@ -86,7 +88,10 @@ class Absences:
             if former := gained.get(user.slack_id):  # Slack has said before that these are one person's
                 self.seen[former] = Present(replace(user, local_id=former))
         unasked = [i for i in self.missing if i not in gone and not isinstance(self.seen[i], Present)]
-        contested = set(planner.returns.contested.values())
+        contested = planner.returns.holders
+        unlisted_holders = {slack_id for slack_id in contested if slack_id not in listed}
+        self.seen |= {slack_id: gone[slack_id] for slack_id in unlisted_holders & gone.keys()}
+        self.former_holders = sorted(unlisted_holders - self.seen.keys())
         acted_on = [
             i
             for i in unasked
@@ -112,15 +117,16 @@ class Absences:
         """
         accounts = planner.accounts
         doubtful = [m for m in self.missing.values() if planner.asks_for_account(_left(m), m)]
-        if not (self.held_back or self.to_ask or self.named or self.members or doubtful):
+        by_id = {*self.to_ask, *self.former_holders}
+        if not (self.held_back or by_id or self.named or self.members or doubtful):
             return
-        to_ask = sorted({*self.to_ask, *self.named})
+        to_ask = sorted({*by_id, *self.named})
         if listed is not None:
             shown = await find_under_other_ids(runtime, workspace, listed, sorted({*to_ask, *self.members}))
             found = {slack_id: Present(user) for slack_id, user in shown.items()}
             await to_completion(note_ids, runtime, workspace.team, found)
             self.seen |= found
-            settled = found.keys() | runtime.ids_looked_up.difference(self.to_ask)
+            settled = found.keys() | (runtime.ids_looked_up - by_id)
             to_ask = [slack_id for slack_id in to_ask if slack_id not in settled]
         wanted = {known.docebo_id: [user.email] for user, known in self.held_back if known}
         in_doubt = [*wanted, *(m.docebo_id for m in doubtful)]

@@ -9,9 +9,9 @@ from slack_docebo.domain.decisions import about, respecting
 from slack_docebo.domain.effects import people_of
 from slack_docebo.domain.grace import hold
 from slack_docebo.domain.leavers import is_leaver
-from slack_docebo.domain.matching import FoundBy
+from slack_docebo.domain.matching import FoundBy, Match
 from slack_docebo.domain.operations import Operation
-from slack_docebo.domain.people import Applied, Known, Mapping, PeopleShown, SourceUser
+from slack_docebo.domain.people import Applied, Known, LastSeen, Mapping, PeopleShown, SourceUser
 from slack_docebo.domain.planning import Findings, Met, Planner
 from slack_docebo.engine.reporting.orphans import OrphanSearch
 from slack_docebo.runtime import Runtime
@@ -68,6 +68,7 @@ def plan_people(
     other_ids = tables.people.other_ids(team, applied)
     mapped_otherwise = {other_ids[one]: mapping for one, mapping in repository.of(team, other_ids).items()}
     holders = repository.of_accounts(team, found)
+    given_before = _given_before(tables, docebo, planner, users, known, matches)
     shut_by_us = _shut_by_us(tables, docebo, planner, set(found) - holders.keys())
     back = {slack_id for user in users if not is_leaver(user, planner.policy) for slack_id in user.ids}
     shut = {one.slack_id for slack_id, one in mappings.items() if one.deactivated and slack_id in back}
@@ -90,7 +91,8 @@ def plan_people(
             # Whose mapping is gone, too, gets an account back that we have shut.
             if account in shut_by_us and not (last and last.deactivated and last.docebo_id == account):
                 last = Applied(account, deactivated=True)
-            operation = planner.plan(user, mapping, match, holder, last, mapped_otherwise.get(user.slack_id))
+            under_other_id, former_holders = mapped_otherwise.get(user.slack_id), given_before.get(user.slack_id, ())
+            operation = planner.plan(user, mapping, match, holder, last, under_other_id, former_holders)
         operations.append(operation)
     if orphans:
         orphans.look(users, mappings)
@@ -102,6 +104,35 @@ def plan_people(
 def _called_as_before(user: SourceUser, mapping: Mapping | None) -> SourceUser:
     """Return *user*, whose handle Slack does not show, with the one of the mapping."""
     return replace(user, handle=mapping.slack_name) if mapping else user
+
+
+def _given_before(
+    tables: Tables,
+    docebo: str,
+    planner: Planner,
+    users: Iterable[SourceUser],
+    known: MappingType[str, Known],
+    matches: MappingType[str, Match],
+) -> dict[str, set[str]]:
+    """Return, by Slack id, to whom the account was given that is found now for somebody who was given none, or another.
+
+    Not of an account that bears nothing any more of what it bore then: it was handed over in Docebo.
+    """
+    new: dict[str, tuple[SourceUser, int]] = {}
+    for user in users:
+        account, one = matches[user.slack_id].account, known.get(user.slack_id)
+        if account and not (one and one.docebo_id == account.docebo_id):
+            new[user.slack_id] = (user, account.docebo_id)
+    if not new:
+        return {}
+    holders = tables.applied(docebo).former_holders({docebo_id for _, docebo_id in new.values()})
+    seen = tables.accounts_at(docebo).last_seen(holders)
+    return {
+        slack_id: others
+        for slack_id, (user, docebo_id) in new.items()
+        if (others := holders.get(docebo_id)) and others.isdisjoint(user.ids)
+        if planner.is_as_seen(docebo_id, seen.get(docebo_id, LastSeen()))
+    }
 
 
 def _shut_by_us(tables: Tables, docebo: str, planner: Planner, docebo_ids: Collection[int]) -> set[int]:

@@ -141,7 +141,7 @@ class _Making:
         runtime, workspace, planner, absences = self._runtime, self._workspace, self._planner, self._absences
         listed = self._listed
         if listed is None:
-            absences.to_ask = sorted(set(planner.returns.contested.values()))
+            absences.to_ask = sorted(planner.returns.holders)
         else:
             await to_completion(absences.look_for_missing, runtime, workspace, planner, listed, self._trusting)
         await absences.ask(runtime, workspace, planner, listed)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.disputes import rests_on_name
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.people import Account, Known, Mapping, SourceUser
+from slack_docebo.domain.people import Account, Applied, Known, Mapping, SourceUser
 from slack_docebo.domain.returns import has_left
 from slack_docebo.engine.reading.evidence import counted, observe_person
 from slack_docebo.runtime import Runtime
@@ -18,11 +18,12 @@ async def find_bearers(runtime: Runtime, people: Iterable[tuple[SourceUser, Know
     was applied tells it, else Slack is asked who has that other address: one call for each such account. The answers are
     kept in *accounts*. Where Slack finds nobody, it may be somebody who was deactivated: nobody can tell.
 
-    An account that has the address, and was given to somebody else, is that one's where Slack does not say that the person
-    has left: one call for each to whom it was given.
+    An account that has the address of somebody who was given another one, and was given to somebody else, is that one's
+    where Slack does not say that the person has left: one call for each to whom it was given. Of whom nothing was applied
+    yet, the plan tells for whom Slack has to be asked.
     """
     for user, known in people:
-        if not isinstance(known, Mapping):
+        if isinstance(known, Applied):
             await _find_former_holders(runtime, user, accounts)
         if isinstance(known, Mapping) and (mapped := accounts.get(known.docebo_id)):
             account = mapped if rests_on_name(mapped, user, known.seen) else None

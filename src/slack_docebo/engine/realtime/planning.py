@@ -26,8 +26,8 @@ async def plan_cases(
     """Return what is to be done about *cases*; Slack is asked for those whose accounts they seem to have got back."""
     planner = Planner(policy, accounts)
     operations = await to_completion(_operations, runtime, team, cases, planner)
-    if contested := planner.returns.contested:
-        answers = await ask_for_people(runtime, team, set(contested.values()))
+    if holders := planner.returns.holders:
+        answers = await ask_for_people(runtime, team, sorted(holders))
         if planner.returns.settle(answers):
             planner = planner.anew()
             operations = await to_completion(_operations, runtime, team, cases, planner)

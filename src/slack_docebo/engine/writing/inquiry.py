@@ -26,7 +26,7 @@ from slack_docebo.engine.reading.evidence import ask_for_people, can_ask, check_
 from slack_docebo.engine.reading.profiles import fields_wanted, keep_fields_shown, with_fields_known
 from slack_docebo.engine.reading.roll_call import Roll, asks_each, call_roll
 from slack_docebo.engine.reading.scim import read_scim, with_scim
-from slack_docebo.engine.writing.leavers import NO_ACCOUNT_BY_NOW, OF_THE_RULES, passed_on_to
+from slack_docebo.engine.writing.leavers import NO_ACCOUNT_BY_NOW, OF_THE_RULES, holders_before
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.tables import Tables
@@ -197,7 +197,8 @@ def _updated(tables: Tables, plan: Plan, compared: Collection[str]) -> tuple[set
 def _to_ask_later(tables: Tables, plan: Plan) -> int:
     """Count for how many people Slack is asked right before something is done.
 
-    Those are who has left, or is back, and both of whom the plan gives the mapping of one to the other.
+    Those are who has left, or is back, and both of whom the plan gives the mapping, or the former account, of one to the
+    other.
     """
     found = sum(
         n
@@ -206,8 +207,8 @@ def _to_ask_later(tables: Tables, plan: Plan) -> int:
     )
     for kind in (Kind.UPDATE, Kind.MAP):
         for some in _pending(tables, plan, kind):
-            passed_on = passed_on_to(tables, plan.slack_team, some)
-            found += len(passed_on) + sum(activates(one) or one.slack_id in passed_on for one in some)
+            holders = holders_before(tables, plan, some)
+            found += sum(map(len, holders.values())) + sum(activates(one) or one.slack_id in holders for one in some)
     return found
 
 

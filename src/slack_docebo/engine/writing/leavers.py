@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from itertools import chain
 
 from slack_docebo.domain.effects import activates, people_of
 from slack_docebo.domain.grace import is_of_leaver
 from slack_docebo.domain.leavers import is_leaver
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
-from slack_docebo.domain.operations import Operation, Outcome
+from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.returns import has_left
@@ -28,23 +29,40 @@ async def ask_whether_still_so(
     """Return who of *batch* is to be skipped, for Slack does not say any more that the person has left, or is back and in scope.
 
     Slack is asked, one call each, for those whom the plan would deactivate, unmap or move as leavers, for those whose
-    accounts it would activate, and for both of whom it would give the mapping of one to the other. It is not asked where
-    this run has made the plan by a list that is younger than EVIDENCE_MINUTES.
+    accounts it would activate, and for both of whom it would give the mapping, or the former account, of one to the other.
+    It is not asked where this run has made the plan by a list that is younger than EVIDENCE_MINUTES.
     """
     if plan.kind not in OF_THE_RULES or _is_fresh(runtime, plan):
         return []
     with runtime.store.reading() as tables:
-        passed_on = passed_on_to(tables, plan.slack_team, [operation for _, operation in batch])
-    about = [(seq, op) for seq, op in batch if is_of_leaver(op.kind, op.reason) or activates(op)]
-    holding = [(seq, op) for seq, op in batch if passed_on.get(op.slack_id) == op.mapped_as]
-    if not (about or holding):
+        holders = holders_before(tables, plan, [operation for _, operation in batch])
+    about = [
+        (seq, op) for seq, op in batch if is_of_leaver(op.kind, op.reason) or activates(op) or op.slack_id in holders
+    ]
+    if not about:
         return []
-    asked = dict.fromkeys([*(op.slack_id for _, op in about + holding), *(op.mapped_as for _, op in holding)])
+    asked = dict.fromkeys([*(op.slack_id for _, op in about), *sorted(chain(*holders.values()))])
     answers = await ask_for_people(runtime, plan.slack_team, asked)
-    reasons = {seq: _reason(op, answers[op.slack_id], policy) for seq, op in about + holding}
-    for seq, op in holding:
-        reasons[seq] = reasons[seq] or _reason_by_holder(op, answers[op.mapped_as])
+    reasons = {seq: _reason(op, answers[op.slack_id], policy) for seq, op in about}
+    for seq, op in about:
+        for holder in sorted(holders.get(op.slack_id, ())):
+            reasons[seq] = reasons[seq] or _reason_by_holder(op, holder, answers[holder])
     return [RowOutcome(seq, Outcome.SKIPPED, error=reason) for seq, reason in reasons.items() if reason]
+
+
+def holders_before(tables: Tables, plan: Plan, operations: Collection[Operation]) -> dict[str, set[str]]:
+    """Return, by Slack id, who had the mapping before that *operations* give to somebody else, or whose the account was.
+
+    The latter only of accounts that are mapped to nobody, and that were never given to whom they are to be given.
+    """
+    given = [one for one in operations if one.kind in {Kind.UPDATE, Kind.MAP} and one.docebo_id is not None]
+    former = tables.applied(plan.docebo).former_holders([one.docebo_id for one in given if one.docebo_id is not None])
+    found = {slack_id: {holder} for slack_id, holder in passed_on_to(tables, plan.slack_team, operations).items()}
+    for one in given:
+        others = former.get(one.docebo_id or 0, set())
+        if others and one.slack_id not in others:
+            found[one.slack_id] = found.get(one.slack_id, set()) | others
+    return found
 
 
 def passed_on_to(tables: Tables, team: str, operations: Collection[Operation]) -> dict[str, str]:
@@ -79,7 +97,8 @@ def _reason(operation: Operation, seen: Observation[SourceUser], policy: Policy)
     return ""
 
 
-def _reason_by_holder(operation: Operation, seen: Observation[SourceUser]) -> str:
+def _reason_by_holder(operation: Operation, holder: str, seen: Observation[SourceUser]) -> str:
     if has_left(seen) or (isinstance(seen, Present) and operation.slack_id in seen.value.ids):
         return ""
-    return f"{operation.mapped_as}, whose mapping this is, is not gone from Slack"
+    whose = "whose mapping this is" if holder == operation.mapped_as else "to whom the account was given before"
+    return f"{holder}, {whose}, is not gone from Slack"

@@ -1,0 +1,236 @@
+"""Without mappings, an account was given to somebody before: only who is surely gone from Slack makes room for the next."""
+
+import pytest
+
+from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.engine.looking.explaining import explain
+from slack_docebo.engine.planning.named import plan_named, read_named
+from slack_docebo.engine.reading.connection import validate
+from slack_docebo.engine.writing.finishing import finish
+from slack_docebo.errors import IncompleteRead
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
+from slack_docebo.storage.store import Store
+from tests.between import between
+from tests.importing import ON, carry_out, mapped, run_import, settings_for
+from tests.integration.after_an_import import apply_by_id
+from tests.integration.realtime_world import world
+
+WITHOUT_MAPPINGS = {**ON, "MAP_SLACK_USER_DATA": "false", "SOURCE_MAY_SHRINK": "50"}
+ROADS = pytest.mark.parametrize("road", ["import", "trusting import", "named", "event"])
+
+
+@pytest.fixture
+def sandbox(small_sandbox):
+    small_sandbox.reset()
+    small_sandbox.slack.add("Eva", "Stays", "eva@example.com")
+    return small_sandbox
+
+
+@pytest.fixture
+def unlisted():
+    """The Slack ids that the list leaves out."""
+    return set()
+
+
+@pytest.fixture
+def asked():
+    """The Slack ids for which Slack was asked, one by one."""
+    return []
+
+
+@pytest.fixture
+def settings(sandbox, sqlite_url, unlisted, asked):
+    """Settings that lead to a Slack whose list leaves out the *unlisted*."""
+
+    def without(call, answer):
+        if "users.info" in call.path:
+            asked.append(call.path.partition("user=")[2].partition("&")[0])
+        if "users.list" not in call.path:
+            return None
+        return {**answer, "members": [one for one in answer["members"] if one["id"] not in unlisted]}
+
+    with between(sandbox.slack_url, changed=without) as url:
+        yield settings_for({**sandbox.facts(), "slack_url": f"{url}/"}, sqlite_url)
+
+
+def account(sandbox):
+    return sandbox.docebo.accounts.by_username("ada@example.com")
+
+
+async def ada_is_hidden(sandbox, settings, unlisted, rows=WITHOUT_MAPPINGS):
+    """Bring Ada in line, and let Slack neither list her nor show her any more; return her Slack id."""
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings, rows=rows)
+    unlisted.add(ada)
+    sandbox.slack.invisible.add(ada)
+    return ada
+
+
+async def told(sandbox, settings, tmp_path, road, slack_id, **rows):
+    """Let one of the roads bring somebody in line."""
+    rows = {**WITHOUT_MAPPINGS, **rows}
+    if road == "event":
+        async with world(sandbox, settings.database_url.get_secret_value(), tmp_path, **rows) as here:
+            here.put(here.event(slack_id, kind="team_join"))
+            return await here.serve()
+    if road == "named":
+        async with open_runtime(settings, read_rows(table(rows)), run_id="named") as runtime:
+            workspace = await validate(runtime)
+            plan_id = await plan_named(runtime, workspace, await read_named(runtime, [slack_id], []))
+            await carry_out(runtime, plan_id)
+            return finish(runtime, plan_id)
+    return await run_import(settings, rows=rows, verify_target=road == "import")
+
+
+@ROADS
+@pytest.mark.parametrize("match_by", ["email", "username"])
+async def test_the_account_of_whom_slack_neither_lists_nor_calls_gone_is_not_given_to_the_next_with_the_address(
+    sandbox, settings, unlisted, tmp_path, road, match_by
+):
+    ada = await ada_is_hidden(sandbox, settings, unlisted)
+    bob = sandbox.slack.add("Bob", "Neu", "ada@example.com")["id"]
+
+    served = await told(sandbox, settings, tmp_path, road, bob, MATCH_BY=match_by)
+
+    assert (account(sandbox).firstname, account(sandbox).lastname) == ("Ada", "Lovelace")
+    assert served.undecided == 1
+    async with open_runtime(settings, read_rows(table(WITHOUT_MAPPINGS)), run_id="explain") as runtime:
+        assert f"belongs to {ada}" in (await explain(runtime, bob)).operation.reason
+
+
+@ROADS
+@pytest.mark.parametrize("is_listed", [True, False])
+async def test_the_account_of_who_is_surely_gone_goes_to_the_next_with_the_address(
+    sandbox, settings, unlisted, tmp_path, road, is_listed
+):
+    ada = await ada_is_hidden(sandbox, settings, unlisted)
+    sandbox.slack.invisible.clear()
+    sandbox.slack.deactivate(ada)
+    if is_listed:
+        unlisted.clear()
+    bob = sandbox.slack.add("Bob", "Neu", "ada@example.com")["id"]
+
+    await told(sandbox, settings, tmp_path, road, bob)
+
+    assert (account(sandbox).firstname, account(sandbox).lastname) == ("Bob", "Neu")
+
+
+@pytest.mark.parametrize("becomes", ["back", "hidden"])
+async def test_a_saved_plan_gives_nobody_the_account_of_a_former_holder_who_is_not_gone_any_more(
+    sandbox, settings, unlisted, becomes
+):
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings, rows=WITHOUT_MAPPINGS)
+    sandbox.slack.deactivate(ada)
+    bob = sandbox.slack.add("Bob", "Neu", "ada@example.com")["id"]
+    planned = await run_import(settings, rows=WITHOUT_MAPPINGS, dry_run=True)
+    assert planned.count(Kind.UPDATE) == 1
+    if becomes == "back":
+        sandbox.slack.reactivate(ada)
+    else:
+        sandbox.slack.invisible.add(ada)
+
+    await apply_by_id(settings, WITHOUT_MAPPINGS, planned.plan.id)
+
+    assert (account(sandbox).firstname, account(sandbox).lastname) == ("Ada", "Lovelace")
+    with Store.open(settings.database_url.get_secret_value()) as store, store.reading() as tables:
+        [entry] = [one for one in tables.operations.rows(planned.plan.id) if one.operation.slack_id == bob]
+    assert entry.outcome is Outcome.SKIPPED
+
+
+async def test_a_saved_plan_gives_on_the_account_of_a_former_holder_who_is_still_gone(sandbox, settings):
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings, rows=WITHOUT_MAPPINGS)
+    sandbox.slack.deactivate(ada)
+    sandbox.slack.add("Bob", "Neu", "ada@example.com")
+    planned = await run_import(settings, rows=WITHOUT_MAPPINGS, dry_run=True)
+
+    with pytest.raises(IncompleteRead, match="EVIDENCE_CALLS"):
+        await apply_by_id(settings, {**WITHOUT_MAPPINGS, "EVIDENCE_CALLS": "0"}, planned.plan.id)
+    await apply_by_id(settings, WITHOUT_MAPPINGS, planned.plan.id)
+
+    assert (account(sandbox).firstname, account(sandbox).lastname) == ("Bob", "Neu")
+
+
+@pytest.mark.parametrize("is_hidden", [True, False])
+async def test_slack_is_asked_only_for_former_holders_whose_accounts_somebody_would_get(
+    sandbox, settings, unlisted, asked, is_hidden
+):
+    ada = await ada_is_hidden(sandbox, settings, unlisted)
+    await run_import(settings, rows=WITHOUT_MAPPINGS)
+    assert ada not in asked
+    if not is_hidden:
+        sandbox.slack.invisible.clear()
+        sandbox.slack.deactivate(ada)
+    sandbox.slack.add("Bob", "Neu", "ada@example.com")
+
+    await run_import(settings, rows=WITHOUT_MAPPINGS)
+    assert asked.count(ada) == 1
+    again = await run_import(settings, rows=WITHOUT_MAPPINGS)
+
+    assert asked.count(ada) == 1 + is_hidden  # of whom nothing is known yet
+    assert again.count(outcome=Outcome.APPLIED) == 0
+
+
+async def test_more_former_holders_than_slack_may_be_asked_for_stop_the_run_before_the_first(
+    sandbox, settings, unlisted, asked
+):
+    ada = await ada_is_hidden(sandbox, settings, unlisted)
+    sandbox.slack.add("Bob", "Neu", "ada@example.com")
+
+    with pytest.raises(IncompleteRead, match="EVIDENCE_CALLS"):
+        await run_import(settings, rows={**WITHOUT_MAPPINGS, "EVIDENCE_CALLS": "0"})
+
+    assert ada not in asked
+    assert account(sandbox).firstname == "Ada"
+
+
+async def test_who_has_an_address_that_is_not_confirmed_keeps_the_account_from_the_next_with_the_former_one(
+    sandbox, settings
+):
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings, rows=WITHOUT_MAPPINGS)
+    sandbox.slack.change(ada, {"is_email_confirmed": False, "profile": {"email": "king@example.com"}})
+    sandbox.slack.add("Bob", "Neu", "ada@example.com")
+
+    await run_import(settings, rows=WITHOUT_MAPPINGS)
+
+    assert (account(sandbox).firstname, account(sandbox).lastname) == ("Ada", "Lovelace")
+
+
+async def test_a_list_that_shows_the_organisations_ids_alone_gives_nobody_the_account_of_another(
+    sandbox, settings, monkeypatch
+):
+    for name in ("ada", "bob"):
+        sandbox.slack.add(name.title(), "Lovelace", f"{name}@example.com")
+    await run_import(settings, rows=WITHOUT_MAPPINGS)
+    shown = type(sandbox._slack_api)._shown
+
+    def of_organisation(self, user, arguments):
+        return shown(self, {**user, "id": f"W9{user['id'][2:]}"}, arguments)
+
+    monkeypatch.setattr(type(sandbox._slack_api), "_shown", of_organisation)
+    rows = {**WITHOUT_MAPPINGS, "LIMIT_CREATIONS": "none"}
+
+    first, second = [await run_import(settings, rows=rows) for _ in range(2)]
+
+    assert (first.count(Kind.CREATE), first.undecided, second.undecided) == (0, 0, 0)
+    assert second.count(outcome=Outcome.APPLIED) == 0
+
+
+async def test_an_account_that_was_handed_over_in_docebo_is_the_next_ones_once_the_former_mapping_is_deleted(
+    sandbox, settings, sqlite_url
+):
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings)
+    handed_over = account(sandbox).user_id
+    bobs = {"username": "bob@example.com", "email": "bob@example.com", "firstname": "Bob", "lastname": "Neu"}
+    sandbox.docebo.edit(handed_over, bobs)
+    with Store.open(sqlite_url) as store, store.transaction() as tables:
+        tables.mappings(settings.docebo_url).delete(sandbox.slack.team.id, [ada])
+    bob = sandbox.slack.add("Bob", "Neu", "bob@example.com")["id"]
+
+    await run_import(settings)
+
+    assert mapped(sqlite_url, sandbox.slack.team.id)[bob] == handed_over
