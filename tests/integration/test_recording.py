@@ -1,8 +1,10 @@
 """What is changed in the mapping while a call waits, or is under way, is neither acted against nor taken back."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
@@ -12,6 +14,7 @@ from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.operations import RowOutcome
 from tests.importing import ON, plan_import, run_import, settings_for
+from tests.integration.realtime_world import world
 
 BY_HAND = 4711
 
@@ -117,3 +120,32 @@ async def test_nothing_is_sent_for_a_mapping_that_is_corrected_after_its_batch_w
     names = {member["id"]: sandbox.docebo.accounts.by_username(member["profile"]["email"]) for member in (one, other)}
     assert names[other["id"]].lastname == "Married"
     assert names[one["id"]].lastname != "Married"
+
+
+@pytest.mark.parametrize("minutes", [0, -5])
+async def test_what_an_event_has_written_since_the_list_was_read_is_in_doubt_whatever_the_clock_of_its_machine(
+    sandbox, sqlite_url, tmp_path, minutes
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    await run_import(settings)
+    one, other = members(sandbox)
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=1)) as clock:
+        for member in (one, other):
+            rename(sandbox, member)
+        async with open_runtime(settings, read_rows(table(ON)), run_id="run") as runtime:
+            plan_id = await plan_import(runtime)
+            begin(runtime, plan_id)
+            clock.shift(timedelta(minutes=minutes))
+            async with world(sandbox, sqlite_url, tmp_path) as here:
+                sandbox.slack.change(one["id"], {"profile": {"last_name": "Twice"}})
+                here.put(here.event(one["id"]))
+                await here.serve()
+            clock.shift(-timedelta(minutes=minutes))
+            with runtime.store.reading() as tables:
+                batch = tables.operations.pending(plan_id, Kind.UPDATE, 100)
+
+            record(runtime, plan_id, batch, [RowOutcome(seq, Outcome.APPLIED, op.docebo_id) for seq, op in batch])
+
+            with runtime.store.reading() as tables:
+                known = tables.mappings(settings.docebo_url).of(sandbox.slack.team.id, [one["id"], other["id"]])
+    assert (known[one["id"]].fingerprint, bool(known[other["id"]].fingerprint)) == ("", True)

@@ -63,9 +63,10 @@ def _record(
         if plan.read_since:  # of whom an event was applied since, this may have written what Slack showed before
             people = [operation.slack_id for operation, _ in applied]
             known = tables.people.ids_of(people)  # an event may bear another id
-            if tables.inbox.look_again(known, since=plan.read_since - TOLERANCE, now=now):
+            since = plan.read_since - TOLERANCE  # who has written has another clock, perhaps
+            if tables.inbox.look_again(known, since=since, now=now):
                 # What was changed since it was read may not show all that is wanted: the events are held against Docebo.
-                changed = tables.operations.written_by_others(plan_id, people, since=plan.read_since)
+                changed = tables.operations.written_by_others(plan_id, people, since=since)
                 applied = [
                     (replace(op, fingerprint="") if op.docebo_id in changed else op, result) for op, result in applied
                 ]
