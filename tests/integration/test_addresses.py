@@ -318,17 +318,17 @@ async def test_what_an_event_has_applied_while_an_import_was_planned_stays_known
 async def test_whose_former_id_comes_back_with_another_address_does_not_get_the_account_of_who_has_it_by_now(
     sandbox, sqlite_url, tmp_path, road, name
 ):
-    settings = settings_for(sandbox.facts(), sqlite_url)
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**WITHOUT_MAPPINGS, "REHIRES": "hand-over"}
     sandbox.slack.add("Eva", "Stays", "eva@example.com")
     old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
-    await run_import(settings, rows=WITHOUT_MAPPINGS)
+    await run_import(settings, rows=rows)
     account_id = sandbox.docebo.accounts.by_username("ada@example.com").user_id
 
     async def told(slack_id):
         if road == "import":
-            await run_import(settings, rows=WITHOUT_MAPPINGS)
+            await run_import(settings, rows=rows)
             return
-        async with world(sandbox, sqlite_url, tmp_path, MAP_SLACK_USER_DATA="false") as here:
+        async with world(sandbox, sqlite_url, tmp_path, MAP_SLACK_USER_DATA="false", REHIRES="hand-over") as here:
             here.put(here.event(slack_id))
             await here.serve()
 
@@ -338,7 +338,7 @@ async def test_whose_former_id_comes_back_with_another_address_does_not_get_the_
     sandbox.slack.reactivate(old)
     sandbox.slack.change(old, {"profile": {"email": "king@example.com"}})
     await told(old)
-    await run_import(settings, rows=WITHOUT_MAPPINGS)
+    await run_import(settings, rows=rows)
 
     shown = sandbox.docebo.accounts[account_id]
     assert (shown.firstname, shown.email) == (name, "ada@example.com")

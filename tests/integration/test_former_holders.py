@@ -4,6 +4,7 @@ import pytest
 
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.looking.explaining import explain
+from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.writing.finishing import finish
@@ -17,6 +18,7 @@ from tests.integration.after_an_import import apply_by_id
 from tests.integration.realtime_world import world
 
 WITHOUT_MAPPINGS = {**ON, "MAP_SLACK_USER_DATA": "false", "SOURCE_MAY_SHRINK": "50"}
+HAND_OVER = {**WITHOUT_MAPPINGS, "REHIRES": "hand-over"}
 ROADS = pytest.mark.parametrize("road", ["import", "trusting import", "named", "event"])
 
 
@@ -84,14 +86,14 @@ async def told(sandbox, settings, tmp_path, road, slack_id, **rows):
 
 
 @ROADS
-@pytest.mark.parametrize("match_by", ["email", "username"])
+@pytest.mark.parametrize(("match_by", "rehires"), [("email", "hand-over"), ("username", "report")])
 async def test_the_account_of_whom_slack_neither_lists_nor_calls_gone_is_not_given_to_the_next_with_the_address(
-    sandbox, settings, unlisted, tmp_path, road, match_by
+    sandbox, settings, unlisted, tmp_path, road, match_by, rehires
 ):
     ada = await ada_is_hidden(sandbox, settings, unlisted)
     bob = sandbox.slack.add("Bob", "Neu", "ada@example.com")["id"]
 
-    served = await told(sandbox, settings, tmp_path, road, bob, MATCH_BY=match_by)
+    served = await told(sandbox, settings, tmp_path, road, bob, MATCH_BY=match_by, REHIRES=rehires)
 
     assert (account(sandbox).firstname, account(sandbox).lastname) == ("Ada", "Lovelace")
     assert served.undecided == 1
@@ -111,7 +113,7 @@ async def test_the_account_of_who_is_surely_gone_goes_to_the_next_with_the_addre
         unlisted.clear()
     bob = sandbox.slack.add("Bob", "Neu", "ada@example.com")["id"]
 
-    await told(sandbox, settings, tmp_path, road, bob)
+    await told(sandbox, settings, tmp_path, road, bob, REHIRES="hand-over")
 
     assert (account(sandbox).firstname, account(sandbox).lastname) == ("Bob", "Neu")
 
@@ -121,17 +123,17 @@ async def test_a_saved_plan_gives_nobody_the_account_of_a_former_holder_who_is_n
     sandbox, settings, unlisted, becomes
 ):
     ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
-    await run_import(settings, rows=WITHOUT_MAPPINGS)
+    await run_import(settings, rows=HAND_OVER)
     sandbox.slack.deactivate(ada)
     bob = sandbox.slack.add("Bob", "Neu", "ada@example.com")["id"]
-    planned = await run_import(settings, rows=WITHOUT_MAPPINGS, dry_run=True)
+    planned = await run_import(settings, rows=HAND_OVER, dry_run=True)
     assert planned.count(Kind.UPDATE) == 1
     if becomes == "back":
         sandbox.slack.reactivate(ada)
     else:
         sandbox.slack.invisible.add(ada)
 
-    await apply_by_id(settings, WITHOUT_MAPPINGS, planned.plan.id)
+    await apply_by_id(settings, HAND_OVER, planned.plan.id)
 
     assert (account(sandbox).firstname, account(sandbox).lastname) == ("Ada", "Lovelace")
     with Store.open(settings.database_url.get_secret_value()) as store, store.reading() as tables:
@@ -141,14 +143,14 @@ async def test_a_saved_plan_gives_nobody_the_account_of_a_former_holder_who_is_n
 
 async def test_a_saved_plan_gives_on_the_account_of_a_former_holder_who_is_still_gone(sandbox, settings):
     ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
-    await run_import(settings, rows=WITHOUT_MAPPINGS)
+    await run_import(settings, rows=HAND_OVER)
     sandbox.slack.deactivate(ada)
     sandbox.slack.add("Bob", "Neu", "ada@example.com")
-    planned = await run_import(settings, rows=WITHOUT_MAPPINGS, dry_run=True)
+    planned = await run_import(settings, rows=HAND_OVER, dry_run=True)
 
     with pytest.raises(IncompleteRead, match="EVIDENCE_CALLS"):
-        await apply_by_id(settings, {**WITHOUT_MAPPINGS, "EVIDENCE_CALLS": "0"}, planned.plan.id)
-    await apply_by_id(settings, WITHOUT_MAPPINGS, planned.plan.id)
+        await apply_by_id(settings, {**HAND_OVER, "EVIDENCE_CALLS": "0"}, planned.plan.id)
+    await apply_by_id(settings, HAND_OVER, planned.plan.id)
 
     assert (account(sandbox).firstname, account(sandbox).lastname) == ("Bob", "Neu")
 
@@ -158,16 +160,16 @@ async def test_slack_is_asked_only_for_former_holders_whose_accounts_somebody_wo
     sandbox, settings, unlisted, asked, is_hidden
 ):
     ada = await ada_is_hidden(sandbox, settings, unlisted)
-    await run_import(settings, rows=WITHOUT_MAPPINGS)
+    await run_import(settings, rows=HAND_OVER)
     assert ada not in asked
     if not is_hidden:
         sandbox.slack.invisible.clear()
         sandbox.slack.deactivate(ada)
     sandbox.slack.add("Bob", "Neu", "ada@example.com")
 
-    await run_import(settings, rows=WITHOUT_MAPPINGS)
+    await run_import(settings, rows=HAND_OVER)
     assert asked.count(ada) == 1
-    again = await run_import(settings, rows=WITHOUT_MAPPINGS)
+    again = await run_import(settings, rows=HAND_OVER)
 
     assert asked.count(ada) == 1 + is_hidden  # of whom nothing is known yet
     assert again.count(outcome=Outcome.APPLIED) == 0
@@ -234,3 +236,49 @@ async def test_an_account_that_was_handed_over_in_docebo_is_the_next_ones_once_t
     await run_import(settings)
 
     assert mapped(sqlite_url, sandbox.slack.team.id)[bob] == handed_over
+
+
+@ROADS
+async def test_who_returns_under_a_new_id_is_reported_without_mappings_too(sandbox, settings, tmp_path, road):
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings, rows=WITHOUT_MAPPINGS)
+    sandbox.slack.deactivate(ada)
+    again = sandbox.slack.add("Ada", "King", "ada@example.com")["id"]
+
+    served = await told(sandbox, settings, tmp_path, road, again)
+
+    assert (account(sandbox).lastname, served.undecided) == ("Lovelace", 1)
+    async with open_runtime(settings, read_rows(table(WITHOUT_MAPPINGS)), run_id="explain") as runtime:
+        reason = (await explain(runtime, again)).operation.reason
+    assert f"was given to {ada} before" in reason
+    assert "set REHIRES to hand-over" in reason
+    await told(sandbox, settings, tmp_path, road, again, REHIRES="hand-over")
+    assert account(sandbox).lastname == "King"
+    assert (await run_import(settings, rows=WITHOUT_MAPPINGS)).undecided == 0
+
+
+async def test_a_saved_plan_gives_no_former_account_on_once_that_is_only_to_be_reported(sandbox, settings):
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings, rows=HAND_OVER)
+    sandbox.slack.deactivate(ada)
+    sandbox.slack.add("Ada", "King", "ada@example.com")
+    planned = await run_import(settings, rows=HAND_OVER, dry_run=True)
+
+    await apply_by_id(settings, WITHOUT_MAPPINGS, planned.plan.id)
+
+    assert account(sandbox).lastname == "Lovelace"
+
+
+async def test_who_was_linked_by_hand_gets_the_account_of_a_former_holder_of_whom_nobody_can_tell(
+    sandbox, settings, unlisted
+):
+    await ada_is_hidden(sandbox, settings, unlisted)
+    bob = sandbox.slack.add("Bob", "Neu", "ada@example.com")["id"]
+    assert (await run_import(settings, rows=WITHOUT_MAPPINGS)).undecided == 1
+    link = DecisionRequest(DecisionAction.LINK, [bob], docebo_id=account(sandbox).user_id, why="asked them", by="Grace")
+
+    async with open_runtime(settings, read_rows(table(ON)), run_id="decide") as runtime:
+        await decide(runtime, await validate(runtime), link)
+    await run_import(settings, rows=WITHOUT_MAPPINGS)
+
+    assert account(sandbox).firstname == "Bob"

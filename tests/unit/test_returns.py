@@ -9,7 +9,7 @@ from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.planning import Planner
 from slack_docebo.domain.policy import Policy
-from slack_docebo.domain.returns import Rehires, Returns, reported
+from slack_docebo.domain.returns import Rehires, Returns, given_before, reported, reported_given
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import without_numbers
 
@@ -89,7 +89,16 @@ def test_who_is_known_to_slack_by_both_ids_is_the_same_person():
     assert returns.of_holder == {"W1": "U1"}
 
 
-@pytest.mark.parametrize("reason", [reported(7, "U1"), dispute(7), f"deactivated in Slack; {dispute(7)}"])
+@pytest.mark.parametrize(
+    "reason",
+    [
+        reported(7, "U1"),
+        reported_given(7, "U1"),
+        given_before(7, "U1"),
+        dispute(7),
+        f"deactivated in Slack; {dispute(7)}",
+    ],
+)
 def test_a_decision_is_waited_for_also_where_the_ids_are_left_out(reason):
     assert is_undecided(reason)
     assert is_undecided(without_numbers(reason))

@@ -47,7 +47,7 @@ from slack_docebo.domain.operations import (
 from slack_docebo.domain.people import Account, Applied, Known, LastSeen, Mapping, SourceUser
 from slack_docebo.domain.policy import SHUT_OUT, Leavers, Policy
 from slack_docebo.domain.protection import shielded
-from slack_docebo.domain.returns import Returns, elsewhere, given_before, has_left, reported
+from slack_docebo.domain.returns import Returns, elsewhere, given_before, has_left, reported, reported_given
 from slack_docebo.domain.rules import TAKEN, Shortfall, shortfalls
 from slack_docebo.domain.scope import NOT_LET_IN
 from slack_docebo.domain.targets import EXPIRATION, USERNAME
@@ -201,6 +201,8 @@ class Planner:
         if former_holders and (still_there := self.returns.not_known_to_be_gone(former_holders)):
             self.returns.contest_given(user.slack_id, former_holders)
             return self._leave(user, given_before(account.docebo_id, still_there[0]), account)
+        if former_holders and self.policy.reports_former_holders:
+            return self._leave(user, reported_given(account.docebo_id, min(former_holders)), account)
         if mapping and (doubt := doubt_about(account, mapping, user, self.accounts)):
             return self._leave(user, doubt, account)
         if mapping and mapping.slack_id == user.local_id:

@@ -41,3 +41,11 @@ class Policy:
     rehires: Rehires = Rehires.REPORT
     refused: frozenset[str] = frozenset()  # values of attributes that Docebo does not take, as they are remembered
     protected: Sequence[str] = ()  # shell-style patterns on username, e-mail or Docebo id
+
+    @property
+    def reports_former_holders(self) -> bool:
+        """Whether an account without a mapping whose former holder is gone waits for a decision before the next gets it.
+
+        With mappings it was somebody's decision that there is none: it was deleted, or goes with LEAVERS.
+        """
+        return not self.map and self.rehires is Rehires.REPORT

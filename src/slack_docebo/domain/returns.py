@@ -92,8 +92,8 @@ def given_before(docebo_id: int, former_holder: str) -> str:
     """Return what is told of somebody whose account was given to another one before, and what there is to do."""
     return (
         f"account {docebo_id} belongs to {former_holder}, to whom it was given before, as long as Slack does not say that the"
-        " person has left. If it is somebody else's by now, link that one to it: the form Decide about people on the status"
-        " page"
+        " person has left. If it is somebody else's by now, link that one to it, with MAP_SLACK_USER_DATA on: the form Decide"
+        " about people on the status page"
     )
 
 
@@ -107,7 +107,16 @@ def elsewhere(docebo_id: int, holder: str) -> str:
 
 def reported(docebo_id: int, holder: str) -> str:
     """Return what is told of somebody who has returned, and what there is to do."""
+    return _reported(docebo_id, f"is mapped to {holder}")
+
+
+def reported_given(docebo_id: int, former_holder: str) -> str:
+    """Return what `reported` does, of an account that is mapped to nobody."""
+    return _reported(docebo_id, f"was given to {former_holder} before")
+
+
+def _reported(docebo_id: int, whose: str) -> str:
     return (
-        f"{RETURNED}: account {docebo_id} has this address and is mapped to {holder}, who is gone from Slack. If that is"
-        " the same person, set REHIRES to hand-over"
+        f"{RETURNED}: account {docebo_id} has this address and {whose}, who is gone from Slack. If that is the same person,"
+        " set REHIRES to hand-over"
     )

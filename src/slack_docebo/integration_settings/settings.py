@@ -215,8 +215,8 @@ class IntegrationSettings(BaseModel):
         Rehires.REPORT,
         title="Who returns under a new id",
         description="What happens when a person returns under a new Slack id with the address of an account that is mapped"
-        " to one who is gone: report, or hand-over, by which the mapping moves to the new id and an account that we"
-        " deactivated is activated.",
+        " to one who is gone, or, with MAP_SLACK_USER_DATA off, was given to that one: report, or hand-over, by which the"
+        " mapping, and the account, go to the new id, and an account that we deactivated is activated.",
     )
     protected_accounts: Patterns = Field(
         ("service.connect",),

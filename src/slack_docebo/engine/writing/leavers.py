@@ -11,7 +11,7 @@ from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.policy import Policy
-from slack_docebo.domain.returns import has_left
+from slack_docebo.domain.returns import has_left, reported_given
 from slack_docebo.engine.reading.evidence import ask_for_people
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.runtime import Runtime
@@ -46,7 +46,7 @@ async def ask_whether_still_so(
     reasons = {seq: _reason(op, answers[op.slack_id], policy) for seq, op in about}
     for seq, op in about:
         for holder in sorted(holders.get(op.slack_id, ())):
-            reasons[seq] = reasons[seq] or _reason_by_holder(op, holder, answers[holder])
+            reasons[seq] = reasons[seq] or _reason_by_holder(op, holder, answers[holder], policy)
     return [RowOutcome(seq, Outcome.SKIPPED, error=reason) for seq, reason in reasons.items() if reason]
 
 
@@ -97,8 +97,11 @@ def _reason(operation: Operation, seen: Observation[SourceUser], policy: Policy)
     return ""
 
 
-def _reason_by_holder(operation: Operation, holder: str, seen: Observation[SourceUser]) -> str:
-    if has_left(seen) or (isinstance(seen, Present) and operation.slack_id in seen.value.ids):
+def _reason_by_holder(operation: Operation, holder: str, seen: Observation[SourceUser], policy: Policy) -> str:
+    if isinstance(seen, Present) and operation.slack_id in seen.value.ids:
         return ""
+    if has_left(seen):
+        is_reported = holder != operation.mapped_as and policy.reports_former_holders
+        return reported_given(operation.docebo_id or 0, holder) if is_reported else ""
     whose = "whose mapping this is" if holder == operation.mapped_as else "to whom the account was given before"
     return f"{holder}, {whose}, is not gone from Slack"
