@@ -12,7 +12,7 @@ from slack_docebo.errors import IncompleteRead
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
-from tests.between import between
+from tests.between import between, in_json
 from tests.importing import ON, carry_out, mapped, run_import, settings_for
 from tests.integration.after_an_import import apply_by_id
 from tests.integration.realtime_world import world
@@ -282,3 +282,57 @@ async def test_who_was_linked_by_hand_gets_the_account_of_a_former_holder_of_who
     await run_import(settings, rows=WITHOUT_MAPPINGS)
 
     assert account(sandbox).firstname == "Bob"
+
+
+@pytest.mark.parametrize("maps", ["true", "false"])
+async def test_an_event_gives_nobody_the_account_of_whom_another_event_has_shown_lately(
+    sandbox, sqlite_url, tmp_path, maps
+):
+    lags = []
+
+    def behind(call):
+        is_about_her = "users.info" in call.path and any(one in call.path for one in lags)
+        return in_json({"ok": False, "error": "user_not_found"}) if is_about_her else None
+
+    with between(sandbox.slack_url, behind) as url:
+        ways, rows = {"SLACK_API_URL": f"{url}/"}, {"MAP_SLACK_USER_DATA": maps, "REHIRES": "hand-over"}
+        async with world(sandbox, sqlite_url, tmp_path, ways=ways, **rows) as here:
+            ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+            here.put(here.event(ada, kind="team_join"))
+            await here.serve()
+            lags.append(ada)
+            sandbox.slack.change(ada, {"profile": {"email": "king@example.com"}})
+            bob = sandbox.slack.add("Bob", "Neu", "ada@example.com")["id"]
+            here.put(here.event(bob, kind="team_join"))
+            await here.serve()
+
+    assert account(sandbox).firstname == "Ada"
+
+
+async def test_a_saved_plan_gives_nobody_the_account_of_whom_an_event_has_shown_again(
+    sandbox, settings, sqlite_url, tmp_path
+):
+    shown: list[dict] = []
+
+    def behind(call):
+        is_about_her = shown and "users.info" in call.path and str(shown[0]["user"]["id"]) in call.path
+        return in_json(shown[0]) if is_about_her else None
+
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings, rows=HAND_OVER)
+    left = sandbox.slack.deactivate(ada)
+    sandbox.slack.add("Bob", "Neu", "ada@example.com")
+    planned = await run_import(settings, rows=HAND_OVER, dry_run=True)
+    with between(sandbox.slack_url, behind) as url:
+        async with world(sandbox, sqlite_url, tmp_path, **HAND_OVER) as here:
+            back = sandbox.slack.change(ada, {"deleted": False, "updated": left["updated"] + 60})
+            here.put(here.event(ada))
+            await here.serve()
+        shown.append({"ok": True, "user": left})
+
+        await apply_by_id(
+            settings_for({**sandbox.facts(), "slack_url": f"{url}/"}, sqlite_url), HAND_OVER, planned.plan.id
+        )
+
+    assert back["updated"] > left["updated"]
+    assert account(sandbox).firstname == "Ada"

@@ -48,6 +48,11 @@ class Returns:
         """All of whom Slack has to say what became of them before somebody gets their accounts."""
         return {*self.contested.values(), *chain(*self.given.values())}
 
+    @property
+    def former_ids(self) -> set[str]:
+        """Of the holders, those that were other ids of whoever bears the address."""
+        return {self.contested[slack_id] for slack_id in self.one_person}
+
     def not_known_to_be_gone(self, former_holders: Collection[str]) -> list[str]:
         """Return those of *former_holders* of whom Slack has not said that they have left."""
         return sorted(set(former_holders) - self._gone)

@@ -12,6 +12,7 @@ from slack_docebo.engine.planning.limits import count_people
 from slack_docebo.engine.planning.people import keep_met, keep_observations, note_names, plan_people
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_people
+from slack_docebo.engine.reading.overtaken import overtaken
 from slack_docebo.engine.realtime.holding import hold
 from slack_docebo.engine.realtime.merging import Case, event_ids
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
@@ -28,6 +29,8 @@ async def plan_cases(
     operations = await to_completion(_operations, runtime, team, cases, planner)
     if holders := planner.returns.holders:
         answers = await ask_for_people(runtime, team, sorted(holders))
+        others = {holder: seen for holder, seen in answers.items() if holder not in planner.returns.former_ids}
+        answers |= await to_completion(overtaken, runtime, team, others)
         if planner.returns.settle(answers):
             planner = planner.anew()
             operations = await to_completion(_operations, runtime, team, cases, planner)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from itertools import chain
 
+from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.effects import activates, people_of
 from slack_docebo.domain.grace import is_of_leaver
 from slack_docebo.domain.leavers import is_leaver
@@ -13,6 +14,7 @@ from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.returns import has_left, reported_given
 from slack_docebo.engine.reading.evidence import ask_for_people
+from slack_docebo.engine.reading.overtaken import overtaken
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
@@ -43,6 +45,7 @@ async def ask_whether_still_so(
         return []
     asked = dict.fromkeys([*(op.slack_id for _, op in about), *sorted(chain(*holders.values()))])
     answers = await ask_for_people(runtime, plan.slack_team, asked)
+    answers |= await to_completion(overtaken, runtime, plan.slack_team, answers)
     reasons = {seq: _reason(op, answers[op.slack_id], policy) for seq, op in about}
     for seq, op in about:
         for holder in sorted(holders.get(op.slack_id, ())):
