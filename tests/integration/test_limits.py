@@ -126,6 +126,29 @@ async def test_who_was_changed_before_is_counted_for_what_has_a_limit_alone(here
     assert counted
 
 
+async def test_whom_an_event_has_changed_before_the_import_came_to_it_counts_for_the_rest_of_the_import(
+    shared_sandbox, sqlite_url, tmp_path
+):
+    shared_sandbox.reset()
+    async with world(shared_sandbox, sqlite_url, tmp_path, LIMIT_DEACTIVATIONS="2") as here:
+        await here.settle()
+        first, second, third = here.members()[:3]
+        for slack_id in (first, second):
+            shared_sandbox.slack.deactivate(slack_id)
+        async with open_runtime(here.runtime.settings, here.runtime.behaviour, run_id="dry") as runtime:
+            plan_id = await plan_import(runtime)
+        leave(here, first)
+        await here.serve()
+        leave(here, third)
+        await here.serve()
+
+        async with open_runtime(here.runtime.settings, here.runtime.behaviour, run_id="somebody") as runtime:
+            with pytest.raises(ChangeLimitExceeded, match=r"3 to deactivate \(2 of them by runs before\)"):
+                await apply_saved(runtime, plan_id, lambda _: None)
+
+        assert [here.account(slack_id).active for slack_id in (first, second, third)] == [False, True, False]
+
+
 async def test_what_was_let_through_does_not_count_and_lets_nobody_else_through(here):
     people = here.members()
     leave(here, *people[:3])
@@ -296,6 +319,27 @@ async def test_a_saved_plan_is_measured_again_when_it_is_applied(here):
     assert not here.account(people[0]).active
 
 
+async def test_who_lets_a_plan_through_one_limit_lets_it_through_no_other_that_came_later(here):
+    leaver = here.members()[0]
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    here.sandbox.slack.deactivate(leaver)
+    limits = {"LEAVERS": "deactivate", "LIMIT_CREATIONS": "0"}
+    settings, behaviour = here.runtime.settings, read_rows(table({**ON, **limits}))
+    async with open_runtime(settings, behaviour, run_id="dry") as runtime:
+        plan_id = await plan_import(runtime)
+
+    nobody_leaves = read_rows(table({**ON, **limits, "LIMIT_DEACTIVATIONS": "0"}))
+    async with open_runtime(settings, nobody_leaves, run_id="somebody") as runtime:
+        with pytest.raises(ChangeLimitExceeded, match="1 to deactivate, the limit is 0; nothing was written"):
+            await apply_saved(runtime, plan_id, lambda _: None)
+        assert here.docebo_id(ada["id"]) is None
+        assert here.account(leaver).active
+        await apply_saved(runtime, plan_id, lambda _: None)  # who was told of both
+
+    assert here.docebo_id(ada["id"])
+    assert not here.account(leaver).active
+
+
 async def test_only_what_was_over_a_limit_is_noted_as_let_through(here):
     settings = here.runtime.settings
     here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
@@ -431,6 +475,23 @@ def test_who_was_changed_in_several_ways_on_one_day_counts_as_one_of_each(store)
     plan_of(store, "moved", operation("U1", Kind.UPDATE, 2, prior=1), operation("U1", Kind.MAP, 3, prior=2))
 
     assert changed(store) == {"update": 1, "change username": 1, "deactivate": 1, "move mapping": 1}
+
+
+@pytest.mark.variants(1)
+def test_who_was_changed_before_counts_unless_the_plan_changes_that_person_in_the_same_way(store):
+    renamed = {
+        slack_id: replace(operation(slack_id, Kind.UPDATE), changes={USERNAME: "ada"}) for slack_id in ("U1", "U2")
+    }
+    plan_of(store, "1plan", *renamed.values(), operation("U3", Kind.DEACTIVATE))
+    with store.transaction() as tables:
+        tables.plans.create(Plan("9plan", PlanKind.BULK_IMPORT, NOW, DOCEBO, "T1"))
+        planned = [renamed["U1"], operation("U2", Kind.UPDATE), operation("U3", Kind.DEACTIVATE)]
+        tables.operations.add("9plan", 0, planned)
+        tables.operations.record("9plan", [RowOutcome(2, Outcome.SKIPPED)], now=NOW, flow_run="r")
+
+        before = tables.journal.people_changed("9plan", NOW, NOW + AHEAD)
+
+    assert before == {Change.RENAME: 1, Change.DEACTIVATE: 1}
 
 
 def test_who_was_sent_by_a_run_that_died_and_who_was_forgotten_since_counts_as_changed(store, tmp_path):

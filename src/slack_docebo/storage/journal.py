@@ -72,6 +72,12 @@ ENDED = Among(
 )
 
 
+def _in_plan(plan_id: str) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that the plan has carried an operation out, or is still to do so."""
+    counted = operations.c.outcome.in_([Outcome.PLANNED.value, Outcome.APPLIED.value])
+    return operations.c.plan_id == plan_id, counted
+
+
 def _done(since: datetime) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions that an operation was carried out *since* then."""
     return operations.c.done_at >= since, operations.c.outcome == Outcome.APPLIED.value
@@ -95,20 +101,15 @@ class JournalRepository:
 
     def sizes(self, plan_id: str) -> dict[Change, int]:
         """Count the people whom the plan has changed or is still to change, as limits count them."""
-        counted = operations.c.outcome.in_([Outcome.PLANNED.value, Outcome.APPLIED.value])
-        return self._people((operations.c.plan_id == plan_id, counted))
+        return self._people(_in_plan(plan_id))
 
     def people_changed(self, plan_id: str, since: datetime, until: datetime) -> dict[Change, int]:
-        """Count the people who were changed *since* then, *until* then, and are not in the plan, whatever run did it.
+        """Count the people who were changed *since* then, *until* then, and whom the plan does not change so, whatever run did it.
 
         Who may have been changed counts as well: a run is at work on it, or died. Left out is what somebody let through:
         what was applied by its id over a limit, and a reset.
         """
         plan_ = PlanRepository(self._connection).read(plan_id)
-        here = operations.alias()
-        in_this_plan = exists().where(
-            here.c.plan_id == plan_id, here.c.slack_id == operations.c.slack_id, here.c.kind == operations.c.kind
-        )
         done, sent = (*_done(since), operations.c.done_at <= until), _sent(since)
         parts = []
         for changed in (and_(*done), and_(*sent)):
@@ -119,8 +120,12 @@ class JournalRepository:
                 plans.c.kind != PlanKind.RESET_MAPPINGS.value,
                 func.coalesce(plans.c.facts[LET_THROUGH].as_boolean(), false()) == false(),
             )
-            parts.append((changed, operations.c.plan_id.in_(counted), ~in_this_plan))
-        return self._people(*parts)
+            parts.append((changed, operations.c.plan_id.in_(counted)))
+        own = self.sizes(plan_id)
+        together = self._people(_in_plan(plan_id), *parts)
+        return {
+            change: people - own.get(change, 0) for change, people in together.items() if people > own.get(change, 0)
+        }
 
     def others_at_work(self, plan_id: str, since: datetime) -> bool:
         """Tell whether anybody was changed *since* then, or may have been, by another plan than this one."""

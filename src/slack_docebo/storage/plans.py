@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, insert, select, update
 
+from slack_docebo.domain.guards import Change
 from slack_docebo.errors import PlanNotApplicable, StorageError
 from slack_docebo.storage.schema import inbox_event
 from slack_docebo.storage.schema import plan as plans
@@ -22,6 +23,7 @@ NO_FACTS: Facts = {}
 PART_OF = "part_of"  # the fact of a plan for some of the people of another, whose id it is
 COVERAGE = "custom_fields_known"  # the fact of a plan of how many people's custom fields are known, and of how many
 READ_SINCE = "read_since"  # the fact of a plan of what was read by a run that began then; of events has none
+OVER = "over"  # the fact of a plan over a limit of what it changes too many people in, as was told last
 LET_THROUGH = "let_through"  # the fact of a plan over a limit that somebody let through by its id, having looked at it
 
 # Made once: a run reads its plan around every call that writes.
@@ -86,6 +88,12 @@ class Plan:
         """The limits that the plan exceeds, one sentence each, as was told last."""
         over = self.facts.get("over_limit")
         return list(over) if isinstance(over, list) else []
+
+    @property
+    def over(self) -> frozenset[Change]:
+        """In what the plan changes more people than the limits allow, as was told last."""
+        over = self.facts.get(OVER)
+        return frozenset(map(Change, over)) if isinstance(over, list) else frozenset()
 
     @property
     def may_be_parted(self) -> bool:

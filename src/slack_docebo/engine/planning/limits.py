@@ -1,14 +1,14 @@
 """Limits: what a plan would change, with what was changed lately, held against the settings."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from slack_docebo.domain.guards import NOBODY, Excess, Limit, exceeded, too_many_accounts
+from slack_docebo.domain.guards import NOBODY, Change, Excess, Limit, exceeded, too_many_accounts
 from slack_docebo.domain.stamps import TOLERANCE
 from slack_docebo.engine.reading.sides import last_listing
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.plans import PlanKind
+from slack_docebo.storage.plans import OVER, PlanKind
 from slack_docebo.storage.tables import Tables
 
 # What is noted for a later time counts: the clock was ahead then, or is behind now. Later still it was far ahead, and would
@@ -25,15 +25,16 @@ class Measure:
     over: Sequence[Excess]  # the limits that it exceeds, which somebody may let it exceed
     beyond: Sequence[Excess]  # those that nobody may
 
-    def refused(self, *, knowingly: bool) -> list[Excess]:
-        """Return why the plan may not be applied; *knowingly*, somebody who was told lets it exceed what may be."""
-        return [*self.beyond, *([] if knowingly else self.over)]
+    def refused(self, known: Collection[Change]) -> list[Excess]:
+        """Return why the plan may not be applied; of what is *known*, somebody who was told lets it exceed the limits."""
+        return [*self.beyond, *(excess for excess in self.over if excess.change not in known)]
 
     @property
     def facts(self) -> dict[str, object]:
         """The facts of the plan."""
         over = [excess.sentence for excess in (*self.over, *self.beyond)]
-        return {"accounts": self.accounts, "accounts_then": self.accounts_then, "over_limit": over}
+        changes = sorted({excess.change.value for excess in self.over})
+        return {"accounts": self.accounts, "accounts_then": self.accounts_then, "over_limit": over, OVER: changes}
 
 
 def measure(runtime: Runtime, tables: Tables, plan_id: str, *, looked_after: int) -> Measure:
@@ -73,7 +74,7 @@ def over_by_now(runtime: Runtime, tables: Tables, plan_id: str) -> list[str]:
     if not is_measured or not tables.journal.others_at_work(plan_id, measured_at - TOLERANCE):
         return []
     measured = measure(runtime, tables, plan_id, looked_after=plan.looked_after)
-    over = [excess.sentence for excess in measured.refused(knowingly=plan.is_let_through)]
+    over = [excess.sentence for excess in measured.refused(plan.over if plan.is_let_through else ())]
     if over:
         tables.plans.set_state(plan_id, plan.state, facts={**plan.facts, **measured.facts})
     return over

@@ -90,7 +90,9 @@ def store_plan(
         note_names(runtime, tables, team, [case.pair[0] for case in cases])
     measured = close_plan(runtime, plan_id, looked_after=looked_after, let_through=let_through)
     served.plans.append(plan_id)
-    held = _hold_back(runtime, served, plan_id, cases, remembered, dict(measured.refused(knowingly=let_through)))
+    held = _hold_back(
+        runtime, served, plan_id, cases, remembered, dict(measured.refused(frozenset(Change) if let_through else ()))
+    )
     if not held:
         served.undecided += len(news)
     return plan_id, held

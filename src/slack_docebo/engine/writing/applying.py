@@ -44,9 +44,9 @@ UNDER_WAY_SECONDS = 0.02  # in which a call is sent off: a busy thread beside it
 def begin(runtime: Runtime, plan_id: str) -> None:
     """Take the plan into work; raise ChangeLimitExceeded, and leave it refused, if it is over a limit.
 
-    The run that made the plan is refused. Who applies exactly this plan later lets it through, if it was said then to be
-    over a limit: it is measured again, and refused where it has come to be over one meanwhile. A part of another plan is
-    first measured here. MAX_ACCOUNTS holds for everybody.
+    The run that made the plan is refused. Who applies exactly this plan later lets it through the limits that it was said
+    then to be over: it is measured again, and refused where it has come to be over another one meanwhile. A part of
+    another plan is first measured here. MAX_ACCOUNTS holds for everybody.
     """
     with runtime.store.transaction() as tables:
         plan = tables.plans.read(plan_id)
@@ -57,7 +57,7 @@ def begin(runtime: Runtime, plan_id: str) -> None:
         if plan.flow_run != runtime.run_id or plan.is_part:
             measured = measure(runtime, tables, plan_id, looked_after=plan.looked_after)
             facts |= measured.facts
-            refused = [excess.sentence for excess in measured.refused(knowingly=bool(plan.over_limit))]
+            refused = [excess.sentence for excess in measured.refused(plan.over)]
             facts[LET_THROUGH] = bool(measured.over) and not refused
         tables.plans.set_state(plan_id, PlanState.REFUSED if refused else PlanState.APPLYING, facts=facts)
         if facts.get(LET_THROUGH):
