@@ -213,6 +213,21 @@ async def test_nobody_is_moved_by_a_custom_field_that_was_read_before_the_profil
     assert await import_then(settings, rows, plan_from_what_was_read_before) is None
 
 
+async def test_nobody_is_moved_by_a_saved_plan_where_slack_says_another_branch_by_now(company, settings):
+    people = [join(company, name, "EU") for name in ("Ada", "Bob")]
+    await import_then(settings, ROWS, plan_moves)
+    for slack_id in people:
+        company.slack.change(slack_id, {"profile": {"title": "US"}})
+    rows = {**ROWS, "LIMIT_BRANCH_MOVES": "0"}
+    with pytest.raises(ChangeLimitExceeded) as refused:
+        await import_then(settings, rows, plan_moves)
+    company.slack.change(people[0], {"profile": {"title": "EU"}})
+
+    await apply_by_id(settings, rows, re.search(r"plan (\w+)", str(refused.value))[1])
+
+    assert [branch_of(company, name) for name in ("Ada", "Bob")] == ["EU", "US"]
+
+
 async def test_who_is_never_to_be_touched_is_in_no_plan_of_moves(company, settings):
     ada = join(company, "Ada", "EU")
     await import_then(settings, ROWS, plan_moves)

@@ -55,6 +55,21 @@ class Company:
 
         return await import_then(self.settings, {"ATTRIBUTES": rules, **rows}, plan), told
 
+    async def plan_of_managers(self) -> str:
+        """Import everybody, and leave who is whose manager to a plan over a limit, which waits for somebody to apply it."""
+        await self.import_everybody(rules="first_name, last_name, email")
+        with pytest.raises(ChangeLimitExceeded) as refused:
+            await self.import_everybody(LIMIT_UPDATES="0")
+        return re.search(r"plan (\w+)", str(refused.value))[1]
+
+    async def apply(self, plan_id: str):
+        return await apply_by_id(self.settings, {"ATTRIBUTES": RULES, "LIMIT_UPDATES": "0"}, plan_id)
+
+    def hand_to_a_stranger(self, name: str) -> None:
+        """Let somebody give the account to another person by hand."""
+        stranger = {"username": "eve", "email": "eve@example.com", "firstname": "Eve", "lastname": "Moneypenny"}
+        self.sandbox.docebo.edit(self.account(name).user_id, stranger)
+
     async def undo(self, plan_id: str, **rows: str):
         return await undo(self.settings, {"ATTRIBUTES": RULES, **rows}, plan_id)
 
@@ -297,8 +312,7 @@ async def test_who_is_never_to_be_touched_is_in_no_plan_of_managers(company):
 async def test_a_manager_whose_account_is_somebody_elses_by_now_is_given_to_nobody(company):
     company.hire("Ada", company.hire("Grace"))
     await company.import_everybody("first_name, last_name, email")
-    stranger = {"username": "eve", "email": "eve@example.com", "firstname": "Eve", "lastname": "Moneypenny"}
-    company.sandbox.docebo.edit(company.account("Grace").user_id, stranger)
+    company.hand_to_a_stranger("Grace")
 
     done, problems = await company.import_everybody()
 
@@ -311,16 +325,73 @@ async def test_a_manager_whose_account_is_somebody_elses_by_now_is_given_to_nobo
 async def test_nobody_who_has_left_since_a_plan_was_made_becomes_a_manager_by_it(company, left):
     grace = company.hire("Grace")
     company.hire("Ada", grace)
-    await company.import_everybody(rules="first_name, last_name, email")
-    with pytest.raises(ChangeLimitExceeded) as refused:
-        await company.import_everybody(LIMIT_UPDATES="0")
+    plan_id = await company.plan_of_managers()
     if left == "deactivated":
         company.sandbox.slack.deactivate(grace)
     else:
         company.sandbox.slack.invisible.add(grace)
 
-    plan_id = re.search(r"plan (\w+)", str(refused.value))[1]
-    done = await apply_by_id(company.settings, {"ATTRIBUTES": RULES, "LIMIT_UPDATES": "0"}, plan_id)
+    done = await company.apply(plan_id)
 
     assert done.count(outcome=Outcome.SKIPPED) == 1
     assert company.manager_of("Ada") == 0
+
+
+async def test_who_reports_to_somebody_else_by_now_gets_no_former_manager_by_a_saved_plan(company):
+    grace, joan = company.hire("Grace"), company.hire("Joan")
+    ada = company.hire("Ada", grace)
+    company.hire("Bob", grace)
+    plan_id = await company.plan_of_managers()
+    company.report_to(ada, joan)
+
+    await company.apply(plan_id)
+
+    assert [company.manager_of(name) for name in ("Ada", "Bob")] == [0, company.account("Grace").user_id]
+
+
+@pytest.mark.parametrize("became", ["a stranger's", "nobody's"])
+async def test_an_account_that_is_not_the_managers_any_more_is_made_nobodys_manager_by_a_saved_plan(company, became):
+    grace = company.hire("Grace")
+    company.hire("Ada", grace)
+    plan_id = await company.plan_of_managers()
+    if became == "a stranger's":
+        company.hand_to_a_stranger("Grace")
+    else:
+        with Store.open(company.settings.database_url.get_secret_value()) as store, store.transaction() as tables:
+            tables.mappings(company.settings.docebo_url).delete(company.sandbox.slack.team.id, [grace])
+
+    done = await company.apply(plan_id)
+
+    assert done.count(outcome=Outcome.SKIPPED) == 1
+    assert company.manager_of("Ada") == 0
+
+
+async def test_an_undo_makes_nobody_the_manager_behind_whose_account_there_is_somebody_else_by_now(company):
+    grace, joan = company.hire("Grace"), company.hire("Joan")
+    ada = company.hire("Ada", grace)
+    await company.import_everybody()
+    company.report_to(ada, joan)
+    done, _ = await company.import_everybody()
+    company.hand_to_a_stranger("Grace")
+
+    undone = await company.undo(done.plan.id)
+
+    assert undone.count(outcome=Outcome.SKIPPED) == 1
+    assert company.manager_of("Ada") == company.account("Joan").user_id
+
+
+async def test_an_undo_brings_nobody_back_into_a_circle_with_who_reports_to_that_person_since(company):
+    grace, joan = company.hire("Grace"), company.hire("Joan")
+    mary = company.hire("Mary", grace)
+    ada = company.hire("Ada", mary)
+    await company.import_everybody()
+    company.report_to(ada, joan)
+    company.report_to(mary, joan)
+    done, _ = await company.import_everybody()
+    company.report_to(grace, ada)
+    await company.import_everybody()
+
+    undone = await company.undo(done.plan.id)
+
+    assert undone.count(outcome=Outcome.SKIPPED) == 2  # by Mary, Ada would report to Grace, who reports to Ada
+    assert [company.manager_of(name) for name in ("Ada", "Mary")] == [company.account("Joan").user_id] * 2

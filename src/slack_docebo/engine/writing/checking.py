@@ -16,7 +16,7 @@ from slack_docebo.domain.effects import (
     mapping_of,
     people_of,
 )
-from slack_docebo.domain.managers import IN_DOUBT
+from slack_docebo.domain.managers import IN_DOUBT, NOT_THEIRS
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.operations import SENT_BEFORE, UNLISTED, Kind, Operation, Outcome
 from slack_docebo.domain.people import Account, LastSeen, Mapping
@@ -26,6 +26,7 @@ from slack_docebo.domain.targets import BRANCH, field_id_of, is_manager, is_neve
 from slack_docebo.engine.reading.attribute_fields import know_fields
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.sides import ask_for_unlisted, read_target
+from slack_docebo.engine.writing.circles import skip_circles
 from slack_docebo.engine.writing.inquiry import inquire
 from slack_docebo.engine.writing.recording import record
 from slack_docebo.errors import ConfigurationError, PlanNotApplicable
@@ -49,11 +50,15 @@ class Situation:
     undoes: bool = False  # the plan takes back what we did
     mapping: Mapping | None = None  # of the operation's Slack user
     holder: str = ""  # Slack id to whom the operation's account is mapped
-    seen: LastSeen = field(default=LastSeen())  # of the operation's account
+    seen: MappingType[int, LastSeen] = field(default_factory=dict)  # of the operation's account, and of managers
     branch: int | None = None  # to which we have brought that account last
     other_ids: Collection[str] = ()  # under which Slack knows the person besides
     # By type, the accounts that we have made its managers; 0 for removed.
     managers: MappingType[int, int] = field(default_factory=dict)
+
+    def seen_of(self, docebo_id: int | None) -> LastSeen:
+        """Return what this account was last seen to bear."""
+        return self.seen.get(docebo_id or 0, LastSeen())
 
 
 async def read_for(runtime: Runtime, plan_id: str) -> Accounts:
@@ -93,7 +98,8 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
                 rows = mappings.of(workspace.team, people_of(operation for _, operation in some))
                 ids = [operation.docebo_id for _, operation in some if operation.docebo_id is not None]
                 holders = mappings.holders(workspace.team, ids)
-                seen = last_seen(tables, runtime.settings.docebo_url, ids)
+                superiors = {one for _, operation in some for one in managers_of(operation)}
+                seen = last_seen(tables, runtime.settings.docebo_url, superiors.union(ids))
                 branches, managers = _given(tables, runtime.settings.docebo_url, ids)
                 other_ids = _other_ids(tables, workspace.team, [operation.slack_id for _, operation in some])
             if not some:
@@ -102,14 +108,13 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
             if kind is Kind.CREATE:
                 await ask_for_unlisted(runtime, accounts, map(address_of, (operation for _, operation in some)))
             results = []
-            managing = (accounts.get(docebo_id) for _, operation in some for docebo_id in managers_of(operation))
+            managing = map(accounts.get, superiors)
             runtime.manager_names |= {account.docebo_id: account.username for account in managing if account}
             for seq, operation in some:
                 holder = holders.get(operation.docebo_id, "") if operation.docebo_id is not None else ""
-                last = seen.get(operation.docebo_id or 0, LastSeen())
                 row = mapping_of(operation, rows)
                 now = Situation(
-                    *(accounts, policy, planned_by, undoes, row, holder, last),
+                    *(accounts, policy, planned_by, undoes, row, holder, seen),
                     branch=branches.get(operation.docebo_id or 0),
                     other_ids=other_ids.get(operation.slack_id, ()),
                     managers=managers.get(operation.docebo_id or 0, {}),
@@ -124,7 +129,7 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
                     results.append(RowOutcome(seq, Outcome.SKIPPED, error=f"{reason}{doubt}"))
             record(runtime, plan_id, some, results)
             skipped += sum(result.outcome is Outcome.SKIPPED for result in results)
-    return skipped
+    return skipped + skip_circles(runtime, plan_id)
 
 
 def _note_first_sight(runtime: Runtime, workspace: Workspace, accounts: Accounts) -> None:
@@ -154,11 +159,14 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
         return ""
     if reason := reason_by_given(operation, now.branch, now.managers):
         return reason
-    if not all(map(now.accounts.get, managers_of(operation))):
+    managing = {one: now.accounts.get(one) for one in managers_of(operation)}
+    if not all(managing.values()):
         return "the manager's account is gone"
+    if not all(is_same(look(account), now.seen_of(one)) for one, account in managing.items() if account):
+        return NOT_THEIRS
     if operation.kind is Kind.CREATE and now.accounts.may_lack(address_of(operation)):
         return UNLISTED
-    disputed = reason_by_dispute(operation, now.accounts, now.seen)
+    disputed = reason_by_dispute(operation, now.accounts, now.seen_of(operation.docebo_id))
     return disputed or reason_by_account(operation, now.accounts, now.policy, undoes=now.undoes)
 
 
@@ -322,7 +330,7 @@ def _carried_out(operation: Operation, now: Situation) -> int | None:
     if account is None or not is_carried_out(operation, account):
         return None
     at_odds = reason_by_mapping(operation, now.mapping, now.holder) or reason_by_dispute(
-        operation, now.accounts, now.seen
+        operation, now.accounts, now.seen_of(account.docebo_id)
     )
     return None if at_odds else account.docebo_id
 

@@ -1,12 +1,13 @@
 """Inquiry: what Slack is asked before a saved plan is applied, for no event may have told of it since the plan was made.
 
 That is whether those for whom it makes accounts, and those whom it makes managers, are still there, whose the addresses are
-by now that it gives to accounts, and whether the accounts that it changes are still to have what it gives them, also where
-custom profile fields or SCIM say so.
+by now that it gives to accounts, and whether the accounts that it changes are still to have what it gives them, branch and
+manager included, also where custom profile fields or SCIM say so.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
@@ -14,13 +15,15 @@ from slack_docebo.domain.attributes import same, wanted
 from slack_docebo.domain.effects import activates, managers_of
 from slack_docebo.domain.formulas import OneSource
 from slack_docebo.domain.grace import is_of_leaver
+from slack_docebo.domain.managers import Directory
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.rules import AttributeRule, reads_scim
-from slack_docebo.domain.targets import MANAGER, USERNAME
+from slack_docebo.domain.targets import MANAGER, USERNAME, is_manager
+from slack_docebo.engine.planning.moving import ANOTHER_BRANCH
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_people, can_ask, check_calls
 from slack_docebo.engine.reading.profiles import fields_wanted, keep_fields_shown, with_fields_known
@@ -63,14 +66,35 @@ class Inquiry:
         return reason or self._reason_by_values(operation, policy)
 
     def _reason_by_manager(self, operation: Operation, policy: Policy) -> str:
-        for slack_id in (self.managers[one] for one in managers_of(operation) if one in self.managers):
-            match self.roll.people[slack_id]:
+        if self.undoes or not any(map(is_manager, operation.changes)):
+            return ""
+        directory = Directory()
+        for account in managers_of(operation):
+            if account not in self.managers:
+                return "the manager's account is nobody's by now"
+            match self.roll.people[self.managers[account]]:
                 case Present(user) if against := policy.scope.reason_against(user):
                     return f"the manager is not looked after by now: {against}"
+                case Present(user):
+                    directory.add([user])
                 case Gone():
                     return "the manager has left Slack by now"
                 case Unknown(why):
                     return why
+        return self._reason_by_name(operation, directory, policy)
+
+    def _reason_by_name(self, operation: Operation, given: Directory, policy: Policy) -> str:
+        """Return why the managers *given* are not whom Slack names by now, or ""."""
+        rule = next((rule for rule in self.rules if rule.target == MANAGER), None)
+        match self.roll.people.get(operation.slack_id):
+            case Unknown(why) if rule:
+                return why
+            case Present(user) if rule and not user.deactivated:
+                named = rule.value(policy.scope.as_member(user))
+                if named is None or not (named or rule.clear):
+                    return f"{NONE_BY_NOW} {MANAGER} by now: plan again"
+                if bool(named) is not bool(given.people) or (named and not given.find(named)):
+                    return f"{OTHERWISE} {MANAGER} by now: plan again"
         return ""
 
     def _reason_against_newcomer(self, operation: Operation, policy: Policy, planned_by: Policy) -> str:
@@ -86,13 +110,13 @@ class Inquiry:
 
     def _reason_by_values(self, operation: Operation, policy: Policy) -> str:
         compared = {rule.target for rule in self.rules}.intersection(operation.changes)
-        if operation.kind is not Kind.UPDATE or not compared:
+        if not _is_by_rules(operation) or not compared:
             return ""
         match self.roll.people.get(operation.slack_id):
             case Unknown(why):
                 return why
             case Present(user) if not user.deactivated:
-                now = wanted(policy.scope.as_member(user), self.rules, creating=False)
+                now = self._given_now(operation.kind, policy.scope.as_member(user))
                 other = [
                     name
                     for name, value in operation.changes.items()
@@ -103,6 +127,12 @@ class Inquiry:
                 none = [name for name in operation.changes if name in compared and name not in now]
                 return f"{NONE_BY_NOW} {', '.join(none)} by now: plan again" if none else ""
         return ""
+
+    def _given_now(self, kind: Kind, user: SourceUser) -> dict[str, str]:
+        """Return what operations of the *kind* give *user*, as Slack shows that person now."""
+        if kind is Kind.MOVE:
+            return {rule.target: value for rule in self.rules if rule.moves and (value := rule.value(user))}
+        return wanted(user, self.rules, creating=False)
 
     def _reason_by_bearer(self, operation: Operation, address: str, accounts: Accounts, planned_by: Policy) -> str:
         others = [one.docebo_id for one in accounts.with_email(address) if one.docebo_id != operation.docebo_id]
@@ -132,6 +162,8 @@ async def inquire(runtime: Runtime, workspace: Workspace, plan: Plan, policy: Po
         newcomers = tables.operations.people_planned(plan.id, {Kind.CREATE})
         changed, given, managers = _updated(tables, plan, {rule.target for rule in rules})
         by_hidden = _updated(tables, plan, {rule.target for rule in hidden})[0] if hidden else set[str]()
+        if reads_scim(hidden) and any(rule.target == MANAGER for rule in rules):  # an employee number may name one
+            by_hidden.update(managers.values())
         to_ask = _to_ask_later(tables, plan) if of_rules else 0
     people = dict.fromkeys([*newcomers, *changed, *managers.values()])
 
@@ -159,7 +191,7 @@ async def inquire(runtime: Runtime, workspace: Workspace, plan: Plan, policy: Po
 def _compared(policy: Policy, planned_by: Policy) -> list[AttributeRule]:
     """Return the rules of today by which accounts that are there were planned for as well, whatever their tables hold."""
     then = set(map(str, planned_by.rules))
-    return [rule for rule in policy.rules if str(rule) in then and not rule.creates_only and rule.target != MANAGER]
+    return [rule for rule in policy.rules if str(rule) in then and (rule.moves or not rule.creates_only)]
 
 
 async def _as_read_last(
@@ -185,8 +217,9 @@ def _updated(tables: Tables, plan: Plan, compared: Collection[str]) -> tuple[set
     The managers are Slack ids by account; an undo brings back those of before, whoever they are.
     """
     changed, given, accounts = set[str](), set[str](), set[int]()
-    for some in _pending(tables, plan, Kind.UPDATE):
-        changed |= {one.slack_id for one in some if not one.changes.keys().isdisjoint(compared)}
+    for some in chain(_pending(tables, plan, Kind.UPDATE), _pending(tables, plan, Kind.MOVE)):
+        by_rules = [one for one in some if _is_by_rules(one)]
+        changed |= {one.slack_id for one in by_rules if not _targets_of(one).isdisjoint(compared)}
         given |= {address for one in some if (address := _address_of(one))}
         accounts.update(*map(managers_of, some))
     if plan.kind is PlanKind.UNDO:
@@ -218,6 +251,15 @@ def _pending(tables: Tables, plan: Plan, kind: Kind) -> Iterator[list[Operation]
     while some := tables.operations.pending(plan.id, kind, OPERATIONS_AT_ONCE, after=after):
         after = some[-1][0]
         yield [operation for _, operation in some]
+
+
+def _is_by_rules(operation: Operation) -> bool:
+    """Tell whether the *operation* gives an account what rules say of its person."""
+    return operation.kind is Kind.UPDATE or (operation.kind is Kind.MOVE and operation.reason == ANOTHER_BRANCH)
+
+
+def _targets_of(operation: Operation) -> set[str]:
+    return {MANAGER if is_manager(name) else name for name in operation.changes}
 
 
 def _address_of(operation: Operation) -> str:

@@ -21,7 +21,7 @@ from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.tables import Tables
 
-OF_THE_RULES = frozenset({PlanKind.BULK_IMPORT, PlanKind.CUSTOM_FIELDS, PlanKind.MOVES, PlanKind.REALTIME_SYNC})
+OF_THE_RULES = frozenset(PlanKind) - {PlanKind.UNDO, PlanKind.RESET_MAPPINGS}
 NO_ACCOUNT_BY_NOW = "the person is not to have an account by now: "  # before the reason
 
 
