@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import Mock
@@ -36,7 +37,7 @@ from tasks.plan_named_users import plan_named_users
 from tests.between import Answer, Call, between, in_json
 from tests.ending import a_process_that_ends
 from tests.firewall import POISON, firewall
-from tests.importing import ON, plan_import, prove, run_import, settings_for
+from tests.importing import ON, mapped, plan_import, prove, run_import, settings_for
 from tests.integration.realtime_world import world
 
 BATCH = "POST /manage/v1/user/batch"
@@ -515,6 +516,39 @@ async def test_an_order_to_stop_is_met_before_the_next_batch_and_taken_back(sand
             assert tables.halts.go(settings.docebo_url)
         await apply_accounts(runtime, plan_id, stop_now)
         assert sandbox.docebo_gate.counters.rows["created"] > made
+
+
+@pytest.mark.parametrize("meanwhile", ["somebody is forgotten", "everything is stopped"])
+async def test_what_a_call_has_done_is_recorded_where_its_refused_rows_may_not_be_tried_otherwise(
+    small_sandbox, sqlite_url, meanwhile
+):
+    refused, forgotten, *others = [
+        str(small_sandbox.slack.add("New", f"Comer {n}", f"comer{n}@example.com")["id"]) for n in range(4)
+    ]
+    small_sandbox.slack.change(refused, {"tz": "Mars/Olympus"})
+    disturbed: list[int] = []
+
+    def disturb(call: Call, answer: Any) -> None:
+        if call.path.endswith("/user/batch") and not disturbed:
+            disturbed.append(len(answer["data"]))
+            with Store.open(sqlite_url) as store, store.transaction() as tables:
+                if meanwhile == "somebody is forgotten":
+                    tables.journal.forget(forgotten)
+                else:
+                    tables.halts.stop(docebo, "audit", now=datetime.now(UTC))
+
+    with between(small_sandbox.docebo_url, changed=disturb) as docebo:
+        settings = settings_for({**small_sandbox.facts(), "docebo_url": docebo}, sqlite_url)
+        prove(settings)
+        with nullcontext() if meanwhile == "somebody is forgotten" else pytest.raises(Halted):
+            await run_import(settings, rows={"ATTRIBUTES": "email, first_name, last_name, time_zone"})
+
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        [plan] = tables.plans.recent(1)
+        became = {one.operation.slack_id: one.outcome for one in tables.operations.rows(plan.id)}
+    assert disturbed == [4]
+    assert [became[slack_id] for slack_id in others] == [Outcome.APPLIED] * 2
+    assert mapped(sqlite_url, small_sandbox.slack.team.id).keys() >= set(others)
 
 
 async def test_on_days_that_are_frozen_nothing_is_written_and_a_dry_run_works(sandbox, sqlite_url):

@@ -34,7 +34,7 @@ from slack_docebo.engine.writing.refused_creations import (
     sent_by_others,
 )
 from slack_docebo.engine.writing.rereading import Effect, Rereading
-from slack_docebo.errors import AccessDenied, IncompleteRead, OutcomeUnknown, PlanChanged, Rejected, RemoteError
+from slack_docebo.errors import AccessDenied, Halted, IncompleteRead, OutcomeUnknown, PlanChanged, Rejected, RemoteError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 
@@ -259,22 +259,40 @@ class Sender:
                 raise why from None
 
     async def _call(self, kind: Kind, batch: Sequence[Numbered]) -> None:
-        """Make one call for *batch* and record its outcomes."""
+        """Make one call for *batch* and record its outcomes.
+
+        Where nothing may be sent any more before refused rows were tried otherwise, the others are done all the same.
+        """
         without = [self.left_out(operation) for _, operation in batch]
-        async with self._runtime.gate.call(lambda: check_admitted(self._runtime, self._plan_id, batch)):
-            self._rereading.note_sent(batch)
-            if kind is Kind.DEACTIVATE and all("active" in operation.changes for _, operation in batch):
-                answers = await self._calls.deactivate(batch)
-            elif kind is Kind.MOVE:
-                answers = await self._calls.move(batch)
-            else:
-                creates = kind is Kind.CREATE
-                rows = [Row(op.docebo_id, self._adapter.written(op.changes, creates=creates)) for _, op in batch]
-                first = await self._calls.upsert(kind, rows)
-                answers = await self._experiments.try_otherwise(kind, batch, first, self._in_doubt)
-                for place, (refused, answer) in enumerate(zip(first, answers, strict=True)):
-                    if refused.error and not answer.error:  # what it was refused for is known by now
-                        without[place] = self.left_out(batch[place][1])
+        first: list[RowResult] = []
+        try:
+            async with self._runtime.gate.call(lambda: check_admitted(self._runtime, self._plan_id, batch)):
+                self._rereading.note_sent(batch)
+                if kind is Kind.DEACTIVATE and all("active" in operation.changes for _, operation in batch):
+                    answers = await self._calls.deactivate(batch)
+                elif kind is Kind.MOVE:
+                    answers = await self._calls.move(batch)
+                else:
+                    creates = kind is Kind.CREATE
+                    rows = [Row(op.docebo_id, self._adapter.written(op.changes, creates=creates)) for _, op in batch]
+                    first = await self._calls.upsert(kind, rows)
+                    answers = await self._experiments.try_otherwise(kind, batch, first, self._in_doubt)
+                    for place, (refused, answer) in enumerate(zip(first, answers, strict=True)):
+                        if refused.error and not answer.error:  # what it was refused for is known by now
+                            without[place] = self.left_out(batch[place][1])
+        except (PlanChanged, Halted):
+            await self._take(kind, *_taken(batch, first, without))
+            raise
+        await self._take(kind, batch, answers, without)
+
+    async def _take(
+        self,
+        kind: Kind,
+        batch: Sequence[Numbered],
+        answers: Sequence[RowResult],
+        without: Sequence[Sequence[str]],
+    ) -> None:
+        """Record the outcomes of a call by its *answers*, once the accounts of which nobody can be sure were looked at."""
         self._unanswered = 0
         results = [_result(*one) for one in zip(batch, answers, without, strict=True)]
         if kind is Kind.CREATE:
@@ -404,6 +422,14 @@ def _unclear(result: RowOutcome) -> RowOutcome:
 def _is_nameless(result: RowOutcome) -> bool:
     """Tell whether an account is said to be made, and not which one."""
     return result.outcome is Outcome.APPLIED and result.docebo_id is None
+
+
+def _taken(
+    batch: Sequence[Numbered], answers: Sequence[RowResult], without: Sequence[Sequence[str]]
+) -> tuple[list[Numbered], list[RowResult], list[Sequence[str]]]:
+    """Return those of a call that were taken, as far as it was answered."""
+    taken = [place for place, answer in enumerate(answers) if not answer.error]
+    return [batch[one] for one in taken], [answers[one] for one in taken], [without[one] for one in taken]
 
 
 def _result(numbered: Numbered, answer: RowResult, without: Sequence[str]) -> RowOutcome:
