@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -24,12 +25,14 @@ from slack_docebo.engine.realtime.rounds import serve_round
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import InboxLease, take_or_watch
 from slack_docebo.engine.realtime.upkeep import tidy
+from slack_docebo.engine.writing.admitting import admit
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable, TooManyRejected
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.intents import IntentRepository
 from slack_docebo.storage.journal import JournalRepository
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import LET_THROUGH, Plan, PlanKind, PlanState
@@ -124,6 +127,42 @@ async def test_who_was_changed_before_is_counted_for_what_has_a_limit_alone(here
 
     assert not here.account(second).active
     assert counted
+
+
+async def test_two_runs_that_are_about_to_send_at_the_same_moment_exceed_no_limit_together(
+    shared_sandbox, postgres_url, tmp_path, monkeypatch
+):
+    shared_sandbox.reset()
+    async with world(shared_sandbox, postgres_url, tmp_path, LIMIT_DEACTIVATIONS="1") as here:
+        await here.settle()
+        people = here.members()[:2]
+        async with open_runtime(here.runtime.settings, here.runtime.behaviour, run_id="runs") as runtime:
+            plans = []
+            for slack_id in people:
+                shared_sandbox.slack.deactivate(slack_id)
+                plans.append(await plan_named(runtime, here.workspace, await read_named(runtime, [slack_id], [])))
+            may_send: list[str] = []
+
+            def admit_all(plan_id: str) -> None:
+                with runtime.store.reading() as tables:
+                    plan, batch = tables.plans.read(plan_id), tables.operations.pending(plan_id, Kind.DEACTIVATE, 10)
+                with suppress(ChangeLimitExceeded):
+                    admitted, _ = admit(runtime, plan, batch, None, runtime.behaviour.policy(here.workspace.team))
+                    may_send.extend(operation.slack_id for _, operation in admitted)
+
+            note, other = IntentRepository.note, threading.Thread(target=admit_all, args=plans[1:])
+
+            def while_another_one_measures(*noted, **details) -> None:
+                if not other.ident:
+                    other.start()
+                    other.join(0.3)  # nothing of the first is committed yet
+                note(*noted, **details)
+
+            monkeypatch.setattr(IntentRepository, "note", while_another_one_measures)
+            admit_all(plans[0])
+            other.join()
+
+        assert may_send == people[:1]
 
 
 async def test_whom_an_event_has_changed_before_the_import_came_to_it_counts_for_the_rest_of_the_import(

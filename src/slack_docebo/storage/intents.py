@@ -8,12 +8,15 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, bindparam, delete, func, or_, select
+from sqlalchemy import Connection, Row, Select, Table, bindparam, delete, func, or_, select, text
 
 from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.storage.locks import advisory_key
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.schema import doubtful_creation, intent, operation, plan
-from slack_docebo.storage.statements import Among, carry_out, insertion_text
+from slack_docebo.storage.statements import Among, carry_out, insertion_text, is_postgresql
+
+PATIENCE = "30s"  # for which the transaction of somebody who stands still is waited for
 
 # Made once: around every call, building a statement would take longer than carrying it out.
 NOTE = insertion_text(intent.columns, "(plan_id, seq) DO UPDATE SET flow_run = excluded.flow_run")
@@ -35,6 +38,16 @@ class IntentRepository:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def take_turns(self, docebo: str) -> None:
+        """Let nobody else note intents for this Docebo before this transaction ends, so that limits count them all.
+
+        SQLite lets one transaction write at a time anyway.
+        """
+        if is_postgresql(self._connection):
+            self._connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE}'")
+            key = advisory_key(f"intents {docebo}")
+            self._connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
     def note(self, plan_id: str, seqs: Iterable[int], *, flow_run: str, now: datetime) -> None:
         """Note that these operations of the plan are about to be sent."""

@@ -66,6 +66,7 @@ def admit(
     """
     safe_point()
     with runtime.store.transaction() as tables:
+        tables.intents.take_turns(runtime.settings.docebo_url)
         check_halt(runtime, tables)
         over = over_by_now(runtime, tables, plan.id)
         if not over:
