@@ -11,6 +11,7 @@ from sqlalchemy import insert, select
 from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.exclusion import FORGOTTEN
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.profiles import Profile
 from slack_docebo.engine.importing import plan_import
 from slack_docebo.engine.looking.explaining import explain
@@ -26,9 +27,11 @@ from slack_docebo.engine.reporting.orphans import find_orphans
 from slack_docebo.engine.reporting.summary import summary
 from slack_docebo.engine.writing.checking import recheck
 from slack_docebo.engine.writing.finishing import finish
+from slack_docebo.engine.writing.recording import record
 from slack_docebo.errors import ConfigurationError, Rejected
 from slack_docebo.storage.inbox import _columns
-from slack_docebo.storage.schema import account, identity, inbox_event, metadata, standing
+from slack_docebo.storage.operations import RowOutcome
+from slack_docebo.storage.schema import account, identity, inbox_event, metadata, operation, standing
 from tests.importing import carry_out
 from tests.integration.realtime_world import World, replaced
 
@@ -427,6 +430,22 @@ async def test_who_is_forgotten_during_a_call_gets_no_mapping_and_no_handle_back
 
     assert here.docebo_id(ada) is None
     assert traces_in_store(here, ada) == ""
+
+
+async def test_of_who_is_forgotten_during_a_call_nothing_is_kept_of_why_docebo_refused_the_row(here, ada, tmp_path):
+    here.sandbox.slack.change(ada, {"profile": {"last_name": "King"}})
+    plan_id = await plan_import(here.runtime)
+    with here.runtime.store.reading() as tables:
+        batch = tables.operations.pending(plan_id, Kind.UPDATE, 10)
+    forget(here.runtime.store, tmp_path / "reports", ada)
+
+    refused = [RowOutcome(seq, Outcome.FAILED, error=f"refused: {ada}", said=f"no seat for {NAME}") for seq, _ in batch]
+    record(here.runtime, plan_id, batch, refused)
+
+    with here.runtime.store.reading() as tables:
+        kept = select(operation.c.error, operation.c.said).where(operation.c.plan_id == plan_id)
+        assert len(batch) == 1
+        assert set(tables.connection.execute(kept).tuples()) == {("", "")}
 
 
 async def test_an_undo_leaves_somebody_forgotten_alone(here, ada, tmp_path):

@@ -50,14 +50,16 @@ def record(
 def _record(
     runtime: Runtime, plan_id: str, operations: dict[int, Operation], results: Sequence[RowOutcome], flow_run: str
 ) -> None:
-    outcomes = [(operations[result.seq], result) for result in results]
+    everybody = [(operations[result.seq], result) for result in results]
     provision, now = runtime.behaviour.provision_slack_user_data, runtime.now()
     with runtime.store.transaction() as tables:
-        tables.operations.record(plan_id, results, now=now, flow_run=flow_run or runtime.run_id)
+        excluded = tables.exclusions.all()  # of whom somebody was forgotten during the call, perhaps
+        outcomes = [(op, result) for op, result in everybody if op.slack_id and not excluded.cover_any([op.slack_id])]
+        nameable = {result.seq for _, result in outcomes}
+        told = [one if one.seq in nameable else replace(one, error="", said="") for one in results]
+        tables.operations.record(plan_id, told, now=now, flow_run=flow_run or runtime.run_id)
         tables.intents.settle(plan_id, [result.seq for result in results if not result.in_doubt])
         plan = tables.plans.read(plan_id)
-        excluded = tables.exclusions.all()  # of whom somebody was forgotten during the call, perhaps
-        outcomes = [(op, result) for op, result in outcomes if op.slack_id and not excluded.cover_any([op.slack_id])]
         applied = [(operation, result) for operation, result in outcomes if result.outcome is Outcome.APPLIED]
         follow(tables, plan, outcomes, provision=provision, now=now)
         if plan.read_since:  # of whom an event was applied since, this may have written what Slack showed before
