@@ -362,7 +362,11 @@ async def test_of_an_administrators_account_that_is_linked_nobody_is_told_that_i
         (DecisionAction.NEVER, {"all_who_wait": True}, "say about whom"),
         (DecisionAction.NEVER, {"slack_ids": ("U1",), "why": " "}, "say who you are, and why"),
         (DecisionAction.NEVER, {"slack_ids": ("UNOBODY",)}, "nobody is known by UNOBODY, here or in Slack"),
-        (DecisionAction.LEAVE_SO, {"slack_ids": ("U1",)}, "U1 neither wait for a decision nor have failed"),
+        (
+            DecisionAction.LEAVE_SO,
+            {"slack_ids": ("U1",)},
+            "these people neither wait for a decision nor have failed: U1",
+        ),
         (DecisionAction.LEAVE_SO, {"all_who_wait": True}, "nobody waits for a decision"),
         (DecisionAction.LINK, {"slack_ids": ("U1", "U2"), "docebo_id": 7}, "give one Slack id"),
         (DecisionAction.LINK, {"slack_ids": ("UNOBODY",), "docebo_id": 7}, "Slack does not show a person UNOBODY"),

@@ -54,6 +54,14 @@ def test_why_people_are_left_alone_is_said_apart_from_what_is_done():
     assert "leave alone |" not in left
 
 
+def test_a_plan_that_waits_says_whom_slack_is_asked_for_before_it_is_applied():
+    tally = [(Kind.CREATE, "new", Outcome.PLANNED, 1)]
+    told = "Slack is first asked whether new people (1) are still there"
+
+    assert told in Summary(PLAN, tally).markdown()
+    assert told not in Summary(replace(PLAN, state=PlanState.APPLIED), tally).markdown()
+
+
 def test_a_plan_about_nobody_says_so():
     assert line(state=PlanState.APPLIED) == "plan 1abcdefg (applied): nobody"
 

@@ -33,7 +33,7 @@ def try_(person: Person = "", /, *, rules: Rules = "", json: Json = False) -> No
         say(f"{one.slack_id}:")
         show_rows([_row(compared) for compared in one.attributes], json=False, empty="There are no rules.")
     if not tried:
-        say("Nobody is in scope." if not person else "Slack shows nobody of that name.")
+        say("Nobody is in scope." if not person else "Slack shows nobody with that id or address.")
 
 
 async def _try(person: str, rules: str) -> list[Tried]:

@@ -299,10 +299,9 @@ class IntegrationSettings(BaseModel):
         ge=0,
         le=LARGEST_NUMBER,
         title="Most calls for evidence",
-        description="Most calls in one run to ask for people and accounts that a list does not show, for the leavers and"
-        " newcomers of a saved plan, and for whose the addresses are that it, or an undo, gives to accounts. A run that needs"
-        " more stops before the first of them. The looks at who was really shut out, or let in, count as well, and are made"
-        " in any case.",
+        description="Most calls in one run to ask for single people and accounts: those that a list does not show, and those"
+        " whom a saved plan, or an undo, is about. A run that needs more stops before the first of them. The calls that check"
+        " whether accounts were really shut, or opened, count as well, and are made in any case.",
     )
     evidence_minutes: Whole = Field(
         10,

@@ -19,7 +19,7 @@ def way_rows(entries: DialectRepository, now: datetime) -> list[dict[str, str | 
             "source": holds.source,
             "since": holds.since,
             "what it means": question.means,
-            "can be set to": question.possible or "nothing, but forgotten",
+            "can be set to": question.possible or "nothing: it can only be forgotten",
         }
         for question in QUESTIONS
         for holds in [HeldAnswer.of(question, learned, known)]

@@ -109,7 +109,7 @@ def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) 
     for slack_id, error in undone:
         seen[slack_id].append(error)
     if others := sorted(set(request.slack_ids) - seen.keys()):
-        told = f"{_named(others)} neither wait for a decision nor have failed, as the last import says"
+        told = f"by the last import, these people neither wait for a decision nor have failed: {_named(others)}"
         raise ConfigurationError(f"nothing was kept: {told}")
     if not seen:
         raise ConfigurationError("nothing was kept: nobody waits for a decision, as the last import says")

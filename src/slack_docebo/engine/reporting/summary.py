@@ -272,8 +272,8 @@ class Summary:
             )
         if self._may_be_applied and (new := self.count(Kind.CREATE, outcome=Outcome.PLANNED)):
             lines.append(
-                f"Applied by its id, the plan first has Slack asked whether the {new} who are new are still there: at one call"
-                " each, or by its list where that takes fewer calls."
+                f"When the plan is applied by its id, Slack is first asked whether new people ({new}) are still there: at"
+                " one call each, or by its list where that takes fewer calls."
             )
         return lines
 
