@@ -1,8 +1,9 @@
 """Recording: what became of operations, with the mappings and standings that go with it, in one transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import replace
+from datetime import datetime
 
 from slack_docebo.domain.effects import TO_ACCOUNTS, activates, changes_access, mapping_of, people_of
 from slack_docebo.domain.grace import HAS_LEFT, is_of_leaver
@@ -20,6 +21,7 @@ from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.tables import Tables
 
 Numbered = tuple[int, Operation]  # an operation with its place in the plan
+Recorded = tuple[Operation, RowOutcome]
 REMAPPED = "the mapping of this person or of the account was changed meanwhile, and stays so: plan again"
 
 
@@ -51,7 +53,7 @@ def _record(
     runtime: Runtime, plan_id: str, operations: dict[int, Operation], results: Sequence[RowOutcome], flow_run: str
 ) -> None:
     everybody = [(operations[result.seq], result) for result in results]
-    provision, now = runtime.behaviour.provision_slack_user_data, runtime.now()
+    now = runtime.now()
     with runtime.store.transaction() as tables:
         excluded = tables.exclusions.all()  # of whom somebody was forgotten during the call, perhaps
         outcomes = [(op, result) for op, result in everybody if op.slack_id and not excluded.cover_any([op.slack_id])]
@@ -60,98 +62,88 @@ def _record(
         tables.operations.record(plan_id, told, now=now, flow_run=flow_run or runtime.run_id)
         tables.intents.settle(plan_id, [result.seq for result in results if not result.in_doubt])
         plan = tables.plans.read(plan_id)
-        applied = [(operation, result) for operation, result in outcomes if result.outcome is Outcome.APPLIED]
-        follow(tables, plan, outcomes, provision=provision, now=now)
-        if plan.read_since:  # of whom an event was applied since, this may have written what Slack showed before
-            people = [operation.slack_id for operation, _ in applied]
-            known = tables.people.ids_of(people)  # an event may bear another id
-            since = plan.read_since - TOLERANCE  # who has written has another clock, perhaps
-            if tables.inbox.look_again(known, since=since, now=now):
-                # What was changed since it was read may not show all that is wanted: the events are held against Docebo.
-                changed = tables.operations.written_by_others(plan_id, people, since=since)
-                applied = [
-                    (replace(op, fingerprint="") if op.docebo_id in changed else op, result) for op, result in applied
-                ]
-            if plan.kind is PlanKind.REALTIME_SYNC:  # no list: nothing else says how new this is
-                stamps = dict.fromkeys(people, UNSTAMPED)
-                tables.applied(plan.docebo).advance(plan.slack_team, stamps, now=now)
+        follow(tables, plan, outcomes, provision=runtime.behaviour.provision_slack_user_data, now=now)
+        applied = [(op, result) for op, result in outcomes if result.outcome is Outcome.APPLIED]
+        if plan.read_since:
+            applied = _without_outdated(tables, plan, applied, plan.read_since, now=now)
         if plan.kind is PlanKind.UNDO:  # it would be written once more by what was read before
             undone = [op.slack_id for op, _ in applied if _comes_from_custom_fields(op, runtime.behaviour.attributes)]
             tables.profiles.doubt(plan.slack_team, undone)
-        docebo = runtime.settings.docebo_url
-        mappings = tables.mappings(docebo)
         shut_out = _shut_out_since(tables, plan, applied)
-        for team in {operation.slack_team for operation, _ in applied}:
-            of_team = [(op, result) for op, result in applied if op.slack_team == team]
-            if _remapped(of_team, mappings.of(team, people_of(op for op, _ in of_team))):
-                raise StorageConflict(REMAPPED)
-            acted_on = [
-                op.mapped_as for op, _ in of_team if is_of_leaver(op.kind, op.reason) or op.mapped_as != op.slack_id
-            ]
-            tables.leavers.clear(team, acted_on)
-            if gone := [op.mapped_as for op, _ in of_team if op.kind is Kind.UNMAP]:
-                mappings.delete(team, gone)
-            if heirs := {op.mapped_as: op.slack_id for op, _ in of_team if op.maps and op.mapped_as != op.slack_id}:
-                mappings.pass_on(team, heirs, now=now)
-            mappings.save(
-                [
-                    Mapping(
-                        *(op.slack_id, team, op.slack_name, result.docebo_id),
-                        *(op.fingerprint, op.echo, op.deactivated or result.docebo_id in shut_out),
-                    )
-                    for op, result in of_team
-                    if op.maps and result.docebo_id is not None
-                ],
-                now=now,
-                run=runtime.run_id,
-            )
-            tables.applied(docebo).save(
-                team,
-                {
-                    op.slack_id: Applied(
-                        result.docebo_id, op.fingerprint, op.echo, op.deactivated or result.docebo_id in shut_out
-                    )
-                    for op, result in of_team
-                    if op.fingerprint and not op.maps and result.docebo_id is not None
-                },
-                now=now,
-                run=runtime.run_id,
-            )
-        written = [
-            _written(op, result.docebo_id) for op, result in applied if op.kind in TO_ACCOUNTS and result.docebo_id
-        ]
-        if written:
-            platform_id = tables.platforms.take(docebo)
-            accounts = tables.accounts(platform_id)
-            accounts.note_written(written, now=now)
-            accounts.note_managers(_managers(applied))
-            accounts.note_placed(
-                {
-                    result.docebo_id: int(op.changes[BRANCH])
-                    for op, result in applied
-                    if BRANCH in op.changes and result.docebo_id
-                }
-            )
-            accounts.note_left(
-                {
-                    result.docebo_id: int(op.before[BRANCH])
-                    for op, result in applied
-                    if op.reason == HAS_LEFT and BRANCH in op.before and result.docebo_id
-                }
-            )
-            accounts.clear_left(
-                result.docebo_id
-                for op, result in applied
-                if op.kind is Kind.MOVE and op.reason != HAS_LEFT and result.docebo_id
-            )
-        if inactive := [
-            result.docebo_id for op, result in applied if op.deactivated and not op.maps and result.docebo_id
-        ]:
-            accounts = tables.accounts(tables.platforms.take(docebo))
-            accounts.note_deactivated(inactive, now=now, run=runtime.run_id)
+        for team in {op.slack_team for op, _ in applied}:
+            _keep_mappings(runtime, tables, team, [one for one in applied if one[0].slack_team == team], shut_out)
+        _note_accounts(runtime, tables, applied)
 
 
-def _shut_out_since(tables: Tables, plan: Plan, applied: Sequence[tuple[Operation, RowOutcome]]) -> set[int]:
+def _without_outdated(
+    tables: Tables, plan: Plan, applied: Sequence[Recorded], read_since: datetime, *, now: datetime
+) -> list[Recorded]:
+    """Return *applied*, without the fingerprints of accounts that somebody else has changed since they were read.
+
+    Of whom an event was applied since, this may have written what Slack showed before: the event is looked at again.
+    """
+    people = [op.slack_id for op, _ in applied]
+    since = read_since - TOLERANCE  # who has written has another clock, perhaps
+    changed: Collection[int] = ()
+    known = tables.people.ids_of(people)  # an event may bear another id
+    if tables.inbox.look_again(known, since=since, now=now):
+        # What was changed since it was read may not show all that is wanted: the events are held against Docebo.
+        changed = tables.operations.written_by_others(plan.id, people, since=since)
+    if plan.kind is PlanKind.REALTIME_SYNC:  # no list: nothing else says how new this is
+        tables.applied(plan.docebo).advance(plan.slack_team, dict.fromkeys(people, UNSTAMPED), now=now)
+    return [(replace(op, fingerprint="") if op.docebo_id in changed else op, result) for op, result in applied]
+
+
+def _keep_mappings(
+    runtime: Runtime, tables: Tables, team: str, applied: Sequence[Recorded], shut_out: Collection[int]
+) -> None:
+    """Keep which people of *team* have which accounts by now, and what was written to these; *shut_out* stay so.
+
+    Raises StorageConflict where somebody else has changed one of the mappings.
+    """
+    docebo, now, run = runtime.settings.docebo_url, runtime.now(), runtime.run_id
+    mappings = tables.mappings(docebo)
+    if _remapped(applied, mappings.of(team, people_of(op for op, _ in applied))):
+        raise StorageConflict(REMAPPED)
+    acted_on = [op.mapped_as for op, _ in applied if is_of_leaver(op.kind, op.reason) or op.mapped_as != op.slack_id]
+    tables.leavers.clear(team, acted_on)
+    if gone := [op.mapped_as for op, _ in applied if op.kind is Kind.UNMAP]:
+        mappings.delete(team, gone)
+    if heirs := {op.mapped_as: op.slack_id for op, _ in applied if op.maps and op.mapped_as != op.slack_id}:
+        mappings.pass_on(team, heirs, now=now)
+    given = [
+        (op, Applied(docebo_id, op.fingerprint, op.echo, op.deactivated or docebo_id in shut_out))
+        for op, result in applied
+        if (docebo_id := result.docebo_id) is not None
+    ]
+    mapped = [
+        Mapping(op.slack_id, team, op.slack_name, one.docebo_id, one.fingerprint, one.echo, one.deactivated)
+        for op, one in given
+        if op.maps
+    ]
+    mappings.save(mapped, now=now, run=run)
+    unmapped = {op.slack_id: one for op, one in given if op.fingerprint and not op.maps}
+    tables.applied(docebo).save(team, unmapped, now=now, run=run)
+
+
+def _note_accounts(runtime: Runtime, tables: Tables, applied: Sequence[Recorded]) -> None:
+    """Note what was written to accounts: names and status, managers, branches, and where leavers were before."""
+    docebo, now = runtime.settings.docebo_url, runtime.now()
+    by_account = [(docebo_id, op) for op, result in applied if (docebo_id := result.docebo_id)]
+    if written := [_written(op, docebo_id) for docebo_id, op in by_account if op.kind in TO_ACCOUNTS]:
+        accounts = tables.accounts(tables.platforms.take(docebo))
+        accounts.note_written(written, now=now)
+        accounts.note_managers(_managers(applied))
+        accounts.note_placed({one: int(op.changes[BRANCH]) for one, op in by_account if BRANCH in op.changes})
+        leavers = [(one, op) for one, op in by_account if op.reason == HAS_LEFT]
+        accounts.note_left({one: int(op.before[BRANCH]) for one, op in leavers if BRANCH in op.before})
+        accounts.clear_left(one for one, op in by_account if op.kind is Kind.MOVE and op.reason != HAS_LEFT)
+    if inactive := [one for one, op in by_account if op.deactivated and not op.maps]:
+        accounts = tables.accounts(tables.platforms.take(docebo))
+        accounts.note_deactivated(inactive, now=now, run=runtime.run_id)
+
+
+def _shut_out_since(tables: Tables, plan: Plan, applied: Sequence[Recorded]) -> set[int]:
     """Return of the accounts those that we have deactivated since the plan's run began, and that it has not activated.
 
     What it has read may show them as active all the same: who is to have them again would stay shut out by that.
@@ -163,7 +155,7 @@ def _shut_out_since(tables: Tables, plan: Plan, applied: Sequence[tuple[Operatio
     return {docebo_id for docebo_id, when in tables.accounts_at(plan.docebo).deactivated(ids).items() if when > since}
 
 
-def _remapped(applied: Sequence[tuple[Operation, RowOutcome]], mappings: MappingType[str, Mapping]) -> bool:
+def _remapped(applied: Sequence[Recorded], mappings: MappingType[str, Mapping]) -> bool:
     """Tell whether somebody got another account meanwhile than the one that the plan replaces, or brings, or has none."""
 
     def is_remapped(operation: Operation, result: RowOutcome) -> bool:
@@ -179,7 +171,7 @@ def _comes_from_custom_fields(operation: Operation, rules: Iterable[AttributeRul
     return any(name in given or (is_manager(name) and MANAGER in given) for name in operation.changes)
 
 
-def _managers(applied: Sequence[tuple[Operation, RowOutcome]]) -> dict[tuple[int, int], int]:
+def _managers(applied: Sequence[Recorded]) -> dict[tuple[int, int], int]:
     """Return the accounts of the managers that were written, by account and type; 0 for nobody."""
     return {
         (result.docebo_id, manager_type_of(name)): int(value or 0)
