@@ -71,7 +71,7 @@ def test_nothing_is_dropped_without_their_number(inbox, confirm):
     [
         (ParkedChoice(), "choose the parked events in one way"),
         (ParkedChoice(event_ids=["late"], everything=True), "choose the parked events in one way"),
-        (ParkedChoice(event_ids=["late", "waiting"]), "not parked, or not any more, is event waiting"),
+        (ParkedChoice(event_ids=["late", "waiting"]), "these events are not parked, or no longer: waiting"),
         (ParkedChoice(incident="2other4"), "none of these events is parked"),
     ],
     ids=["nothing", "two ways", "one that is not parked", "an incident of nobody"],

@@ -203,7 +203,7 @@ async def test_a_mapping_stays_where_the_account_was_changed_since(sandbox, sett
     reasons = [e.error for e in entries(settings, undone.plan.id) if e.operation.slack_id == ada]
     assert [reason.partition(":")[0] for reason in reasons] == [
         "changed in Docebo since",
-        "another part of what is undone for this person was not",
+        "another change of this person could not be undone",
     ]
     assert (account.lastname, mapping_of(settings, sandbox, ada).docebo_id) == ("Byhand", account.user_id)
 

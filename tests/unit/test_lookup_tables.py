@@ -45,7 +45,9 @@ async def test_a_table_whose_columns_have_no_names_says_so_for_the_value_in_its_
     assert table.find("space") == "7"
     found = table.find(" SALES")
     assert isinstance(found, NoValue)
-    assert found.why == "the first line of table centres is taken for the names of its columns: put one above it"
+    assert found.why == (
+        "the first line of table centres is taken for the names of its columns: put a line with names above it"
+    )
 
 
 async def test_a_value_that_has_a_row_may_be_the_name_of_its_column(tmp_path):

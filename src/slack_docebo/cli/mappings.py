@@ -66,7 +66,9 @@ def import_(file: NamedFile, *, dry_run: DryRun = False, json: Json = False) -> 
         taken = import_file(store, docebo, rows, now=datetime.now(UTC), dry_run=dry_run)
     _conclude(taken, file, dry_run=dry_run, json=json)
     if taken.changed and not (dry_run or json):
-        say("each is a claim until its account has shown whose it is: a dry run of an import tells of whom it does not")
+        say(
+            "none is proven before its account has shown the person's address or name: a dry run of an import lists the others"
+        )
 
 
 @app.command

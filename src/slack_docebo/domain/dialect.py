@@ -203,7 +203,7 @@ NOT_FOUND = Question(
     "account not found",
     "which account, made by a run, the search does not find; nobody new is sent until it is found, or gone",
     "",
-    "the first new account, for whose address a search is made for a minute",
+    "a search for the address of the first new account, which finds nothing for a minute",
 )
 QUESTIONS = (
     MISSING_ACCOUNT,

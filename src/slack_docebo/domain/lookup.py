@@ -45,7 +45,8 @@ class LookupTable:
         key = _key(value)
         if key and key == self.heading and key not in self.rows:
             return NoValue(
-                value, f"the first line of table {self.name} is taken for the names of its columns: put one above it"
+                value,
+                f"the first line of table {self.name} is taken for the names of its columns: put a line with names above it",
             )
         found = self.rows.get(key, self.default)
         if found is not None:

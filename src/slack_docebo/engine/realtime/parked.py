@@ -36,7 +36,9 @@ class ParkedChoice:
             )
         parked = tables.inbox.parked_ids(None if self.everything or self.incident else self.event_ids, self.incident)
         if unknown := sorted(set(self.event_ids) - parked):
-            raise ConfigurationError(f"nothing was changed: not parked, or not any more, is event {', '.join(unknown)}")
+            raise ConfigurationError(
+                f"nothing was changed: these events are not parked, or no longer: {', '.join(unknown)}"
+            )
         if not parked:
             raise ConfigurationError("nothing was changed: none of these events is parked")
         return parked

@@ -120,4 +120,4 @@ def _wanted(reasons: Mapping[str, int], words: str) -> set[str]:
         return {asked}
     if found := {reason for reason in reasons if asked.casefold() in reason.casefold()}:
         return found
-    raise ConfigurationError("leave the reason empty to see which there are: it is nobody's")
+    raise ConfigurationError("this is nobody's reason: leave it empty to see which reasons there are")

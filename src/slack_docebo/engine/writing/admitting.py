@@ -31,7 +31,7 @@ from slack_docebo.storage.tables import Tables
 
 SERVED_SINCE = "an event about this person was applied since: plan again"
 IN_GRACE = "the person has not been gone for LEAVERS_AFTER_DAYS"
-IN_PART = "another part of what is undone for this person was not: undone together or not at all"
+IN_PART = "another change of this person could not be undone: all are undone, or none"
 LISTED = timedelta(hours=1)  # other changes rest on no older list, unless to read one takes more than half of that
 
 

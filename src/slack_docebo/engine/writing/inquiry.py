@@ -38,9 +38,7 @@ OPERATIONS_AT_ONCE = 500
 ANOTHER_ADDRESS = "the person has another address in Slack by now: plan again"
 OTHERWISE = "Slack gives the person another"
 NONE_BY_NOW = "Slack gives the person no"
-TOO_MANY_TO_ASK = (
-    "custom fields may be others by now, and EVIDENCE_CALLS does not allow to ask for them: raise it for one run"
-)
+TOO_MANY_TO_ASK = "custom fields may hold other values by now, and EVIDENCE_CALLS allows no call to ask for them: raise it for one run"
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,7 +187,7 @@ class Prover:
                 )
             if others:
                 advice = next((NOT_ASKED_FOR[name] for name in others if name in NOT_ASKED_FOR), OTHERWISE)
-                return f"{', '.join(others)} is not as it has to be, of which the row says nothing: {advice}"
+                return f"{', '.join(others)} is not as it should be, which the row did not ask for: {advice}"
             seen = [view.account]
         unlike = not_shown(operation, seen)
         if otherwise := [name for name in unlike if any(current_value(account, name) for account in seen)]:

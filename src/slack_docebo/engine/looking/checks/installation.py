@@ -55,7 +55,8 @@ async def database(check: str, seen: Seen) -> Finding:
         return warn(check, f"{name} can be written to, but {advice}")
     if is_new:
         return ok(
-            check, f"{name} is new and empty: right before the first run, else DATABASE_URL is another than before"
+            check,
+            f"{name} is new and empty, as before the first run; if there were runs, DATABASE_URL is another by now",
         )
     return ok(check, f"{name} can be written to and is at the newest revision")
 
