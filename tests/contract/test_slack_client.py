@@ -105,8 +105,7 @@ async def test_the_token_tells_its_workspace_and_scopes(slack):
     async with slack.client((200, body, headers)) as client:
         identity = await client.identify()
 
-    assert (identity.team_id, identity.team_name, identity.bot_id) == ("T0ACME", "Acme", "B0")
-    assert identity.url == "https://acme.slack.com/"
+    assert (identity.team_id, identity.team_name, identity.user_id) == ("T0ACME", "Acme", "U0B")
     assert (identity.enterprise_id, identity.is_enterprise_install) == ("", False)
     assert identity.scopes == {"users:read", "users:read.email", "team:read"}
     assert slack.tokens == {f"Bearer {TOKEN}"}

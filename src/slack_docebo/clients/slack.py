@@ -125,9 +125,7 @@ class SlackClient:
         identity = Identity(
             team_id=text_of(body.get("team_id")),
             team_name=name_of(body.get("team")),
-            url=text_of(body.get("url")),
             user_id=text_of(body.get("user_id")),
-            bot_id=text_of(body.get("bot_id")),
             enterprise_id=text_of(body.get("enterprise_id")),
             is_enterprise_install=body.get("is_enterprise_install") is True,
             scopes=frozenset(filter(None, map(str.strip, headers.get("X-OAuth-Scopes", "").split(",")))),

@@ -24,9 +24,7 @@ class Identity:
 
     team_id: str  # of an organisation-wide installation: the enterprise id; "" where Slack names none
     team_name: str
-    url: str
     user_id: str
-    bot_id: str
     enterprise_id: str
     is_enterprise_install: bool
     scopes: frozenset[str]
