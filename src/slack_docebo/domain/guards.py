@@ -71,7 +71,7 @@ def parse_limit(text: str) -> Limit:
 
 
 def changes_of(operation: Operation, today: date, passed_on: Collection[str]) -> set[Change]:
-    """Return as what *operation* counts; an account that has expired by *today* is as good as deactivated.
+    """Return the changes that *operation* counts as; an account that has expired by *today* counts as deactivated.
 
     *passed_on* are the Slack ids of those who get the mapping of somebody else.
     """

@@ -53,7 +53,7 @@ class Accounts:
         self._by_id: dict[int, Account] = {}
         self._by_email: dict[str, int | list[int]] = {}  # a bare id for the usual single hit saves memory
         self._by_username: dict[str, int] = {}
-        self._veiled: dict[str, int] = {}  # by what can be seen of an address that holds what cannot
+        self._veiled: dict[str, int] = {}  # by the visible part of an address with invisible characters
         self._bearers: dict[int, str] = {}
         self._former_holders: dict[int, str] = {}  # who may still be in Slack, of accounts that are mapped to nobody
         self._unlisted: set[int] = set()

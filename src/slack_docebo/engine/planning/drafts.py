@@ -22,7 +22,7 @@ from slack_docebo.storage.tables import Tables
 
 
 class Draft:
-    """A plan that is being written; while it *is_trial*, settings are tried that are not saved, and nothing else is."""
+    """A plan that is being written; it *is_trial* of settings that are not saved: then nothing but the plan is kept."""
 
     def __init__(
         self,

@@ -68,7 +68,7 @@ async def make_plan(
     concludes nothing about those who have left. Without it, what does not fit together is noted as well: in numbers with
     the plan, one by one in a file.
 
-    While it *is_trial*, of settings that are not saved, nothing is kept of what was seen: by other settings it is nothing.
+    If it *is_trial*, of settings that are not saved, nothing of what was seen is kept, for it holds by these settings alone.
 
     Raises IncompleteRead if Slack shows somebody whom its list left out, or if to ask would take more calls than
     EVIDENCE_CALLS.

@@ -21,7 +21,7 @@ SHOWN_LATELY = "Slack knows nobody under this id, and has sent an event about th
 
 
 def is_behind(user: SourceUser, stamp: int, now: datetime) -> bool:
-    """Tell whether *user*, as Slack has answered, is older than what bears *stamp*."""
+    """Tell whether *user*, as Slack has answered, is older than the event that bears *stamp*."""
     return 0 < believed(user.updated, now) < stamp
 
 
@@ -43,7 +43,7 @@ def stamps_of_overtaken(
 def overtaken(
     runtime: Runtime, team: str, answers: Mapping[str, Observation[SourceUser]]
 ) -> dict[str, Observation[SourceUser]]:
-    """Return those of *answers* that are behind an event, as unknown: of before it, or that there is nobody."""
+    """Return as unknown those of *answers* that show a person as before an event, or nobody although one came lately."""
     shown = {slack_id: seen.value for slack_id, seen in answers.items() if isinstance(seen, Present)}
     behind = stamps_of_overtaken(runtime, team, list(shown.values()), LISTS_LAG)
     gone = [slack_id for slack_id, seen in answers.items() if isinstance(seen, Gone)]

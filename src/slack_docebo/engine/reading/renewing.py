@@ -1,4 +1,4 @@
-"""Renewing: whom Slack's list shows as before an event that was applied is asked for."""
+"""Renewing: people whom Slack's list shows as before an event that was applied are asked for, one by one."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,9 +14,9 @@ from slack_docebo.runtime import Runtime
 
 
 async def renewed(runtime: Runtime, team: str, users: Sequence[SourceUser]) -> list[SourceUser]:
-    """Return *users* of a list, and of whom an event has told what is newer, what Slack says when it is asked.
+    """Return the *users* of a list, and in the place of those whom it shows as before an event what Slack says when asked.
 
-    It is one call each, up to EVIDENCE_CALLS of their own. Of whom that is not newer either, or who is not asked for, nobody
+    That takes one call each, up to EVIDENCE_CALLS of their own. Where the answer is no newer, or none was asked for, nobody
     can tell whether the person is there.
     """
     stamps = await to_completion(stamps_of_overtaken, runtime, team, users, LISTS_LAG)

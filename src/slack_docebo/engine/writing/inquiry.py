@@ -187,7 +187,7 @@ async def inquire(runtime: Runtime, workspace: Workspace, plan: Plan, policy: Po
 
 
 def _compared(policy: Policy, planned_by: Policy) -> list[AttributeRule]:
-    """Return the rules of today by which accounts that are there were planned for as well, whatever their tables hold."""
+    """Return the rules for accounts that are there which are the same as when it was planned, whatever their tables hold."""
     then = set(map(str, planned_by.rules))
     return [rule for rule in policy.rules if str(rule) in then and (rule.moves or not rule.creates_only)]
 

@@ -69,7 +69,7 @@ def holders_before(tables: Tables, plan: Plan, operations: Collection[Operation]
 
 
 def passed_on_to(tables: Tables, team: str, operations: Collection[Operation]) -> dict[str, str]:
-    """Return to whom *operations* give the mapping of somebody else, and whose it is: not another id of the same person."""
+    """Return whose mappings *operations* pass on, by who gets them; one that stays with the same person is none."""
     passed_on = [one for one in operations if one.maps and one.mapped_as != one.slack_id]
     keys = tables.people.of(team, people_of(passed_on)) if passed_on else {}
     return {

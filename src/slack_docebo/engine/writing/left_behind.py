@@ -136,9 +136,9 @@ def _note_in_doubt(runtime: Runtime, tables: Tables, plan_id: str, rest: Sequenc
 
 
 def _note_given_up(runtime: Runtime, tables: Tables, plan_id: str, rest: Sequence[Numbered]) -> None:
-    """Say of the accounts of *rest* for which nobody looks any more that nobody can tell: it was said that somebody would.
+    """Remember the creations of *rest* for whose accounts nobody looks any more, and record that nobody can tell of them.
 
-    It is remembered, for a refusal of the same creation may come of it.
+    So far their outcome said that the next run looks. A later refusal of the same creation may come of the account.
     """
     looked_for = tables.intents.of(plan_id)
     if given_up := {seq for seq, op in rest if op.kind is Kind.CREATE and seq not in looked_for}:

@@ -18,7 +18,7 @@ def remember_not_found(runtime: Runtime, docebo_id: int) -> None:
 
 
 async def reason_by_not_found(runtime: Runtime) -> str:
-    """Return why nobody new is to be sent, "" where somebody is: for a few calls only where an account was not found before.
+    """Return why nobody new is to be sent, or "". It takes a few calls where an account was not found before, else none.
 
     Once the account is found, or Docebo says that it is gone, nothing is remembered of it any more.
     """

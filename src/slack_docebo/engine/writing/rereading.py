@@ -24,7 +24,7 @@ FEW = 5  # accounts that are asked for one by one, where nobody knows how many c
 
 
 class Effect(Enum):
-    """What an account shows of an operation by which somebody gets in, or does not any more."""
+    """What an account shows of an operation that opens or shuts it."""
 
     DONE = auto()
     NOT_DONE = auto()
@@ -117,7 +117,7 @@ class Rereading:
         return found
 
     async def proven(self, batch: Sequence[Numbered]) -> dict[int, Effect]:
-        """Tell of *batch*, of whose status an answer has not told, what the accounts show of it.
+        """Return what the accounts of *batch* show of their status, of which Docebo's answer has not told.
 
         A list may be behind: whom it does not show as changed is asked for, within EVIDENCE_CALLS, beyond which nothing is
         told; the first one that does not show it either several times.

@@ -360,7 +360,7 @@ class Sender:
             settled |= await self._proven(doubtful, {one.seq for one in results if one.error == STATUS_KEPT})
         else:
             done = dict(await self._rereading.carried_out(doubtful))
-            # With what Slack had said by then.
+            # Those accounts have what Slack had said when the other plan was made.
             theirs = {seq for seq, _ in by_others} | await to_completion(self._made_by_others, doubtful, done)
             settled |= {
                 seq: made_already(seq, docebo_id) if seq in theirs else RowOutcome(seq, Outcome.APPLIED, docebo_id)
