@@ -55,8 +55,12 @@ def test_why_people_are_left_alone_is_said_apart_from_what_is_done():
 
 
 def test_a_plan_that_waits_says_whom_slack_is_asked_for_before_it_is_applied():
-    tally = [(Kind.CREATE, "new", Outcome.PLANNED, 1)]
-    told = "Slack is first asked whether new people (1) are still there"
+    tally = [
+        (Kind.CREATE, "new", Outcome.PLANNED, 1),
+        (Kind.UPDATE, "differs: title", Outcome.PLANNED, 2),
+        (Kind.LEAVE, "in line", Outcome.LEFT, 5),
+    ]
+    told = "Slack is first asked about those who are new or changed (3 at most)"
 
     assert told in Summary(PLAN, tally).markdown()
     assert told not in Summary(replace(PLAN, state=PlanState.APPLIED), tally).markdown()

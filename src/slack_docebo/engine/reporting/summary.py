@@ -270,10 +270,10 @@ class Summary:
                 f"{hurting} of the operations do harm if they are wrong: where the list is older than EVIDENCE_MINUTES, each"
                 " account is asked for right before, at one call each, and so is Slack for those who have left or are back."
             )
-        if self._may_be_applied and (new := self.count(Kind.CREATE, outcome=Outcome.PLANNED)):
+        if self._may_be_applied and (asked := self.count(Kind.CREATE, Kind.UPDATE, outcome=Outcome.PLANNED)):
             lines.append(
-                f"When the plan is applied by its id, Slack is first asked whether new people ({new}) are still there: at"
-                " one call each, or by its list where that takes fewer calls."
+                f"When the plan is applied by its id, Slack is first asked about those who are new or changed ({asked} at most):"
+                " one call each, two or three for custom fields and SCIM, or its list where that takes fewer calls."
             )
         return lines
 
