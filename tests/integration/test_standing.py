@@ -143,7 +143,7 @@ async def test_everybody_who_is_left_alone_is_listed_by_reason_and_page_also_as_
     assert [row for page in pages for row in page.rows] == list(in_line.rows)[:50]
     assert pages[0].line == f"plan {quiet.plan.id}, left alone: {in_line.people} people; page 1 of {pages[0].pages}"
     assert [step.words for step in pages[1].next_steps][:1] == ["The page before"]
-    for reason, page, told in ((IN_LINE, 99, "choose a page up to"), ("no such", 1, "leave the reason empty")):
+    for reason, page, told in ((IN_LINE, 99, "choose a page up to"), ("no such", 1, "leave it empty")):
         with pytest.raises(ConfigurationError, match=told):
             list_people(store, settings.docebo_url, reason=reason, page=page, **of_plan)
 
