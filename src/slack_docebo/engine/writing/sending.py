@@ -139,12 +139,11 @@ class Sender:
         try:
             await self._find_refused(Kind.MOVE, batch, why)
         except Rejected:
-            self._alone = []
             self._record(batch, [_refused(numbered, why) for numbered in batch])
 
     async def _find_refused(self, kind: Kind, batch: Sequence[Numbered], why: RemoteError) -> None:
         """Send *batch* in parts, and record as failed who is refused alone; raise *why* where nobody at all is taken."""
-        self._largest = 0
+        self._largest, self._alone = 0, []
         await self._send_in_halves(kind, batch, why)
         if self._largest and not self._alone and self._is_for_the_size(kind, batch, why):
             self._adapter.note_size(self._largest, refused=len(batch))
@@ -153,7 +152,6 @@ class Sender:
         results = [self._doubted(numbered, _refused(numbered, refusal)) for numbered, refusal in self._alone]
         self._refused += [numbered for numbered, _ in self._alone]
         self._record([numbered for numbered, _ in self._alone], results)
-        self._alone = []
 
     def _doubted(self, numbered: Numbered, refused: RowOutcome) -> RowOutcome:
         """Return *refused* of a row alone; in doubt where it was sent before without an answer, and nothing shows its values.
