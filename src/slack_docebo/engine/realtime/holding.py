@@ -39,12 +39,12 @@ def let_through(store: Store, incident: str, now: datetime) -> set[str]:
     The refused plan itself cannot be applied any more. Raises PlanNotApplicable where nothing is held back with it.
     """
     with store.transaction() as tables:
-        plan = tables.plans.read(incident)
         event_ids = tables.inbox.parked_ids(None, incident)
         if not event_ids:
             raise PlanNotApplicable(
-                f"no event is held back with plan {incident}: the form Replay or drop parked events shows what is"
+                f"no event is held back with {incident}: the form Replay or drop parked events shows what is"
             )
+        plan = tables.plans.read(incident)
         tables.inbox.replay(event_ids, now)
         facts = {**plan.facts, LET_THROUGH: True}
         tables.plans.set_state(
