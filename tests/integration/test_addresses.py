@@ -113,7 +113,7 @@ async def test_an_address_with_a_character_that_nobody_sees_is_told_of(sandbox, 
     assert fingerprint(sandbox) == before
     assert mapped(sqlite_url, sandbox.slack.team.id) == {}
     if road == "import":
-        assert reason == "the e-mail address holds what nobody can see (U+200B): correct it in Slack"
+        assert reason == "the e-mail address holds characters that nobody can see (U+200B): correct it in Slack"
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ async def test_nobody_gets_a_second_account_beside_one_with_a_character_that_nob
 
     assert fingerprint(sandbox) == before
     if road == "import":
-        assert reason.startswith(f"account {hers} bears this address with what nobody can see (U+")
+        assert reason.startswith(f"account {hers} bears this address with characters that nobody can see (U+")
 
 
 async def test_who_gets_a_character_that_nobody_sees_into_the_address_has_not_left(sandbox, sqlite_url):

@@ -68,8 +68,8 @@ ADA = SourceUser("U1", "T1", email="Ada@Example.com")
         pytest.param(
             replace(ADA, email="", hidden="U+200B"),
             Scope(),
-            "the e-mail address holds what nobody can see (U+200B): correct it in Slack",
-            id="what nobody can see is named",
+            "the e-mail address holds characters that nobody can see (U+200B): correct it in Slack",
+            id="characters that nobody can see are named",
         ),
         pytest.param(replace(ADA, deactivated=True), Scope(), "deactivated in Slack", id="who was deactivated is out"),
         pytest.param(replace(ADA, forgotten=True), Scope(), "erased in Slack", id="who was erased is out"),

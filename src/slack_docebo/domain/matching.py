@@ -226,7 +226,7 @@ def match(user: SourceUser, accounts: Accounts, known: Known | None, by: MatchBy
             if veiled := accounts.veiled(user.email):
                 what = unseen(veiled.username) or unseen(veiled.email)
                 return Match(
-                    problem=f"account {veiled.docebo_id} bears this address with what nobody can see ({what}): correct it in"
+                    problem=f"account {veiled.docebo_id} bears this address with characters that nobody can see ({what}): correct it in"
                     " Docebo"
                 )
             return Match()

@@ -96,7 +96,7 @@ class Scope:
 
     def _reason_against_address(self, user: SourceUser) -> str:
         if user.hidden:
-            return f"the e-mail address holds what nobody can see ({user.hidden}): correct it in Slack"
+            return f"the e-mail address holds characters that nobody can see ({user.hidden}): correct it in Slack"
         if not user.email:
             return "no e-mail"
         if self.email_domains:
