@@ -190,35 +190,61 @@ class Planner:
             elif self.policy.leavers is not Leavers.UNMAP or not self.policy.map:
                 # Else the holder is unmapped, which frees the account for the next run.
                 return self._leave(user, reported(account.docebo_id, holder.slack_id), account)
-        if holder:
-            self.claims.stake(account.docebo_id, holder.slack_id, Rank.MAPPING)
-        claimant = mapping.slack_id if mapping else user.slack_id
-        owner = self.claims.stake(account.docebo_id, claimant, RANKS[found.by])
-        if owner != claimant:
-            if holder and mapping is None and self.accounts.named_after(user) is None:
-                self.returns.contest(user.slack_id, holder.slack_id)
-            return self._leave(user, f"account {account.docebo_id} belongs to {owner}", account)
-        if former_holders and (still_there := self.returns.not_known_to_be_gone(former_holders)):
-            self.returns.contest_given(user.slack_id, former_holders)
-            return self._leave(user, given_before(account.docebo_id, still_there[0]), account)
-        if former_holders and self.policy.reports_former_holders:
-            return self._leave(user, reported_given(account.docebo_id, min(former_holders)), account)
+        if theirs := self._reason_by_others(user, mapping, account, RANKS[found.by], holder, former_holders):
+            return self._leave(user, theirs, account)
         if mapping and (doubt := doubt_about(account, mapping, user, self.accounts)):
             return self._leave(user, doubt, account)
         if mapping and mapping.slack_id == user.local_id:
             self.found.renamed[user.slack_id] = mapping.slack_id
         operation = self._plan_known(user, mapping, account, found.by, mapping.applied if mapping else applied)
+        self._note_seen(user, mapping, applied, account, operation)
+        return operation
+
+    def _reason_by_others(
+        self,
+        user: SourceUser,
+        mapping: Mapping | None,
+        account: Account,
+        rank: Rank,
+        holder: Mapping | None,
+        former_holders: Collection[str],
+    ) -> str:
+        """Stake the claim of *user* to the *account*; return why it is somebody else's, or may be, or ""."""
+        if holder:
+            self.claims.stake(account.docebo_id, holder.slack_id, Rank.MAPPING)
+        claimant = mapping.slack_id if mapping else user.slack_id
+        owner = self.claims.stake(account.docebo_id, claimant, rank)
+        if owner != claimant:
+            if holder and mapping is None and self.accounts.named_after(user) is None:
+                self.returns.contest(user.slack_id, holder.slack_id)
+            return f"account {account.docebo_id} belongs to {owner}"
+        if not former_holders:
+            return ""
+        if still_there := self.returns.not_known_to_be_gone(former_holders):
+            self.returns.contest_given(user.slack_id, former_holders)
+            return given_before(account.docebo_id, still_there[0])
+        return reported_given(account.docebo_id, min(former_holders)) if self.policy.reports_former_holders else ""
+
+    def _note_seen(
+        self,
+        user: SourceUser,
+        mapping: Mapping | None,
+        applied: Applied | None,
+        account: Account,
+        operation: Operation,
+    ) -> None:
+        """Note whose the *account* is and what it bears, where that is news."""
         known = mapping or applied
-        if operation.kind is Kind.LEAVE and (known is None or known.docebo_id != account.docebo_id):
+        is_new = known is None or known.docebo_id != account.docebo_id
+        if operation.kind is Kind.LEAVE and is_new:
             self.found.met[user.slack_id] = Met(account.docebo_id, known.docebo_id if known else None)
         # Without mappings what was applied leads to the account.
         if known or operation.maps or operation.fingerprint or user.slack_id in self.found.met:
             now = look(account)
             if mapping and mapping.seen.claimed and not bears_address_of(account, user, mapping.seen):
                 now = LastSeen(now.username, claimed=True)  # until the address is seen there, or written
-            if known is None or known.docebo_id != account.docebo_id or now != known.seen:
+            if is_new or (known and now != known.seen):
                 self.found.seen[account.docebo_id] = now
-        return operation
 
     def _has_returned(self, user: SourceUser, holder: Mapping, account: Account) -> bool:
         """Tell whether *user* bears the address that the account had when its former holder was there."""
