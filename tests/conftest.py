@@ -30,7 +30,7 @@ hypothesis.settings.load_profile("fixed")
 LONGEST_FIRST = ("e2e", "simulation", "integration", "contract", "unit")
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     """Keep in memory what this process and the ones it starts write; nothing of it stays once all tests have passed.
 
     Nor do those processes, however the tests end.
@@ -38,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if memory := folder_in_memory():
         os.environ["TMPDIR"] = tempfile.tempdir = str(memory)
     if MARK not in os.environ:  # else we are one of those that share the work, and marked ourselves
-        config.add_cleanup(leave_nothing_behind().communicate)
+        leave_nothing_behind()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,7 +7,6 @@ is taken for that of the parent.
 import os
 import secrets
 import signal
-import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -16,12 +15,15 @@ from pathlib import Path
 MARK = "STARTED_BY_TESTS"  # in the environment of what tests start, and of what that starts in turn
 
 
-def leave_nothing_behind() -> subprocess.Popen[bytes]:
-    """Mark what this process starts from now on; return who kills it once its input ends, at the latest with us."""
+def leave_nothing_behind() -> None:
+    """Mark what this process starts from now on, and start who kills it once this process has ended, in whatever way."""
     os.environ[MARK] = mark = secrets.token_hex(8)
+    until_we_end, _ours = os.pipe()  # whose other end closes with us, when all has ended that ends by itself
     command = [sys.executable, "-I", __file__, f"{MARK}={mark}"]
+    files = [(os.POSIX_SPAWN_DUP2, until_we_end, 0), (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
     # A session of its own: whoever kills our whole group does not meet it.
-    return subprocess.Popen(command, env={}, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
+    os.posix_spawn(sys.executable, command, {}, file_actions=files, setsid=True)
+    os.close(until_we_end)
 
 
 def _kill(mark: bytes) -> bool:

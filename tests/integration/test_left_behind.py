@@ -15,11 +15,10 @@ from tests.waiting import until
 
 SUITE = """
 import pathlib, signal, sys
-from unittest.mock import Mock
 from deployments.local import sandbox
 from tests.conftest import pytest_configure
 
-pytest_configure(Mock())
+pytest_configure()
 with sandbox("--users", "1", folder=pathlib.Path(sys.argv[1])) as facts:
     print(facts["slack_url"], flush=True)
     signal.pause()
