@@ -571,6 +571,11 @@ def test_who_has_two_addresses_in_a_moment_keeps_the_newer_one_though_an_import_
     assert_kept(Promise.NEWEST, story)
 
 
+def test_an_import_soon_after_an_event_and_the_event_do_not_write_by_turns() -> None:
+    story = company(at(0, "import"), at(0.2, "hide", 0), at(4, "take_odd_name", 0), with_accounts=(0,))
+    assert_kept(Promise.QUIET, story)
+
+
 def test_an_undo_gives_an_account_back_to_whoever_had_it_before_its_address_came_to_somebody_else() -> None:
     story = company(
         *(at(0, "import"), at(1, "reset"), at(2, "lose_event"), at(2, "lose_event"), at(2, "swap_addresses", 1, 2)),

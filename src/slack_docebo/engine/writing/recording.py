@@ -83,12 +83,13 @@ def _without_outdated(
     Of whom an event was applied since, this may have written what Slack showed before: the event is looked at again.
     """
     people = [op.slack_id for op, _ in applied]
-    since = read_since - TOLERANCE  # who has written has another clock, perhaps
     changed: Collection[int] = ()
     known = tables.people.ids_of(people)  # an event may bear another id
-    if tables.inbox.look_again(known, since=since, now=now):
-        # What was changed since it was read may not show all that is wanted: the events are held against Docebo.
-        changed = tables.operations.written_by_others(plan.id, people, since=since)
+    if tables.inbox.look_again(known, since=read_since - TOLERANCE, now=now):
+        # What was changed since it was read may not show all that is wanted: the events are held against Docebo. Not what
+        # may have been changed before it, by another clock: an import soon after an event, and the event, which is looked
+        # at again then, would write by turns.
+        changed = tables.operations.written_by_others(plan.id, people, since=read_since)
     if plan.kind is PlanKind.REALTIME_SYNC:  # no list: nothing else says how new this is
         tables.applied(plan.docebo).advance(plan.slack_team, dict.fromkeys(people, UNSTAMPED), now=now)
     return [(replace(op, fingerprint="") if op.docebo_id in changed else op, result) for op, result in applied]
