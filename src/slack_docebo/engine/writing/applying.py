@@ -33,6 +33,7 @@ from slack_docebo.errors import (
     StorageError,
     TooManyRejected,
 )
+from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import AFTER_AN_IMPORT, LET_THROUGH, OPEN, Plan, PlanKind, PlanState
@@ -81,97 +82,132 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
     with runtime.store.reading() as tables:
         check_halt(runtime, tables)
         plan = tables.plans.read(plan_id)
-    breaker = _Breaker(runtime)
-
     planned = planned_behaviour(runtime, plan)
-    branch = planned.destination_branch
     if runtime.branches is None and any(rule.target == BRANCH for rule in planned.attributes):  # a saved plan's
         runtime.branches = Branches.of(await runtime.docebo.branches())
-
-    def recorded(batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> None:
-        record(runtime, plan_id, batch, results)
-        prover.note(batch, results)
-        progress(len(results))
-        breaker.count(results)
-
-    rereading = Rereading(runtime)
-    sender = Sender(runtime, plan_id, recorded, rereading, branch=branch, welcome=planned.welcome_mail)
-    prover = Prover(runtime, plan_id, rereading, sender.left_out, branch=branch)
-    columns = Columns(runtime, plan_id, rereading)
-    if sent := in_doubt(runtime, plan_id):
-        await sender.settle(sent)
-    policy = runtime.behaviour.policy(plan.slack_team)
-    creates = bool(_pending(runtime, plan_id, Kind.CREATE, rows=1))
-    if creates and (reason := await reason_not_to_create(runtime) or await reason_by_not_found(runtime)):
-        progress(await _refuse_creations(runtime, plan_id, reason))
-        creates = False
+    writing = _Writing(runtime, plan, planned, progress)
+    await writing.settle_what_was_sent()
+    await writing.refuse_creations_in_vain()
     try:
         for kind in TO_ACCOUNTS:
-            batch = _pending(runtime, plan_id, kind, rows=sender.rows_per_call)
-            while batch:
-                if kind is Kind.CREATE and runtime.behaviour.max_accounts is not None:
-                    _check_accounts(runtime, len(batch))
-                batch = sender.alike(columns.first(prover.first(batch)))
-                if prover.is_unproven(batch):  # looked at before it is admitted, for what it shows then counts
-                    await prover.look(batch)
-                elif columns.is_telling(batch):
-                    await columns.look(batch)
-                admitted, skipped = admit(runtime, plan, batch, rereading.accounts, policy)
-                skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
-                skipped += await ask_whether_still_so(runtime, plan, _without(admitted, skipped), policy)
-                recorded(batch, sender.with_doubts(skipped))
-                to_send = _without(admitted, skipped)
-                following: list[Numbered] = []
-                if to_send and prover.is_unproven(to_send):
-                    await _prove(prover, sender, kind, to_send)
-                elif columns.is_telling(to_send):
-                    await columns.prove(to_send, sender)
-                elif to_send:
-                    _, following = await side_by_side(
-                        sender.send(kind, to_send),
-                        _pending_meanwhile(runtime, plan_id, kind, batch[-1][0], sender.rows_per_call),
-                    )
-                size = sender.rows_per_call
-                batch = (prover.in_turn(_still_pending(runtime, plan_id, batch)) or following)[:size]
-                batch = batch or _pending(runtime, plan_id, kind, rows=size)
+            await writing.write(kind)
     except TooManyRejected:
-        await _look_back(runtime, plan_id, sender, creates=creates)
+        await writing.look_back()
         raise
-    await _look_back(runtime, plan_id, sender, creates=creates)
+    await writing.look_back()
 
 
-async def _look_back(runtime: Runtime, plan_id: str, sender: Sender, *, creates: bool) -> None:
-    """Record what became of unclear rows, and learn from what was refused."""
-    record(runtime, plan_id, *await sender.look_at_unclear())
-    if creates:
-        await learn_what_is_mandatory(runtime, plan_id)
+class _Writing:
+    """The writing of one plan's operations on accounts: each batch is looked at, admitted, sent and recorded."""
 
+    def __init__(self, runtime: Runtime, plan: Plan, planned: IntegrationSettings, progress: Progress) -> None:
+        self._runtime = runtime
+        self._plan = plan
+        self._progress = progress
+        self._policy = runtime.behaviour.policy(plan.slack_team)
+        self._breaker = _Breaker(runtime)
+        self._rereading = Rereading(runtime)
+        branch, welcome = planned.destination_branch, planned.welcome_mail
+        self._sender = Sender(runtime, plan.id, self._record, self._rereading, branch=branch, welcome=welcome)
+        self._prover = Prover(runtime, plan.id, self._rereading, self._sender.left_out, branch=branch)
+        self._columns = Columns(runtime, plan.id, self._rereading)
+        self._creates = False
 
-async def _refuse_creations(runtime: Runtime, plan_id: str, reason: str) -> int:
-    """Record that nobody new was sent, and why; return how many they are. Whose account was made before has not failed."""
-    refused = 0
-    while batch := _pending(runtime, plan_id, Kind.CREATE, rows=MOST_ROWS):
-        made = await made_before(runtime, plan_id, batch)
-        record(
-            runtime,
-            plan_id,
-            batch,
-            [made.get(seq) or RowOutcome(seq, Outcome.FAILED, error=reason) for seq, _ in batch],
-        )
-        refused += len(batch)
-    return refused
+    async def settle_what_was_sent(self) -> None:
+        """Find out from the accounts what became of what a run before has sent of this plan, and record it."""
+        if sent := in_doubt(self._runtime, self._plan.id):
+            await self._sender.settle(sent)
 
+    async def refuse_creations_in_vain(self) -> None:
+        """Record that nobody new is sent where that would be in vain, and why. Whose account was made before has not failed."""
+        self._creates = bool(self._pending(Kind.CREATE, rows=1))
+        if not self._creates:
+            return
+        reason = await reason_not_to_create(self._runtime) or await reason_by_not_found(self._runtime)
+        if not reason:
+            return
+        self._creates = False
+        while batch := self._pending(Kind.CREATE, rows=MOST_ROWS):
+            made = await made_before(self._runtime, self._plan.id, batch)
+            refused = [made.get(seq) or RowOutcome(seq, Outcome.FAILED, error=reason) for seq, _ in batch]
+            record(self._runtime, self._plan.id, batch, refused)
+            self._progress(len(batch))
 
-async def _prove(prover: Prover, sender: Sender, kind: Kind, batch: Sequence[Numbered]) -> None:
-    """Send *batch* and look at what came of it; a row at which Docebo fails comes after another one was the first."""
-    try:
-        await sender.send(kind, batch)
-    except Rejected as refusal:
-        raise prover.advised(kind, refusal) from None
-    except OutcomeUnknown as doubt:
-        if not (doubt.status and prover.passes_over(batch)):
-            raise
-    await prover.check()
+    async def write(self, kind: Kind) -> None:
+        """Write what is still planned of the *kind*, batch by batch."""
+        batch = self._pending(kind, rows=self._sender.rows_per_call)
+        while batch:
+            following = await self._write_some(kind, self._first_of(kind, batch))
+            batch = following or self._pending(kind, rows=self._sender.rows_per_call)
+
+    async def look_back(self) -> None:
+        """Record what became of unclear rows, and learn from what was refused."""
+        record(self._runtime, self._plan.id, *await self._sender.look_at_unclear())
+        if self._creates:
+            await learn_what_is_mandatory(self._runtime, self._plan.id)
+
+    def _first_of(self, kind: Kind, batch: Sequence[Numbered]) -> list[Numbered]:
+        """Return what of *batch* goes out first; raise ChangeLimitExceeded where Docebo would have too many accounts."""
+        if kind is Kind.CREATE and self._runtime.behaviour.max_accounts is not None:
+            _check_accounts(self._runtime, len(batch))
+        return self._sender.alike(self._columns.first(self._prover.first(batch)))
+
+    async def _write_some(self, kind: Kind, batch: Sequence[Numbered]) -> list[Numbered]:
+        """Write *batch*, and return what is to be written next, if that is known by then."""
+        runtime, prover, columns, sender = self._runtime, self._prover, self._columns, self._sender
+        if prover.is_unproven(batch):  # looked at before it is admitted, for what it shows then counts
+            await prover.look(batch)
+        elif columns.is_telling(batch):
+            await columns.look(batch)
+        to_send = await self._admitted(batch)
+        following: list[Numbered] = []
+        if to_send and prover.is_unproven(to_send):
+            await self._prove(kind, to_send)
+        elif columns.is_telling(to_send):
+            await columns.prove(to_send, sender)
+        elif to_send:
+            _, following = await side_by_side(
+                sender.send(kind, to_send), self._pending_meanwhile(kind, batch[-1][0], sender.rows_per_call)
+            )
+        there = _still_pending(runtime, self._plan.id, batch)
+        return (prover.in_turn(there) or following)[: sender.rows_per_call]
+
+    async def _admitted(self, batch: Sequence[Numbered]) -> list[Numbered]:
+        """Return which of *batch* may be sent as things are now; record the others as skipped."""
+        runtime, plan, policy = self._runtime, self._plan, self._policy
+        admitted, skipped = admit(runtime, plan, batch, self._rereading.accounts, policy)
+        skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
+        skipped += await ask_whether_still_so(runtime, plan, _without(admitted, skipped), policy)
+        self._record(batch, self._sender.with_doubts(skipped))
+        return _without(admitted, skipped)
+
+    async def _prove(self, kind: Kind, batch: Sequence[Numbered]) -> None:
+        """Send *batch* and look at what came of it; a row at which Docebo fails comes after another one was the first."""
+        try:
+            await self._sender.send(kind, batch)
+        except Rejected as refusal:
+            raise self._prover.advised(kind, refusal) from None
+        except OutcomeUnknown as doubt:
+            if not (doubt.status and self._prover.passes_over(batch)):
+                raise
+        await self._prover.check()
+
+    def _record(self, batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> None:
+        record(self._runtime, self._plan.id, batch, results)
+        self._prover.note(batch, results)
+        self._progress(len(results))
+        self._breaker.count(results)
+
+    def _pending(self, kind: Kind, *, rows: int, after: int = -1) -> list[Numbered]:
+        return _pending(self._runtime, self._plan.id, kind, rows=rows, after=after)
+
+    async def _pending_meanwhile(self, kind: Kind, after: int, rows: int) -> list[Numbered]:
+        """Fetch the next batch during a call; return none if the store fails, for the answer has to be recorded first."""
+        await asyncio.sleep(UNDER_WAY_SECONDS)
+        try:
+            return await to_completion(partial(self._pending, kind, rows=rows, after=after))
+        except StorageError:
+            return []
 
 
 async def apply_mappings(runtime: Runtime, plan_id: str) -> int:
@@ -227,15 +263,6 @@ def _still_pending(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) ->
     with runtime.store.reading() as tables:
         there = tables.operations.still_planned(plan_id, [seq for seq, _ in batch])
     return [numbered for numbered in batch if numbered[0] in there]
-
-
-async def _pending_meanwhile(runtime: Runtime, plan_id: str, kind: Kind, after: int, rows: int) -> list[Numbered]:
-    """Fetch the next batch during a call; return none if the store fails, for the answer has to be recorded first."""
-    await asyncio.sleep(UNDER_WAY_SECONDS)
-    try:
-        return await to_completion(partial(_pending, runtime, plan_id, kind, rows=rows, after=after))
-    except StorageError:
-        return []
 
 
 class _Breaker:
