@@ -59,7 +59,7 @@ class PatientTransport(httpx.HTTPTransport):
 
 def prefect_http(clients: Mapping[str, str] = os.environ, **options: Any) -> httpx.Client:
     """Return a client of the API at PREFECT_API_URL that is signed in."""
-    settings = {"timeout": 30, "transport": PatientTransport(), **options}
+    settings = {"timeout": PATIENCE_SECONDS, "transport": PatientTransport(), **options}
     return httpx.Client(base_url=clients["PREFECT_API_URL"], auth=SignedIn(clients), **settings)
 
 

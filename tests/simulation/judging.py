@@ -24,6 +24,7 @@ from tests.simulation.organisation import shown
 from tests.simulation.placing import is_protected
 from tests.simulation.processes import Process
 from tests.simulation.promises import DAY, FRESH, Breach, Promise
+from tests.simulation.runs import NAMED
 from tests.simulation.watching import Mapping
 
 TO_ACCOUNTS = (Kind.CREATE, Kind.UPDATE, Kind.MOVE, Kind.DEACTIVATE)
@@ -243,7 +244,9 @@ class Judge:
             yield Breach(Promise.SHORT_READ, how)
         if not isinstance(process.failure, IncompleteRead):
             return
-        if any(person.slack_id in str(process.failure) for person in joined):
+        # Nobody can do what is asked for by name of somebody whom Slack still shows as before an event.
+        is_behind = process.name.startswith(NAMED) and "as before an event" in str(process.failure)
+        if not is_behind and any(person.slack_id in str(process.failure) for person in joined):
             yield Breach(Promise.UNDISTURBED, f"somebody joined while {process.name} was at work: {process.failure}")
         if process.left_out:
             with self._store.reading() as tables:
