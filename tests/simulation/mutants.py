@@ -312,8 +312,11 @@ MUTANTS = (
         lambda: [patch.object(AccountRepository, "note_placed", _nothing)],
     ),
     Mutant(
-        "what we gave an account since does not matter", 17, frozenset({P.NEWEST}),
-        lambda: [patch(f"{ENGINE}.writing.checking.reason_by_given", _blank)],
+        "what was given or said since a plan does not matter", 17, frozenset({P.NEWEST}),
+        lambda: [
+            patch(f"{ENGINE}.writing.checking.reason_by_given", _blank),
+            patch(f"{ENGINE}.writing.inquiry._compared", lambda *_: []),
+        ],
     ),
     Mutant(
         "what follows an import spares no account", 17, frozenset({P.SHIELDED}),

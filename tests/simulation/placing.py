@@ -108,7 +108,9 @@ class Placements:
         elif before == placed and wanted.get(before or 0) and said.ended(title) <= noted_at:
             yield Breach(Promise.NEWEST, f"{what}: moved from {wanted[before or 0]} back to {title}, which is older")
         is_moved = account in self._company.moved and account not in self._company.given_by_hand
-        if placed == after and is_moved and noted_at > self._company.undone_at:
+        # An account that passes to another Slack id counts as one that nobody has brought anywhere.
+        since = max(self._company.undone_at, self._company.rehired.get(person.number, ALWAYS))
+        if placed == after and is_moved and noted_at > since:
             yield Breach(Promise.STAYS, f"{what}: back to {title}, from where an administrator has moved it")
 
     def _count(self, at: float, person: Person) -> Iterator[Breach]:
