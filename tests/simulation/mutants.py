@@ -225,7 +225,7 @@ MUTANTS = (
             patch.object(Accounts, "is_of_another", _no),
             patch.object(Accounts, "has_unknown_bearer", _no),
         ],
-        (69,),
+        (10001214,),
         ("pass_address_on", "reset"),
     ),
     Mutant(
