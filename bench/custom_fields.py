@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
 import time_machine
 from sqlalchemy import select
 
 from bench.table import Results
-from deployments.local import sandbox
+from sandbox.server import Sandbox
 from slack_docebo.clients.slack import PACES
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.profiles import due, read_profiles
@@ -38,17 +37,17 @@ def main(arguments: Sequence[str] = ()) -> int:
     parser.add_argument("people", nargs="?", type=int, default=10_000)
     people = parser.parse_args(arguments).people
     results = Results(f"Custom profile fields of {people:,} people")
-    with tempfile.TemporaryDirectory(prefix="slack-docebo-bench-") as name:
-        options = ("--users", str(people), "--no-rate-limits", "--docebo-users", "0")
-        with sandbox(*options, folder=Path(name)) as facts:
-            settings = settings_for(facts, f"sqlite:///{name}/store.db")
-            calls = [asyncio.run(_night(settings, dies_after=people // (KILLS + 1))) for _ in range(KILLS)]
-            calls.append(asyncio.run(_night(settings)))
-            known = _known(settings)
-            nights = []
-            for day in range(1, 8):
-                with time_machine.travel(datetime.now(UTC) + timedelta(days=day)):
-                    nights.append(asyncio.run(_night(settings)))
+    folder = tempfile.TemporaryDirectory(prefix="slack-docebo-bench-")
+    # The sandbox is in this process, so that it has the same clock.
+    with folder as name, Sandbox(users=people, docebo_users=0, rate_limits=False) as company:
+        settings = settings_for(company.facts(), f"sqlite:///{name}/store.db")
+        calls = [asyncio.run(_night(settings, dies_after=people // (KILLS + 1))) for _ in range(KILLS)]
+        calls.append(asyncio.run(_night(settings)))
+        known = _known(settings)
+        nights = []
+        for day in range(1, 8):
+            with time_machine.travel(datetime.now(UTC) + timedelta(days=day)):
+                nights.append(asyncio.run(_night(settings)))
     results.add(f"the first night, killed {KILLS} times: people read twice", sum(calls) - known, KILLS)
     results.add("pace, of Slack's limit", PACES["users.profile.get"], TIER_4, "calls a minute")
     results.add("a night in which nothing changed: people read, at most", max(nights), known / 7)
