@@ -60,10 +60,22 @@ def account(sandbox):
     return sandbox.docebo.accounts.by_username("ada@example.com")
 
 
-async def ada_is_hidden(sandbox, settings, unlisted, rows=WITHOUT_MAPPINGS):
-    """Bring Ada in line, and let Slack neither list her nor show her any more; return her Slack id."""
+async def ada_is_in_line(sandbox, settings):
+    """Bring Ada in line, and return her Slack id."""
     ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
-    await run_import(settings, rows=rows)
+    await run_import(settings, rows=WITHOUT_MAPPINGS)
+    return ada
+
+
+async def ada_has_left(sandbox, settings):
+    ada = await ada_is_in_line(sandbox, settings)
+    sandbox.slack.deactivate(ada)
+    return ada
+
+
+async def ada_is_hidden(sandbox, settings, unlisted):
+    """Let Slack neither list nor show her any more."""
+    ada = await ada_is_in_line(sandbox, settings)
     unlisted.add(ada)
     sandbox.slack.invisible.add(ada)
     return ada
@@ -122,9 +134,7 @@ async def test_the_account_of_who_is_surely_gone_goes_to_the_next_with_the_addre
 async def test_a_saved_plan_gives_nobody_the_account_of_a_former_holder_who_is_not_gone_any_more(
     sandbox, settings, unlisted, becomes
 ):
-    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
-    await run_import(settings, rows=HAND_OVER)
-    sandbox.slack.deactivate(ada)
+    ada = await ada_has_left(sandbox, settings)
     bob = sandbox.slack.add("Bob", "Neu", "ada@example.com")["id"]
     planned = await run_import(settings, rows=HAND_OVER, dry_run=True)
     assert planned.count(Kind.UPDATE) == 1
@@ -136,15 +146,13 @@ async def test_a_saved_plan_gives_nobody_the_account_of_a_former_holder_who_is_n
     await apply_by_id(settings, HAND_OVER, planned.plan.id)
 
     assert (account(sandbox).firstname, account(sandbox).lastname) == ("Ada", "Lovelace")
-    with Store.open(settings.database_url.get_secret_value()) as store, store.reading() as tables:
+    with Store.of(settings) as store, store.reading() as tables:
         [entry] = [one for one in tables.operations.rows(planned.plan.id) if one.operation.slack_id == bob]
     assert entry.outcome is Outcome.SKIPPED
 
 
 async def test_a_saved_plan_gives_on_the_account_of_a_former_holder_who_is_still_gone(sandbox, settings):
-    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
-    await run_import(settings, rows=HAND_OVER)
-    sandbox.slack.deactivate(ada)
+    await ada_has_left(sandbox, settings)
     sandbox.slack.add("Bob", "Neu", "ada@example.com")
     planned = await run_import(settings, rows=HAND_OVER, dry_run=True)
 
@@ -191,8 +199,7 @@ async def test_more_former_holders_than_slack_may_be_asked_for_stop_the_run_befo
 async def test_who_has_an_address_that_is_not_confirmed_keeps_the_account_from_the_next_with_the_former_one(
     sandbox, settings
 ):
-    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
-    await run_import(settings, rows=WITHOUT_MAPPINGS)
+    ada = await ada_is_in_line(sandbox, settings)
     sandbox.slack.change(ada, {"is_email_confirmed": False, "profile": {"email": "king@example.com"}})
     sandbox.slack.add("Bob", "Neu", "ada@example.com")
 
@@ -240,9 +247,7 @@ async def test_an_account_that_was_handed_over_in_docebo_is_the_next_ones_once_t
 
 @ROADS
 async def test_who_returns_under_a_new_id_is_reported_without_mappings_too(sandbox, settings, tmp_path, road):
-    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
-    await run_import(settings, rows=WITHOUT_MAPPINGS)
-    sandbox.slack.deactivate(ada)
+    ada = await ada_has_left(sandbox, settings)
     again = sandbox.slack.add("Ada", "King", "ada@example.com")["id"]
 
     served = await told(sandbox, settings, tmp_path, road, again)
@@ -258,9 +263,7 @@ async def test_who_returns_under_a_new_id_is_reported_without_mappings_too(sandb
 
 
 async def test_a_saved_plan_gives_no_former_account_on_once_that_is_only_to_be_reported(sandbox, settings):
-    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
-    await run_import(settings, rows=HAND_OVER)
-    sandbox.slack.deactivate(ada)
+    await ada_has_left(sandbox, settings)
     sandbox.slack.add("Ada", "King", "ada@example.com")
     planned = await run_import(settings, rows=HAND_OVER, dry_run=True)
 

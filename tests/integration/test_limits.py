@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,9 +110,9 @@ async def test_an_import_stops_where_events_have_used_up_its_limit_meanwhile(her
 async def test_who_was_changed_before_is_counted_for_what_has_a_limit_alone(here, monkeypatch):
     counted, count = [], JournalRepository.people_changed
 
-    def counting(journal: JournalRepository, plan_id: str, *window: datetime) -> dict[Change, int]:
+    def counting(journal: JournalRepository, plan_id: str, *others: Any) -> dict[Change, int]:
         counted.append(plan_id)
-        return count(journal, plan_id, *window)
+        return count(journal, plan_id, *others)
 
     monkeypatch.setattr(JournalRepository, "people_changed", counting)
     first, second = here.members()[:2]
@@ -470,9 +471,8 @@ def changed(store: Store) -> dict[str, int]:
     with store.transaction() as tables:
         tables.plans.create(Plan("9plan", PlanKind.BULK_IMPORT, NOW, DOCEBO, "T1"))
         tables.operations.add("9plan", 0, [operation("U9", Kind.UPDATE)])
-        return {
-            str(change): people for change, people in tables.journal.people_changed("9plan", NOW, NOW + AHEAD).items()
-        }
+        before = tables.journal.people_changed("9plan", tables.journal.sizes("9plan"), NOW, NOW + AHEAD)
+        return {str(change): people for change, people in before.items()}
 
 
 def test_a_moved_mapping_counts_as_one_whatever_moves_it(store):
@@ -528,7 +528,7 @@ def test_who_was_changed_before_counts_unless_the_plan_changes_that_person_in_th
         tables.operations.add("9plan", 0, planned)
         tables.operations.record("9plan", [RowOutcome(2, Outcome.SKIPPED)], now=NOW, flow_run="r")
 
-        before = tables.journal.people_changed("9plan", NOW, NOW + AHEAD)
+        before = tables.journal.people_changed("9plan", tables.journal.sizes("9plan"), NOW, NOW + AHEAD)
 
     assert before == {Change.RENAME: 1, Change.DEACTIVATE: 1}
 

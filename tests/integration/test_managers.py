@@ -320,21 +320,26 @@ async def test_a_manager_whose_account_is_somebody_elses_by_now_is_given_to_nobo
     assert dict(problems) == {"the manager's account may be somebody else's by now": 1}
 
 
-@pytest.mark.parametrize("left", ["deactivated", "unknown"])
-@pytest.mark.variants(1)
-async def test_nobody_who_has_left_since_a_plan_was_made_becomes_a_manager_by_it(company, left):
+async def assert_grace_is_made_nobodys_manager(company, becomes):
+    """Plan that Grace is Ada's manager, let *becomes* happen to her, and assert that the saved plan leaves that."""
     grace = company.hire("Grace")
     company.hire("Ada", grace)
     plan_id = await company.plan_of_managers()
-    if left == "deactivated":
-        company.sandbox.slack.deactivate(grace)
-    else:
-        company.sandbox.slack.invisible.add(grace)
+    becomes(grace)
 
     done = await company.apply(plan_id)
 
     assert done.count(outcome=Outcome.SKIPPED) == 1
     assert company.manager_of("Ada") == 0
+
+
+@pytest.mark.parametrize("left", ["deactivated", "unknown"])
+@pytest.mark.variants(1)
+async def test_nobody_who_has_left_since_a_plan_was_made_becomes_a_manager_by_it(company, left):
+    slack = company.sandbox.slack
+    leaves = slack.deactivate if left == "deactivated" else slack.invisible.add
+
+    await assert_grace_is_made_nobodys_manager(company, leaves)
 
 
 async def test_who_reports_to_somebody_else_by_now_gets_no_former_manager_by_a_saved_plan(company):
@@ -351,19 +356,14 @@ async def test_who_reports_to_somebody_else_by_now_gets_no_former_manager_by_a_s
 
 @pytest.mark.parametrize("became", ["a stranger's", "nobody's"])
 async def test_an_account_that_is_not_the_managers_any_more_is_made_nobodys_manager_by_a_saved_plan(company, became):
-    grace = company.hire("Grace")
-    company.hire("Ada", grace)
-    plan_id = await company.plan_of_managers()
-    if became == "a stranger's":
-        company.hand_to_a_stranger("Grace")
-    else:
-        with Store.open(company.settings.database_url.get_secret_value()) as store, store.transaction() as tables:
+    def changes_hands(grace):
+        if became == "a stranger's":
+            company.hand_to_a_stranger("Grace")
+            return
+        with Store.of(company.settings) as store, store.transaction() as tables:
             tables.mappings(company.settings.docebo_url).delete(company.sandbox.slack.team.id, [grace])
 
-    done = await company.apply(plan_id)
-
-    assert done.count(outcome=Outcome.SKIPPED) == 1
-    assert company.manager_of("Ada") == 0
+    await assert_grace_is_made_nobodys_manager(company, changes_hands)
 
 
 async def test_an_undo_makes_nobody_the_manager_behind_whose_account_there_is_somebody_else_by_now(company):

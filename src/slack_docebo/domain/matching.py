@@ -226,8 +226,8 @@ def match(user: SourceUser, accounts: Accounts, known: Known | None, by: MatchBy
             if veiled := accounts.veiled(user.email):
                 what = unseen(veiled.username) or unseen(veiled.email)
                 return Match(
-                    problem=f"account {veiled.docebo_id} bears this address with characters that nobody can see ({what}): correct it in"
-                    " Docebo"
+                    problem=f"account {veiled.docebo_id} bears this address with characters that nobody can see ({what}):"
+                    " correct it in Docebo"
                 )
             return Match()
         case [(account, found_by)]:

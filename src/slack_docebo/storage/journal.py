@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping as MappingType
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -103,9 +104,12 @@ class JournalRepository:
         """Count the people whom the plan has changed or is still to change, as limits count them."""
         return self._people(_in_plan(plan_id))
 
-    def people_changed(self, plan_id: str, since: datetime, until: datetime) -> dict[Change, int]:
-        """Count the people who were changed *since* then, *until* then, and whom the plan does not change so, whatever run did it.
+    def people_changed(
+        self, plan_id: str, sizes: MappingType[Change, int], since: datetime, until: datetime
+    ) -> dict[Change, int]:
+        """Count the people who were changed *since* then, *until* then, and whom the plan does not change so.
 
+        Whatever run did it; *sizes* are those of the plan.
         Who may have been changed counts as well: a run is at work on it, or died. Left out is what somebody let through:
         what was applied by its id over a limit, and a reset.
         """
@@ -121,11 +125,8 @@ class JournalRepository:
                 func.coalesce(plans.c.facts[LET_THROUGH].as_boolean(), false()) == false(),
             )
             parts.append((changed, operations.c.plan_id.in_(counted)))
-        own = self.sizes(plan_id)
         together = self._people(_in_plan(plan_id), *parts)
-        return {
-            change: people - own.get(change, 0) for change, people in together.items() if people > own.get(change, 0)
-        }
+        return {change: others for change, people in together.items() if (others := people - sizes.get(change, 0)) > 0}
 
     def others_at_work(self, plan_id: str, since: datetime) -> bool:
         """Tell whether anybody was changed *since* then, or may have been, by another plan than this one."""

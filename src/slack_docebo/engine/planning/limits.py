@@ -52,7 +52,7 @@ def measure(runtime: Runtime, tables: Tables, plan_id: str, *, looked_after: int
         behaviour.limits,
         minimum_sample=behaviour.limit_minimum_sample,
         # Not in vain: on the day after a first import that looks at everybody's row, once more for each event.
-        before=tables.journal.people_changed(plan_id, now - window, now + AHEAD) if is_limited else NOBODY,
+        before=tables.journal.people_changed(plan_id, sizes, now - window, now + AHEAD) if is_limited else NOBODY,
     )
     accounts, creations = count_accounts(runtime, tables), tables.operations.still_to_create(plan_id)
     return Measure(
