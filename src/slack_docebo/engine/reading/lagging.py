@@ -17,6 +17,7 @@ from slack_docebo.domain.people import Account, LastSeen, View
 from slack_docebo.domain.targets import EXPIRATION
 from slack_docebo.engine.reading.evidence import can_ask, counted
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.statements import chunks
 
 BEHIND = timedelta(hours=1)  # at most
 BORNE = ("username", "email", "first_name", "last_name")
@@ -28,13 +29,7 @@ async def catch_up(runtime: Runtime, accounts: Accounts, docebo_ids: Collection[
     Asked is for those that we have written or looked at in the last hour, one call each, within EVIDENCE_CALLS: others
     bear what somebody else gave them.
     """
-    known, opened = await to_completion(_known, runtime, docebo_ids)
-
-    def lags(listed: Account) -> bool:
-        is_shut = not listed.active or has_expired(listed, runtime.now().date())
-        return not _bears(listed, known[listed.docebo_id]) or (is_shut and listed.docebo_id in opened)
-
-    lagging = [listed for listed in map(accounts.get, known) if listed and lags(listed)]
+    lagging = await to_completion(_lagging, runtime, accounts, docebo_ids)
     if not can_ask(runtime, accounts=len(lagging)):
         return
     for listed in lagging:
@@ -58,14 +53,23 @@ def as_viewed(listed: Account, view: View) -> Account:
     return shown
 
 
+def _lagging(runtime: Runtime, accounts: Accounts, docebo_ids: Collection[int] | None) -> list[Account]:
+    """Return those of *accounts*, or of *docebo_ids* among them, that are not shown as we have known them within the hour.
+
+    That may be everybody after a first import, and so they are looked at by and by.
+    """
+    now, found = runtime.now(), list[Account]()
+    with runtime.store.reading() as tables:
+        repository = tables.accounts_at(runtime.settings.docebo_url)
+        for some in chunks(repository.known_since(now - BEHIND, docebo_ids)):
+            known, opened = repository.last_seen(some), repository.opened(some)
+            for listed in filter(None, map(accounts.get, known)):
+                is_shut = not listed.active or has_expired(listed, now.date())
+                if not _bears(listed, known[listed.docebo_id]) or (is_shut and listed.docebo_id in opened):
+                    found.append(listed)
+    return found
+
+
 def _bears(account: Account, known: LastSeen) -> bool:
     """Tell whether the account shows the user name or the address by which it is *known*."""
     return is_same(look(account), replace(known, address_written=False))
-
-
-def _known(runtime: Runtime, docebo_ids: Collection[int] | None) -> tuple[dict[int, LastSeen], set[int]]:
-    """Return what we know since an hour of accounts, or of *docebo_ids* among them, and which of them we have opened."""
-    with runtime.store.reading() as tables:
-        repository = tables.accounts_at(runtime.settings.docebo_url)
-        known = repository.known_since(runtime.now() - BEHIND, docebo_ids)
-        return repository.last_seen(known), repository.opened(known)

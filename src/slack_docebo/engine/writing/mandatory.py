@@ -4,6 +4,7 @@ No refusal says that it is for a mandatory field, in words that could be read. S
 only for these fields with these rules.
 """
 
+from collections import Counter
 from contextlib import closing, suppress
 
 from slack_docebo.clients.docebo_wire import UserField
@@ -41,13 +42,17 @@ async def learn_what_is_mandatory(runtime: Runtime, plan_id: str) -> None:
 
     It is so where all are refused in the same words, and these are none whose meaning is another.
     """
-    with runtime.store.reading() as tables, closing(tables.operations.rows(plan_id)) as entries:
-        creations = [entry for entry in entries if entry.operation.kind is Kind.CREATE]
-    refused = [
-        entry.error.partition("; ")[0].partition(". ")[0] for entry in creations if entry.outcome is Outcome.FAILED
-    ]
-    taken = any(entry.outcome is Outcome.APPLIED for entry in creations)
-    if taken or len(refused) < ENOUGH or len(set(refused)) > 1 or refused[0] in MEANINGS:
+    with runtime.store.reading() as tables:
+        outcomes = Counter[Outcome]()
+        for kind, _, outcome, count in tables.operations.tally(plan_id):
+            if kind is Kind.CREATE:
+                outcomes[outcome] += count
+        if outcomes[Outcome.APPLIED] or outcomes[Outcome.FAILED] < ENOUGH:
+            return
+        with closing(tables.operations.told(plan_id, Kind.CREATE)) as told:
+            failed = (row.error for row in told if row.outcome == Outcome.FAILED)
+            words = {error.partition("; ")[0].partition(". ")[0] for error in failed}
+    if len(words) > 1 or words <= MEANINGS:
         return
     with suppress(RemoteError):  # then the next run learns it
         if fields := await _unfilled(runtime):
