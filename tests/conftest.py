@@ -86,14 +86,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker("long")
             seen[test] += 1
     groups: dict[Path, str] = {}
+    with_worker: set[Path] = set()
     for item in items:
         if isinstance(item, pytest.Function) and "prefect_api" in item.fixturenames:
             groups[item.path] = "prefect"
+        if isinstance(item, pytest.Function) and "at_work" in item.fixturenames and not item.get_closest_marker("long"):
+            with_worker.add(item.path)  # last: once it has been started, Prefect's worker asks the server every second
     for item in items:
         item.add_marker(pytest.mark.xdist_group(groups.get(item.path, str(item.path))))
 
-    def place(item: pytest.Item) -> tuple[str, int, Path]:
-        return groups.get(item.path, "without"), LONGEST_FIRST.index(item.path.parent.name), item.path
+    def place(item: pytest.Item) -> tuple[str, int, bool, Path]:
+        kind = LONGEST_FIRST.index(item.path.parent.name)
+        return groups.get(item.path, "without"), kind, item.path in with_worker, item.path
 
     items.sort(key=place)
 
