@@ -14,7 +14,7 @@ import hypothesis.internal.conjecture.optimiser  # imported late, deep down, CPy
 import pytest
 
 from slack_docebo.storage.store import Store
-from tests.left_behind import MARK, leave_nothing_behind
+from tests.left_behind import FOLDERS, KEPT, MARK, leave_nothing_behind
 from tests.memory import folder_in_memory
 from tests.postgresql import PostgresServer, running_server
 from tests.prompt_servers import prompt_servers
@@ -31,14 +31,19 @@ LONGEST_FIRST = ("e2e", "simulation", "integration", "contract", "unit")
 
 
 def pytest_configure() -> None:
-    """Keep in memory what this process and the ones it starts write; nothing of it stays once all tests have passed.
+    """Keep in memory what this process and the ones it starts write; neither it nor they stay, however the tests end."""
+    if MARK in os.environ:
+        return  # we are one of those that share the work, marked ourselves, and write where we are told to
+    folder = Path(tempfile.mkdtemp(prefix=FOLDERS, dir=folder_in_memory()))
+    folder.chmod(0o755)  # PostgreSQL's own user has to come through
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+    leave_nothing_behind(folder)
 
-    Nor do those processes, however the tests end.
-    """
-    if memory := folder_in_memory():
-        os.environ["TMPDIR"] = tempfile.tempdir = str(memory)
-    if MARK not in os.environ:  # else we are one of those that share the work, and marked ourselves
-        leave_nothing_behind()
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let stay what tests have written that failed: to be looked at."""
+    if session.testsfailed:
+        Path(tempfile.gettempdir(), KEPT).touch()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -81,14 +86,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker("long")
             seen[test] += 1
     groups: dict[Path, str] = {}
+    with_worker: set[Path] = set()
     for item in items:
         if isinstance(item, pytest.Function) and "prefect_api" in item.fixturenames:
             groups[item.path] = "prefect"
+        if isinstance(item, pytest.Function) and "at_work" in item.fixturenames and not item.get_closest_marker("long"):
+            with_worker.add(item.path)  # last: once it has been started, Prefect's worker asks the server every second
     for item in items:
         item.add_marker(pytest.mark.xdist_group(groups.get(item.path, str(item.path))))
 
-    def place(item: pytest.Item) -> tuple[str, int, Path]:
-        return groups.get(item.path, "without"), LONGEST_FIRST.index(item.path.parent.name), item.path
+    def place(item: pytest.Item) -> tuple[str, int, bool, Path]:
+        kind = LONGEST_FIRST.index(item.path.parent.name)
+        return groups.get(item.path, "without"), kind, item.path in with_worker, item.path
 
     items.sort(key=place)
 

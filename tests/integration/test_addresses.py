@@ -240,6 +240,7 @@ async def test_what_accounts_bear_of_people_without_mappings_is_known_by_the_las
 
 @ROADS
 @pytest.mark.parametrize("are_there", [True, False], ids=["in line from the start", "made by us"])
+@pytest.mark.variants(2)  # both roads
 async def test_people_without_mappings_who_pass_their_addresses_on_in_a_circle_keep_their_accounts(
     sandbox, sqlite_url, tmp_path, road, are_there
 ):
@@ -272,6 +273,7 @@ async def test_people_without_mappings_who_pass_their_addresses_on_in_a_circle_k
     [({}, ("profile.email",)), ({"is_restricted": True, "profile": {"email": "ann@other.example"}}, ())],
     ids=["whose address Slack hides", "who is a guest now"],
 )
+@pytest.mark.variants(2)  # both roads
 async def test_the_account_of_somebody_who_is_out_of_scope_is_not_given_to_the_next_with_the_address(
     sandbox, sqlite_url, tmp_path, road, change, remove
 ):
@@ -315,6 +317,7 @@ async def test_what_an_event_has_applied_while_an_import_was_planned_stays_known
 
 @ROADS
 @pytest.mark.parametrize("name", ["Ada", "Bob"], ids=["in line with it", "written into it"])
+@pytest.mark.variants(2)  # both roads
 async def test_whose_former_id_comes_back_with_another_address_does_not_get_the_account_of_who_has_it_by_now(
     sandbox, sqlite_url, tmp_path, road, name
 ):

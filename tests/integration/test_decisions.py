@@ -437,7 +437,6 @@ async def linked_and_disputed(here: World) -> tuple[str, int]:
     return ada, account.user_id
 
 
-@ON_BOTH
 async def test_who_is_forgotten_is_in_no_decision_any_more(here):
     ada, account = await linked_and_disputed(here)
     await decided(here, DecisionAction.LEAVE_SO, ada)

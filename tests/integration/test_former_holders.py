@@ -99,6 +99,7 @@ async def told(sandbox, settings, tmp_path, road, slack_id, **rows):
 
 @ROADS
 @pytest.mark.parametrize(("match_by", "rehires"), [("email", "hand-over"), ("username", "report")])
+@pytest.mark.variants(4)  # all roads
 async def test_the_account_of_whom_slack_neither_lists_nor_calls_gone_is_not_given_to_the_next_with_the_address(
     sandbox, settings, unlisted, tmp_path, road, match_by, rehires
 ):
@@ -115,6 +116,7 @@ async def test_the_account_of_whom_slack_neither_lists_nor_calls_gone_is_not_giv
 
 @ROADS
 @pytest.mark.parametrize("is_listed", [True, False])
+@pytest.mark.variants(4)  # all roads
 async def test_the_account_of_who_is_surely_gone_goes_to_the_next_with_the_address(
     sandbox, settings, unlisted, tmp_path, road, is_listed
 ):

@@ -130,6 +130,7 @@ def test_every_mapping_is_found(looked_at):
     assert len(mappings) == len(expected)
 
 
+@pytest.mark.variants(1)
 def test_what_was_last_applied_of_a_person_is_known(looked_at):
     expected = {
         (row["slack_team"], row["slack_id"]): (*remembered(row), row["slack_updated"]) for row in rows("slack_user")
@@ -156,6 +157,7 @@ def of(one: Mapping | Operation) -> tuple[str, str, bool]:
     return (one.fingerprint, one.echo, one.deactivated)
 
 
+@pytest.mark.variants(1)
 def test_every_plan_is_found_with_every_operation_and_what_became_of_it(looked_at):
     expected: dict[str, list[dict[str, Any]]] = {row["id"]: [] for row in rows("plan")}
     for row in rows("operation"):
@@ -252,6 +254,7 @@ def test_what_waits_and_what_a_dead_run_had_in_work_can_be_claimed_and_what_is_p
     assert replayed == len(anew)
 
 
+@pytest.mark.variants(1)
 def test_its_backup_can_be_restored(migrated):
     file = MappingFile(BACKUP, team=TEAM)
     was_reset = {row["slack_id"]: row["docebo_id"] for row in rows("operation") if row["reason"] == "reset"}

@@ -58,6 +58,7 @@ def addresses(company: Sandbox) -> Counter[str]:
     return Counter(account.email for account in company.docebo.accounts)
 
 
+@pytest.mark.variants(1)
 async def test_what_was_done_since_the_backup_is_found_and_not_done_twice(company, database_url, backup, tmp_path):
     settings = settings_for(company.facts(), database_url, report_dir=tmp_path)
     await run_import(settings)

@@ -8,8 +8,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
+    Select,
     Text,
     and_,
     bindparam,
@@ -73,18 +75,18 @@ ENDED = Among(
 )
 
 
-def _in_plan(plan_id: str) -> tuple[ColumnElement[bool], ...]:
+def _in_plan(plan_id: BindParameter[str]) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions that the plan has carried an operation out, or is still to do so."""
     counted = operations.c.outcome.in_([Outcome.PLANNED.value, Outcome.APPLIED.value])
     return operations.c.plan_id == plan_id, counted
 
 
-def _done(since: datetime) -> tuple[ColumnElement[bool], ...]:
+def _done(since: datetime | BindParameter[datetime]) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions that an operation was carried out *since* then."""
     return operations.c.done_at >= since, operations.c.outcome == Outcome.APPLIED.value
 
 
-def _sent(since: datetime) -> tuple[ColumnElement[bool], ...]:
+def _sent(since: datetime | BindParameter[datetime]) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions that an operation was sent *since* then, and that nobody knows what became of it."""
     of_operation = intent.c.plan_id == operations.c.plan_id, intent.c.seq == operations.c.seq
     return (
@@ -92,6 +94,44 @@ def _sent(since: datetime) -> tuple[ColumnElement[bool], ...]:
         exists().where(*of_operation, intent.c.noted_at >= since),
         operations.c.outcome != Outcome.APPLIED.value,
     )
+
+
+def _people(*parts: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    """Return how the people of the operations are counted that fulfil all conditions of one of *parts*.
+
+    Each once for each change, in the order of all changes.
+    """
+    expires = operations.c.changes[EXPIRATION].as_string()
+    expired = and_(UPDATES, expires != "", expires <= bindparam("today"))
+    facts = (operations.c.kind, MOVES.label("moves"), RENAMES.label("renames"), expired.label("expired"))
+    found = union_all(*(select(PERSON.label("person"), *facts).where(*part) for part in parts)).subquery()
+    counts_as: dict[Change, ColumnElement[bool]] = {one: found.c.kind == one.value for one in Change}
+    counts_as[Change.REMAP], counts_as[Change.RENAME] = found.c.moves, found.c.renames
+    counts_as[Change.DEACTIVATE] = or_(found.c.kind == Change.DEACTIVATE.value, found.c.expired)
+    return select(*(func.count(case((does, found.c.person)).distinct()) for does in counts_as.values()))
+
+
+def _limited(*changed: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that somebody was *changed*, on the platform and in the workspace, and not let through."""
+    counted = select(plans.c.id).where(
+        plans.c.id.in_(select(operations.c.plan_id).where(*changed)),  # few of all, whose facts are read
+        plans.c.docebo == bindparam("docebo"),
+        plans.c.slack_team == bindparam("slack_team"),
+        plans.c.kind != PlanKind.RESET_MAPPINGS.value,
+        func.coalesce(plans.c.facts[LET_THROUGH].as_boolean(), false()) == false(),
+    )
+    return *changed, operations.c.plan_id.in_(counted)
+
+
+_plan_id: BindParameter[str] = bindparam("plan_id")
+_since: BindParameter[datetime] = bindparam("since")
+# Made once as well: each batch of each run asks both.
+IN_PLAN = _people(_in_plan(_plan_id))
+IN_PLAN_OR_SINCE = _people(
+    _in_plan(_plan_id),
+    _limited(*_done(_since), operations.c.done_at <= bindparam("until")),
+    _limited(*_sent(_since)),
+)
 
 
 class JournalRepository:
@@ -102,7 +142,7 @@ class JournalRepository:
 
     def sizes(self, plan_id: str) -> dict[Change, int]:
         """Count the people whom the plan has changed or is still to change, as limits count them."""
-        return self._people(_in_plan(plan_id))
+        return self._people(IN_PLAN, plan_id=plan_id)
 
     def people_changed(
         self, plan_id: str, sizes: MappingType[Change, int], since: datetime, until: datetime
@@ -113,19 +153,9 @@ class JournalRepository:
         Who may have been changed counts as well: a run is at work on it, or died. Left out is what somebody let through:
         what was applied by its id over a limit, and a reset.
         """
-        plan_ = PlanRepository(self._connection).read(plan_id)
-        done, sent = (*_done(since), operations.c.done_at <= until), _sent(since)
-        parts = []
-        for changed in (and_(*done), and_(*sent)):
-            counted = select(plans.c.id).where(
-                plans.c.id.in_(select(operations.c.plan_id).where(changed)),  # few of all, whose facts are read
-                plans.c.docebo == plan_.docebo,
-                plans.c.slack_team == plan_.slack_team,
-                plans.c.kind != PlanKind.RESET_MAPPINGS.value,
-                func.coalesce(plans.c.facts[LET_THROUGH].as_boolean(), false()) == false(),
-            )
-            parts.append((changed, operations.c.plan_id.in_(counted)))
-        together = self._people(_in_plan(plan_id), *parts)
+        of = PlanRepository(self._connection).read(plan_id)
+        given = {"plan_id": plan_id, "docebo": of.docebo, "slack_team": of.slack_team, "since": since, "until": until}
+        together = self._people(IN_PLAN_OR_SINCE, **given)
         return {change: others for change, people in together.items() if (others := people - sizes.get(change, 0)) > 0}
 
     def others_at_work(self, plan_id: str, since: datetime) -> bool:
@@ -134,18 +164,10 @@ class JournalRepository:
         sent = select(1).where(intent.c.noted_at >= since, intent.c.plan_id != plan_id)
         return any(self._connection.execute(query.limit(1)).first() for query in (done, sent))
 
-    def _people(self, *parts: Sequence[ColumnElement[bool]]) -> dict[Change, int]:
-        """Count the people of the operations that fulfil all conditions of one of *parts*: each once for each change."""
-        expires = operations.c.changes[EXPIRATION].as_string()
-        expired = and_(UPDATES, expires != "", expires <= datetime.now(UTC).date().isoformat())
-        facts = (operations.c.kind, MOVES.label("moves"), RENAMES.label("renames"), expired.label("expired"))
-        found = union_all(*(select(PERSON.label("person"), *facts).where(*part) for part in parts)).subquery()
-        counts_as: dict[Change, ColumnElement[bool]] = {one: found.c.kind == one.value for one in Change}
-        counts_as[Change.REMAP], counts_as[Change.RENAME] = found.c.moves, found.c.renames
-        counts_as[Change.DEACTIVATE] = or_(found.c.kind == Change.DEACTIVATE.value, found.c.expired)
-        numbers = (func.count(case((does, found.c.person)).distinct()) for does in counts_as.values())
-        row = self._connection.execute(select(*numbers)).one()
-        return {change: people for change, people in zip(counts_as, row, strict=True) if people}
+    def _people(self, counting: Select[Any], **given: object) -> dict[Change, int]:
+        today = datetime.now(UTC).date().isoformat()
+        row = self._connection.execute(counting, {**given, "today": today}).one()
+        return {change: people for change, people in zip(Change, row, strict=True) if people}
 
     def people_by_day(
         self, docebo: str, since: datetime, time_zone: str = "Etc/UTC"
