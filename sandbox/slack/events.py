@@ -61,7 +61,8 @@ class Events:
         self.deliveries: list[Delivery] = []
         self._workspace = workspace
         self._time_scale = time_scale
-        self._numbers = itertools.count(1)
+        # Slack gives no id twice, and an inbox outlives a sandbox.
+        self._numbers = itertools.count(int(time.time() * 1000))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._http: httpx.AsyncClient | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -196,7 +197,7 @@ class Events:
             "api_app_id": APP_ID,
             "event": event,
             "type": "event_callback",
-            "event_id": f"Ev{number:09X}",
+            "event_id": f"Ev{number:011X}",
             "event_time": int(now),
             "authorizations": [authorization],
             "is_ext_shared_channel": False,

@@ -832,9 +832,12 @@ async def test_a_token_that_could_not_be_fetched_is_fetched_again_as_nothing_was
         assert client.calls == {"token": 2, "create users": 1}
 
 
-@pytest.mark.parametrize("answer", [httpx.Response(200, json={}), HTML])
+UNSENDABLE = [httpx.Response(200, json={**GRANTED, "access_token": token}) for token in ("t\u00f6k-1", "tok-1\r\nX: y")]
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(200, json={}), HTML, *UNSENDABLE])
 @pytest.mark.parametrize("call", [read, write])
-async def test_a_token_answer_without_a_token_is_not_as_documented(docebo, answer, call):
+async def test_a_token_answer_without_a_token_that_can_be_sent_is_not_as_documented(docebo, answer, call):
     docebo.post("/oauth2/token").mock(return_value=answer)
     async with opened() as client:
         with pytest.raises(ContractViolation):

@@ -111,6 +111,17 @@ def test_an_invitation_is_announced_by_no_event(sandbox: Sandbox, app: RequestUr
     assert app.received == []
 
 
+def test_a_sandbox_that_is_started_anew_gives_no_event_the_id_of_one_before(app: RequestUrl) -> None:
+    for name in ("ada", "bea"):
+        with Sandbox(users=1, rate_limits=False) as sandbox:
+            sandbox.events.configure(app.url, SECRET)
+            sandbox.slack.add(name.title(), "Lovelace", f"{name}@example.com")
+            assert sandbox.events.settle()
+
+    first, second = (payload["event_id"] for payload in app.payloads())
+    assert first != second
+
+
 def test_a_profile_change_comes_twice_with_one_user_and_two_ids(sandbox: Sandbox, app: RequestUrl, ada: str) -> None:
     sandbox.slack.change(ada, {"profile": {"last_name": "King"}})
     assert sandbox.events.settle()

@@ -9,6 +9,7 @@ from slack_docebo.engine.realtime import rounds
 from slack_docebo.errors import AccessDenied, ContractViolation, IncompleteRead, PlanChanged, StorageConflict
 from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.reads import ProvenRead
+from tests.between import Call, between
 from tests.firewall import POISON, firewall
 from tests.integration.realtime_world import World, replaced, world
 
@@ -47,6 +48,33 @@ async def test_whom_docebo_does_not_let_us_search_for_is_parked_alone(shared_san
 
             parked, applied = EventState.PARKED, EventState.APPLIED
             assert [here.state(event) for event in events] == [parked, parked, applied, applied]
+
+
+@pytest.mark.parametrize("lacking", ["deleted", "profile", "address"])
+async def test_of_whom_slacks_answer_does_not_say_who_and_whether_active_is_tried_again(
+    shared_sandbox, sqlite_url, tmp_path, lacking
+):
+    shared_sandbox.reset()
+    ada = shared_sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    answers = []
+
+    def silent(call: Call, answer):
+        if "users.info" in call.path:
+            if not answers:
+                of = answer["user"]["profile"] if lacking == "address" else answer["user"]
+                del of["email" if lacking == "address" else lacking]
+            answers.append(answer)
+        return answer
+
+    with between(shared_sandbox.slack_url.removesuffix("/api/"), changed=silent) as url:
+        async with world(shared_sandbox, sqlite_url, tmp_path, ways={"SLACK_API_URL": f"{url}/api/"}) as here:
+            event = here.event(ada, updated=0)  # without a stamp, so that Slack is asked
+            here.put(event)
+
+            await here.serve()
+
+            assert (here.state(event), len(answers)) == (EventState.APPLIED, 2)
+            assert here.account(ada).email == "ada@example.com"
 
 
 async def test_whom_slack_does_not_let_us_read_is_parked_alone(shared_sandbox, sqlite_url, tmp_path):

@@ -117,3 +117,35 @@ async def test_an_account_that_is_said_to_be_made_without_its_id_and_is_not_show
     assert (first.count(outcome=Outcome.APPLIED), first.skipped) == (len(NAMES) - 1, 1)
     assert became.outcome is (Outcome.APPLIED if is_made else Outcome.SKIPPED)
     assert mapped(sqlite_url, sandbox.slack.team.id) == accounts(sandbox)
+
+
+@pytest.mark.parametrize("answer", ["none", "without an id"])
+async def test_an_account_that_somebody_else_has_got_with_the_username_meanwhile_is_not_taken_for_the_new_one(
+    sandbox, sqlite_url, answer
+):
+    theirs = {"username": "ada", "email": "ada@elsewhere.example.com", "firstname": "Ada", "lastname": "Byron"}
+    made = []
+
+    def by_hand(call: Call):
+        if call.path.endswith("/user/batch") and not made:
+            made.append(sandbox.docebo.accounts.add(**theirs))
+
+    def unsaid(call: Call, said):
+        if call.path.endswith("/user/batch") and answer == "without an id":
+            return {"data": [{**row, "success": True, "message": "", "output": {}} for row in said["data"]]}
+        return None
+
+    with between(sandbox.docebo_url, instead=by_hand, changed=unsaid) as docebo:
+        settings = settings_for({**sandbox.facts(), "docebo_url": docebo}, sqlite_url)
+        prove(settings)
+        if answer == "none":
+            sandbox.docebo_gate.faults.add("POST /manage/v1/user/batch", "dropped")
+        for _ in range(2):
+            await run_import(
+                settings, rows={"ATTRIBUTES": 'first_name, last_name, email, username = before(email, "@")'}
+            )
+
+    account = sandbox.docebo.accounts[made[0].user_id]
+    assert {name: getattr(account, name) for name in theirs} == theirs
+    assert account.user_id not in mapped(sqlite_url, sandbox.slack.team.id).values()
+    assert len(mapped(sqlite_url, sandbox.slack.team.id)) == len(NAMES) - 1

@@ -17,6 +17,7 @@ from slack_docebo.redaction import keep_token
 
 OPERATION = "token"
 ASSERTION_LIFETIME = 30 * 60  # seconds
+SENDABLE = re.compile(r"[!-~]+")  # in a header
 DEFAULT_LIFETIME = 3600.0  # of a token whose answer does not tell
 
 ADVICE = {
@@ -153,7 +154,7 @@ class Token:
         except OutOfBounds as error:
             raise ContractViolation(OPERATION, error.detail) from None
         value = body.get("access_token")
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not SENDABLE.fullmatch(value):  # a failure to send it would quote it
             raise ContractViolation(OPERATION, "the answer holds no access_token")
         keep_token(value)
         lifetime = _seconds(body.get("expires_in"))

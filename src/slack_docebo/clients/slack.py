@@ -309,6 +309,8 @@ class SlackClient:
             return None
         if not has_id(body.get("user")):
             raise ContractViolation(method, "the answer holds no user with an id")
+        if not isinstance(body["user"].get("profile"), dict):  # else its person would seem to have no address
+            raise ContractViolation(method, "the answer shows no profile")
         return source_user(body["user"])
 
     async def _call(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from collections.abc import Mapping as MappingType
 
+from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.attributes import current_value, same
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Operation, Value
@@ -40,12 +41,13 @@ def mapping_of(operation: Operation, mappings: MappingType[str, Mapping]) -> Map
 def is_carried_out(operation: Operation, account: Account) -> bool:
     """Tell whether *account* shows what *operation* was to do.
 
-    Of a creation the username is enough: it was free before, and what Docebo may have made of the names is for the
-    next run to see.
+    Of a creation username and address are enough: what Docebo may have made of the names is for the next run to see. The
+    username alone may be that of somebody else, whose account was made meanwhile or is not listed yet.
     """
-    return operation.kind is Kind.CREATE or all(
-        holds(account, name, value) for name, value in operation.changes.items()
-    )
+    if operation.kind is Kind.CREATE:
+        sent = {mailbox(str(operation.changes.get(name, ""))) for name in (USERNAME, "email")}
+        return not account.email or mailbox(account.email) in sent
+    return all(holds(account, name, value) for name, value in operation.changes.items())
 
 
 def holds(account: Account, name: str, value: Value) -> bool:

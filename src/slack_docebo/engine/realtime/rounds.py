@@ -16,6 +16,7 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.scope import STATUS_NOT_KNOWN
 from slack_docebo.domain.stamps import believed
 from slack_docebo.engine.reading.bearers import find_bearers
 from slack_docebo.engine.reading.connection import Workspace
@@ -203,6 +204,10 @@ class _Round:
         if not isinstance(seen, Present):
             raise Rejected("users.info", f"Slack does not show {case.slack_id} any more")
         user = seen.value
+        if self._planner.policy.scope.reason_against_kind(user) == STATUS_NOT_KNOWN:
+            raise IncompleteRead(f"{STATUS_NOT_KNOWN}: {case.slack_id}")
+        if case.user and case.user.email and not (user.email or user.hidden):
+            raise IncompleteRead(f"Slack, asked for {case.slack_id}, does not show the address that the event shows")
         if self._is_overtaken(user, case):
             raise IncompleteRead(f"Slack, asked for {case.slack_id}, still shows what was before the event")
         case.user, case.updated, case.read = user, max(case.updated, believed(user.updated, self._runtime.now())), True
