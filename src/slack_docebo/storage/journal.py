@@ -100,16 +100,19 @@ class JournalRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def sizes(self, plan_id: str) -> dict[Change, int]:
-        """Count the people whom the plan has changed or is still to change, as limits count them."""
-        return self._people(_in_plan(plan_id))
+    def sizes(self, plan_id: str, ends_by: date) -> dict[Change, int]:
+        """Count the people whom the plan has changed or is still to change, as limits count them.
+
+        Whose account is made to end by *ends_by* counts as deactivated.
+        """
+        return self._people(ends_by, _in_plan(plan_id))
 
     def people_changed(
-        self, plan_id: str, sizes: MappingType[Change, int], since: datetime, until: datetime
+        self, plan_id: str, sizes: MappingType[Change, int], since: datetime, until: datetime, ends_by: date
     ) -> dict[Change, int]:
         """Count the people who were changed *since* then, *until* then, and whom the plan does not change so.
 
-        Whatever run did it; *sizes* are those of the plan.
+        Whatever run did it; *sizes* are those of the plan by the same *ends_by*.
         Who may have been changed counts as well: a run is at work on it, or died. Left out is what somebody let through:
         what was applied by its id over a limit, and a reset.
         """
@@ -125,7 +128,7 @@ class JournalRepository:
                 func.coalesce(plans.c.facts[LET_THROUGH].as_boolean(), false()) == false(),
             )
             parts.append((changed, operations.c.plan_id.in_(counted)))
-        together = self._people(_in_plan(plan_id), *parts)
+        together = self._people(ends_by, _in_plan(plan_id), *parts)
         return {change: others for change, people in together.items() if (others := people - sizes.get(change, 0)) > 0}
 
     def others_at_work(self, plan_id: str, since: datetime) -> bool:
@@ -134,10 +137,10 @@ class JournalRepository:
         sent = select(1).where(intent.c.noted_at >= since, intent.c.plan_id != plan_id)
         return any(self._connection.execute(query.limit(1)).first() for query in (done, sent))
 
-    def _people(self, *parts: Sequence[ColumnElement[bool]]) -> dict[Change, int]:
+    def _people(self, ends_by: date, *parts: Sequence[ColumnElement[bool]]) -> dict[Change, int]:
         """Count the people of the operations that fulfil all conditions of one of *parts*: each once for each change."""
         expires = operations.c.changes[EXPIRATION].as_string()
-        expired = and_(UPDATES, expires != "", expires <= datetime.now(UTC).date().isoformat())
+        expired = and_(UPDATES, expires != "", expires <= ends_by.isoformat())
         facts = (operations.c.kind, MOVES.label("moves"), RENAMES.label("renames"), expired.label("expired"))
         found = union_all(*(select(PERSON.label("person"), *facts).where(*part) for part in parts)).subquery()
         counts_as: dict[Change, ColumnElement[bool]] = {one: found.c.kind == one.value for one in Change}
