@@ -30,7 +30,8 @@ async def decide(
         action: show: all decisions, in a table of this run. never this person: no run touches account or mapping.
             leave it so: that they wait for a decision, or failed in the last import, is acknowledged, and no news until
             there is another reason; what fails is tried as before. link to an account: this Slack user is that Docebo
-            user. take back: what was decided is no more; a mapping stays. take back only leave it so: what was
+            user. no account was made: somebody has looked for one that a run may have made, so the next run makes one.
+            take back: what was decided is no more; a mapping stays. take back only leave it so: what was
             acknowledged is news again; never and link stay.
         slack_ids: Ids of the people, like U012AB3CD; a list may be pasted into one field. Prefect keeps them with the run.
         all_who_wait: Instead of ids, for leave it so.

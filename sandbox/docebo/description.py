@@ -28,6 +28,7 @@ _QUERIES: dict[str, tuple[str, ...]] = {
     "GET /manage/v1/user_fields": (*_PAGED, "as_array", "lang"),
     "GET /manage/v1/managers": (*_PAGED, "as_array"),
     "GET /manage/v1/managers/candidates": (*_PAGED, "search_text"),
+    "GET /manage/v1/managers/{id}/subordinates": _PAGED,
     "GET /manage/v1/orgchart": (*_PAGED, "node_id", "flattened", "search_text"),
 }  # fmt: skip
 _BODIES: dict[str, tuple[str, ...]] = {

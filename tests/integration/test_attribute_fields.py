@@ -100,6 +100,25 @@ async def test_values_are_looked_up_and_those_without_a_row_are_listed(shared_sa
     assert [again.count(outcome=outcome) for outcome in ("applied", "planned", "failed")] == [0, 0, 0]
 
 
+async def test_a_table_of_which_no_row_fits_anybody_is_told_though_everybody_gets_a_value_by_it(
+    shared_sandbox, sqlite_url
+):
+    shared_sandbox.reset()
+    settings = settings_for(shared_sandbox.facts(), sqlite_url)
+    rows = {"ATTRIBUTES": "first_name, email, last_name = table(zones, time_zone), language = table(names, handle)"}
+    handle = next(one["name"] for one in shared_sandbox.slack if one["profile"].get("email") and not one["deleted"])
+    tables = {
+        "zones": LookupTable.of("zones", [("Rome", "Italian"), ("*", "Other")]),
+        "names": LookupTable.of("names", [(handle, "it"), ("*", "en")]),
+    }
+
+    done = await run_import(settings, rows={**rows, "SCOPE_GUESTS": "all"}, tables=tables)
+
+    [told] = [one for one in done.plan.facts["remarks"] if one.startswith("table ")]
+    assert told.startswith("table zones: none of its rows fits what anybody in scope has in Slack")
+    assert told.split(":")[0] in done.markdown()
+
+
 COLUMNS = (
     'email, date_format = "en-gb", country = time_zone.startsWith("Europe/") ? "Italy" : "India",'
     ' expiration_date = "2099-12-31"'

@@ -471,7 +471,9 @@ def changed(store: Store) -> dict[str, int]:
     with store.transaction() as tables:
         tables.plans.create(Plan("9plan", PlanKind.BULK_IMPORT, NOW, DOCEBO, "T1"))
         tables.operations.add("9plan", 0, [operation("U9", Kind.UPDATE)])
-        before = tables.journal.people_changed("9plan", tables.journal.sizes("9plan"), NOW, NOW + AHEAD)
+        before = tables.journal.people_changed(
+            "9plan", tables.journal.sizes("9plan", NOW.date()), NOW, NOW + AHEAD, NOW.date()
+        )
         return {str(change): people for change, people in before.items()}
 
 
@@ -528,7 +530,9 @@ def test_who_was_changed_before_counts_unless_the_plan_changes_that_person_in_th
         tables.operations.add("9plan", 0, planned)
         tables.operations.record("9plan", [RowOutcome(2, Outcome.SKIPPED)], now=NOW, flow_run="r")
 
-        before = tables.journal.people_changed("9plan", tables.journal.sizes("9plan"), NOW, NOW + AHEAD)
+        before = tables.journal.people_changed(
+            "9plan", tables.journal.sizes("9plan", NOW.date()), NOW, NOW + AHEAD, NOW.date()
+        )
 
     assert before == {Change.RENAME: 1, Change.DEACTIVATE: 1}
 

@@ -167,6 +167,66 @@ async def test_nobody_comes_into_a_circle_with_a_manager_who_stays_because_slack
     assert company.manager_of("Grace") == 0
 
 
+async def test_nobody_gets_a_manager_who_reports_to_that_person_as_somebody_has_set_by_hand_in_docebo(company):
+    grace, ada, bob = company.hire("Grace"), company.hire("Ada"), company.hire("Bob")
+    await company.import_everybody()
+    company.account("Ada").managers[1] = company.account("Grace").user_id
+    company.report_to(grace, ada)
+    company.report_to(bob, ada)
+
+    done, problems = await company.import_everybody()
+    company.account("Ada").managers.clear()
+    then, _ = await company.import_everybody()
+
+    assert company.manager_of("Bob") == company.account("Ada").user_id
+    assert [text.split(":")[0] for text in problems] == [
+        "in Docebo the manager, or somebody further up, reports to the person"
+    ]
+    assert [one.count(outcome=Outcome.APPLIED) for one in (done, then)] == [1, 1]
+    assert company.manager_of("Grace") == company.account("Ada").user_id
+
+
+async def test_nobody_comes_into_a_circle_by_way_of_a_manager_set_by_hand_and_one_set_by_us(company):
+    grace = company.hire("Grace")
+    ada = company.hire("Ada")
+    company.hire("Bob", ada)
+    await company.import_everybody()
+    company.account("Ada").managers[1] = company.account("Grace").user_id
+    company.report_to(grace, company.sandbox.slack.by_email("bob@example.com")["id"])
+
+    done, problems = await company.import_everybody()
+
+    assert done is None
+    assert sum(problems.values()) == 1
+    assert company.manager_of("Grace") == 0
+
+
+async def test_who_swaps_places_with_the_manager_is_in_no_circle(company):
+    grace = company.hire("Grace")
+    ada = company.hire("Ada", grace)
+    boss = company.hire("Boss")
+    await company.import_everybody()
+    company.report_to(ada, boss)
+    company.report_to(grace, ada)
+
+    done, problems = await company.import_everybody()
+
+    assert done.count(outcome=Outcome.APPLIED) == 2
+    assert not problems
+    assert company.manager_of("Grace") == company.account("Ada").user_id
+
+
+async def test_a_docebo_that_does_not_tell_who_reports_to_whom_gets_its_managers(company):
+    grace = company.hire("Grace")
+    company.hire("Ada", grace)
+    subordinates = "GET /manage/v1/managers/{id}/subordinates"
+    company.sandbox.docebo_gate.faults.add(subordinates, "html_200", times=-1)
+
+    await company.import_everybody()
+
+    assert company.manager_of("Ada") == company.account("Grace").user_id
+
+
 async def test_a_type_of_managers_is_named_where_there_are_several(company):
     boss = company.hire("Grace")
     company.hire("Ada", boss)

@@ -95,7 +95,7 @@ async def test_an_event_that_changes_nothing_but_the_manager_is_one_row(team):
     assert served.operations == {Kind.UPDATE: 1}
     assert [row["why"] for row in served.rows] == ["another manager"]
     assert team.here.sandbox.docebo_gate.counters.calls[BATCH] == 1
-    assert (team.here.docebo_calls, team.here.slack_calls) == (3, 1)  # two accounts, the row; and the manager in Slack
+    assert (team.here.docebo_calls, team.here.slack_calls) == (4, 1)  # two accounts, who reports to her, the row; Slack
 
 
 async def test_a_manager_who_is_no_other_costs_no_call(team):

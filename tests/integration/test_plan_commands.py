@@ -341,6 +341,17 @@ async def test_fields_of_both_sides_are_listed_with_options_and_rules_even_where
     assert shown["scim:department"]["side"] == "Slack"
 
 
+@pytest.mark.parametrize("more", [[], ["--json"]])
+@pytest.mark.parametrize("command", [["explain"], ["attributes", "try"]])
+async def test_a_script_is_told_whether_anybody_was_found(sandbox, settings, env, command, more):
+    await run_import(settings)
+    somebody = next(user["id"] for user in sandbox.slack if not user["deleted"] and user["id"] != "USLACKBOT")
+
+    assert run(env, *command, somebody, *more).returncode == 0
+    assert run(env, *command, "U0NOBODY00", *more).returncode == 1
+    assert run(env, *command, "nobody@example.com", *more).returncode == 1
+
+
 def test_wrong_usage_and_missing_settings_exit_2(env):
     assert run(env, "attributes", "try", "U1", "--rules", "last_name = lower(x)").returncode == 2
     assert run(env, "explain", "nonsense").returncode == 2

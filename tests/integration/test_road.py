@@ -277,6 +277,30 @@ async def test_whose_account_is_not_shown_for_hours_after_a_run_has_died_is_not_
     assert made.outcome is Outcome.APPLIED
 
 
+async def test_whose_address_is_another_one_after_a_run_has_died_gets_no_account_beside_one_that_is_not_shown_yet(
+    small_sandbox, sqlite_url, monkeypatch
+):
+    ada = small_sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    hidden: list[str] = []
+
+    def shown(call: Call, answer: Any) -> Any:
+        if not call.path.startswith("/manage/v1/user?"):
+            return None
+        items = [one for one in answer["data"]["items"] if one["username"] not in hidden]
+        return {**answer, "data": {**answer["data"], "items": items, "total_count": len(items)}}
+
+    with between(small_sandbox.docebo_url, changed=shown) as docebo:
+        settings = settings_for({**small_sandbox.facts(), "docebo_url": docebo}, sqlite_url)
+        await import_that_dies(settings, ON, monkeypatch, ago=timedelta(hours=3))
+        made = [account.username for account in small_sandbox.docebo.accounts if account.provisioned_by]
+        hidden += made
+        small_sandbox.slack.change(ada, {"profile": {"email": "countess@example.com"}})
+        later = await run_import(settings)
+
+    assert [account.username for account in small_sandbox.docebo.accounts if account.provisioned_by] == made
+    assert later.undecided == 1
+
+
 async def import_that_dies_before_its_call(settings: Settings, rows: dict[str, str], monkeypatch) -> str:
     """Begin an import that has noted what it is about to send, and dies before it does; return its plan's id."""
     async with open_runtime(settings, read_rows(table(rows)), run_id="dies") as runtime:

@@ -1,6 +1,7 @@
 """Usernames by a rule, and expiration dates, as an import and real time write them, and as limits count them."""
 
 from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -94,16 +95,41 @@ async def test_an_account_that_a_list_shows_as_before_we_have_changed_all_of_it_
     assert (again.count(outcome="applied"), then.count(outcome="applied")) == (0, 1)
 
 
-async def test_what_expires_at_once_counts_as_a_deactivation(shared_sandbox, settings):
+async def test_what_expires_at_once_or_within_the_hours_that_limits_count_counts_as_a_deactivation(
+    shared_sandbox, settings
+):
     await run_import(settings, rows={"ATTRIBUTES": PLAIN})
-    over = {"ATTRIBUTES": f'{PLAIN}, expiration_date = "2020-01-01"', "LIMIT_DEACTIVATIONS": "3"}
-    later = {"ATTRIBUTES": f'{PLAIN}, expiration_date = "2099-01-01"', "LIMIT_DEACTIVATIONS": "3"}
+    today = datetime.now(UTC).date()
 
-    refused = await run_import(settings, rows=over, dry_run=True)
-    planned = await run_import(settings, rows=later, dry_run=True)
+    async def over_limit(day: date, hours: int = 24) -> list[str]:
+        limits = {"LIMIT_DEACTIVATIONS": "3", "LIMIT_WINDOW_HOURS": str(hours)}
+        rows = {"ATTRIBUTES": f'{PLAIN}, expiration_date = "{day}"', **limits}
+        planned = await run_import(settings, rows=rows, dry_run=True)
+        return [sentence.split(", ")[1] for sentence in planned.plan.over_limit]
 
-    assert [sentence.split(", ")[1] for sentence in refused.plan.over_limit] == ["the limit is 3"]
-    assert planned.plan.over_limit == []
+    for day in (date(2020, 1, 1), today, today + timedelta(days=1)):
+        assert await over_limit(day) == ["the limit is 3"]
+    assert await over_limit(today + timedelta(days=5)) == []
+    assert await over_limit(today + timedelta(days=5), hours=24 * 7) == ["the limit is 3"]
+    assert await over_limit(date(2099, 1, 1)) == []
+
+
+async def test_in_real_time_what_expires_within_the_hours_that_limits_count_is_held(
+    shared_sandbox, sqlite_url, tmp_path
+):
+    shared_sandbox.reset()
+    soon = datetime.now(UTC).date() + timedelta(days=1)
+    rows = {"ATTRIBUTES": f'{PLAIN}, expiration_date = title == "" ? "2099-01-01" : "{soon}"'}
+    async with world(shared_sandbox, sqlite_url, tmp_path, **rows, LIMIT_DEACTIVATIONS="0") as here:
+        await here.settle()
+        one = here.members()[0]
+        shared_sandbox.slack.change(one, {"profile": {"title": "Temp"}})
+        here.put(here.event(one))
+
+        served = await here.serve()
+
+        assert served.held == 1
+        assert not str(here.account(one).expiration).startswith(str(soon))
 
 
 async def test_in_real_time_a_username_that_somebody_has_is_not_asked_for(shared_sandbox, sqlite_url, tmp_path):

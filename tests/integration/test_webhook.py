@@ -157,8 +157,10 @@ def test_what_is_not_for_us_is_acknowledged_and_counted(besieged, payload, reaso
     ids=["no id", "a number for an id", "nobody"],
 )
 def test_an_event_about_somebody_that_cannot_be_kept_asks_for_a_reconciliation(webhook, unreadable):
+    before = counted(webhook, "webhook_events_missing_total", reason="unreadable")
     assert webhook.post(envelope(**unreadable)).status_code == 200
 
+    assert counted(webhook, "webhook_events_missing_total", reason="unreadable") == before + 1
     with webhook.store.reading() as tables:
         assert tables.wake_ups.reconciliation_wanted(datetime.now(UTC), pause=timedelta())
 
@@ -167,6 +169,7 @@ def test_an_event_about_nobody_that_cannot_be_read_asks_for_nothing(webhook):
     webhook.post(envelope(event=[]))
     webhook.post(envelope(kind="message", event_id=None))
 
+    assert counted(webhook, "webhook_events_missing_total", reason="unreadable") == 0
     with webhook.store.reading() as tables:
         assert not tables.wake_ups.reconciliation_wanted(datetime.now(UTC), pause=timedelta())
 

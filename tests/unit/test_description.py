@@ -28,6 +28,8 @@ def described() -> dict[str, Any]:
     paths["/managers"] = {
         "get": {"parameters": [{"name": name, "in": "query"} for name in ("page", "page_size", "as_array")]}
     }
+    paged = [{"name": name, "in": "query"} for name in ("page", "page_size")]
+    paths["/managers/{manager_id}/subordinates"] = {"get": {"parameters": paged}}
     options = found["definitions"]["BatchOptions"]["properties"]
     options["branch_option"]["enum"].append("do_nothing")
     options["powerUser_option"] = {"enum": ["no_association", "assigned_branch"]}

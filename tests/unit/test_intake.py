@@ -78,11 +78,11 @@ def test_a_person_named_by_id_only_is_stored_without_a_profile():
         pytest.param({"type": "block_actions"}, Drop("foreign_app"), id="no event at all"),
         pytest.param(envelope(api_app_id="A2"), Drop("foreign_app", "user_profile_changed"), id="another app"),
         pytest.param(envelope(team_id="T2"), Drop("foreign_team", "user_profile_changed"), id="another workspace"),
-        pytest.param(envelope(event_id=None), UNREADABLE, id="no event id"),
-        pytest.param(envelope(event_id="E" * 256), UNREADABLE, id="endless event id"),
-        pytest.param(envelope(user=None), UNREADABLE, id="nobody"),
-        pytest.param(envelope(user={}), UNREADABLE, id="a user without id"),
-        pytest.param(envelope(user="Ada"), UNREADABLE, id="a name for an id"),
+        pytest.param(envelope(event_id=None), Reconcile(UNREADABLE), id="no event id"),
+        pytest.param(envelope(event_id="E" * 256), Reconcile(UNREADABLE), id="endless event id"),
+        pytest.param(envelope(user=None), Reconcile(UNREADABLE), id="nobody"),
+        pytest.param(envelope(user={}), Reconcile(UNREADABLE), id="a user without id"),
+        pytest.param(envelope(user="Ada"), Reconcile(UNREADABLE), id="a name for an id"),
         pytest.param(envelope(event=[]), Drop("malformed"), id="an event that is no object"),
         pytest.param([], Drop("malformed"), id="no object"),
         pytest.param(None, Drop("malformed"), id="no JSON"),
@@ -208,7 +208,7 @@ def test_of_more_people_than_an_event_names_a_reconciliation_finds_out():
 
 
 def test_a_changed_user_group_that_cannot_be_kept_asks_for_a_reconciliation():
-    assert members_changed(event_id=None, added_users=["U1"]) == UNREADABLE
+    assert members_changed(event_id=None, added_users=["U1"]) == Reconcile(UNREADABLE)
 
 
 def test_a_changed_user_group_without_anybody_is_nothing():

@@ -13,7 +13,7 @@ from slack_docebo.redaction import redact_logs
 
 app = App(
     name="slack-docebo",
-    help="Keeps Docebo Learn accounts in line with Slack profiles.\n\nExit codes: 0 done, 1 failed, 2 wrong usage,"
+    help="Keeps Docebo Learn accounts in line with Slack profiles.\n\nExit codes: 0 done, 1 failed or nobody found, 2 wrong usage,"
     " settings, rights or database, 3 refused by a limit, stopped or not confirmed, 4 another run is at work, 5 done in part.",
     version=version("slack-docebo"),
 )
@@ -42,12 +42,13 @@ app.command("slack_docebo.cli.events:app", name="events", help="List, show and r
 app.command(
     "slack_docebo.cli.explain:explain",
     help="Explain one person: both sides compared, what an import would do and why, and what was done before."
-    "\n\nNothing is written. The attributes' values are shown here, on the terminal, and nowhere else.",
+    "\n\nNothing is written. The attributes' values are shown here, on the terminal, and nowhere else. Exit code 1"
+    " where neither Slack nor Docebo nor the journal know anybody by what was given.",
 )
 app.command(
     "slack_docebo.cli.deciding:app",
     name="decide",
-    help="Decide about single people: never this one; leave it so; this account. List that, or take it back.",
+    help="Decide about single people: never this one; leave it so; this account; none was made. List that, or take it back.",
 )
 app.command(
     "slack_docebo.cli.fields:fields",

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from slack_docebo.cli.exit_codes import DONE, FAILED
 from slack_docebo.cli.output import Json, say, show_json, show_rows
 from slack_docebo.cli.session import open_session
 from slack_docebo.engine.looking.explaining import Compared, explain
@@ -20,20 +21,22 @@ Rules = Annotated[str, Parameter(help="Try these rules, written as in ATTRIBUTES
 
 
 @app.command(name="try")
-def try_(person: Person = "", /, *, rules: Rules = "", json: Json = False) -> None:
+def try_(person: Person = "", /, *, rules: Rules = "", json: Json = False) -> int:
     """Show what the rules of ATTRIBUTES, or others, make of one person or of a sample: what each reads and gives.
 
-    Nothing is written and nothing is saved. The values are shown here, on the terminal, and nowhere else.
+    Where there is nobody, the exit code is 1. Nothing is written and nothing is saved. The values are shown here, on the terminal, and nowhere else.
     """
     tried = asyncio.run(_try(person, rules))
+    code = DONE if tried else FAILED
     if json:
         show_json([asdict(one) for one in tried])
-        return
+        return code
     for one in tried:
         say(f"{one.slack_id}:")
         show_rows([_row(compared) for compared in one.attributes], json=False, empty="There are no rules.")
     if not tried:
         say("Nobody is in scope." if not person else "Slack shows nobody with that id or address.")
+    return code
 
 
 async def _try(person: str, rules: str) -> list[Tried]:

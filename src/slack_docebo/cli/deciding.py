@@ -48,6 +48,12 @@ def link(slack_id: str, docebo_id: int, *, why: Why, by: By, json: Json = False)
 
 
 @app.command
+def not_made(*slack_ids: str, why: Why, by: By, json: Json = False) -> None:
+    """Say that no account was made for these people, of whom that is not known: the next run makes one."""
+    _do(DecisionRequest(DecisionAction.NOT_MADE, slack_ids, why=why, by=by), json=json)
+
+
+@app.command
 def take_back(*slack_ids: str, only_leave_so: OnlyLeaveSo = False, json: Json = False) -> None:
     """Take back what was decided about these people; a mapping stays."""
     action = DecisionAction.NO_LONGER_SO if only_leave_so else DecisionAction.TAKE_BACK

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from slack_docebo.cli.exit_codes import DONE, FAILED
 from slack_docebo.cli.output import Json, say, show_json, show_rows
 from slack_docebo.cli.session import open_session
 from slack_docebo.domain.moments import in_utc
@@ -15,12 +16,13 @@ from slack_docebo.engine.looking.explaining import explain as explain_person
 Who = Annotated[str, Parameter(help="E-mail address, Slack id (U...) or docebo:ID.")]
 
 
-def explain(who: Who, /, *, json: Json = False) -> None:
-    """Print what is known of one person, with the values of attributes."""
+def explain(who: Who, /, *, json: Json = False) -> int:
+    """Print what is known of one person, with the values of attributes, and return the exit code: FAILED for nobody."""
     found = asyncio.run(_explain(who))
+    code = DONE if found.is_about_somebody else FAILED
     if json:
         show_json(_as_json(found))
-        return
+        return code
     for question, answer in found.lines:
         say(f"{question + ':':<15} {answer}")
     attributes = [
@@ -36,6 +38,7 @@ def explain(who: Who, /, *, json: Json = False) -> None:
     ]
     show_rows(attributes, json=False, empty="Nothing to compare.")
     show_rows(_history(found), json=False, empty="No run has dealt with this person before.")
+    return code
 
 
 async def _explain(who: str) -> Explanation:

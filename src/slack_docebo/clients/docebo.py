@@ -28,6 +28,7 @@ from slack_docebo.clients.docebo_wire import (
     changed_of,
     manager_type_of,
     session_of,
+    subordinate_of,
     translated_options,
     user_field_of,
 )
@@ -388,6 +389,17 @@ class DoceboClient:
         return await self._requests.entries(
             "manager types", "/manage/v1/managers", {"as_array": 1}, manager_type_of, lambda one: one.id
         )
+
+    async def subordinates(self, docebo_id: int) -> set[int]:
+        """Return the accounts whose manager, as any type, this one is; none where Docebo does not tell.
+
+        Source: a client of others; what a row holds besides the id of the account is not known.
+        """
+        path = f"/manage/v1/managers/{docebo_id}/subordinates"
+        try:
+            return set(await self._requests.entries("subordinates", path, {}, subordinate_of, int))
+        except (Rejected, AccessDenied, ContractViolation):
+            return set()
 
     async def importer_columns(self) -> set[str]:
         """Return the columns that the platform's importer knows; none where it does not tell.

@@ -96,6 +96,14 @@ def manager_type_of(item: object) -> ManagerType:
     return ManagerType(type_id, read_text(item.get("title")))
 
 
+def subordinate_of(item: object) -> int:
+    """Read the id of one of those who report to an account."""
+    docebo_id = read_id(item.get("user_id", item.get("id"))) if isinstance(item, dict) else None
+    if docebo_id is None:
+        raise ContractViolation("subordinates", "not every account is an object with a numeric id")
+    return docebo_id
+
+
 def branch_of(item: object) -> Branch:
     """Read one node of the organisation chart."""
     if not isinstance(item, dict) or (branch_id := read_id(item.get("id"))) is None:

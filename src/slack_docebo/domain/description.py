@@ -66,6 +66,12 @@ USES = (
     ),
     Use("PUT", "/manage/v1/user/move_to_branch", frozenset({"branch_ids", "user_ids"}), "nobody can be moved to a branch"),
     Use("GET", "/manage/v1/managers", PAGED | {"as_array"}, "managers cannot be written"),
+    Use(
+        "GET",
+        "/manage/v1/managers/{}/subordinates",
+        PAGED,
+        "a circle of managers, of whom some were set by hand, is not noticed",
+    ),
     Use("PUT", "/manage/v1/user/change_status", frozenset({"user_ids", "status"}), "leavers cannot be deactivated"),
     Use("GET", "/manage/v1/user_fields", PAGED | {"as_array"}, "additional fields cannot be checked or mirrored"),
     Use("GET", "/manage/v1/user_fields/{}", frozenset(), "fields with options cannot be filled"),

@@ -70,8 +70,8 @@ def parse_limit(text: str) -> Limit:
     return Limit(next(iter(counts), None), next(iter(percents), None))
 
 
-def changes_of(operation: Operation, today: date, passed_on: Collection[str]) -> set[Change]:
-    """Return the changes that *operation* counts as; an account that has expired by *today* counts as deactivated.
+def changes_of(operation: Operation, ends_by: date, passed_on: Collection[str]) -> set[Change]:
+    """Return the changes that *operation* counts as; an account that is made to end by *ends_by* counts as deactivated.
 
     *passed_on* are the Slack ids of those who get the mapping of somebody else.
     """
@@ -81,7 +81,7 @@ def changes_of(operation: Operation, today: date, passed_on: Collection[str]) ->
     if operation.kind is Kind.UPDATE:
         expires = str(operation.changes.get(EXPIRATION, ""))
         found |= {Change.RENAME} if USERNAME in operation.changes else set()
-        found |= {Change.DEACTIVATE} if expires and expires <= today.isoformat() else set()
+        found |= {Change.DEACTIVATE} if expires and expires <= ends_by.isoformat() else set()
     return found
 
 

@@ -37,6 +37,10 @@ class LookupTable:
         default = found.pop(EVERYTHING_ELSE, None)
         return cls(name, found, default, _key(heading))
 
+    def has_row(self, value: str) -> bool:
+        """Tell whether there is a row for this very *value*."""
+        return _key(value) in self.rows
+
     def find(self, value: str) -> str | NoValue:
         """Return what stands for *value*: its row, else the default row; an empty value without a row stays empty.
 

@@ -13,6 +13,9 @@ NOT_KNOWN = "Slack lists nobody in scope as this manager"
 NOT_ALONE = "several people have what names this manager"
 NO_ACCOUNT = "the manager has no account"
 NOT_THEIRS = "the manager's account may be somebody else's by now"
+REPORTS_TO_THEM = (
+    "in Docebo the manager, or somebody further up, reports to the person: take that out there, or correct Slack"
+)
 IN_A_CIRCLE = "the managers report to each other in a circle"
 
 

@@ -33,6 +33,10 @@ OPEN_AGAIN = ", and Docebo shows the account as active"  # likewise
 NOT_SHOWN_YET = (
     "nobody knows whether Docebo has made the account, for it does not show it yet: the next run looks again"
 )
+SAID_TO_BE_MADE = (
+    "Docebo has said that it made the account, not which one, and shows it nowhere: no other is made for this person before"
+    " it is found, or somebody decides"
+)
 SENT_BEFORE = "; it was sent before, and nobody can tell whether it was done"  # after why it is not sent again
 
 NOT_SENT = "not sent: "  # before why Docebo was not asked to

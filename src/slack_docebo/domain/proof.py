@@ -9,6 +9,7 @@ from slack_docebo.domain.people import Account, View
 from slack_docebo.domain.targets import BRANCH, COLUMNS, USERNAME, is_never_shown
 
 WITH_DEFAULT = ("language", "time_zone", "date_format")  # attributes that a new account has without its row
+CREATIONS = frozenset({str(Kind.CREATE), f"{Kind.CREATE} in a branch"})
 CREDENTIALS = ("username", "email")
 
 
@@ -40,6 +41,11 @@ def proven_with(proven: frozenset[str], more: frozenset[str]) -> frozenset[str]:
         if name in known or len(values) > 1:
             known = (known - values) | {name}
     return known
+
+
+def proves_creation(proven: frozenset[str]) -> bool:
+    """Tell whether a new account was seen as it was sent."""
+    return any(one in proven for one in CREATIONS)
 
 
 def still_to_prove(proves: frozenset[str], proven: frozenset[str]) -> frozenset[str]:

@@ -19,6 +19,7 @@ from slack_docebo.domain.operations import (
 )
 from slack_docebo.domain.returns import RETURNED
 from slack_docebo.domain.scope import KIND_NOT_KNOWN
+from slack_docebo.domain.unfound import NOT_FOUND_YET
 
 NOT_MAPPED = "not in Slack's list, and not mapped"
 NOT_COMPARED = "not in Slack's list; a run that compares with Docebo decides"
@@ -26,7 +27,7 @@ WAITING = "of them waiting for somebody's decision"
 UNDECIDED = re.compile(
     rf"{RETURNED}|is disputed:|is not proven:|^account (\d+ )?belongs to|several accounts match:|the username is taken by account|"
     f"an account with this (?:address is created|username is) for|^{NO_USERNAME}|^{NOT_PLANNED}|^{UNLISTED}|"
-    f"^{KIND_NOT_KNOWN}|{OPEN_AGAIN}$"
+    f"^{KIND_NOT_KNOWN}|^{NOT_FOUND_YET}|{OPEN_AGAIN}$"
 )  # reasons that last until somebody changes something on either side
 
 

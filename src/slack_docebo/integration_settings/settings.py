@@ -22,6 +22,7 @@ from slack_docebo.domain.scope import Guests, Scope, ids_named
 from slack_docebo.domain.sources import SCIM_SOURCES, SOURCES
 from slack_docebo.domain.targets import TARGETS
 from slack_docebo.domain.unmatched import UnmatchedEntries
+from slack_docebo.domain.unused_tables import UnusedTables
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings.rows import VARIABLE
 from slack_docebo.setting_values import (
@@ -68,6 +69,7 @@ class IntegrationSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=str.upper, hide_input_in_errors=True)
     _remarks: tuple[str, ...] = PrivateAttr(())
     _members: tuple[frozenset[str] | None, frozenset[str]] | None = PrivateAttr(None)  # of user groups, once read
+    _tables: Mapping[str, LookupTable] = PrivateAttr(default_factory=dict)  # that rules look something up in, once read
     _refused: frozenset[str] = PrivateAttr(frozenset())
     _other_ids: dict[str, str] = PrivateAttr(default_factory=dict)  # of people whom the scope names by an id
 
@@ -465,6 +467,7 @@ class IntegrationSettings(BaseModel):
     def looking_up(self, tables: Mapping[str, LookupTable]) -> Self:
         """Return these settings with the *tables* in the rules that look something up."""
         rules = tuple(rule.looking_up(tables) for rule in self.attributes)
+        self._tables = tables
         return self.model_copy(update={"attributes": rules})
 
     def mirroring(self, rules: tuple[AttributeRule, ...]) -> Self:
@@ -496,6 +499,10 @@ class IntegrationSettings(BaseModel):
             domains={"SCOPE_EMAIL_DOMAINS": self.scope_email_domains},
             accounts={"PROTECTED_ACCOUNTS": protected},
         )
+
+    def unused_tables(self) -> UnusedTables:
+        """Return the lookup tables of these settings, to be held against people as they are read."""
+        return UnusedTables((rule.formula for rule in self.attributes), self._tables)
 
     @property
     def written(self) -> dict[str, str]:

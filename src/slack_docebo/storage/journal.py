@@ -102,12 +102,12 @@ def _people(*parts: Sequence[ColumnElement[bool]]) -> Select[Any]:
     Each once for each change, in the order of all changes.
     """
     expires = operations.c.changes[EXPIRATION].as_string()
-    expired = and_(UPDATES, expires != "", expires <= bindparam("today"))
-    facts = (operations.c.kind, MOVES.label("moves"), RENAMES.label("renames"), expired.label("expired"))
+    ends = and_(UPDATES, expires != "", expires <= bindparam("ends_by"))
+    facts = (operations.c.kind, MOVES.label("moves"), RENAMES.label("renames"), ends.label("ends"))
     found = union_all(*(select(PERSON.label("person"), *facts).where(*part) for part in parts)).subquery()
     counts_as: dict[Change, ColumnElement[bool]] = {one: found.c.kind == one.value for one in Change}
     counts_as[Change.REMAP], counts_as[Change.RENAME] = found.c.moves, found.c.renames
-    counts_as[Change.DEACTIVATE] = or_(found.c.kind == Change.DEACTIVATE.value, found.c.expired)
+    counts_as[Change.DEACTIVATE] = or_(found.c.kind == Change.DEACTIVATE.value, found.c.ends)
     return select(*(func.count(case((does, found.c.person)).distinct()) for does in counts_as.values()))
 
 
@@ -140,22 +140,25 @@ class JournalRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def sizes(self, plan_id: str) -> dict[Change, int]:
-        """Count the people whom the plan has changed or is still to change, as limits count them."""
-        return self._people(IN_PLAN, plan_id=plan_id)
+    def sizes(self, plan_id: str, ends_by: date) -> dict[Change, int]:
+        """Count the people whom the plan has changed or is still to change, as limits count them.
+
+        Whose account is made to end by *ends_by* counts as deactivated.
+        """
+        return self._people(IN_PLAN, ends_by, plan_id=plan_id)
 
     def people_changed(
-        self, plan_id: str, sizes: MappingType[Change, int], since: datetime, until: datetime
+        self, plan_id: str, sizes: MappingType[Change, int], since: datetime, until: datetime, ends_by: date
     ) -> dict[Change, int]:
         """Count the people who were changed *since* then, *until* then, and whom the plan does not change so.
 
-        Whatever run did it; *sizes* are those of the plan.
+        Whatever run did it; *sizes* are those of the plan by the same *ends_by*.
         Who may have been changed counts as well: a run is at work on it, or died. Left out is what somebody let through:
         what was applied by its id over a limit, and a reset.
         """
         of = PlanRepository(self._connection).read(plan_id)
         given = {"plan_id": plan_id, "docebo": of.docebo, "slack_team": of.slack_team, "since": since, "until": until}
-        together = self._people(IN_PLAN_OR_SINCE, **given)
+        together = self._people(IN_PLAN_OR_SINCE, ends_by, **given)
         return {change: others for change, people in together.items() if (others := people - sizes.get(change, 0)) > 0}
 
     def others_at_work(self, plan_id: str, since: datetime) -> bool:
@@ -164,9 +167,8 @@ class JournalRepository:
         sent = select(1).where(intent.c.noted_at >= since, intent.c.plan_id != plan_id)
         return any(self._connection.execute(query.limit(1)).first() for query in (done, sent))
 
-    def _people(self, counting: Select[Any], **given: object) -> dict[Change, int]:
-        today = datetime.now(UTC).date().isoformat()
-        row = self._connection.execute(counting, {**given, "today": today}).one()
+    def _people(self, counting: Select[Any], ends_by: date, **given: object) -> dict[Change, int]:
+        row = self._connection.execute(counting, {**given, "ends_by": ends_by.isoformat()}).one()
         return {change: people for change, people in zip(Change, row, strict=True) if people}
 
     def people_by_day(

@@ -14,6 +14,7 @@ from slack_docebo.domain.guards import Change
 from slack_docebo.errors import PlanNotApplicable, StorageError
 from slack_docebo.storage.schema import inbox_event
 from slack_docebo.storage.schema import plan as plans
+from slack_docebo.storage.unfound import PLANS as WITH_UNFOUND
 
 CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: nothing to misread when typing an id
 ID_LENGTH = 8
@@ -199,11 +200,12 @@ class PlanRepository:
         """Delete the oldest plans, at most *limit*, that were made earlier than *before*, with their operations.
 
         Return how many there were. The newest plan stays: its settings serve the command line while Prefect is down. So does
-        one with which events are held back.
+        one with which events are held back, and one of a creation whose account nobody has found.
         """
         newest = select(plans.c.id).order_by(plans.c.created_at.desc(), plans.c.id).limit(1).scalar_subquery()
         incidents = select(inbox_event.c.incident).where(inbox_event.c.incident != "")
         old = select(plans.c.id).where(plans.c.created_at < before, plans.c.id != newest, plans.c.id.not_in(incidents))
+        old = old.where(plans.c.id.not_in(WITH_UNFOUND))
         ids = list(self._connection.scalars(old.order_by(plans.c.created_at).limit(limit)))
         return self._connection.execute(delete(plans).where(plans.c.id.in_(ids))).rowcount
 

@@ -32,6 +32,7 @@ from slack_docebo.storage.refusals import RefusalRepository
 from slack_docebo.storage.setting_changes import SettingChangeRepository
 from slack_docebo.storage.shares import ShareRepository
 from slack_docebo.storage.standings import StandingRepository
+from slack_docebo.storage.unfound import UnfoundRepository
 from slack_docebo.storage.wake_ups import WakeUpRepository
 
 
@@ -152,6 +153,10 @@ class Tables:
     @property
     def standings(self) -> StandingRepository:
         return StandingRepository(self.connection)
+
+    @property
+    def unfound(self) -> UnfoundRepository:
+        return UnfoundRepository(self.connection)
 
     @property
     def wake_ups(self) -> WakeUpRepository:

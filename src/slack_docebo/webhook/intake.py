@@ -20,6 +20,9 @@ ALARMING = {
 RATE_LIMITED = "app_rate_limited"
 KINDS = (*sorted(ABOUT_PEOPLE), MEMBERS_CHANGED, *ALARMING, RATE_LIMITED, "other")  # by which is counted: a short list
 REASONS = ("malformed", "unknown_type", "foreign_app", "foreign_team")  # why something is dropped
+UNREADABLE = "unreadable"  # an event about somebody that cannot be kept
+MANY_MEMBERS = "many_members"  # of a user group that has changed
+MISSING = (RATE_LIMITED, UNREADABLE, MANY_MEMBERS)  # why events are missing, so that a reconciliation is needed
 PROFILE = tuple(field.name for field in fields(SourceUser) if field.name not in NOT_STORED)
 LONGEST_ID = 255
 LONGEST_COUNT = 12  # digits
@@ -43,7 +46,7 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class Reconcile:
-    """Slack left events out: a reconciliation is needed to find what has changed."""
+    """Events are missing, for one of the reasons in MISSING: a reconciliation is needed to find what has changed."""
 
     reason: str
 
@@ -70,8 +73,6 @@ class Several:
 
     events: tuple[Event, ...]
 
-
-UNREADABLE = Reconcile("an event about somebody cannot be read")
 
 Decision = Event | Several | Challenge | Reconcile | Alert | Drop
 
@@ -154,7 +155,7 @@ def _event(
     else:
         slack_id, updated, profile, team = _user_id(subject), 0, None, ""
     if not event_id or not slack_id:
-        return UNREADABLE
+        return Reconcile(UNREADABLE)
     return Event(
         event_id=event_id,
         slack_team=_id(team) or _id(_team(payload.get("team_id"))) or audience.team,
@@ -178,11 +179,11 @@ def _members_changed(
     count = sum(_count(event.get(f"{key}_count")) for key in ("added_users", "removed_users"))
     event_id = _id(payload.get("event_id"))
     if len(slack_ids) > MOST_MEMBERS or count > len(slack_ids):
-        return Reconcile("a user group has changed for many people")
+        return Reconcile(MANY_MEMBERS)
     if not slack_ids:
         return Drop("malformed", MEMBERS_CHANGED)
     if not event_id:
-        return UNREADABLE
+        return Reconcile(UNREADABLE)
     team = _id(_team(event.get("team_id"))) or _id(_team(payload.get("team_id"))) or audience.team
     return Several(
         tuple(

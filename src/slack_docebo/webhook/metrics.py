@@ -11,7 +11,7 @@ from prometheus_client.process_collector import ProcessCollector
 from slack_docebo.storage.inbox import InboxStatus
 from slack_docebo.storage.milestones import Milestone
 from slack_docebo.webhook.figures import OPERATIONS, OUTCOMES, QUANTILES, Figures
-from slack_docebo.webhook.intake import ABOUT_PEOPLE, ALARMING, KINDS, REASONS
+from slack_docebo.webhook.intake import ABOUT_PEOPLE, ALARMING, KINDS, MISSING, REASONS
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 ANSWERS = (200, 400, 401, 403, 408, 413, 415, 421, 503)
@@ -48,6 +48,9 @@ class Metrics:
             "events_stored", "Events committed to the inbox; repeated ones included.", kind=ABOUT_PEOPLE
         )
         self.dropped = self._counter("events_dropped", "Acknowledged and not stored.", reason=REASONS, kind=KINDS)
+        self.missing = self._counter(
+            "events_missing", "Payloads for which a reconciliation is needed, by why.", reason=MISSING
+        )
         self.alerts = self._counter("alerts", "Events that mean that nothing will come any more.", kind=ALARMING)
         self.groups = Histogram(
             "slack_docebo_webhook_events_per_commit",

@@ -67,6 +67,7 @@ class Reception:
                 return text  # which the doctor asks for as well, and signs with what it has
             case Reconcile(reason):
                 logger.warning("events are missing (%s): asking for a reconciliation", reason)
+                self.metrics.missing.labels(reason).inc()
                 await self._want_reconciliation()
             case Alert(kind, advice):
                 logger.error("%s: %s", kind, advice)

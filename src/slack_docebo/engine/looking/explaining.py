@@ -89,6 +89,11 @@ class Explanation:
         return self.known if isinstance(self.known, Mapping) else None
 
     @property
+    def is_about_somebody(self) -> bool:
+        """Whether Slack, Docebo or the journal know anything of whom was asked for."""
+        return any((self.user, self.account, self.known, self.history, self.left_alone))
+
+    @property
     def line(self) -> str:
         """One line without a name in it, for states and logs: what an import would do."""
         return f"{self.slack_id or 'nobody in Slack'}: {self._operation()}"

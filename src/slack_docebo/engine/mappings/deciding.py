@@ -8,6 +8,7 @@ from enum import StrEnum
 from slack_docebo.domain.decisions import SEEN, Decision, Verdict
 from slack_docebo.domain.moments import in_utc
 from slack_docebo.domain.observation import Gone, Present
+from slack_docebo.domain.operations import Outcome
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.protection import shielded
 from slack_docebo.domain.standing import is_undecided
@@ -16,6 +17,8 @@ from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import observe_account, observe_person
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.operations import RowOutcome
+from slack_docebo.storage.tables import Tables
 
 NAMED_AT_MOST = 5  # in a message
 
@@ -27,6 +30,7 @@ class DecisionAction(StrEnum):
     NEVER = "never this person"
     LEAVE_SO = "leave it so"
     LINK = "link to an account"
+    NOT_MADE = "no account was made"
     TAKE_BACK = "take back"
     NO_LONGER_SO = "take back only leave it so"
 
@@ -70,6 +74,8 @@ async def decide(runtime: Runtime, workspace: Workspace, request: DecisionReques
             return _leave_so(runtime, workspace, request)
         case DecisionAction.LINK:
             return await _link(runtime, workspace, request)
+        case DecisionAction.NOT_MADE:
+            return _not_made(runtime, workspace, request)
 
 
 def decision_rows(runtime: Runtime, workspace: Workspace) -> list[dict[str, str | int | None]]:
@@ -149,10 +155,34 @@ async def _link(runtime: Runtime, workspace: Workspace, request: DecisionRequest
         accounts.forget_seen([request.docebo_id])  # a disputed account is then taken as it is
         one = _decision(runtime, request, user.slack_id, Verdict.LINKED)
         tables.decisions.put(workspace.team, one)
+        _settle_unfound(runtime, tables, [slack_id, *user.ids], f"found by hand: account {request.docebo_id}")
     _wait_no_longer(runtime, workspace, [slack_id])
     shield = shielded(account.value, runtime.behaviour.protected_accounts)
     follows = f"it stays as it is: {shield}" if shield else "the next import brings it in line"
     return f"{user.slack_id} is account {request.docebo_id} from now on; {follows}"
+
+
+def _not_made(runtime: Runtime, workspace: Workspace, request: DecisionRequest) -> str:
+    """Let these people get an account, of whom somebody has looked and found that none was made for them."""
+    with runtime.store.transaction() as tables:
+        told = f"no account was made, {request.by} has found: {request.why}"
+        settled = _settle_unfound(runtime, tables, request.slack_ids, told)
+        if strangers := [one for one in dict.fromkeys(request.slack_ids) if one not in settled]:
+            raise ConfigurationError(
+                f"nothing was kept: no account is looked for that was made for {_named(strangers)}"
+            )
+    _wait_no_longer(runtime, workspace, request.slack_ids)
+    return f"{_people(request.slack_ids)} get an account by the next run"
+
+
+def _settle_unfound(runtime: Runtime, tables: Tables, slack_ids: Collection[str], told: str) -> set[str]:
+    """Let accounts that may have been made for these people stand against no other; return for whom there were any."""
+    unfound = [one for one in tables.unfound.all(runtime.settings.docebo_url) if one.slack_id in slack_ids]
+    tables.unfound.settle(unfound)
+    for one in unfound:
+        became = RowOutcome(one.seq, Outcome.SKIPPED, error=told)
+        tables.operations.record(one.plan_id, [became], now=runtime.now(), flow_run=runtime.run_id)
+    return {one.slack_id for one in unfound}
 
 
 def _wait_no_longer(runtime: Runtime, workspace: Workspace, slack_ids: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 from slack_docebo.domain.guards import NOBODY, Change, Excess, Limit, exceeded, too_many_accounts
 from slack_docebo.domain.stamps import TOLERANCE
@@ -43,7 +43,8 @@ def measure(runtime: Runtime, tables: Tables, plan_id: str, *, looked_after: int
     People who were changed by any run within the last LIMIT_WINDOW_HOURS count with those of the plan.
     """
     behaviour = runtime.behaviour
-    sizes = tables.journal.sizes(plan_id)
+    ends_by = ends_soon(runtime)
+    sizes = tables.journal.sizes(plan_id, ends_by)
     is_limited = any(behaviour.limits[change] != Limit() for change in sizes)
     now, window = runtime.now(), timedelta(hours=behaviour.limit_window_hours)
     over = exceeded(
@@ -52,7 +53,9 @@ def measure(runtime: Runtime, tables: Tables, plan_id: str, *, looked_after: int
         behaviour.limits,
         minimum_sample=behaviour.limit_minimum_sample,
         # Not in vain: on the day after a first import that looks at everybody's row, once more for each event.
-        before=tables.journal.people_changed(plan_id, sizes, now - window, now + AHEAD) if is_limited else NOBODY,
+        before=tables.journal.people_changed(plan_id, sizes, now - window, now + AHEAD, ends_by)
+        if is_limited
+        else NOBODY,
     )
     accounts, creations = count_accounts(runtime, tables), tables.operations.still_to_create(plan_id)
     return Measure(
@@ -61,6 +64,11 @@ def measure(runtime: Runtime, tables: Tables, plan_id: str, *, looked_after: int
         over,
         too_many_accounts(creations, accounts, behaviour.max_accounts),
     )
+
+
+def ends_soon(runtime: Runtime) -> date:
+    """Return the last day that is so soon that who is made to end with it is as good as shut out: it lies in the limits' window."""
+    return (runtime.now() + timedelta(hours=runtime.behaviour.limit_window_hours)).date()
 
 
 def over_by_now(runtime: Runtime, tables: Tables, plan_id: str) -> list[str]:

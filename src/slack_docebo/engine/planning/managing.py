@@ -14,6 +14,7 @@ from slack_docebo.domain.managers import (
     NOT_ALONE,
     NOT_KNOWN,
     NOT_THEIRS,
+    REPORTS_TO_THEM,
     SEVERAL,
     Directory,
     not_writable,
@@ -29,6 +30,8 @@ from slack_docebo.engine.reading.sides import read_accounts
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import NO_FACTS, READ_SINCE, PlanKind
+
+FEW = 20  # people who get another manager and whose subordinates Docebo is asked for, a call each
 
 
 @dataclass(slots=True)
@@ -73,6 +76,7 @@ async def plan_relations(runtime: Runtime, workspace: Workspace, relations: Rela
 
     An event that was applied since an import began to read is looked at again, once the import has written something older.
     """
+    await _leave_out_who_manages_the_manager(runtime, relations)
     changed = relations.changed
     if not changed or runtime.manager_type is None:
         return None
@@ -82,6 +86,25 @@ async def plan_relations(runtime: Runtime, workspace: Workspace, relations: Rela
         return None
     facts = {READ_SINCE: runtime.begun.isoformat()} if kind is PlanKind.MANAGERS else NO_FACTS
     return await to_completion(partial(store_plan, runtime, workspace, kind, operations, facts=facts))
+
+
+async def _leave_out_who_manages_the_manager(runtime: Runtime, relations: Relations) -> None:
+    """Take those out of *relations* who are, as Docebo shows, above the manager whom they are to have, and count them.
+
+    Somebody may have set that there by hand, and no list shows it. Of many, as when managers are written for the first time,
+    that takes a call each, and nobody is asked for; nor where there may be several types, which Docebo does not tell apart.
+    """
+    asked = [account for account, manager in relations.changed.items() if manager]
+    if not asked or len(asked) > FEW or runtime.manager_type is None or runtime.behaviour.manager_type:
+        return
+    shown = {subordinate: account for account in asked for subordinate in await runtime.docebo.subordinates(account)}
+    if not shown:
+        return
+    with runtime.store.reading() as tables:
+        placed = tables.accounts_at(runtime.settings.docebo_url).managers_as(runtime.manager_type)
+    for account in relations.circled(placed | shown).intersection(asked):
+        del relations.managers[account]
+        relations.problems[REPORTS_TO_THEM] += 1
 
 
 def _relations(

@@ -10,9 +10,10 @@ from slack_docebo.domain.effects import people_of
 from slack_docebo.domain.grace import hold
 from slack_docebo.domain.leavers import is_leaver
 from slack_docebo.domain.matching import FoundBy, Match
-from slack_docebo.domain.operations import Operation
+from slack_docebo.domain.operations import Kind, Operation, leave_alone
 from slack_docebo.domain.people import Applied, Known, LastSeen, Mapping, PeopleShown, SourceUser
 from slack_docebo.domain.planning import Findings, Met, Planner
+from slack_docebo.domain.unfound import reason_by_unfound
 from slack_docebo.engine.reporting.orphans import OrphanSearch
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.tables import Tables
@@ -94,11 +95,26 @@ def plan_people(
             under_other_id, former_holders = mapped_otherwise.get(user.slack_id), given_before.get(user.slack_id, ())
             operation = planner.plan(user, mapping, match, holder, last, under_other_id, former_holders)
         operations.append(operation)
+    operations = _without_second_accounts(tables, docebo, operations, users)
     if orphans:
         orphans.look(users, mappings)
         orphans.look_away(forgotten)
     graced = in_grace(tables, team, planner, operations, now=now, read_since=read_since, back=back)
     return as_decided(tables, team, graced, users)
+
+
+def _without_second_accounts(
+    tables: Tables, docebo: str, operations: list[Operation], users: Iterable[SourceUser]
+) -> list[Operation]:
+    """Return *operations*, with those left alone who may have an account that a run has made and nobody has found."""
+    if all(operation.kind is not Kind.CREATE for operation in operations):
+        return operations
+    unfound, by_id = tables.unfound.all(docebo), {user.slack_id: user for user in users}
+    reasons = [reason_by_unfound(one, by_id[one.slack_id].ids, unfound) for one in operations] if unfound else []
+    return [
+        leave_alone(by_id[one.slack_id], one.slack_team, reason) if reason else one
+        for one, reason in zip(operations, reasons or [""] * len(operations), strict=True)
+    ]
 
 
 def _called_as_before(user: SourceUser, mapping: Mapping | None) -> SourceUser:

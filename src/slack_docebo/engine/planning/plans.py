@@ -114,6 +114,7 @@ class _Making:
         self._orphans = OrphanSearch(accounts, self._planner.claims) if self._compares_all else None
         self._some: list[list[SourceUser]] = []  # the pages that were read, where they are not *listed*
         self._unmatched = runtime.behaviour.unmatched()
+        self._unused = runtime.behaviour.unused_tables()
         self._coverage = Coverage()
         self._fields = fields_wanted(runtime)
         self._again = set[str]()  # Slack ids of those of whom more was known after they had been planned
@@ -133,6 +134,8 @@ class _Making:
                 self._some.append(page)
             else:
                 self._unmatched.see_people(page)
+                if self._unused.looks:
+                    self._unused.see(user for user in page if not planner.policy.scope.reason_against(user))
                 self._coverage.see(page, planner.policy.scope, self._fields)
             await to_completion(self._plan, page, self._absences)
 
@@ -289,7 +292,10 @@ class _Making:
         if self._listed is not None:
             self._unmatched.see_accounts(self._planner.accounts)
             remarks = self._unmatched.remarks(with_accounts=not self._trusting)
-            facts |= {"left_as_before": draft.left_as_before, "remarks": [*runtime.behaviour.remarks, *remarks]}
+            facts |= {
+                "left_as_before": draft.left_as_before,
+                "remarks": [*runtime.behaviour.remarks, *remarks, *self._unused.remarks],
+            }
             if told := unknown_levels(runtime.docebo.levels.in_doubt):
                 facts["unknown_levels"] = told
             if self._fields:

@@ -8,7 +8,7 @@ from slack_docebo.domain.planning import Planner
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.engine.planning.drafts import close_plan, open_plan
-from slack_docebo.engine.planning.limits import count_people
+from slack_docebo.engine.planning.limits import count_people, ends_soon
 from slack_docebo.engine.planning.people import keep_met, keep_observations, note_names, plan_people
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_people
@@ -109,10 +109,10 @@ def _hold_back(
     """Hold those of *cases* back who would be changed *over* a limit, and return their Slack ids."""
     if not over:
         return set()
-    today = runtime.now().date()
+    ends_by = ends_soon(runtime)
     with runtime.store.reading() as tables:
         passed_on = passed_on_to(tables, operations[0].slack_team, operations)
-    held = {op.slack_id for op in operations if not over.keys().isdisjoint(changes_of(op, today, passed_on))}
+    held = {op.slack_id for op in operations if not over.keys().isdisjoint(changes_of(op, ends_by, passed_on))}
     if held:
         with runtime.store.transaction() as tables:
             tables.operations.withdraw(plan_id, {op.slack_id for op in operations} - held)

@@ -11,6 +11,7 @@ from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import LastSeen
 from slack_docebo.domain.policy import Policy
+from slack_docebo.domain.unfound import reason_by_unfound
 from slack_docebo.engine.planning.limits import over_by_now
 from slack_docebo.engine.reading.evidence import counted, observe_account
 from slack_docebo.engine.writing.checking import (
@@ -122,11 +123,12 @@ def moved_meanwhile(runtime: Runtime, batch: Sequence[Numbered]) -> set[int]:
 
 def _outdated(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
     """Return why some of *batch* rest on what is not so any more, as far as the store knows, by their place."""
+    without_account = _unfound(tables, runtime, plan, batch)
     entering_or_leaving = [
         (seq, op) for seq, op in batch if op.kind is Kind.CREATE or is_of_leaver(op.kind, op.reason) or activates(op)
     ]
     if plan.kind not in OF_THE_RULES or not entering_or_leaving:
-        return _moved(tables, runtime, batch)
+        return without_account | _moved(tables, runtime, batch)
     people = people_of(op for _, op in entering_or_leaving)
     served = tables.inbox.applied_since(plan.read_since or plan.created_at, people)
     reasons = {seq: SERVED_SINCE for seq, op in entering_or_leaving if not served.isdisjoint(people_of([op]))}
@@ -134,7 +136,17 @@ def _outdated(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numb
         leaving = [(seq, op) for seq, op in entering_or_leaving if op.kind in OF_LEAVERS]
         since, due = tables.leavers.since(plan.slack_team, people_of(op for _, op in leaving)), runtime.now() - grace
         reasons |= {seq: IN_GRACE for seq, op in leaving if op.mapped_as not in since or since[op.mapped_as] > due}
-    return reasons | _moved(tables, runtime, batch)
+    return reasons | without_account | _moved(tables, runtime, batch)
+
+
+def _unfound(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
+    """Return for whom of *batch* another plan may have made an account that nobody has found, by place, and why that hinders."""
+    creations = [(seq, op) for seq, op in batch if op.kind is Kind.CREATE]
+    if not creations:
+        return {}
+    unfound = [one for one in tables.unfound.all(runtime.settings.docebo_url) if one.plan_id != plan.id]
+    found = {seq: reason_by_unfound(op, people_of([op]), unfound) for seq, op in creations}
+    return {seq: reason for seq, reason in found.items() if reason}
 
 
 def _moved(tables: Tables, runtime: Runtime, batch: Sequence[Numbered]) -> dict[int, str]:

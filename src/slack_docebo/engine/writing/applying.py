@@ -32,6 +32,7 @@ from slack_docebo.errors import (
     Rejected,
     StorageError,
     TooManyRejected,
+    Unproven,
 )
 from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.runtime import Runtime
@@ -91,7 +92,7 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
     try:
         for kind in TO_ACCOUNTS:
             await writing.write(kind)
-    except TooManyRejected:
+    except (TooManyRejected, Unproven):
         await writing.look_back()
         raise
     await writing.look_back()
@@ -123,7 +124,9 @@ class _Writing:
         self._creates = bool(self._pending(Kind.CREATE, rows=1))
         if not self._creates:
             return
-        reason = await reason_not_to_create(self._runtime) or await reason_by_not_found(self._runtime)
+        reason = await reason_not_to_create(self._runtime) or await reason_by_not_found(
+            self._runtime, self._plan.slack_team
+        )
         if not reason:
             return
         self._creates = False
@@ -169,6 +172,8 @@ class _Writing:
             _, following = await side_by_side(
                 sender.send(kind, to_send), self._pending_meanwhile(kind, batch[-1][0], sender.rows_per_call)
             )
+        if kind is Kind.CREATE:
+            await prover.check_nameless(sender.nameless)
         there = _still_pending(runtime, self._plan.id, batch)
         return (prover.in_turn(there) or following)[: sender.rows_per_call]
 
@@ -178,7 +183,7 @@ class _Writing:
         admitted, skipped = admit(runtime, plan, batch, self._rereading.accounts, policy)
         skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
         skipped += await ask_whether_still_so(runtime, plan, _without(admitted, skipped), policy)
-        self._record(batch, self._sender.with_doubts(skipped))
+        self._record(batch, self._sender.with_doubts(batch, skipped))
         return _without(admitted, skipped)
 
     async def _prove(self, kind: Kind, batch: Sequence[Numbered]) -> None:

@@ -126,7 +126,8 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
                     results.append(RowOutcome(seq, Outcome.APPLIED, docebo_id))
                 elif reason:
                     doubt = SENT_BEFORE if seq in sent else ""
-                    results.append(RowOutcome(seq, Outcome.SKIPPED, error=f"{reason}{doubt}"))
+                    may_be_made = kind is Kind.CREATE and seq in sent  # and is still looked for
+                    results.append(RowOutcome(seq, Outcome.SKIPPED, error=f"{reason}{doubt}", in_doubt=may_be_made))
             record(runtime, plan_id, some, results)
             skipped += sum(result.outcome is Outcome.SKIPPED for result in results)
     return skipped + skip_circles(runtime, plan_id)

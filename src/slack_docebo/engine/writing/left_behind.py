@@ -143,6 +143,9 @@ def _note_given_up(runtime: Runtime, tables: Tables, plan_id: str, rest: Sequenc
     looked_for = tables.intents.of(plan_id)
     if given_up := {seq for seq, op in rest if op.kind is Kind.CREATE and seq not in looked_for}:
         tables.intents.note_given_up(plan_id, given_up)
-        told = sorted(given_up - tables.operations.still_planned(plan_id, given_up))
+        said = {
+            one.seq for one in tables.unfound.all(runtime.settings.docebo_url) if one.is_said and one.plan_id == plan_id
+        }
+        told = sorted(given_up - said - tables.operations.still_planned(plan_id, given_up))
         results = [RowOutcome(seq, Outcome.SKIPPED, error=f"{NOT_SHOWN}{SENT_BEFORE}") for seq in told]
         tables.operations.record(plan_id, results, now=runtime.now(), flow_run=runtime.run_id)

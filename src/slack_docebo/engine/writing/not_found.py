@@ -1,11 +1,14 @@
-"""The first new account that the search does not find: nobody new is sent until it does.
+"""New accounts that nobody finds, where none was seen yet: nobody new is sent until one is.
 
 Where people who have an account cannot be found, each run would make one more before it stops.
 """
 
+from slack_docebo.domain.decisions import is_for_never
 from slack_docebo.domain.dialect import NOT_FOUND
 from slack_docebo.domain.observation import Gone, Present
 from slack_docebo.domain.operations import NOT_SENT
+from slack_docebo.domain.proof import proves_creation
+from slack_docebo.domain.unfound import WHAT_TO_DO
 from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.engine.reading.evidence import observe_account
 from slack_docebo.engine.reading.searching import find_by_address
@@ -17,14 +20,14 @@ def remember_not_found(runtime: Runtime, docebo_id: int) -> None:
     learn(runtime, NOT_FOUND, str(docebo_id), source="the first new account, and a search for its address")
 
 
-async def reason_by_not_found(runtime: Runtime) -> str:
+async def reason_by_not_found(runtime: Runtime, team: str) -> str:
     """Return why nobody new is to be sent, or "". It takes a few calls where an account was not found before, else none.
 
     Once the account is found, or Docebo says that it is gone, nothing is remembered of it any more.
     """
     known = known_dialect(runtime).answer(NOT_FOUND)
     if not known:
-        return ""
+        return _reason_by_nameless(runtime, team)
     seen = await observe_account(runtime, int(known))
     if isinstance(seen, Gone) or (
         isinstance(seen, Present)
@@ -40,4 +43,22 @@ async def reason_by_not_found(runtime: Runtime) -> str:
         f"{NOT_SENT}account {known} was made by a run before, and Docebo's search still does not find it by its address, so"
         " people who have an account could not be recognised. Ask Docebo's support why; once it is found the next run goes"
         f" on, or let *{NOT_FOUND.name}* be forgotten in the form How this Docebo answers, and one more account is tried"
+    )
+
+
+def _reason_by_nameless(runtime: Runtime, team: str) -> str:
+    """Return why nobody new is to be sent: an account, said to be made, is found by nobody, and no new one was ever seen."""
+    if proves_creation(known_dialect(runtime).proven):
+        return ""
+    docebo = runtime.settings.docebo_url
+    with runtime.store.reading() as tables:
+        said = [one for one in tables.unfound.all(docebo) if one.is_said]
+        decisions = tables.under_other_ids(team, tables.decisions.binding(team)) if said else {}
+        given = tables.applied(docebo).of(team, [one.slack_id for one in said])
+    waiting = [one for one in said if one.slack_id not in given and not is_for_never(decisions, [one.slack_id])]
+    if not waiting:
+        return ""
+    return (
+        f"{NOT_SENT}a run before has made an account for {waiting[0].slack_id}, Docebo has not said which one, and shows it"
+        f" neither in its list nor by its search, so each run would make some more: {WHAT_TO_DO}"
     )

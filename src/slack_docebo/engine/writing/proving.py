@@ -11,10 +11,11 @@ from dataclasses import replace
 
 from slack_docebo.domain.attributes import current_value
 from slack_docebo.domain.dialect import PROVEN
-from slack_docebo.domain.operations import NOT_SHOWN_YET, Kind, Operation, Outcome
+from slack_docebo.domain.operations import SAID_TO_BE_MADE, Kind, Operation, Outcome
 from slack_docebo.domain.options import is_day_written_otherwise
 from slack_docebo.domain.people import Account, View
 from slack_docebo.domain.proof import (
+    CREATIONS,
     CREDENTIALS,
     changed_besides,
     hidden,
@@ -34,6 +35,7 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 
 SEARCHED_AFTER = (0, 1, 2, 4, 8, 15, 30)  # seconds from one search to the next: an index may lag for a minute
+LOOKED_FOR = 3  # new accounts of a call that does not say their ids, before it is said that Docebo shows none
 REFUSED = 3  # first rows that are refused, before the others are sent with the next: it may be for their texts
 NOT_ASKED_FOR = {  # what to do where something changes of which the row says nothing
     "force_change": "whoever is updated would have to change the password: set SLACK | PROVISION_SLACK_USER_DATA to false"
@@ -72,6 +74,7 @@ class Prover:
         self._before: View | None = None
         self._noted: list[tuple[Numbered, RowOutcome]] | None = None  # since the last look
         self._refused = 0  # first rows that have proven nothing
+        self._shows_nameless = False  # an account was found that was made without its id being said
         self._passed: set[int] = set()  # rows at which Docebo failed
 
     def is_unproven(self, batch: Sequence[Numbered]) -> bool:
@@ -130,13 +133,32 @@ class Prover:
         if against := await self._reason_against(operation):
             became = replace(result, error=f"done, but {against}")
             if operation.docebo_id is None:  # and nobody knows whether there is one
-                became = replace(result, outcome=Outcome.SKIPPED, error=NOT_SHOWN_YET, in_doubt=True)
+                became = replace(result, outcome=Outcome.SKIPPED, error=SAID_TO_BE_MADE, in_doubt=True)
             record(self._runtime, self._plan_id, [numbered], [became])
             whose = f"account {operation.docebo_id}" if operation.docebo_id else "the account just made"
             raise Unproven(f"{whose} was written first, and {against}. Nothing more was sent")
         self._proven = proven_with(self._proven, traits(operation, branch=self._branch))
         told = "the last of these rows, whose account was read after it was written"
         learn(self._runtime, PROVEN, ", ".join(sorted(self._proven)), source=told)
+
+    async def check_nameless(self, nameless: Sequence[Numbered]) -> None:
+        """Look for the first of the *nameless*, new accounts whose ids Docebo has not said, before more are made: once a run.
+
+        Raises Unproven where it shows none of them, and takes nothing for proven of creations any more: the next run begins
+        with one, once these are found.
+        """
+        if self._shows_nameless or len(nameless) < LOOKED_FOR:
+            return
+        for _, operation in nameless[:LOOKED_FOR]:
+            if await self._found(self._sent(operation), []):
+                self._shows_nameless = True
+                return
+        self._proven -= CREATIONS
+        learn(self._runtime, PROVEN, ", ".join(sorted(self._proven)), source="new accounts that Docebo did not show")
+        raise Unproven(
+            f"{len(nameless)} accounts were just made, Docebo does not say which, and its search finds none of the first within"
+            " a minute: run again later, and the accounts that show by then are recorded. Nobody new is sent before"
+        )
 
     def advised(self, kind: Kind, refusal: Rejected) -> Rejected:
         """Return the *refusal* of each call of *kind* with what may be wrong, if nobody was ever taken."""

@@ -16,7 +16,7 @@ from slack_docebo.clients.docebo_rows import Row, RowResult, RowsLeftOut
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.effects import changes_access, differs
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.operations import NOT_SHOWN_YET, SENT_BEFORE, Kind, Operation, Outcome
+from slack_docebo.domain.operations import NOT_SHOWN_YET, SAID_TO_BE_MADE, SENT_BEFORE, Kind, Operation, Outcome
 from slack_docebo.domain.quoting import MEANINGS
 from slack_docebo.domain.targets import is_manager, is_never_shown
 from slack_docebo.engine.reading.outages import greet_docebo
@@ -82,12 +82,18 @@ class Sender:
         self._experiments = Experiments(self._calls, self._adapter)
         self._refused: list[Numbered] = []  # and nothing says that they were carried out all the same
         self._listed: frozenset[int] | None = None  # accounts, by the last whole list; read with the first new account
+        self._says_ids = False  # of new accounts
         self._nameless: list[Numbered] = []  # accounts that were made, and whose ids Docebo did not say
 
     @property
     def rows_per_call(self) -> int:
         """How many rows a call is to have."""
         return self._adapter.rows_per_call
+
+    @property
+    def nameless(self) -> list[Numbered]:
+        """The creations whose accounts are said to be made, and not which ones, where Docebo has not said the id of any so far."""
+        return [] if self._says_ids else list(self._nameless)
 
     def alike(self, batch: Sequence[Numbered]) -> list[Numbered]:
         """Return of *batch* what can be in one call with its first row: on some platforms only rows with the same columns."""
@@ -208,10 +214,16 @@ class Sender:
             and any(differs(account, name, value) for name, value in operation.changes.items())
         }
 
-    def with_doubts(self, skipped: Sequence[RowOutcome]) -> list[RowOutcome]:
-        """Return *skipped*, of which it is told where it was sent before and may have been done all the same."""
+    def with_doubts(self, batch: Sequence[Numbered], skipped: Sequence[RowOutcome]) -> list[RowOutcome]:
+        """Return *skipped* of *batch*, of which it is told where it was sent before and may have been done all the same.
+
+        An account that may have been made is still looked for.
+        """
+        creations = {seq for seq, operation in batch if operation.kind is Kind.CREATE}
         return [
-            replace(result, error=f"{result.error}{SENT_BEFORE}") if result.seq in self._in_doubt else result
+            replace(result, error=f"{result.error}{SENT_BEFORE}", in_doubt=result.seq in creations)
+            if result.seq in self._in_doubt
+            else result
             for result in skipped
         ]
 
@@ -295,6 +307,7 @@ class Sender:
         results = [_result(*one) for one in zip(batch, answers, without, strict=True)]
         if kind is Kind.CREATE:
             results = await to_completion(self._without_known_ids, results)
+            self._says_ids |= any(result.docebo_id for result in results if result.outcome is Outcome.APPLIED)
         self._taken += sum(result.outcome is Outcome.APPLIED for result in results)
         looked_at = await self._as_shown(kind, batch, await self._looked_at_again(kind, batch, results))
         for numbered, result in zip(batch, looked_at, strict=True):
@@ -397,7 +410,7 @@ class Sender:
             return [], []
         not_ours = {seq for seq, operation in refused if operation.kind is Kind.CREATE}
         in_doubt = [
-            RowOutcome(seq, Outcome.SKIPPED, error=NOT_SHOWN_YET, in_doubt=True) for seq in nameless - done.keys()
+            RowOutcome(seq, Outcome.SKIPPED, error=SAID_TO_BE_MADE, in_doubt=True) for seq in nameless - done.keys()
         ]
         return unclear, in_doubt + [
             RowOutcome(seq, Outcome.SKIPPED, docebo_id, REFUSED_AND_THERE)

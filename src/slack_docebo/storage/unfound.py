@@ -1,0 +1,69 @@
+"""Unfound accounts: creations that were sent, and whose account nobody has seen since."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, bindparam, delete, or_, select, union
+
+from slack_docebo.domain.operations import SAID_TO_BE_MADE, Kind, Outcome
+from slack_docebo.domain.unfound import Unfound
+from slack_docebo.storage.schema import doubtful_creation, intent, operation, plan
+
+_sent = union(*(select(table.c.plan_id, table.c.seq) for table in (intent, doubtful_creation))).subquery()
+_later = operation.alias()
+_is_nameless = and_(operation.c.outcome == Outcome.APPLIED.value, operation.c.docebo_id.is_(None))
+_is_unknown = operation.c.outcome.in_([Outcome.PLANNED.value, Outcome.SKIPPED.value])
+_has_account_since = (
+    select(_later.c.seq)
+    .where(
+        _later.c.slack_id == operation.c.slack_id,
+        _later.c.kind.in_([kind.value for kind in (Kind.CREATE, Kind.MAP, Kind.UPDATE)]),
+        _later.c.outcome == Outcome.APPLIED.value,
+        _later.c.docebo_id.is_not(None),
+        _later.c.done_at > plan.c.created_at,
+    )
+    .exists()
+)
+
+
+def _unfound(operations: Select[Any]) -> Select[Any]:
+    return (
+        operations.join(_sent, and_(_sent.c.plan_id == operation.c.plan_id, _sent.c.seq == operation.c.seq))
+        .join(plan, plan.c.id == operation.c.plan_id)
+        .where(
+            operation.c.kind == Kind.CREATE.value,
+            operation.c.slack_id != "",  # of whom somebody was forgotten
+            or_(_is_unknown, _is_nameless),
+            ~_has_account_since,
+        )
+    )
+
+
+# Made once: asked for each batch of new accounts.
+ALL = _unfound(select(operation)).where(plan.c.docebo == bindparam("docebo"))
+PLANS = _unfound(select(operation.c.plan_id))  # kept as long as somebody's account is not found
+
+
+class UnfoundRepository:
+    """What the tables `intent`, `doubtful_creation` and `operation` say of them; the caller owns the transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def all(self, docebo: str) -> list[Unfound]:
+        """Return the creations for that Docebo of which nobody knows what became: there are few."""
+        return [
+            Unfound(
+                *(row.plan_id, row.seq, row.slack_id),
+                username=str(row.changes.get("username", "")),
+                email=str(row.changes.get("email", "")),
+                is_said=row.outcome == Outcome.APPLIED.value or row.error == SAID_TO_BE_MADE,
+            )
+            for row in self._connection.execute(ALL, {"docebo": docebo})
+        ]
+
+    def settle(self, settled: Iterable[Unfound]) -> None:
+        """Look for these no more, nor let them stand against others."""
+        for one in settled:
+            for table in (intent, doubtful_creation):
+                self._connection.execute(delete(table).where(table.c.plan_id == one.plan_id, table.c.seq == one.seq))
