@@ -59,6 +59,7 @@ class Runtime:
         self.manager_type: int | None = None  # of the managers that are written, where a rule names them
         # Usernames, as rows name managers; by account, as this run has seen them.
         self.manager_names: dict[int, str] = {}
+        self.managers_planned: dict[int, str] = {}  # their Slack ids then, by account
         self.groups: dict[str, UserGroup] = {}  # Slack's user groups by their ids, where the scope names any
         self.groups_read_at: datetime | None = None
         self.accounts_listed_at: datetime | None = None  # when the last listing of Docebo's accounts began
