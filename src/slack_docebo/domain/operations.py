@@ -34,6 +34,9 @@ NOT_SHOWN_YET = (
     "nobody knows whether Docebo has made the account, for it does not show it yet: the next run looks again"
 )
 SENT_BEFORE = "; it was sent before, and nobody can tell whether it was done"  # after why it is not sent again
+PASSED_ON = (
+    "the account was given before to somebody who is gone; "  # before what differs; limits count it as a moved mapping
+)
 
 NOT_SENT = "not sent: "  # before why Docebo was not asked to
 

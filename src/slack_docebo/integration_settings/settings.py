@@ -239,8 +239,8 @@ class IntegrationSettings(BaseModel):
     limit_remappings: LimitText = Field(
         Limit(50, 5),
         title="Most mappings moved",
-        description="Most mappings moved to another account, or to another person, as REHIRES hand-over does: "
-        + LIMITED,
+        description="Most mappings moved to another account, or to another person, as REHIRES hand-over does; with"
+        " MAP_SLACK_USER_DATA off, most accounts that pass on to another person: " + LIMITED,
     )
     limit_renames: LimitText = Field(
         Limit(50, 5),
