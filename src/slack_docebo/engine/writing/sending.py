@@ -296,6 +296,7 @@ class Sender:
         """
         without = [self.left_out(operation) for _, operation in batch]
         first: list[RowResult] = []
+        answers: list[RowResult] = []
         try:
             async with self._runtime.gate.call(lambda: check_admitted(self._runtime, self._plan_id, batch)):
                 self._rereading.note_sent(batch)
@@ -307,12 +308,16 @@ class Sender:
                     creates = kind is Kind.CREATE
                     rows = [Row(op.docebo_id, self._adapter.written(op.changes, creates=creates)) for _, op in batch]
                     first = await self._calls.upsert(kind, rows)
-                    answers = await self._experiments.try_otherwise(kind, batch, first, self._in_doubt)
+                    answers = list(first)
+                    await self._experiments.try_otherwise(kind, batch, answers, self._in_doubt)
                     for place, (refused, answer) in enumerate(zip(first, answers, strict=True)):
                         if refused.error and not answer.error:  # what it was refused for is known by now
                             without[place] = self.left_out(batch[place][1])
         except (PlanChanged, Halted):
-            await self._take(kind, *_taken(batch, first, without))
+            made = (
+                kind is Kind.CREATE
+            )  # accounts, also those without what is not found out yet: the next run writes that
+            await self._take(kind, *_taken(batch, first, answers if made else first, without))
             raise
         await self._take(kind, batch, answers, without)
 
@@ -458,11 +463,18 @@ def _is_nameless(result: RowOutcome) -> bool:
 
 
 def _taken(
-    batch: Sequence[Numbered], answers: Sequence[RowResult], without: Sequence[Sequence[str]]
+    batch: Sequence[Numbered],
+    first: Sequence[RowResult],
+    answers: Sequence[RowResult],
+    without: Sequence[Sequence[str]],
 ) -> tuple[list[Numbered], list[RowResult], list[Sequence[str]]]:
-    """Return those of a call that were taken, as far as it was answered."""
+    """Return those of a call that were taken, as far as it was answered; of who was refused *first* not all is in line."""
     taken = [place for place, answer in enumerate(answers) if not answer.error]
-    return [batch[one] for one in taken], [answers[one] for one in taken], [without[one] for one in taken]
+    in_line = [
+        (seq, replace(op, fingerprint="") if answer.error else op)
+        for (seq, op), answer in zip(batch, first, strict=False)
+    ]
+    return [in_line[one] for one in taken], [answers[one] for one in taken], [without[one] for one in taken]
 
 
 def _result(numbered: Numbered, answer: RowResult, without: Sequence[str]) -> RowOutcome:
