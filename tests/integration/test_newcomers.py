@@ -11,9 +11,11 @@ from slack_docebo.engine.reporting.files import branches_file
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
+from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.schema import account as accounts
 from slack_docebo.storage.store import Store
 from tests.importing import ON, carry_out, prove, run_import, settings_for
+from tests.integration.realtime_world import world
 
 RULES = "first_name, last_name, email, branch = title"
 
@@ -238,3 +240,22 @@ async def test_branches_are_not_read_again_where_nobody_is_placed(company, europ
 
     assert done.count(Kind.UPDATE, outcome=Outcome.APPLIED) == 1
     assert charts_read(company) == 2  # once an import
+
+
+@pytest.mark.parametrize(("becomes", "lands_in"), [("renamed", 1), ("deleted", 0)])
+async def test_a_run_of_real_time_that_lingers_plans_anew_who_is_refused_for_a_branch_that_it_knows_no_more(
+    company, europe, sqlite_url, tmp_path, becomes, lands_in
+):
+    async with world(company, sqlite_url, tmp_path, ATTRIBUTES=RULES) as here:
+        if becomes == "renamed":
+            europe.code = "EMEA"
+        else:
+            del company.docebo.branches[europe.id]
+        [ada] = [user["id"] for user in company.slack if user["profile"].get("email") == "ada@example.com"]
+        joined = here.event(ada, kind="team_join")
+        here.put(joined)
+        await here.serve()
+
+        assert here.state(joined) is EventState.APPLIED
+    assert branches_of(company, "ada@example.com") == [(europe.id,) * lands_in]
+    assert charts_read(company) == 2
