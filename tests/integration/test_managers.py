@@ -525,3 +525,24 @@ async def test_an_account_that_is_not_the_managers_any_more_while_the_import_is_
 
     assert done.count(outcome=Outcome.SKIPPED) == 1
     assert [company.manager_of(name) for name in ("Ada", "Bob")] == [0, company.account("Joan").user_id]
+
+
+async def test_who_was_the_manager_of_the_new_one_waits_for_what_becomes_of_that_ones_row(company):
+    grace, joan = company.hire("Grace"), company.hire("Joan")
+    bob = company.hire("Bob", grace)
+    await company.import_everybody()
+    company.report_to(bob, joan)
+    company.report_to(grace, bob)
+
+    async def plan_and_rename(*of):
+        plan_id, _ = await plan_managers(*of)
+        company.sandbox.docebo.edit(company.account("Joan").user_id, {"username": "clarke"})
+        return plan_id
+
+    done = await import_then(company.settings, {"ATTRIBUTES": RULES}, plan_and_rename)
+
+    assert [done.count(outcome=outcome) for outcome in (Outcome.FAILED, Outcome.SKIPPED)] == [1, 1]
+    assert company.hierarchy() == {"Bob": "Grace"}
+
+    await company.import_everybody()
+    assert company.hierarchy() == {"Bob": "Joan", "Grace": "Bob"}
