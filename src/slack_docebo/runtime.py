@@ -54,11 +54,13 @@ class Runtime:
         self.profile_labels: dict[str, str] = {}
         self.field_titles: dict[str, str] = {}  # of the additional fields, likewise, where a rule fills any
         self.branches: Branches | None = None  # likewise, where a rule or a setting names one
+        self.branches_read_at: datetime | None = None
         self.leavers_branch: int | None = None  # to which accounts of leavers are moved, if they are
         self.scim: ScimClient | None = None  # where there is a token for it
         self.manager_type: int | None = None  # of the managers that are written, where a rule names them
         # Usernames, as rows name managers; by account, as this run has seen them.
         self.manager_names: dict[int, str] = {}
+        self.managers_planned: dict[int, str] = {}  # their Slack ids then, by account
         self.groups: dict[str, UserGroup] = {}  # Slack's user groups by their ids, where the scope names any
         self.groups_read_at: datetime | None = None
         self.accounts_listed_at: datetime | None = None  # when the last listing of Docebo's accounts began

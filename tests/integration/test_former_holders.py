@@ -1,5 +1,7 @@
 """Without mappings, an account was given to somebody before: only who is surely gone from Slack makes room for the next."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from slack_docebo.domain.operations import Kind, Outcome
@@ -7,8 +9,9 @@ from slack_docebo.engine.looking.explaining import explain
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.reading.connection import validate
+from slack_docebo.engine.realtime.serve_result import Became
 from slack_docebo.engine.writing.finishing import finish
-from slack_docebo.errors import IncompleteRead
+from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
@@ -130,6 +133,42 @@ async def test_the_account_of_who_is_surely_gone_goes_to_the_next_with_the_addre
     await told(sandbox, settings, tmp_path, road, bob, REHIRES="hand-over")
 
     assert (account(sandbox).firstname, account(sandbox).lastname) == ("Bob", "Neu")
+
+
+@ROADS
+async def test_an_account_that_passes_to_the_next_with_the_address_counts_as_a_moved_mapping(
+    sandbox, settings, tmp_path, road
+):
+    await ada_has_left(sandbox, settings)
+    bob = sandbox.slack.add("Bob", "Neu", "ada@example.com")["id"]
+    limited = {"REHIRES": "hand-over", "LIMIT_REMAPPINGS": "0"}
+
+    with nullcontext() if road == "event" else pytest.raises(ChangeLimitExceeded, match="1 to map to another account"):
+        served = await told(sandbox, settings, tmp_path, road, bob, **limited)
+        assert [event.became for event in served.served.values()] == [Became.HELD]
+
+    assert account(sandbox).firstname == "Ada"
+
+
+async def test_accounts_that_pass_on_night_by_night_are_counted_together_and_later_changes_of_theirs_are_not(
+    sandbox, settings
+):
+    rows = {**HAND_OVER, "LIMIT_REMAPPINGS": "1"}
+    people = [sandbox.slack.add(name, "Alt", f"{name.lower()}@example.com")["id"] for name in ("Ada", "Joan")]
+    await run_import(settings, rows=rows)
+    for slack_id in people:
+        sandbox.slack.deactivate(slack_id)
+    bob = sandbox.slack.add("Bob", "Neu", "ada@example.com")["id"]
+    await run_import(settings, rows=rows)
+    sandbox.slack.change(bob, {"profile": {"last_name": "King"}})
+    await run_import(settings, rows=rows)
+    assert account(sandbox).lastname == "King"
+
+    sandbox.slack.add("Carl", "Neu", "joan@example.com")
+    with pytest.raises(ChangeLimitExceeded, match="2 to map to another account"):
+        await run_import(settings, rows=rows)
+
+    assert sandbox.docebo.accounts.by_username("joan@example.com").firstname == "Joan"
 
 
 @pytest.mark.parametrize("becomes", ["back", "hidden"])

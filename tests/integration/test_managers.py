@@ -2,13 +2,19 @@
 
 import re
 from collections import Counter
+from datetime import UTC, datetime
 
 import pytest
 
 from sandbox.docebo.switches import switched
-from slack_docebo.domain.operations import Outcome
+from slack_docebo.domain.dialect import ROWS_PER_CALL, SET_BY_HAND
+from slack_docebo.domain.operations import Kind, Operation, Outcome
+from slack_docebo.domain.people import Mapping
+from slack_docebo.domain.targets import manager_column
+from slack_docebo.engine.planning import managing
 from slack_docebo.engine.planning.managing import plan_managers
 from slack_docebo.errors import ChangeLimitExceeded, ConfigurationError
+from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.store import Store
 from tests.importing import settings_for
 from tests.integration.after_an_import import apply_by_id, decide_never, hand_over, import_then, undo
@@ -40,6 +46,15 @@ class Company:
 
     def manager_of(self, name: str) -> int:
         return int(self.account(name).managers.get(1, 0))
+
+    def hierarchy(self) -> dict[str, str]:
+        """Return who reports to whom, by first names."""
+        accounts = {account.user_id: account for account in self.sandbox.docebo.accounts}
+        return {
+            account.firstname: accounts[account.managers[1]].firstname
+            for account in accounts.values()
+            if 1 in account.managers
+        }
 
     def batches(self) -> int:
         return int(self.sandbox.docebo_gate.counters.calls["POST /manage/v1/user/batch"])
@@ -455,3 +470,139 @@ async def test_an_undo_brings_nobody_back_into_a_circle_with_who_reports_to_that
 
     assert undone.count(outcome=Outcome.SKIPPED) == 2  # by Mary, Ada would report to Grace, who reports to Ada
     assert [company.manager_of(name) for name in ("Ada", "Mary")] == [company.account("Joan").user_id] * 2
+
+
+def hand_in_one_by_one(company):
+    """Let Docebo take one row with each call."""
+    with Store.of(company.settings) as store, store.transaction() as tables:
+        dialect = tables.dialect(company.settings.docebo_url)
+        dialect.learn(ROWS_PER_CALL.name, "1", source=SET_BY_HAND, now=datetime.now(UTC))
+
+
+def while_accounts_are_read(monkeypatch, happens):
+    """Let *happens* happen between the plan of who is whose manager and the first row, once."""
+    read = managing.read_accounts
+
+    async def read_accounts(*of):
+        monkeypatch.setattr(managing, "read_accounts", read)
+        happens()
+        return await read(*of)
+
+    monkeypatch.setattr(managing, "read_accounts", read_accounts)
+
+
+def note_managers(company, managers):
+    """Let another run have made these people managers."""
+    accounts = {(company.account(one).user_id, 1): company.account(by).user_id for one, by in managers.items()}
+    with Store.of(company.settings) as store, store.transaction() as tables:
+        tables.accounts(tables.platforms.take(company.settings.docebo_url)).note_managers(accounts)
+
+
+async def test_nobody_comes_into_a_circle_with_whom_an_event_gave_a_manager_while_the_import_was_planned(
+    company, monkeypatch
+):
+    """Bob reports to Ada by an event, after the import has read that Ada reports to Grace, who reports to Bob."""
+    bob = company.hire("Bob")
+    grace = company.hire("Grace", bob)
+    company.hire("Ada", grace)
+    company.hire("Carl", grace)
+    await company.import_everybody("first_name, last_name, email")
+    while_accounts_are_read(monkeypatch, lambda: note_managers(company, {"Bob": "Ada"}))
+
+    done, _ = await company.import_everybody()
+
+    assert done.count(outcome=Outcome.SKIPPED) == 1
+    assert company.hierarchy() == {"Grace": "Bob", "Carl": "Grace"}
+
+
+async def test_nobody_comes_into_a_circle_by_what_another_run_has_sent_and_not_recorded_yet(company, monkeypatch):
+    bob = company.hire("Bob")
+    company.hire("Ada", bob)
+    await company.import_everybody("first_name, last_name, email")
+
+    def sends():
+        column = {manager_column(1): str(company.account("Ada").user_id)}
+        team, at = company.sandbox.slack.team.id, datetime.now(UTC)
+        sent = Operation(bob, team, "bob", Kind.UPDATE, "another manager", company.account("Bob").user_id, column)
+        with Store.of(company.settings) as store, store.transaction() as tables:
+            tables.plans.create(Plan("other", PlanKind.REALTIME_SYNC, at, company.settings.docebo_url, team))
+            tables.operations.add("other", 0, [sent])
+            tables.intents.note("other", [0], flow_run="r", now=at)
+
+    while_accounts_are_read(monkeypatch, sends)
+
+    done, _ = await company.import_everybody()
+
+    assert done.count(outcome=Outcome.SKIPPED) == 1
+    assert company.manager_of("Ada") == 0
+
+
+async def test_who_changes_places_with_the_manager_does_so_in_one_night_whatever_a_call_takes_and_back(company):
+    grace = company.hire("Grace")
+    bob = company.hire("Bob", grace)
+    ada = company.hire("Ada", bob)
+    await company.import_everybody()
+    company.report_to(grace, ada)
+    company.report_to(ada, company.hire("Joan"))
+    hand_in_one_by_one(company)
+
+    done, _ = await company.import_everybody()
+
+    assert done.count(outcome=Outcome.APPLIED) == 2
+    assert company.hierarchy() == {"Grace": "Ada", "Bob": "Grace", "Ada": "Joan"}
+
+    company.report_to(grace, company.hire("Mary"))
+    company.report_to(ada, bob)
+    done, _ = await company.import_everybody()
+    assert done.count(outcome=Outcome.APPLIED) == 2
+    assert company.hierarchy() == {"Grace": "Mary", "Bob": "Grace", "Ada": "Bob"}
+
+    undone = await company.undo(done.plan.id)
+    assert undone.count(outcome=Outcome.APPLIED) == 2
+    assert company.hierarchy() == {"Grace": "Ada", "Bob": "Grace", "Ada": "Joan"}
+
+
+@pytest.mark.parametrize("becomes", ["nobody's", "somebody else's"])
+async def test_an_account_that_is_not_the_managers_any_more_while_the_import_is_at_work_is_nobodys_manager(
+    company, monkeypatch, becomes
+):
+    grace, joan = company.hire("Grace"), company.hire("Joan")
+    company.hire("Ada", grace)
+    company.hire("Bob", joan)
+    await company.import_everybody("first_name, last_name, email")
+
+    def changes_hands():
+        with Store.of(company.settings) as store, store.transaction() as tables:
+            mappings, team = tables.mappings(company.settings.docebo_url), company.sandbox.slack.team.id
+            account = company.account("Grace").user_id
+            mappings.delete(team, [grace])
+            if becomes == "somebody else's":
+                mappings.save([Mapping("U0EVE", team, "eve", account)], now=datetime.now(UTC))
+
+    while_accounts_are_read(monkeypatch, changes_hands)
+
+    done, _ = await company.import_everybody()
+
+    assert done.count(outcome=Outcome.SKIPPED) == 1
+    assert [company.manager_of(name) for name in ("Ada", "Bob")] == [0, company.account("Joan").user_id]
+
+
+async def test_who_was_the_manager_of_the_new_one_waits_for_what_becomes_of_that_ones_row(company):
+    grace, joan = company.hire("Grace"), company.hire("Joan")
+    bob = company.hire("Bob", grace)
+    await company.import_everybody()
+    company.report_to(bob, joan)
+    company.report_to(grace, bob)
+
+    async def plan_and_rename(*of):
+        plan_id, _ = await plan_managers(*of)
+        company.sandbox.docebo.edit(company.account("Joan").user_id, {"username": "clarke"})
+        return plan_id
+
+    done = await import_then(company.settings, {"ATTRIBUTES": RULES}, plan_and_rename)
+
+    assert [done.count(outcome=outcome) for outcome in (Outcome.FAILED, Outcome.SKIPPED)] == [1, 1]
+    assert company.hierarchy() == {"Bob": "Grace"}
+
+    await company.import_everybody()
+    assert company.hierarchy() == {"Bob": "Joan", "Grace": "Bob"}

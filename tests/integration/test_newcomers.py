@@ -1,16 +1,21 @@
 """New accounts: a rule puts each into the branch that Slack names, and Docebo welcomes them where that is wanted."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 
 from slack_docebo.domain.operations import Kind, Outcome
-from slack_docebo.engine.importing import apply_saved
+from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.reporting.files import branches_file
+from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
+from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.schema import account as accounts
 from slack_docebo.storage.store import Store
-from tests.importing import ON, prove, run_import, settings_for
+from tests.importing import ON, carry_out, prove, run_import, settings_for
+from tests.integration.realtime_world import world
 
 RULES = "first_name, last_name, email, branch = title"
 
@@ -158,3 +163,99 @@ async def test_new_accounts_are_welcomed_only_where_the_settings_say_so(company,
     join(company, "Ada", "EU")
     done = await run_import(settings_for(company.facts(), f"sqlite:///{tmp_path}/2.db"), rows={"WELCOME_MAIL": "true"})
     assert company.docebo.notified == done.count(Kind.CREATE, outcome=Outcome.APPLIED) > 0
+
+
+async def import_while(settings, happens):
+    """Import by RULES, and let *happens* happen to the run once everything is planned."""
+    async with open_runtime(settings, read_rows(table({**ON, "ATTRIBUTES": RULES})), run_id="run") as runtime:
+        plan_id = await plan_import(runtime)
+        happens(runtime)
+        await carry_out(runtime, plan_id)
+        return finish(runtime, plan_id)
+
+
+def charts_read(company) -> int:
+    return int(company.docebo_gate.counters.calls["GET /manage/v1/orgchart"])
+
+
+@pytest.fixture
+def europe(company, sqlite_url):
+    """Europe, to which Ada and Bob are to come, and an installation that has proven how this Docebo answers."""
+    europe = company.docebo.add_branch("EU", "Europe")
+    company.docebo.add_branch("US", "America")
+    for who in (("Ada", "EU"), ("Bob", "EU"), ("Carl", "US")):
+        join(company, *who)
+    prove(settings_for(company.facts(), sqlite_url))
+    return europe
+
+
+async def test_a_branch_that_is_called_otherwise_by_the_time_of_the_row_is_named_as_it_is_now(
+    company, europe, sqlite_url
+):
+    settings = settings_for(company.facts(), sqlite_url)
+
+    done = await import_while(settings, lambda _: setattr(europe, "code", "EMEA"))
+
+    assert branches_of(company, "ada@example.com", "bob@example.com") == [(europe.id,), (europe.id,)]
+    assert done.count(outcome=Outcome.FAILED) == 0
+    assert charts_read(company) == 2
+
+
+async def test_who_is_to_come_to_a_branch_that_is_deleted_meanwhile_waits_for_the_next_import(
+    company, europe, sqlite_url
+):
+    settings = settings_for(company.facts(), sqlite_url)
+
+    done = await import_while(settings, lambda _: company.docebo.branches.pop(europe.id))
+
+    assert branches_of(company, "ada@example.com", "bob@example.com", "carl@example.com") == [(europe.id + 1,)]
+    assert [done.count(Kind.CREATE, outcome=one) for one in (Outcome.SKIPPED, Outcome.FAILED)] == [2, 0]
+    assert charts_read(company) == 2
+
+
+async def test_long_after_the_branches_were_read_nobody_comes_to_another_one_of_that_name(company, europe, sqlite_url):
+    settings = settings_for(company.facts(), sqlite_url)
+
+    def another_is_called_so(runtime):
+        europe.code = "EMEA"
+        company.docebo.add_branch("EU", "European Union")
+        runtime.branches_read_at -= timedelta(minutes=runtime.behaviour.evidence_minutes + 1)
+
+    await import_while(settings, another_is_called_so)
+
+    assert branches_of(company, "ada@example.com", "bob@example.com") == [(europe.id,), (europe.id,)]
+    assert charts_read(company) == 2
+
+
+async def test_branches_are_not_read_again_where_nobody_is_placed(company, europe, sqlite_url):
+    settings = settings_for(company.facts(), sqlite_url)
+    await run_import(settings, rows={**ON, "ATTRIBUTES": RULES})
+    [user] = [user for user in company.slack if user["profile"].get("email") == "ada@example.com"]
+    company.slack.change(user["id"], {"profile": {"last_name": "King"}})
+
+    def much_later(runtime):
+        runtime.branches_read_at -= timedelta(hours=1)
+
+    done = await import_while(settings, much_later)
+
+    assert done.count(Kind.UPDATE, outcome=Outcome.APPLIED) == 1
+    assert charts_read(company) == 2  # once an import
+
+
+@pytest.mark.parametrize(("becomes", "lands_in"), [("renamed", 1), ("deleted", 0)])
+async def test_a_run_of_real_time_that_lingers_plans_anew_who_is_refused_for_a_branch_that_it_knows_no_more(
+    company, europe, sqlite_url, tmp_path, becomes, lands_in
+):
+    async with world(company, sqlite_url, tmp_path, ATTRIBUTES=RULES) as here:
+        if becomes == "renamed":
+            europe.code = "EMEA"
+        else:
+            del company.docebo.branches[europe.id]
+        [ada] = [user["id"] for user in company.slack if user["profile"].get("email") == "ada@example.com"]
+        joined = here.event(ada, kind="team_join")
+        here.put(joined)
+        await here.serve()
+
+        assert here.state(joined) is EventState.APPLIED
+    assert branches_of(company, "ada@example.com") == [(europe.id,) * lands_in]
+    assert charts_read(company) == 2

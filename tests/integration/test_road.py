@@ -9,6 +9,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from sqlalchemy import update
 
 from sandbox.docebo.platform import API_USER_ID
 from sandbox.server import Sandbox
@@ -22,6 +23,7 @@ from slack_docebo.engine.realtime.serving import InboxLease
 from slack_docebo.engine.reporting.files import write_files
 from slack_docebo.engine.reporting.outcomes import table as report_table
 from slack_docebo.engine.reporting.status import status
+from slack_docebo.engine.writing.adapting import TRIED
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.engine.writing.left_behind import settle_under
@@ -32,6 +34,7 @@ from slack_docebo.safe_points import tell_to_end
 from slack_docebo.settings import Settings
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import PlanKind
+from slack_docebo.storage.schema import plan as plans
 from slack_docebo.storage.store import Store
 from tasks.plan_named_users import plan_named_users
 from tests.between import Answer, Call, between, in_json
@@ -218,8 +221,9 @@ async def test_what_a_dead_run_has_sent_is_known_before_the_next_one_plans_for_t
     assert is_open == [then is returns]
 
 
+@pytest.mark.parametrize("ahead", [0, 5], ids=["", "whose clock was ahead"])
 async def test_an_account_that_the_next_run_has_made_is_not_recorded_as_that_of_a_run_that_died_before_its_call(
-    small_sandbox, sqlite_url, monkeypatch
+    small_sandbox, sqlite_url, monkeypatch, ahead
 ):
     settings = settings_for(small_sandbox.facts(), sqlite_url)
     small_sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
@@ -230,6 +234,9 @@ async def test_an_account_that_the_next_run_has_made_is_not_recorded_as_that_of_
             patch.setattr("slack_docebo.engine.writing.calls.Calls.upsert", Mock(side_effect=Died))
             with pytest.raises(Died):
                 await apply_accounts(runtime, dead, lambda _: None)
+    with Store.open(sqlite_url) as store, store.transaction() as tables:
+        created_at = tables.plans.read(dead).created_at + timedelta(minutes=ahead)
+        tables.connection.execute(update(plans).where(plans.c.id == dead).values(created_at=created_at))
 
     done = await run_import(settings)
 
@@ -573,6 +580,62 @@ async def test_what_a_call_has_done_is_recorded_where_its_refused_rows_may_not_b
     assert disturbed == [4]
     assert [became[slack_id] for slack_id in others] == [Outcome.APPLIED] * 2
     assert mapped(sqlite_url, small_sandbox.slack.team.id).keys() >= set(others)
+
+
+async def test_whose_account_was_made_without_a_refused_value_as_the_plan_changed_is_not_told_as_refused(
+    small_sandbox, sqlite_url
+):
+    forgotten, refused = [
+        str(small_sandbox.slack.add("New", f"Comer {n}", f"comer{n}@example.com")["id"]) for n in range(2)
+    ]
+    small_sandbox.slack.change(refused, {"tz": "Mars/Olympus"})
+    calls: list[int] = []
+
+    def disturb(call: Call, answer: Any) -> None:
+        if call.path.endswith("/user/batch"):
+            calls.append(len(answer["data"]))
+            if len(calls) == 2:  # the refused row has been tried without the time zone
+                with Store.open(sqlite_url) as store, store.transaction() as tables:
+                    tables.journal.forget(forgotten)
+
+    with between(small_sandbox.docebo_url, changed=disturb) as docebo:
+        settings = settings_for({**small_sandbox.facts(), "docebo_url": docebo}, sqlite_url)
+        prove(settings)
+        await run_import(settings, rows={"ATTRIBUTES": "email, first_name, last_name, time_zone"})
+
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        [plan] = tables.plans.recent(1)
+        became = {one.operation.slack_id: one.outcome for one in tables.operations.rows(plan.id)}
+        mapping = tables.mappings(docebo).of(small_sandbox.slack.team.id, [refused])[refused]
+    [account] = small_sandbox.docebo.accounts.by_email("comer1@example.com")
+    assert calls == [2, 1]
+    assert became[refused] is Outcome.APPLIED
+    assert (mapping.docebo_id, mapping.fingerprint) == (account.user_id, "")  # what is left out is written by the next
+
+
+async def test_rows_that_were_not_tried_otherwise_as_the_plan_changed_are_tried_later(small_sandbox, sqlite_url):
+    people = [
+        str(small_sandbox.slack.add("New", f"Comer {n}", f"comer{n}@example.com")["id"]) for n in range(TRIED + 1)
+    ]
+    for slack_id in people[1:]:
+        small_sandbox.slack.change(slack_id, {"tz": "Mars/Olympus"})
+    calls: list[int] = []
+
+    def disturb(call: Call, answer: Any) -> None:
+        if call.path.endswith("/user/batch"):
+            calls.append(len(answer["data"]))
+            if len(calls) == 1:
+                with Store.open(sqlite_url) as store, store.transaction() as tables:
+                    tables.journal.forget(people[0])
+
+    with between(small_sandbox.docebo_url, changed=disturb) as docebo:
+        settings = settings_for({**small_sandbox.facts(), "docebo_url": docebo}, sqlite_url)
+        prove(settings)
+        done = await run_import(settings, rows={"ATTRIBUTES": "email, first_name, last_name, time_zone"})
+
+    assert calls[:2] == [TRIED + 1, TRIED]
+    assert done.count(Kind.CREATE, outcome=Outcome.FAILED) == 0
+    assert mapped(sqlite_url, small_sandbox.slack.team.id).keys() >= set(people[1:])
 
 
 async def test_on_days_that_are_frozen_nothing_is_written_and_a_dry_run_works(sandbox, sqlite_url):

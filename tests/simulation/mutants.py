@@ -330,6 +330,10 @@ MUTANTS = (
         lambda: [patch(f"{ENGINE}.planning.managing._problem_of", _blank)],
     ),
     Mutant(
+        "managers are as they were planned", 17, frozenset({P.PLACED}),
+        lambda: [patch(f"{ENGINE}.writing.admitting.reasons_by_managers", _none)],
+    ),
+    Mutant(
         "limits are those of one plan of moves", 17, frozenset({P.LIMITS}),
         lambda: [patch.object(JournalRepository, "people_changed", _none)], about=("change_department",),
     ),

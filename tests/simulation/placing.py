@@ -125,6 +125,8 @@ class Placements:
         before, after = (manager_of(write.before) if write.before else 0), manager_of(write.after)
         if before == after:
             return
+        if self._is_in_a_circle(write.account_id):
+            yield Breach(Promise.PLACED, f"{what}: its manager reports to it, be it by way of others")
         if write.process.startswith(UNDO):
             self._undone.add(write.account_id)
             return
@@ -138,6 +140,17 @@ class Placements:
         if of_owner.isdisjoint(said) and owner.since < write.at - LISTED and after not in self._company.given_by_hand:
             whose = f"person {owner.person.number}" if owner.person else "somebody who is not in Slack"
             yield Breach(Promise.PLACED, f"{what}: the manager is {whose}, whom Slack does not name")
+
+    def _is_in_a_circle(self, account_id: int) -> bool:
+        """Tell whether the account is its own manager by way of others, all of whom were given theirs by us."""
+        line = [account_id]
+        while (account := self._company.account(line[-1])) and (above := manager_of(account)):
+            if account.user_id in self._company.managed:
+                return False
+            if above in line:
+                return above == account_id
+            line.append(above)
+        return False
 
     def _look_at_team(self, write: Write, process: Process, person: Person, what: str) -> Iterator[Breach]:
         before = write.before.fields.get(TEAM_FIELD, "") if write.before else ""

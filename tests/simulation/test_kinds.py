@@ -475,6 +475,20 @@ def test_who_would_come_into_a_circle_with_a_manager_whom_somebody_has_changed_s
     assert_kept(Promise.CAUGHT_UP, story)
 
 
+def test_an_import_closes_no_circle_with_a_manager_whom_an_event_has_given_while_it_was_planned() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "change_manager", 2, 3), at(2, "import")),
+        fault("import 2", "read", 15, "paused"),
+        *(
+            at(2, "change_manager", 2, 1, seconds=9),
+            at(2, "change_manager", 3, 2, seconds=9),
+            at(2, "rename", 3, seconds=9),
+        ),
+        **MANAGERS,
+    )
+    assert_kept(Promise.PLACED, story)
+
+
 def test_a_field_that_slacks_list_does_not_show_is_not_emptied() -> None:
     assert_kept(Promise.KNOWN, company(at(0, "import"), at(1, "show_fields_otherwise"), at(2, "import"), **TEAMS))
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slack_docebo.domain.managers import SEVERAL, Directory, in_circles, not_writable
+from slack_docebo.domain.managers import SEVERAL, Directory, from_the_top, in_circles, not_writable
 from slack_docebo.domain.people import SourceUser
 
 
@@ -87,3 +87,13 @@ def test_nobody_comes_into_a_circle_that_was_not_there(named, set_before):
     written = {one: manager for one, manager in named.items() if one not in not_writable(named, set_before)}
 
     assert in_circles({**set_before, **written}).isdisjoint(written)
+
+
+@given(MANAGERS, MANAGERS)
+def test_from_the_top_everybody_gets_the_manager_without_a_circle_in_between(named, set_before):
+    managers = {one: manager for one, manager in set_before.items() if one not in in_circles(set_before)}
+    named = {one: manager for one, manager in named.items() if one not in not_writable(named, managers)}
+
+    for account in from_the_top(named, managers):
+        managers[account] = named[account]
+        assert not in_circles(managers)

@@ -6,7 +6,7 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
-from slack_docebo.domain.operations import Kind, Operation
+from slack_docebo.domain.operations import PASSED_ON, Kind, Operation
 from slack_docebo.domain.targets import EXPIRATION, USERNAME
 
 LONGEST_NUMBER = 9  # digits
@@ -73,10 +73,10 @@ def parse_limit(text: str) -> Limit:
 def changes_of(operation: Operation, ends_by: date, passed_on: Collection[str]) -> set[Change]:
     """Return the changes that *operation* counts as; an account that is made to end by *ends_by* counts as deactivated.
 
-    *passed_on* are the Slack ids of those who get the mapping of somebody else.
+    *passed_on* are the Slack ids of those who get the mapping of somebody else; without mappings, the reason says so.
     """
     found = {change for change in Change if change.value == operation.kind.value}
-    if operation.moves_mapping or operation.slack_id in passed_on:
+    if operation.moves_mapping or operation.slack_id in passed_on or operation.reason.startswith(PASSED_ON):
         found.add(Change.REMAP)
     if operation.kind is Kind.UPDATE:
         expires = str(operation.changes.get(EXPIRATION, ""))

@@ -58,6 +58,23 @@ def not_writable(named: Mapping[int, int], set_before: Mapping[int, int]) -> set
     return named.keys() - written.keys()
 
 
+def from_the_top(named: Mapping[int, int], set_before: Mapping[int, int]) -> list[int]:
+    """Return the accounts of *named* in an order in which each can get its manager without a circle in between.
+
+    Who is above somebody comes before: then everybody's line upwards is as it is to be, or as it was.
+    """
+    managers, depths = {**set_before, **named}, dict[int, int]()
+    for start in named:
+        line: dict[int, None] = {}
+        at = start
+        while at in managers and at not in depths and at not in line:
+            line[at] = None
+            at = managers[at]
+        for depth, account in enumerate(reversed(line), 1 + depths.get(at, 0)):
+            depths[account] = depth
+    return sorted(named, key=lambda account: depths[account])
+
+
 def in_circles(managers: Mapping[int, int]) -> set[int]:
     """Return the accounts that are their own manager, be it by way of others; *managers* are by account."""
     found: set[int] = set()

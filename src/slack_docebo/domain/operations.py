@@ -38,6 +38,9 @@ SAID_TO_BE_MADE = (
     " it is found, or somebody decides"
 )
 SENT_BEFORE = "; it was sent before, and nobody can tell whether it was done"  # after why it is not sent again
+PASSED_ON = (
+    "the account was given before to somebody who is gone; "  # before what differs; limits count it as a moved mapping
+)
 
 NOT_SENT = "not sent: "  # before why Docebo was not asked to
 

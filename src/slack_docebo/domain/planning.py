@@ -37,6 +37,7 @@ from slack_docebo.domain.operations import (
     NOT_LISTED,
     NOT_TAKEN,
     OWN_FORM,
+    PASSED_ON,
     PROVISIONING_OFF,
     READ_FIRST,
     Kind,
@@ -197,6 +198,8 @@ class Planner:
         if mapping and mapping.slack_id == user.local_id:
             self.found.renamed[user.slack_id] = mapping.slack_id
         operation = self._plan_known(user, mapping, account, found.by, mapping.applied if mapping else applied)
+        if former_holders and operation.kind is Kind.UPDATE and not operation.maps:
+            operation = replace(operation, reason=f"{PASSED_ON}{operation.reason}")
         self._note_seen(user, mapping, applied, account, operation)
         return operation
 

@@ -241,8 +241,8 @@ class IntegrationSettings(BaseModel):
     limit_remappings: LimitText = Field(
         Limit(50, 5),
         title="Most mappings moved",
-        description="Most mappings moved to another account, or to another person, as REHIRES hand-over does: "
-        + LIMITED,
+        description="Most mappings moved to another account, or to another person, as REHIRES hand-over does; with"
+        " MAP_SLACK_USER_DATA off, most accounts that pass on to another person: " + LIMITED,
     )
     limit_renames: LimitText = Field(
         Limit(50, 5),
@@ -448,8 +448,8 @@ class IntegrationSettings(BaseModel):
         return bool(self.scope_usergroups or self.scope_exclude_usergroups)
 
     def holding(self, values: Mapping[str, Values]) -> Self:
-        """Return these settings with the *values* that attributes can hold, as far as is known, in the rules that fill them."""
-        rules = tuple(replace(rule, values=values.get(rule.target)) for rule in self.attributes)
+        """Return these settings with the *values* that attributes can hold, in the rules that fill these; others stay as known."""
+        rules = tuple(replace(rule, values=values.get(rule.target, rule.values)) for rule in self.attributes)
         return self.model_copy(update={"attributes": rules})
 
     @property

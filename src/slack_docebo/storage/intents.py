@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, Table, bindparam, delete, func, or_, select, text
 
-from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.storage.locks import advisory_key
+from slack_docebo.storage.operations import operation_of
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.schema import doubtful_creation, intent, operation, plan
 from slack_docebo.storage.statements import Among, carry_out, insertion_text, is_postgresql
@@ -71,6 +72,16 @@ class IntentRepository:
         """Return team and Slack id of those whom another plan was to create, and nobody knows what became of it."""
         sent = _people(intent, docebo).where(operation.c.kind == Kind.CREATE.value, operation.c.plan_id != plan_id)
         return _found(Among(sent, operation.c.slack_id).rows(self._connection, slack_ids))
+
+    def updates_of_others(self, docebo: str, plan_id: str) -> list[Operation]:
+        """Return the changes of accounts that other plans may have sent, and nobody knows what became of."""
+        query = (
+            select(operation)
+            .join(intent, (intent.c.plan_id == operation.c.plan_id) & (intent.c.seq == operation.c.seq))
+            .join(plan, plan.c.id == operation.c.plan_id)
+            .where(plan.c.docebo == docebo, plan.c.id != plan_id, operation.c.kind == Kind.UPDATE.value)
+        )
+        return [operation_of(row) for row in self._connection.execute(query)]
 
     def given_up(self, docebo: str, slack_ids: Iterable[str]) -> set[tuple[str, str]]:
         """Return team and Slack id of those whose account may have been made without anybody looking for it any more."""

@@ -30,7 +30,7 @@ from sqlalchemy import (
 
 from slack_docebo.domain.guards import Change
 from slack_docebo.domain.names import folded
-from slack_docebo.domain.operations import NOT_SENT, Kind, Outcome
+from slack_docebo.domain.operations import NOT_SENT, PASSED_ON, Kind, Outcome
 from slack_docebo.domain.targets import EXPIRATION, USERNAME
 from slack_docebo.storage.operations import JournalEntry, entry_of
 from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRepository, plan_of
@@ -49,13 +49,17 @@ _is_one_person = exists().where(
     _former.c.person_id == _own.c.person_id,
 )
 # Whether an operation gives a mapping another account, or another person: to another id of the same one it does not move.
-MOVES = and_(
-    operations.c.maps,
-    operations.c.prior.is_not(None),
-    or_(
-        operations.c.prior["docebo_id"].as_integer() != func.coalesce(operations.c.docebo_id, -1),
-        and_(_mapped_as != operations.c.slack_id, ~_is_one_person),
+# Where nobody is mapped, the reason says that an account passes to another person.
+MOVES = or_(
+    and_(
+        operations.c.maps,
+        operations.c.prior.is_not(None),
+        or_(
+            operations.c.prior["docebo_id"].as_integer() != func.coalesce(operations.c.docebo_id, -1),
+            and_(_mapped_as != operations.c.slack_id, ~_is_one_person),
+        ),
     ),
+    operations.c.reason.startswith(PASSED_ON, autoescape=True),
 )
 UPDATES = operations.c.kind == Kind.UPDATE.value
 RENAMES = and_(UPDATES, operations.c.changes[USERNAME].as_string().is_not(None))

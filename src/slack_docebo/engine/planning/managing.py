@@ -17,6 +17,7 @@ from slack_docebo.domain.managers import (
     REPORTS_TO_THEM,
     SEVERAL,
     Directory,
+    from_the_top,
     not_writable,
 )
 from slack_docebo.domain.matching import Accounts
@@ -45,18 +46,22 @@ class Relations:
 
     @property
     def changed(self) -> dict[int, Mapping | None]:
-        """Those who are to have another manager than we set last."""
-        return {
-            one: manager
-            for one, manager in self.managers.items()
-            if self.placed.get(one, 0) != (manager.docebo_id if manager else 0)
-        }
+        """Those who are to have another manager than we set last, whoever is above others before these."""
+        named = self._named
+        ordered = from_the_top(named, _surely_set(self.placed))
+        return {one: self.managers[one] for one in ordered if self.placed.get(one, 0) != named[one]}
 
     def circled(self, placed: MappingType[int, int]) -> set[int]:
         """Return who cannot get the manager named, given whom we have set: *placed* of everybody."""
-        set_before = {one: other for one, other in placed.items() if other not in {0, IN_DOUBT}}
-        named = {one: manager.docebo_id if manager else 0 for one, manager in self.managers.items()}
-        return not_writable(named, set_before)
+        return not_writable(self._named, _surely_set(placed))
+
+    @property
+    def _named(self) -> dict[int, int]:
+        return {one: manager.docebo_id if manager else 0 for one, manager in self.managers.items()}
+
+
+def _surely_set(placed: MappingType[int, int]) -> dict[int, int]:
+    return {one: other for one, other in placed.items() if other not in {0, IN_DOUBT}}
 
 
 async def plan_managers(
@@ -153,6 +158,7 @@ def _operations(
             continue
         if manager and (account := accounts.get(manager.docebo_id)):
             runtime.manager_names[manager.docebo_id] = account.username
+            runtime.managers_planned[manager.docebo_id] = manager.slack_id
         # Where we have set nobody yet, nobody knows whom somebody else had set.
         is_known = placed.get(docebo_id, IN_DOUBT) != IN_DOUBT
         before: dict[str, Value] = {column: str(placed[docebo_id] or "")} if is_known else {}

@@ -48,7 +48,9 @@ def plan_undo(runtime: Runtime, of: str, *, deactivate_created: bool = False) ->
     to undo, or nothing any more.
     """
     plans, pasts, undone_by = _read(runtime, of)
-    operations = [operation for past in pasts for operation in _inverse(past, deactivate_created=deactivate_created)]
+    operations = [
+        operation for past in reversed(pasts) for operation in _inverse(past, deactivate_created=deactivate_created)
+    ]
     if undone_by and all(operation.kind is Kind.LEAVE for operation in operations):
         raise PlanNotApplicable(f"{of} was undone before, by plan {', '.join(sorted(undone_by))}")
     first = plans[0]
@@ -103,13 +105,14 @@ def _key(entry: JournalEntry) -> Key:
 
 
 def _pasts(entries: Iterable[JournalEntry], ended: Collection[int]) -> list[_Past]:
-    """Return what *entries* did to each account; *ended* are the accounts that we have let expire."""
+    """Return what *entries* did to each account, by the last of them; *ended* are the accounts that we have let expire."""
     pasts: dict[tuple[str, int | None], _Past] = {}
     for entry in entries:
         operation = entry.operation
         if not operation.slack_id:
             continue  # the person was forgotten
-        past = pasts.setdefault((operation.slack_id, operation.docebo_id), _Past(operation))
+        key = operation.slack_id, operation.docebo_id
+        past = pasts[key] = pasts.pop(key, _Past(operation))
         past.last = operation
         past.created |= operation.kind is Kind.CREATE
         past.let_in |= _lets_in(operation, ended)

@@ -11,6 +11,7 @@ from slack_docebo.domain.rules import AttributeRule, custom_fields, distinct
 from slack_docebo.domain.sources import CUSTOM, label_of
 from slack_docebo.domain.targets import BRANCH, MANAGER
 from slack_docebo.domain.texts import shortened
+from slack_docebo.engine.reading.branches import read_branches
 from slack_docebo.engine.reading.mirror_fields import find_mirror
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
@@ -55,8 +56,8 @@ async def find_additional_fields(runtime: Runtime, session: Session) -> None:
         values["language"] = Options.of({code: code for code in session.languages if code})
     moves_leavers = runtime.behaviour.leavers_branch.strip() and runtime.behaviour.provision_slack_user_data
     if moves_leavers or any(rule.target == BRANCH for rule in runtime.behaviour.attributes):
-        runtime.branches = values[BRANCH] = Branches.of(await runtime.docebo.branches())
-        runtime.leavers_branch = _leavers_branch(runtime.behaviour.leavers_branch, runtime.branches)
+        values[BRANCH] = branches = await read_branches(runtime)
+        runtime.leavers_branch = _leavers_branch(runtime.behaviour.leavers_branch, branches)
     runtime.behaviour = runtime.behaviour.holding(values)
     rules, mirrored = runtime.behaviour.attributes, runtime.behaviour.mirror_fields
     if not (mirrored or any(rule.title or rule.field_id for rule in rules)):

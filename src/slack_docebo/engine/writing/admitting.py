@@ -22,6 +22,7 @@ from slack_docebo.engine.writing.checking import (
     reason_by_mapping,
 )
 from slack_docebo.engine.writing.leavers import OF_THE_RULES
+from slack_docebo.engine.writing.managers import reasons_by_managers
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import ChangeLimitExceeded, Frozen, Halted, PlanChanged
 from slack_docebo.runtime import Runtime
@@ -123,12 +124,18 @@ def moved_meanwhile(runtime: Runtime, batch: Sequence[Numbered]) -> set[int]:
 
 def _outdated(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
     """Return why some of *batch* rest on what is not so any more, as far as the store knows, by their place."""
-    without_account = _unfound(tables, runtime, plan, batch)
+    reasons = _served_or_in_grace(tables, runtime, plan, batch)
+    reasons |= _unfound(tables, runtime, plan, batch) | reasons_by_managers(runtime, tables, plan, batch)
+    return reasons | _moved(tables, runtime, batch)
+
+
+def _served_or_in_grace(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
+    """Return who of *batch* neither enters nor leaves by this plan any more, and why."""
     entering_or_leaving = [
         (seq, op) for seq, op in batch if op.kind is Kind.CREATE or is_of_leaver(op.kind, op.reason) or activates(op)
     ]
     if plan.kind not in OF_THE_RULES or not entering_or_leaving:
-        return without_account | _moved(tables, runtime, batch)
+        return {}
     people = people_of(op for _, op in entering_or_leaving)
     served = tables.inbox.applied_since(plan.read_since or plan.created_at, people)
     reasons = {seq: SERVED_SINCE for seq, op in entering_or_leaving if not served.isdisjoint(people_of([op]))}
@@ -136,7 +143,7 @@ def _outdated(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numb
         leaving = [(seq, op) for seq, op in entering_or_leaving if op.kind in OF_LEAVERS]
         since, due = tables.leavers.since(plan.slack_team, people_of(op for _, op in leaving)), runtime.now() - grace
         reasons |= {seq: IN_GRACE for seq, op in leaving if op.mapped_as not in since or since[op.mapped_as] > due}
-    return reasons | without_account | _moved(tables, runtime, batch)
+    return reasons
 
 
 def _unfound(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:

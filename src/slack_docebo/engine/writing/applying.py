@@ -6,18 +6,19 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from slack_docebo.concurrency import side_by_side, to_completion
-from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.domain.effects import TO_ACCOUNTS
 from slack_docebo.domain.guards import too_many_accounts
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.planning.limits import count_accounts, measure
+from slack_docebo.engine.reading.branches import renew_branches
 from slack_docebo.engine.writing.admitting import admit, ask_where_it_hurts, check_halt
 from slack_docebo.engine.writing.checking import planned_behaviour
 from slack_docebo.engine.writing.columns import Columns
 from slack_docebo.engine.writing.leavers import ask_whether_still_so
 from slack_docebo.engine.writing.left_behind import in_doubt, settle_left_behind
+from slack_docebo.engine.writing.managers import resting_on_none
 from slack_docebo.engine.writing.mandatory import learn_what_is_mandatory, reason_not_to_create
 from slack_docebo.engine.writing.not_found import reason_by_not_found
 from slack_docebo.engine.writing.proving import Prover
@@ -84,8 +85,6 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
         check_halt(runtime, tables)
         plan = tables.plans.read(plan_id)
     planned = planned_behaviour(runtime, plan)
-    if runtime.branches is None and any(rule.target == BRANCH for rule in planned.attributes):  # a saved plan's
-        runtime.branches = Branches.of(await runtime.docebo.branches())
     writing = _Writing(runtime, plan, planned, progress)
     await writing.settle_what_was_sent()
     await writing.refuse_creations_in_vain()
@@ -153,6 +152,7 @@ class _Writing:
         """Return what of *batch* goes out first; raise ChangeLimitExceeded where Docebo would have too many accounts."""
         if kind is Kind.CREATE and self._runtime.behaviour.max_accounts is not None:
             _check_accounts(self._runtime, len(batch))
+        batch = resting_on_none(self._runtime, self._plan, batch)
         return self._sender.alike(self._columns.first(self._prover.first(batch)))
 
     async def _write_some(self, kind: Kind, batch: Sequence[Numbered]) -> list[Numbered]:
@@ -180,6 +180,8 @@ class _Writing:
     async def _admitted(self, batch: Sequence[Numbered]) -> list[Numbered]:
         """Return which of *batch* may be sent as things are now; record the others as skipped."""
         runtime, plan, policy = self._runtime, self._plan, self._policy
+        if any(BRANCH in operation.changes for _, operation in batch):
+            await renew_branches(runtime)
         admitted, skipped = admit(runtime, plan, batch, self._rereading.accounts, policy)
         skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
         skipped += await ask_whether_still_so(runtime, plan, _without(admitted, skipped), policy)

@@ -26,7 +26,6 @@ from slack_docebo.domain.targets import BRANCH, field_id_of, is_manager, is_neve
 from slack_docebo.engine.reading.attribute_fields import know_fields
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.sides import ask_for_unlisted, read_target
-from slack_docebo.engine.writing.circles import skip_circles
 from slack_docebo.engine.writing.inquiry import inquire
 from slack_docebo.engine.writing.recording import record
 from slack_docebo.errors import ConfigurationError, PlanNotApplicable
@@ -86,6 +85,7 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
     policy = runtime.behaviour.policy(workspace.team)
     planned_by = planned_behaviour(runtime, plan).policy(workspace.team)
     inquiry = await inquire(runtime, workspace, plan, policy, planned_by)
+    runtime.managers_planned |= inquiry.managers
     _note_first_sight(runtime, workspace, accounts)
     undoes = plan.kind is PlanKind.UNDO
     skipped = 0
@@ -130,7 +130,7 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
                     results.append(RowOutcome(seq, Outcome.SKIPPED, error=f"{reason}{doubt}", in_doubt=may_be_made))
             record(runtime, plan_id, some, results)
             skipped += sum(result.outcome is Outcome.SKIPPED for result in results)
-    return skipped + skip_circles(runtime, plan_id)
+    return skipped
 
 
 def _note_first_sight(runtime: Runtime, workspace: Workspace, accounts: Accounts) -> None:

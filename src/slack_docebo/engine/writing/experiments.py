@@ -24,17 +24,17 @@ class Experiments:
         self._refused_for = set[str]()  # attributes of which values were refused
 
     async def try_otherwise(
-        self, kind: Kind, batch: Sequence[Numbered], answers: Sequence[RowResult], in_doubt: Collection[int]
-    ) -> list[RowResult]:
-        """Return *answers*, after rows that were refused for something an account need not have were sent again without it.
+        self, kind: Kind, batch: Sequence[Numbered], results: list[RowResult], in_doubt: Collection[int]
+    ) -> None:
+        """Send rows that were refused for something an account need not have again without it, and put *results* right.
 
-        Rows *in_doubt*, by their place in the plan, may have been carried out, and are not sent once more. As long as
+        That is done answer by answer, for any call may be kept back by a change of the plan. Rows *in_doubt*, by their place in the plan, may have been carried out, and are not sent once more. As long as
         nobody was ever made, a row may be refused for a password that it lacks.
         """
-        results, creates = list(answers), kind is Kind.CREATE
+        creates = kind is Kind.CREATE
         doubtful = [
             place
-            for place, ((seq, op), answer) in enumerate(zip(batch, answers, strict=True))
+            for place, ((seq, op), answer) in enumerate(zip(batch, results, strict=True))
             if answer.error and seq not in in_doubt
             if self._may_want_password(kind) or optional(op.changes, creates=creates)
         ]
@@ -46,7 +46,6 @@ class Experiments:
             for place, answer in zip(others, await self._calls.upsert_once(kind, rows), strict=True):
                 results[place] = answer
         await self._write_apart(kind, batch, [place for place in others if results[place].error], results)
-        return results
 
     def _may_want_password(self, kind: Kind) -> bool:
         return kind is Kind.CREATE and self._adapter.may_want_passwords
@@ -58,11 +57,11 @@ class Experiments:
 
         Tell whether any was; *results* are put right.
         """
-        self._tried[kind] += len(tried)
         creates, taken = kind is Kind.CREATE, []
         without_rest = [(op, needed(op.changes, creates=creates)) for _, op in map(batch.__getitem__, tried)]
         rows = [Row(op.docebo_id, self._adapter.written(changes, creates=creates)) for op, changes in without_rest]
         bare = await self._calls.upsert_once(kind, rows)
+        self._tried[kind] += len(tried)  # not where the call was kept back
         if self._may_want_password(kind) and all(answer.error for answer in bare):
             secured = [replace(row, attributes={**row.attributes, **with_password()}) for row in rows]
             bare = await self._calls.upsert_once(kind, secured)

@@ -44,10 +44,16 @@ def made_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) ->
         return []
     with runtime.store.reading() as tables:
         since = tables.plans.read(plan_id).created_at
-        made = tables.operations.made_by_others(plan_id, creations, since=since)
+        # By the clock of another machine. Of changes an earlier one is another one: something else may lie between the two.
+        made = tables.operations.made_by_others(plan_id, creations, since=since - TOLERANCE)
+        gone = tables.accounts_at(runtime.settings.docebo_url).gone()
         written = tables.operations.written_by_others(plan_id, (op.slack_id for _, op in changes), since=since)
     return [
-        *(made_already(creations[slack_id], docebo_id) for slack_id, docebo_id in made.items()),
+        *(
+            made_already(creations[slack_id], docebo_id)
+            for slack_id, docebo_id in made.items()
+            if docebo_id not in gone
+        ),
         *(
             RowOutcome(seq, Outcome.SKIPPED, op.docebo_id, WRITTEN_MEANWHILE)
             for seq, op in changes

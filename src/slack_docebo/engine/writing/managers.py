@@ -1,0 +1,90 @@
+"""Managers: whom nobody can be given any more, by what the store knows right before rows are sent, whoever planned them.
+
+Events, imports and what is undone give people managers side by side, and mappings are deleted meanwhile. So a manager who was
+right when it was planned may bring people into a circle by now, or be nobody's account.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from slack_docebo.domain.effects import managers_of
+from slack_docebo.domain.managers import IN_A_CIRCLE, IN_DOUBT, NOT_THEIRS, not_writable
+from slack_docebo.domain.targets import is_manager, manager_column, manager_type_of
+from slack_docebo.engine.writing.recording import Numbered
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.plans import Plan, PlanKind
+from slack_docebo.storage.tables import Tables
+
+Managers = Mapping[int, int]  # by account
+
+
+def reasons_by_managers(runtime: Runtime, tables: Tables, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
+    """Return why some of *batch* cannot give the managers that were planned, by their place."""
+    named = _named(batch)
+    circled = set[int]()
+    for type_id, managers in named.items():
+        for set_before in _set_before(runtime, tables, plan, type_id, managers):
+            circled |= not_writable(managers, set_before)
+    reasons = {seq: IN_A_CIRCLE for seq, operation in batch if operation.docebo_id in circled}
+    return reasons | (_not_theirs(runtime, tables, plan, batch) if named else {})
+
+
+def resting_on_none(runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> Sequence[Numbered]:
+    """Return of *batch* what comes before a row that closes a circle unless others of it are carried out: they may be refused."""
+    named = _named(batch)
+    if not named:
+        return batch
+    with runtime.store.reading() as tables:
+        closing = {
+            account
+            for type_id, managers in named.items()
+            for set_before in _set_before(runtime, tables, plan, type_id, managers)
+            for account, manager in managers.items()
+            if not_writable({account: manager}, set_before)
+        }
+    first = next((place for place, (_, operation) in enumerate(batch) if operation.docebo_id in closing), 0)
+    return batch[:first] or batch
+
+
+def _named(batch: Sequence[Numbered]) -> Mapping[int, dict[int, int]]:
+    """Return the managers that *batch* gives, by type and account; 0 for none."""
+    named = defaultdict[int, dict[int, int]](dict)
+    for _, operation in batch:
+        for name, value in operation.changes.items():
+            if is_manager(name) and operation.docebo_id is not None:
+                named[manager_type_of(name)][operation.docebo_id] = int(value or 0)
+    return named
+
+
+def _set_before(
+    runtime: Runtime, tables: Tables, plan: Plan, type_id: int, named: Managers
+) -> tuple[Managers, Managers]:
+    """Return the managers of those *named*, and of all above: whom we have set, and that with whom other runs are about to set.
+
+    A row that was sent may be refused, or be done and not recorded yet.
+    """
+    docebo, column = runtime.settings.docebo_url, manager_column(type_id)
+    under_way = {
+        operation.docebo_id: int(operation.changes[column] or 0)
+        for operation in tables.intents.updates_of_others(docebo, plan.id)
+        if operation.docebo_id is not None and column in operation.changes
+    }
+    found: dict[int, int] = {}
+    looked_at, above = set[int](), {*named, *named.values()}
+    while above:
+        found |= tables.accounts_at(docebo).managers_as(type_id, above)
+        looked_at |= above
+        above = {managers[one] for one in above for managers in (found, under_way) if one in managers}
+        above -= looked_at | {0, IN_DOUBT}
+    set_before = {one: by for one, by in found.items() if by not in {0, IN_DOUBT}}
+    return set_before, {**set_before, **under_way}
+
+
+def _not_theirs(runtime: Runtime, tables: Tables, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
+    """Return of whom of *batch* the manager's account is not that person's any more; an undo brings back whoever it was."""
+    if plan.kind is PlanKind.UNDO:
+        return {}
+    accounts = {one for _, operation in batch for one in managers_of(operation)}
+    holders = tables.mappings(plan.docebo).holders(plan.slack_team, accounts)
+    moved = {one for one in accounts if holders.get(one) != runtime.managers_planned.get(one)}
+    return {seq: NOT_THEIRS for seq, operation in batch if not moved.isdisjoint(managers_of(operation))}
