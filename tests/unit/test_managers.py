@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slack_docebo.domain.managers import SEVERAL, Directory, from_the_top, in_circles, not_writable
+from slack_docebo.domain.managers import SEVERAL, Directory, closing_by_others, from_the_top, in_circles, not_writable
 from slack_docebo.domain.people import SourceUser
 
 
@@ -97,3 +97,17 @@ def test_from_the_top_everybody_gets_the_manager_without_a_circle_in_between(nam
     for account in from_the_top(named, managers):
         managers[account] = named[account]
         assert not in_circles(managers)
+
+
+@given(MANAGERS, MANAGERS, st.sets(st.integers(1, 8)))
+def test_whoever_is_refused_nobody_comes_into_a_circle_but_who_rests_on_others(named, set_before, refused):
+    managers = {one: manager for one, manager in set_before.items() if one not in in_circles(set_before)}
+    closing = closing_by_others(named, managers)
+    written = {one: manager for one, manager in named.items() if one not in closing | refused}
+
+    assert not in_circles({**managers, **written})
+
+
+def test_who_comes_into_a_circle_by_two_rows_of_which_neither_does_alone_rests_on_the_third():
+    ada, bob, carl, boss = 1, 2, 3, 4
+    assert closing_by_others({bob: boss, carl: bob, ada: carl}, {bob: ada}) == {ada}

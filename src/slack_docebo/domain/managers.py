@@ -1,7 +1,9 @@
 """Managers: who reports to whom, as Slack names them, and of whom that cannot be written."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.people import SLACK_ID, SourceUser
@@ -56,6 +58,26 @@ def not_writable(named: Mapping[int, int], set_before: Mapping[int, int]) -> set
         for account in circled:
             del written[account]
     return named.keys() - written.keys()
+
+
+def closing_by_others(named: Mapping[int, int], *set_before: Mapping[int, int]) -> set[int]:
+    """Return which accounts would be their own managers where some of those *named* before them do not get theirs.
+
+    These may keep any whom they have by one of *set_before*.
+    """
+    may_have = defaultdict[int, set[int]](set)
+    for account, manager in chain.from_iterable(managers.items() for managers in set_before):
+        may_have[account].add(manager)
+    found = set[int]()
+    for account, manager in named.items():
+        line, above = set[int](), {manager}
+        while above:
+            line |= above
+            above = {one for at in above for one in may_have.get(at, ())} - line
+        if account in line:
+            found.add(account)
+        may_have[account].add(manager)
+    return found
 
 
 def from_the_top(named: Mapping[int, int], set_before: Mapping[int, int]) -> list[int]:

@@ -312,7 +312,8 @@ class IntegrationSettings(BaseModel):
         title="Minutes that a list is evidence",
         description="How old, in minutes, the list may be on which a deactivation, an activation, a change of the username or a"
         " moved mapping rests. Beyond that the account is asked for by its id right before, at one call each, and so is Slack"
-        " for those who have left or are back. Other changes may rest on a list of up to an hour, or of twice the time that"
+        " for those who have left or are back; before somebody is placed in a branch, the branches are read again in one call."
+        " Other changes may rest on a list of up to an hour, or of twice the time that"
         " reading it took.",
     )
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from slack_docebo.domain.effects import managers_of
-from slack_docebo.domain.managers import IN_A_CIRCLE, IN_DOUBT, NOT_THEIRS, not_writable
+from slack_docebo.domain.managers import IN_A_CIRCLE, IN_DOUBT, NOT_THEIRS, closing_by_others, not_writable
 from slack_docebo.domain.targets import is_manager, manager_column, manager_type_of
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.runtime import Runtime
@@ -38,9 +38,7 @@ def resting_on_none(runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> 
         closing = {
             account
             for type_id, managers in named.items()
-            for set_before in _set_before(runtime, tables, plan, type_id, managers)
-            for account, manager in managers.items()
-            if not_writable({account: manager}, set_before)
+            for account in closing_by_others(managers, *_set_before(runtime, tables, plan, type_id, managers))
         }
     first = next((place for place, (_, operation) in enumerate(batch) if operation.docebo_id in closing), 0)
     return batch[:first] or batch
