@@ -22,7 +22,7 @@ from slack_docebo.domain.operations import SENT_BEFORE, UNLISTED, Kind, Operatio
 from slack_docebo.domain.people import Account, LastSeen, Mapping
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.protection import shielded
-from slack_docebo.domain.targets import BRANCH, field_id_of, is_manager, is_never_shown, manager_type_of
+from slack_docebo.domain.targets import BRANCH, USERNAME, field_id_of, is_manager, is_never_shown, manager_type_of
 from slack_docebo.engine.reading.attribute_fields import know_fields
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.sides import ask_for_unlisted, read_target
@@ -167,8 +167,25 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
         return NOT_THEIRS
     if operation.kind is Kind.CREATE and now.accounts.may_lack(address_of(operation)):
         return UNLISTED
-    disputed = reason_by_dispute(operation, now.accounts, now.seen_of(operation.docebo_id))
+    seen = now.seen_of(operation.docebo_id)
+    found_by = "" if now.undoes else reason_by_sight(operation, now.accounts, seen)
+    disputed = found_by or reason_by_dispute(operation, now.accounts, seen)
     return disputed or reason_by_account(operation, now.accounts, now.policy, undoes=now.undoes)
+
+
+def reason_by_sight(operation: Operation, accounts: Accounts, seen: LastSeen) -> str:
+    """Return why the account that *operation* gives to somebody is not as it was when it was found, or "".
+
+    No mapping of that person's says whose it is, only the address or the username by which it was found.
+    """
+    account = accounts.get(operation.docebo_id) if operation.docebo_id is not None else None
+    is_given = operation.prior is None or operation.mapped_as != operation.slack_id
+    if account is None or not is_given or operation.kind not in {Kind.MAP, Kind.UPDATE}:
+        return ""
+    now = look(account)
+    borne = {USERNAME: (now.username, seen.username), "email": (now.address, seen.address)}
+    changed = [name for name, (one, then) in borne.items() if then and one != then and name not in operation.changes]
+    return f"changed in Docebo since: {', '.join(changed)}" if changed else ""
 
 
 def reason_by_given(operation: Operation, branch: int | None, managers: MappingType[int, int]) -> str:

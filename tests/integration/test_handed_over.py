@@ -1,0 +1,58 @@
+"""An account that a saved plan gives to somebody by its address is handed over to somebody else before it is applied."""
+
+import pytest
+
+from sandbox.server import Sandbox
+from slack_docebo.domain.operations import Outcome
+from tests.importing import mapped, run_import, settings_for
+from tests.integration.after_an_import import apply_by_id
+
+BOBS = {"email": "bob@example.com", "firstname": "Bob", "lastname": "Byron"}
+
+
+@pytest.fixture
+def sandbox():
+    with Sandbox(users=1, docebo_users=0, rate_limits=False) as running:
+        running.slack.add("Ann", "Lovelace", "ann@example.com", {"profile": {"title": "Countess"}})
+        yield running
+
+
+@pytest.mark.parametrize("attributes", ["email", "email, field_13 = title"], ids=["to be mapped", "to be updated"])
+async def test_an_account_found_by_its_address_that_bears_another_one_by_now_is_given_to_nobody_by_a_saved_plan(
+    sandbox, sqlite_url, attributes
+):
+    account = sandbox.docebo.accounts.add(
+        username="lovelace", email="ann@example.com", firstname="Ann", lastname="Lovelace"
+    )
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {"ATTRIBUTES": attributes}
+    planned = await run_import(settings, rows=rows, dry_run=True)
+    sandbox.docebo.edit(account.user_id, BOBS)
+
+    applied = await apply_by_id(settings, rows, planned.plan.id)
+
+    assert applied.count(outcome=Outcome.SKIPPED) == 1
+    assert mapped(sqlite_url, sandbox.slack.team.id) == {}
+    assert {name: getattr(account, name) for name in BOBS} == BOBS
+    assert not account.fields
+
+
+async def test_an_account_that_bears_another_address_by_now_is_not_passed_on_by_a_saved_plan_to_who_is_back(
+    sandbox, sqlite_url
+):
+    account = sandbox.docebo.accounts.add(
+        username="lovelace", email="ann@example.com", firstname="Ann", lastname="Lovelace"
+    )
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    rows = {"REHIRES": "hand-over", "LIMIT_REMAPPINGS": "none"}
+    await run_import(settings, rows=rows)
+    former = sandbox.slack.by_email("ann@example.com")["id"]
+    sandbox.slack.deactivate(former)
+    sandbox.slack.add("Ann", "Lovelace", "ann@example.com")
+    planned = await run_import(settings, rows=rows, dry_run=True)
+    sandbox.docebo.edit(account.user_id, BOBS)
+
+    await apply_by_id(settings, rows, planned.plan.id)
+
+    assert mapped(sqlite_url, sandbox.slack.team.id) == {former: account.user_id}
+    await run_import(settings, rows=rows)
+    assert {name: getattr(account, name) for name in BOBS} == BOBS
