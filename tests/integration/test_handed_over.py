@@ -1,4 +1,4 @@
-"""An account that a saved plan gives to somebody by its address is handed over to somebody else before it is applied."""
+"""Accounts that are handed over to somebody else in Docebo: address and name are that one's, and the user name stays."""
 
 import pytest
 
@@ -6,6 +6,7 @@ from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Outcome
 from tests.importing import mapped, run_import, settings_for
 from tests.integration.after_an_import import apply_by_id
+from tests.integration.realtime_world import world
 
 BOBS = {"email": "bob@example.com", "firstname": "Bob", "lastname": "Byron"}
 
@@ -56,3 +57,52 @@ async def test_an_account_that_bears_another_address_by_now_is_not_passed_on_by_
     assert mapped(sqlite_url, sandbox.slack.team.id) == {former: account.user_id}
     await run_import(settings, rows=rows)
     assert {name: getattr(account, name) for name in BOBS} == BOBS
+
+
+async def handed_over_to_bob(sandbox, settings):
+    """Give Ann's mapped account to Bob, who is in Slack, too."""
+    account = sandbox.docebo.accounts.add(
+        username="lovelace", email="ann@example.com", firstname="Ann", lastname="Lovelace"
+    )
+    await run_import(settings)
+    sandbox.docebo.edit(account.user_id, BOBS)
+    return account
+
+
+@pytest.mark.parametrize("ann", ["stays", "leaves"])
+async def test_an_account_that_shows_another_persons_address_and_only_the_user_name_of_before_is_left_alone(
+    sandbox, sqlite_url, ann
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    account = await handed_over_to_bob(sandbox, settings)
+    sandbox.slack.add("Bob", "Byron", "bob@example.com")
+    if ann == "leaves":
+        sandbox.slack.deactivate(sandbox.slack.by_email("ann@example.com")["id"])
+
+    for _ in range(2):
+        await run_import(settings, rows={"LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none"})
+
+    assert {name: getattr(account, name) for name in BOBS} == BOBS
+    assert account.active
+
+
+async def test_an_event_changes_nothing_of_an_account_that_shows_another_persons_address(sandbox, sqlite_url, tmp_path):
+    account = await handed_over_to_bob(sandbox, settings_for(sandbox.facts(), sqlite_url))
+    sandbox.slack.add("Bob", "Byron", "bob@example.com")
+    ann = sandbox.slack.by_email("ann@example.com")["id"]
+    sandbox.slack.change(ann, {"profile": {"first_name": "Anna"}})
+
+    async with world(sandbox, sqlite_url, tmp_path) as here:
+        here.put(here.event(ann))
+        await here.serve()
+
+    assert {name: getattr(account, name) for name in BOBS} == BOBS
+
+
+async def test_an_address_that_nobody_in_slack_bears_makes_no_account_another_persons(sandbox, sqlite_url):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    account = await handed_over_to_bob(sandbox, settings)
+
+    await run_import(settings)
+
+    assert (account.email, account.firstname) == ("ann@example.com", "Ann")

@@ -11,7 +11,9 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.names import clean, folded
 from slack_docebo.domain.people import Account, LastSeen, Mapping, SourceUser
 
-DISPUTED = "is disputed: it shows neither what was last seen of it nor this person's data"
+DISPUTED = "is disputed: "
+NOTHING_THEIRS = "it shows neither what was last seen of it nor this person's data"
+HANDED_OVER = "it shows another person's address, and of what was last seen the user name alone"
 UNPROVEN = "is not proven: a table of mappings gives it to this person, whose address it does not show"
 NOT_THE_NAME = ", nor the name"
 ADDRESS_OF_ANOTHER = "; it shows the name, and another person's address"
@@ -71,10 +73,16 @@ def bears_name_of(account: Account, user: SourceUser) -> bool:
     return bool(shown) and shown in {folded(clean(name)) for name in names}
 
 
-def rests_on_name(account: Account, user: SourceUser, seen: LastSeen) -> bool:
-    """Tell whether nothing but the name shows that a table is right about the account: its address is another one."""
+def may_be_of_another(account: Account, user: SourceUser, seen: LastSeen) -> bool:
+    """Tell whether it depends on who bears the address of the account, which is another one, whether it is that of *user*.
+
+    Nothing but the name shows that a table is right about it, or nothing but the username that it was not handed over.
+    """
     shows_another = bool(account.email) and not bears_address_of(account, user, seen)
-    return seen.claimed and shows_another and bears_name_of(account, user)
+    if seen.claimed:
+        return shows_another and bears_name_of(account, user)
+    is_news = bool(seen.address) and not seen.address_written and seen.address != look(account).address
+    return shows_another and is_news and not bears_name_of(account, user)
 
 
 def doubt_about(account: Account, mapping: Mapping, user: SourceUser, accounts: Accounts) -> str:
@@ -83,8 +91,10 @@ def doubt_about(account: Account, mapping: Mapping, user: SourceUser, accounts: 
         return ""
     if mapping.seen.claimed:
         return _doubt_of_claim(account, mapping, user, accounts)
-    is_theirs = is_same(look(account), mapping.seen) or bears_data_of(account, user, mapping.seen)
-    return "" if is_theirs else dispute(account.docebo_id)
+    if not (is_same(look(account), mapping.seen) or bears_data_of(account, user, mapping.seen)):
+        return dispute(account.docebo_id)
+    is_handed_over = may_be_of_another(account, user, mapping.seen) and accounts.has_other_bearer(account, user)
+    return dispute(account.docebo_id, HANDED_OVER) if is_handed_over else ""
 
 
 def _doubt_of_claim(account: Account, mapping: Mapping, user: SourceUser, accounts: Accounts) -> str:
@@ -101,10 +111,10 @@ def _doubt_of_claim(account: Account, mapping: Mapping, user: SourceUser, accoun
     return unproven(account.docebo_id, ADDRESS_OF_ANOTHER) if accounts.is_of_another(account, user) else ""
 
 
-def dispute(docebo_id: int) -> str:
-    """Return what is told of a disputed account, and what there is to do."""
+def dispute(docebo_id: int, why: str = NOTHING_THEIRS) -> str:
+    """Return what is told of a disputed account, *why* it is that, and what there is to do."""
     return (
-        f"account {docebo_id} {DISPUTED}. If it is somebody else's by now, delete the mapping of this Slack id; if it is"
+        f"account {docebo_id} {DISPUTED}{why}. If it is somebody else's by now, delete the mapping of this Slack id; if it is"
         " right, link the two: the form Decide about people on the status page"
     )
 

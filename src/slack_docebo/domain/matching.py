@@ -177,6 +177,10 @@ class Accounts:
     def has_unknown_bearer(self, account: Account) -> bool:
         return self._bearers.get(account.docebo_id) == ""
 
+    def has_other_bearer(self, account: Account, user: SourceUser) -> bool:
+        """Tell whether the e-mail address of the account is known to be another person's in Slack."""
+        return bool(bearer := self._bearers.get(account.docebo_id)) and bearer not in user.ids
+
     def named_after(self, user: SourceUser) -> Account | None:
         """Return the account whose username is the address of *user*, and whose own address is another one.
 

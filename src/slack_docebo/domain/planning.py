@@ -22,7 +22,7 @@ from slack_docebo.domain.disputes import (
     doubt_about,
     is_same,
     look,
-    rests_on_name,
+    may_be_of_another,
 )
 from slack_docebo.domain.expiry import end_of_before, has_expired, may_have_ended
 from slack_docebo.domain.leavers import acts_on_leaver, counts_as_leaver, plan_leaver
@@ -90,7 +90,8 @@ class Planner:
         self.returns = Returns(policy.rehires)
         self.ended: dict[int, str] = {}  # accounts that we have let expire, with the date that they had before
         self.reopened: set[int] = set()  # accounts that we have shut, and that the list shows as open
-        # Slack ids, by the other address of an account that was found by its username, or that a table has given to them
+        # Slack ids, by the other address of an account that was found by its username, that a table has given to them, or
+        # that may have been handed over
         self.named_after: dict[str, list[str]] = {}
         self.accounts = accounts
 
@@ -112,7 +113,7 @@ class Planner:
         by_username = found.by is not FoundBy.MAPPING and self.policy.match_by is not MatchBy.EMAIL
         if by_username and (account := self.accounts.named_after(user)):
             self.named_after.setdefault(mailbox(account.email), []).append(user.slack_id)
-        if found.account and isinstance(known, Mapping) and rests_on_name(found.account, user, known.seen):
+        if found.account and isinstance(known, Mapping) and may_be_of_another(found.account, user, known.seen):
             self.named_after.setdefault(mailbox(found.account.email), []).append(user.slack_id)
         return found
 
@@ -246,6 +247,8 @@ class Planner:
             now = look(account)
             if mapping and mapping.seen.claimed and not bears_address_of(account, user, mapping.seen):
                 now = LastSeen(now.username, claimed=True)  # until the address is seen there, or written
+            elif mapping and may_be_of_another(account, user, mapping.seen):
+                return  # before whoever bears that address was heard
             if is_new or (known and now != known.seen):
                 self.found.seen[account.docebo_id] = now
 

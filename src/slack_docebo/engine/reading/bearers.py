@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.disputes import rests_on_name
+from slack_docebo.domain.disputes import may_be_of_another
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import Account, Applied, Known, Mapping, SourceUser
 from slack_docebo.domain.returns import has_left
@@ -14,7 +14,8 @@ from slack_docebo.runtime import Runtime
 async def find_bearers(runtime: Runtime, people: Iterable[tuple[SourceUser, Known | None]], accounts: Accounts) -> None:
     """Find out whose an account is whose username is the address of one of *people*, and whose own address is another.
 
-    The same is asked of an account that a table has given to one of them, and that shows nothing of them but the name. What
+    The same is asked of an account that a table has given to one of them, and that shows nothing of them but the name, and of
+    one that shows, of what was last seen, nothing but the username. What
     was applied tells it, else Slack is asked who has that other address: one call for each such account. The answers are
     kept in *accounts*. Where Slack finds nobody, it may be somebody who was deactivated: nobody can tell.
 
@@ -26,7 +27,7 @@ async def find_bearers(runtime: Runtime, people: Iterable[tuple[SourceUser, Know
         if isinstance(known, Applied):
             await _find_former_holders(runtime, user, accounts)
         if isinstance(known, Mapping) and (mapped := accounts.get(known.docebo_id)):
-            account = mapped if rests_on_name(mapped, user, known.seen) else None
+            account = mapped if may_be_of_another(mapped, user, known.seen) else None
         else:
             named = None if user.unconfirmed else accounts.named_after(user)
             is_given = named is not None and await to_completion(_note_given, runtime, user, named, accounts)
