@@ -18,6 +18,7 @@ from tests.waiting import PATIENCE_SECONDS, until
 
 USER = "postgres"
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=4GB", "shared_buffers=64MB")
+IN_ITS_FOLDER = "dynamic_shared_memory_type=mmap"  # else a server that is killed leaves it in the machine's memory
 EMPTY_TABLES = """
 DO $$ DECLARE name text; BEGIN
     PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
@@ -99,7 +100,7 @@ def running_server() -> Iterator[PostgresServer]:
             cwd=folder,
         )
         port = free_port()
-        settings = ["listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", *FAST]
+        settings = ["listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", IN_ITS_FOLDER, *FAST]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
                 [installed / "postgres", "-D", data, "-p", str(port), *(f"-c{setting}" for setting in settings)],
