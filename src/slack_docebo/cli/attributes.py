@@ -24,7 +24,8 @@ Rules = Annotated[str, Parameter(help="Try these rules, written as in ATTRIBUTES
 def try_(person: Person = "", /, *, rules: Rules = "", json: Json = False) -> int:
     """Show what the rules of ATTRIBUTES, or others, make of one person or of a sample: what each reads and gives.
 
-    Where there is nobody, the exit code is 1. Nothing is written and nothing is saved. The values are shown here, on the terminal, and nowhere else.
+    Where there is nobody, the exit code is 1. Nothing is written and nothing is saved. The values are shown here, on the
+    terminal, and nowhere else.
     """
     tried = asyncio.run(_try(person, rules))
     code = DONE if tried else FAILED

@@ -28,8 +28,9 @@ class Experiments:
     ) -> None:
         """Send rows that were refused for something an account need not have again without it, and put *results* right.
 
-        That is done answer by answer, for any call may be kept back by a change of the plan. Rows *in_doubt*, by their place in the plan, may have been carried out, and are not sent once more. As long as
-        nobody was ever made, a row may be refused for a password that it lacks.
+        That is done answer by answer, for a change of the plan may keep any call back. Rows *in_doubt*, by their place in the
+        plan, may have been carried out, and are not sent once more. As long as nobody was ever made, a row may be refused for
+        a password that it lacks.
         """
         creates = kind is Kind.CREATE
         doubtful = [

@@ -18,15 +18,14 @@ from slack_docebo.domain.effects import changes_access, differs
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import NOT_SHOWN_YET, SAID_TO_BE_MADE, SENT_BEFORE, Kind, Operation, Outcome
 from slack_docebo.domain.quoting import MEANINGS
-from slack_docebo.domain.targets import BRANCH, is_manager, is_never_shown
-from slack_docebo.engine.reading.branches import read_branches
+from slack_docebo.domain.targets import is_manager, is_never_shown
 from slack_docebo.engine.reading.outages import greet_docebo
 from slack_docebo.engine.reading.sides import listed_last
 from slack_docebo.engine.writing.adapting import Adapter
 from slack_docebo.engine.writing.admitting import check_admitted, moved_meanwhile
 from slack_docebo.engine.writing.calls import REFUSED, STATUS_KEPT, Calls
-from slack_docebo.engine.writing.checking import reason_by_branch
 from slack_docebo.engine.writing.experiments import Experiments
+from slack_docebo.engine.writing.placing import Placing
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.engine.writing.refused_creations import (
     given_up,
@@ -85,7 +84,7 @@ class Sender:
         self._refused: list[Numbered] = []  # and nothing says that they were carried out all the same
         self._listed: frozenset[int] | None = None  # accounts, by the last whole list; read with the first new account
         self._says_ids = False  # of new accounts
-        self._is_placed_anew = False  # the branches were read once more for a row that was refused
+        self._placing = Placing(runtime)
         self._nameless: list[Numbered] = []  # accounts that were made, and whose ids Docebo did not say
 
     @property
@@ -148,7 +147,7 @@ class Sender:
         try:
             await self._find_refused(Kind.MOVE, batch, why)
         except Rejected:
-            self._record(batch, await self._placed_anew(batch, [_refused(numbered, why) for numbered in batch]))
+            self._record(batch, await self._placing.put_right(batch, [_refused(numbered, why) for numbered in batch]))
 
     async def _find_refused(self, kind: Kind, batch: Sequence[Numbered], why: RemoteError) -> None:
         """Send *batch* in parts, and record as failed who is refused alone; raise *why* where nobody at all is taken."""
@@ -160,7 +159,7 @@ class Sender:
             raise why
         alone = [numbered for numbered, _ in self._alone]
         refused = [self._doubted(numbered, _refused(numbered, refusal)) for numbered, refusal in self._alone]
-        results = await self._placed_anew(alone, refused)
+        results = await self._placing.put_right(alone, refused)
         still_refused = {result.seq for result in results if result in refused}
         self._refused += [numbered for numbered in alone if numbered[0] in still_refused]
         self._record(alone, results)
@@ -177,33 +176,6 @@ class Sender:
             in_doubt = seq in self._in_doubt or bool(sent_by_others(self._runtime, self._plan_id, [numbered]))
             may_be_done = in_doubt or bool(given_up(self._runtime, [numbered]))
         return _perhaps_done(refused, in_doubt=in_doubt) if may_be_done else refused
-
-    async def _placed_anew(self, batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> list[RowOutcome]:
-        """Return *results* of *batch*, where a row may have been refused for its branch: those are read once more for a plan.
-
-        Whose branch is gone, or borne by nothing of its own any more, is skipped. Whose is called otherwise by now has no
-        outcome yet: the row is sent again.
-        """
-        failed = {result.seq for result in results if result.outcome is Outcome.FAILED}
-        placed = {seq: op for seq, op in batch if seq in failed and BRANCH in op.changes}
-        if not placed or self._is_placed_anew:
-            return list(results)
-        self._is_placed_anew, before = True, self._runtime.branches
-        with suppress(RemoteError):
-            await read_branches(self._runtime)
-        now = self._runtime.branches
-        gone = {seq: reason for seq, op in placed.items() if (reason := reason_by_branch(op, now))}
-        renamed = {
-            seq
-            for seq, op in placed.items()
-            if before and now and op.kind is Kind.CREATE and seq not in gone
-            if before.columns.get(str(op.changes[BRANCH])) != now.columns[str(op.changes[BRANCH])]
-        }
-        return [
-            RowOutcome(result.seq, Outcome.SKIPPED, error=gone[result.seq]) if result.seq in gone else result
-            for result in results
-            if result.seq not in renamed
-        ]
 
     def _is_for_the_size(self, kind: Kind, batch: Sequence[Numbered], why: RemoteError) -> bool:
         """Tell whether a call that was refused for nobody's row was refused as too large.
@@ -326,10 +298,9 @@ class Sender:
                         if refused.error and not answer.error:  # what it was refused for is known by now
                             without[place] = self.left_out(batch[place][1])
         except (PlanChanged, Halted):
-            made = (
-                kind is Kind.CREATE
-            )  # accounts, also those without what is not found out yet: the next run writes that
-            await self._take(kind, *_taken(batch, first, answers if made else first, without))
+            # An account that was made without some of it is made all the same: the next run writes the rest.
+            answers = answers if kind is Kind.CREATE else first
+            await self._take(kind, *_taken(batch, first, answers, without))
             raise
         await self._take(kind, batch, answers, without)
 
@@ -348,7 +319,7 @@ class Sender:
             self._says_ids |= any(result.docebo_id for result in results if result.outcome is Outcome.APPLIED)
         self._taken += sum(result.outcome is Outcome.APPLIED for result in results)
         looked_at = await self._as_shown(kind, batch, await self._looked_at_again(kind, batch, results))
-        looked_at = await self._placed_anew(batch, looked_at)
+        looked_at = await self._placing.put_right(batch, looked_at)
         numbered_by = {numbered[0]: numbered for numbered in batch}
         for numbered, result in ((numbered_by[result.seq], result) for result in looked_at):
             if result.outcome is Outcome.FAILED:
