@@ -60,10 +60,10 @@ def bears_data_of(account: Account, user: SourceUser, seen: LastSeen) -> bool:
 def bears_address_of(account: Account, user: SourceUser, seen: LastSeen) -> bool:
     """Tell whether the account shows the address of *user*, like `bears_data_of`."""
     address = "" if user.unconfirmed else mailbox(user.email)
+    if not address or address == mailbox(account.username):
+        return bool(address)
     is_own_word = seen.address_written and seen.address == look(account).address
-    return bool(address) and (
-        address == mailbox(account.username) or (address == mailbox(account.email) and not is_own_word)
-    )
+    return address == mailbox(account.email) and not is_own_word
 
 
 def bears_name_of(account: Account, user: SourceUser) -> bool:
@@ -78,11 +78,12 @@ def may_be_of_another(account: Account, user: SourceUser, seen: LastSeen) -> boo
 
     Nothing but the name shows that a table is right about it, or nothing but the username that it was not handed over.
     """
-    shows_another = bool(account.email) and not bears_address_of(account, user, seen)
+    if not account.email or bears_address_of(account, user, seen):
+        return False
     if seen.claimed:
-        return shows_another and bears_name_of(account, user)
+        return bears_name_of(account, user)
     is_news = bool(seen.address) and not seen.address_written and seen.address != look(account).address
-    return shows_another and is_news and not bears_name_of(account, user)
+    return is_news and not bears_name_of(account, user)
 
 
 def doubt_about(account: Account, mapping: Mapping, user: SourceUser, accounts: Accounts) -> str:

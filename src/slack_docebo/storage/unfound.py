@@ -40,7 +40,7 @@ def _unfound(operations: Select[Any]) -> Select[Any]:
 
 
 # Made once: asked for each batch of new accounts.
-ALL = _unfound(select(operation)).where(plan.c.docebo == bindparam("docebo"))
+ALL = _unfound(select(operation)).where(plan.c.docebo == bindparam("docebo"), plan.c.id != bindparam("but_of"))
 PLANS = _unfound(select(operation.c.plan_id))  # kept as long as somebody's account is not found
 
 
@@ -50,8 +50,8 @@ class UnfoundRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def all(self, docebo: str) -> list[Unfound]:
-        """Return the creations for that Docebo of which nobody knows what became: there are few."""
+    def all(self, docebo: str, *, but_of: str = "") -> list[Unfound]:
+        """Return the creations for that Docebo of which nobody knows what became, *but_of* one plan: there are few."""
         return [
             Unfound(
                 *(row.plan_id, row.seq, row.slack_id),
@@ -59,7 +59,7 @@ class UnfoundRepository:
                 email=str(row.changes.get("email", "")),
                 is_said=row.outcome == Outcome.APPLIED.value or row.error == SAID_TO_BE_MADE,
             )
-            for row in self._connection.execute(ALL, {"docebo": docebo})
+            for row in self._connection.execute(ALL, {"docebo": docebo, "but_of": but_of})
         ]
 
     def settle(self, settled: Iterable[Unfound]) -> None:

@@ -151,7 +151,7 @@ def _unfound(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbe
     creations = [(seq, op) for seq, op in batch if op.kind is Kind.CREATE]
     if not creations:
         return {}
-    unfound = [one for one in tables.unfound.all(runtime.settings.docebo_url) if one.plan_id != plan.id]
+    unfound = tables.unfound.all(runtime.settings.docebo_url, but_of=plan.id)
     found = {seq: reason_by_unfound(op, people_of([op]), unfound) for seq, op in creations}
     return {seq: reason for seq, reason in found.items() if reason}
 
