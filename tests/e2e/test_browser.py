@@ -77,7 +77,7 @@ async def test_the_form_shows_what_each_parameter_is_called_and_does(deployed, u
         await expect(ui.page.get_by_role("paragraph").filter(has_text=help_text)).to_be_visible()
 
 
-@pytest.mark.variants(1)
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "field", "value", "refusal"), WRONG)
 async def test_the_form_refuses_a_wrong_value_and_starts_nothing(deployed, ui, name, field, value, refusal):
     await ui.open_form(name)

@@ -80,6 +80,7 @@ async def test_the_saved_plan_is_what_is_applied_and_a_second_run_writes_nothing
     )  # the first creation alone, the others, the update
 
 
+@pytest.mark.long
 async def test_custom_profile_fields_are_written_once_everybody_else_is_done_and_managers_at_last(
     installation, sandbox, monkeypatch
 ):

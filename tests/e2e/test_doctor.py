@@ -19,6 +19,7 @@ def examined(deployed, at_work):
     return examine
 
 
+@pytest.mark.long
 def test_what_was_found_is_a_table_of_the_run_with_links_to_what_mends_it(deployed, examined):
     run, found = examined()
 

@@ -67,6 +67,7 @@ def test_what_waits_is_moved_once_even_if_two_do_it_at_once(deployed, former):
     assert not asyncio.run(leave_it())
 
 
+@pytest.mark.long
 def test_a_late_run_of_a_schedule_does_not_become_a_persons(deployed, former):
     yesterday = datetime.now(UTC) - timedelta(hours=3)
     asked = {"start_time": yesterday.isoformat(), "end_time": datetime.now(UTC).isoformat(), "min_runs": 1}

@@ -203,6 +203,7 @@ async def test_what_is_decided_about_a_person_is_kept_and_shown(imported, sandbo
     assert ("an intern" in table_, who in table_) == (True, True)
 
 
+@pytest.mark.long
 async def test_who_is_refused_is_acknowledged_by_the_form_that_the_summary_links_to(imported, sandbox, deployed):
     from flows.bulk_import import bulk_import
     from flows.decide import decide
@@ -261,6 +262,7 @@ async def test_rules_that_were_tried_go_to_the_settings_by_the_next_form(importe
     assert (to_check["values"], to_check["check_only"], to_check["revision"]) == (values, True, revision(rows))
 
 
+@pytest.mark.long
 async def test_an_answer_that_this_docebo_gives_is_looked_at_set_by_hand_and_forgotten_by_the_next_form(
     imported, deployed
 ):
@@ -325,6 +327,7 @@ async def test_a_part_of_a_plan_is_shown_and_then_applied(imported, sandbox, dep
     assert (done.name, len(sandbox.docebo.accounts)) == ("Completed", before + 2)
 
 
+@pytest.mark.long
 async def test_a_person_is_found_by_name_and_explained(imported, sandbox, deployed, tmp_path):
     from flows.find_person import find_person
 
@@ -342,6 +345,7 @@ async def test_a_person_is_found_by_name_and_explained(imported, sandbox, deploy
     assert asked_for_by(deployed, published(two, "found-people-next"), of_eve) == {"who": eve}
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("shown", ["ids", "names"])
 async def test_values_that_have_no_place_are_a_table_only_where_people_are_shown_by_names(imported, sandbox, shown):
     from flows.bulk_import import bulk_import
@@ -377,6 +381,7 @@ async def test_parked_events_are_shown_and_not_dropped_without_being_chosen(impo
     assert (refused.is_failed(), "choose the parked events in one way" in refused.message) == (True, True)
 
 
+@pytest.mark.long
 async def test_the_backups_that_can_be_chosen_are_shown(imported):
     from flows.restore_mappings import restore_mappings
 
@@ -419,6 +424,7 @@ async def test_a_person_is_not_forgotten_without_the_id_typed_twice(imported, sa
     assert who not in mapped(f"sqlite:///{tmp_path}/slack-docebo.db", sandbox.slack.team.id)
 
 
+@pytest.mark.long
 async def test_everybody_who_is_left_alone_is_listed_by_the_form_that_a_reason_leads_to(imported, sandbox, deployed):
     from flows.bulk_import import bulk_import
     from flows.plan_people import plan_people
@@ -442,6 +448,7 @@ async def test_everybody_who_is_left_alone_is_listed_by_the_form_that_a_reason_l
     assert (next_["reason"], next_["plan_id"]) == ("in line", told[1])
 
 
+@pytest.mark.long
 async def test_a_table_that_is_pasted_is_imported_by_the_next_form_and_prefect_keeps_nothing_of_it(
     imported, sandbox, deployed
 ):
@@ -464,6 +471,7 @@ async def test_a_table_that_is_pasted_is_imported_by_the_next_form_and_prefect_k
     assert mapped(os.environ["DATABASE_URL"], sandbox.slack.team.id)[ada] == account
 
 
+@pytest.mark.long
 async def test_mappings_are_exported_to_a_file_and_a_table_of_ids(imported, sandbox):
     from flows.mappings import mappings
 

@@ -160,6 +160,7 @@ def test_a_cancelled_run_is_told(deployed, at_work, mailbox, company):
     assert mailbox.next_mail()["Subject"] == subject(company, "import-everybody was cancelled")
 
 
+@pytest.mark.long
 def test_a_run_that_could_not_do_everybody_says_so_and_is_reported_where_that_is_wanted(
     deployed, at_work, mailbox, company
 ):

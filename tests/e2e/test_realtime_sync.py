@@ -81,6 +81,7 @@ async def test_a_waiting_event_is_brought_into_docebo_and_shown(sandbox, store):
     assert "| write |" in artifacts(state)["summary-realtime-sync"]["data"]
 
 
+@pytest.mark.long
 async def test_a_run_without_events_says_so(store):
     assert (await sync(linger_seconds=0)).message == "no event was waiting"
 

@@ -106,6 +106,7 @@ async def test_what_was_reset_is_restored_from_the_backup_to_the_last_row(instal
     assert again.count() == again.count("leave")
 
 
+@pytest.mark.long
 async def test_a_reset_that_the_database_cut_off_goes_on_with_its_one_plan_and_backup(
     installation, sandbox, monkeypatch
 ):

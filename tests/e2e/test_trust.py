@@ -124,6 +124,7 @@ async def test_a_refused_run_has_its_own_state_and_its_plan_is_let_through_by_id
     assert account.firstname not in shown
 
 
+@pytest.mark.long
 async def test_rules_are_tried_on_twenty_people_before_they_are_saved(sandbox, flows):
     from prefect.variables import Variable  # with Prefect's settings in place
 
@@ -232,6 +233,7 @@ async def test_an_error_while_explaining_is_one_line_that_says_what_to_do(sandbo
     assert "Traceback" not in caplog.text
 
 
+@pytest.mark.long
 async def test_the_fields_of_both_sides_are_a_table_of_a_run(sandbox, flows):
     sandbox.docebo.add_field("Cost centre", "date", mandatory=False, invisible_to_user=False)
     await set_table({**ON, "ATTRIBUTES": 'first_name, last_name, email, field:"Cost centre" = custom:Department'})

@@ -153,6 +153,7 @@ def test_parameters_are_checked_by_the_flow_even_if_the_deployment_does_not(depl
     )
 
 
+@pytest.mark.long
 def test_a_parameter_that_the_flow_does_not_have_is_told_in_one_line(deployed, at_work, deploy):
     theirs = deploy("bulk-import", enforce_parameter_schema=False)
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from slack_docebo.errors import StorageError
 from slack_docebo.private_files import FILE_MODE, close_to_others
@@ -10,6 +11,7 @@ from slack_docebo.storage.locks import advisory_key
 from slack_docebo.storage.migrations import HEAD
 
 PATIENCE = 120  # seconds another process may take to migrate
+REVISION = text("SELECT version_num FROM alembic_version")
 SCRIPTS = Path(__file__).parent / "migrations"
 
 
@@ -18,14 +20,18 @@ def is_usable(engine: Engine) -> bool:
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite" and connection.scalar(text("PRAGMA journal_mode")) != "wal":
             return False
-        return _can_work_at(connection, revision(connection))
+        try:
+            found = connection.scalar(REVISION)  # to look first for the table would take longer than all the rest
+        except (OperationalError, ProgrammingError):
+            return False
+        return _can_work_at(connection, found)
 
 
 def revision(connection: Connection) -> str | None:
     """Return the revision the database is at, or None when it is empty."""
     if not inspect(connection).has_table("alembic_version"):
         return None
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return connection.scalar(REVISION)
 
 
 def upgrade(engine: Engine, *, name: str, lock_file: Path | None) -> None:
