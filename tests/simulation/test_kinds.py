@@ -554,6 +554,17 @@ def test_an_account_that_docebo_does_not_show_yet_is_in_doubt_until_the_next_imp
 
 
 @ANOTHER
+def test_who_may_have_an_account_has_not_failed_where_nobody_new_is_sent_because_the_first_is_not_found() -> None:
+    story = company(
+        *(at(0, "import"), at(0.17, "import"), at(3, "delay_event"), at(6.2, "hire"), at(6.5, "import")),
+        *(fault("import 3", "write", 1, "done, then unavailable"), at(6.5, "lag", seconds=2), at(6.85, "hire")),
+        with_accounts=(0, 1, 2, 3, 4),
+        MAP_SLACK_USER_DATA="false",
+    )
+    assert_kept(Promise.TRUE_OUTCOME, story)
+
+
+@ANOTHER
 def test_of_an_account_that_docebo_did_not_show_as_long_as_anybody_looked_is_told_that_nobody_can_tell() -> None:
     story = company(
         *(at(0, "import"), at(1, "lag"), at(2, "lose_event"), at(2, "hire"), at(2, "import", seconds=2)),

@@ -23,7 +23,7 @@ from slack_docebo.engine.writing.mandatory import learn_what_is_mandatory, reaso
 from slack_docebo.engine.writing.not_found import reason_by_not_found
 from slack_docebo.engine.writing.proving import Prover
 from slack_docebo.engine.writing.recording import Numbered, record
-from slack_docebo.engine.writing.refused_creations import made_before
+from slack_docebo.engine.writing.refused_creations import made_before, perhaps_made_before
 from slack_docebo.engine.writing.rereading import Rereading
 from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.errors import (
@@ -119,7 +119,10 @@ class _Writing:
             await self._sender.settle(sent)
 
     async def refuse_creations_in_vain(self) -> None:
-        """Record that nobody new is sent where that would be in vain, and why. Whose account was made before has not failed."""
+        """Record that nobody new is sent where that would be in vain, and why.
+
+        Whose account was made before has not failed, nor who may have one.
+        """
         self._creates = bool(self._pending(Kind.CREATE, rows=1))
         if not self._creates:
             return
@@ -130,8 +133,9 @@ class _Writing:
             return
         self._creates = False
         while batch := self._pending(Kind.CREATE, rows=MOST_ROWS):
-            made = await made_before(self._runtime, self._plan.id, batch)
-            refused = [made.get(seq) or RowOutcome(seq, Outcome.FAILED, error=reason) for seq, _ in batch]
+            known = perhaps_made_before(self._runtime, self._plan.id, batch, reason)
+            known |= await made_before(self._runtime, self._plan.id, batch)
+            refused = [known.get(seq) or RowOutcome(seq, Outcome.FAILED, error=reason) for seq, _ in batch]
             record(self._runtime, self._plan.id, batch, refused)
             self._progress(len(batch))
 

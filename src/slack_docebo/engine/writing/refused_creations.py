@@ -31,6 +31,12 @@ def given_up(runtime: Runtime, batch: Sequence[Numbered]) -> list[Numbered]:
     return [(seq, operation) for seq, operation in batch if (operation.slack_team, operation.slack_id) in people]
 
 
+def perhaps_made_before(runtime: Runtime, plan_id: str, batch: Sequence[Numbered], why: str) -> dict[int, RowOutcome]:
+    """Return the outcome of those of *batch* who are not sent, and *why*, and of whom nobody knows whether they have an account."""
+    unknown = (*sent_by_others(runtime, plan_id, batch), *given_up(runtime, batch))
+    return {seq: RowOutcome(seq, Outcome.SKIPPED, error=f"{why}{SENT_BEFORE}") for seq, _ in unknown}
+
+
 def made_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[RowOutcome]:
     """Return the outcome of those of *batch*, which *plan_id* has sent, whose account another plan has made, or changed, since.
 
