@@ -31,7 +31,8 @@ def revision(connection: Connection) -> str | None:
     """Return the revision the database is at, or None when it is empty."""
     if not inspect(connection).has_table("alembic_version"):
         return None
-    return connection.scalar(REVISION)
+    found: str | None = connection.scalar(REVISION)
+    return found
 
 
 def upgrade(engine: Engine, *, name: str, lock_file: Path | None) -> None:
