@@ -77,9 +77,10 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[pytest.C
 
 @pytest.hookimpl(tryfirst=True)  # before the marks and the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep each file on one of the processes that share the work, and all files that need Prefect's server on one.
+    """Keep each file on one of the processes that share the work, and all files that need Prefect's server on two.
 
-    What takes long comes first, so that all processes are done at about the same time.
+    Those that need its worker, too, are together: once that was started, it asks the server every second. What takes long
+    comes first, so that all processes are done at about the same time.
     """
     seen = Counter[tuple[Path, str]]()
     for item in items:
@@ -89,18 +90,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker("long")
             seen[test] += 1
     groups: dict[Path, str] = {}
-    with_worker: set[Path] = set()
     for item in items:
-        if isinstance(item, pytest.Function) and "prefect_api" in item.fixturenames:
-            groups[item.path] = "prefect"
-        if isinstance(item, pytest.Function) and "at_work" in item.fixturenames and not item.get_closest_marker("long"):
-            with_worker.add(item.path)  # last: once it has been started, Prefect's worker asks the server every second
+        fixtures = item.fixturenames if isinstance(item, pytest.Function) else ()
+        if "prefect_api" in fixtures:
+            groups.setdefault(item.path, "prefect")
+        if "at_work" in fixtures and not item.get_closest_marker("long"):
+            groups[item.path] = "prefect and its worker"
     for item in items:
         item.add_marker(pytest.mark.xdist_group(groups.get(item.path, str(item.path))))
 
-    def place(item: pytest.Item) -> tuple[str, int, bool, Path]:
+    def place(item: pytest.Item) -> tuple[str, int, Path]:
         kind = LONGEST_FIRST.index(item.path.parent.name)
-        return groups.get(item.path, "without"), kind, item.path in with_worker, item.path
+        return groups.get(item.path, "without"), kind, item.path
 
     items.sort(key=place)
 
