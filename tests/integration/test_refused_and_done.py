@@ -4,6 +4,7 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.engine.writing import proving
 from slack_docebo.storage.store import Store
 from tests.between import Call, between
 from tests.importing import mapped, prove, run_import, settings_for
@@ -12,7 +13,8 @@ NAMES = ("ada", "bea", "cid", "dan", "eva", "fay", "gil", "hal")  # more than ar
 
 
 @pytest.fixture
-def sandbox():
+def sandbox(monkeypatch):
+    monkeypatch.setattr(proving, "SEARCHED_AFTER", (0, 0))  # not for a minute
     with Sandbox(users=1, docebo_users=0, rate_limits=False) as running:
         for name in NAMES:
             running.slack.add(name.title(), "Lovelace", f"{name}@example.com")
