@@ -8,7 +8,7 @@ import pytest
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.storage.inbox import EventState
-from tests.between import Call, between, in_json
+from tests.between import Call, between, in_json, showing
 from tests.importing import ON, mapped, run_import, settings_for
 from tests.integration.realtime_world import world
 
@@ -193,8 +193,7 @@ def leaving_out(accounts: dict[str, int], slack_id: str):
     def shortened(call: Call, answer):
         if not (accounts and call.path.startswith("/manage/v1/user?")):
             return None
-        items = [item for item in answer["data"]["items"] if int(item["user_id"]) != accounts[slack_id]]
-        return {"data": {**answer["data"], "items": items, "total_count": len(items)}}
+        return showing(answer, lambda item: int(item["user_id"]) != accounts[slack_id])
 
     return shortened
 
@@ -235,8 +234,7 @@ async def test_where_docebo_shows_no_account_any_more_its_404_does_not_say_that_
     def without(call: Call, answer):
         if not (hidden and call.path.startswith("/manage/v1/user?")):
             return None
-        items = [item for item in answer["data"]["items"] if int(item["user_id"]) not in hidden]
-        return {"data": {**answer["data"], "items": items, "total_count": len(items)}}
+        return showing(answer, lambda item: int(item["user_id"]) not in hidden)
 
     rows = {**ROWS, "TARGET_MAY_SHRINK": "99"}
     with between(sandbox.docebo_url, no_more, without) as url:

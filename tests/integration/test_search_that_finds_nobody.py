@@ -8,7 +8,7 @@ import pytest
 from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.storage.inbox import EventState
-from tests.between import Call, between, in_json
+from tests.between import Call, between, in_json, showing
 from tests.importing import ON, mapped, run_import, settings_for
 from tests.integration.realtime_world import world
 
@@ -58,8 +58,7 @@ async def test_nobody_under_the_last_username_is_no_witness_where_the_search_fin
     def without(call: Call, answer):
         if not (hidden and call.path.startswith("/manage/v1/user?")):
             return None
-        items = [item for item in answer["data"]["items"] if int(item["user_id"]) not in hidden]
-        return {"data": {**answer["data"], "items": items, "total_count": len(items)}}
+        return showing(answer, lambda item: int(item["user_id"]) not in hidden)
 
     def refused(call: Call):
         is_view = hidden and call.method == "GET" and call.path in {f"/manage/v1/user/{one}" for one in hidden}

@@ -10,7 +10,7 @@ from slack_docebo.errors import IncompleteRead
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
-from tests.between import Call, between
+from tests.between import Call, between, showing
 from tests.importing import ON, mapped, run_import, settings_for
 from tests.integration.realtime_world import world
 
@@ -41,8 +41,7 @@ def docebo(sandbox, left_out):
     def without(call: Call, answer):
         if not call.path.startswith("/manage/v1/user?") or "search_text" in call.path:
             return None
-        items = [item for item in answer["data"]["items"] if int(item["user_id"]) not in left_out]
-        return {"data": {**answer["data"], "items": items, "total_count": len(items)}}
+        return showing(answer, lambda item: int(item["user_id"]) not in left_out)
 
     with between(sandbox.docebo_url, changed=without) as url:
         yield url
