@@ -107,14 +107,18 @@ def _without_second_accounts(
     tables: Tables, docebo: str, operations: list[Operation], users: Iterable[SourceUser]
 ) -> list[Operation]:
     """Return *operations*, with those left alone who may have an account that a run has made and nobody has found."""
-    if all(operation.kind is not Kind.CREATE for operation in operations):
+    creates = any(operation.kind is Kind.CREATE for operation in operations)
+    unfound = tables.unfound.all(docebo) if creates else []
+    if not unfound:
         return operations
-    unfound, by_id = tables.unfound.all(docebo), {user.slack_id: user for user in users}
-    reasons = [reason_by_unfound(one, by_id[one.slack_id].ids, unfound) for one in operations] if unfound else []
-    return [
-        leave_alone(by_id[one.slack_id], one.slack_team, reason) if reason else one
-        for one, reason in zip(operations, reasons or [""] * len(operations), strict=True)
-    ]
+    by_id = {user.slack_id: user for user in users}
+
+    def unless_unfound(operation: Operation) -> Operation:
+        user = by_id[operation.slack_id]
+        reason = reason_by_unfound(operation, user.ids, unfound)
+        return leave_alone(user, operation.slack_team, reason) if reason else operation
+
+    return [unless_unfound(operation) for operation in operations]
 
 
 def _called_as_before(user: SourceUser, mapping: Mapping | None) -> SourceUser:

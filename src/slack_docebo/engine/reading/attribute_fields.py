@@ -56,7 +56,7 @@ async def find_additional_fields(runtime: Runtime, session: Session) -> None:
         values["language"] = Options.of({code: code for code in session.languages if code})
     moves_leavers = runtime.behaviour.leavers_branch.strip() and runtime.behaviour.provision_slack_user_data
     if moves_leavers or any(rule.target == BRANCH for rule in runtime.behaviour.attributes):
-        values[BRANCH] = branches = await read_branches(runtime)
+        branches = await read_branches(runtime)
         runtime.leavers_branch = _leavers_branch(runtime.behaviour.leavers_branch, branches)
     runtime.behaviour = runtime.behaviour.holding(values)
     rules, mirrored = runtime.behaviour.attributes, runtime.behaviour.mirror_fields

@@ -21,10 +21,10 @@ class Placing:
         self._is_read_again = False
 
     async def put_right(self, batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> list[RowOutcome]:
-        """Return *results* of *batch*, those of rows put right that may have been refused for their branch.
+        """Return *results* of *batch*, put right for rows that may have been refused for their branch.
 
-        Whose branch is gone, or borne by nothing of its own any more, is skipped. Whose is called otherwise by now has no
-        outcome yet: the row is sent again.
+        Who was to come to a branch that is gone, or that nothing tells from others any more, is skipped. Where the branch is
+        called otherwise by now, there is no outcome yet: the row is sent again.
         """
         failed = {result.seq for result in results if result.outcome is Outcome.FAILED}
         placed = {seq: op for seq, op in batch if seq in failed and BRANCH in op.changes}
