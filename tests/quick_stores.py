@@ -20,14 +20,14 @@ class CompiledStatements(dict[tuple[Any, ...], Compiled]):
         super().__setitem__((key[0].name, *key[1:]), compiled)
 
 
-_OPTIONS = {
-    "compiled_cache": CompiledStatements(),  # to compile all of them anew would be a quarter of an integration test
-    "sqlite_synchronous": "OFF",  # what a test commits has to survive processes, and no power failure
-}
+# To compile all of them anew would be a quarter of an integration test.
+_OPTIONS = {"compiled_cache": CompiledStatements()}
 
 
 @contextmanager
 def quick_stores() -> Iterator[None]:
     """Let the stores that are opened within the block share what is compiled, and wait for no disk."""
-    with patch("slack_docebo.storage.store.create_engine", partial(create_engine, execution_options=_OPTIONS)):
+    quick = {"create_engine": partial(create_engine, execution_options=_OPTIONS)}
+    quick |= {"DURABLE": "OFF", "HASTY": "OFF"}  # what a test commits has to survive processes, and no power failure
+    with patch.multiple("slack_docebo.storage.store", **quick):
         yield

@@ -1,3 +1,4 @@
+import json
 import sqlite3
 import stat
 import subprocess
@@ -5,7 +6,7 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import create_engine, insert, select, text
+from sqlalchemy import insert, select, text
 
 from slack_docebo.errors import ConfigurationError, StorageError
 from slack_docebo.storage.schema import proven_read, workspace_link
@@ -47,16 +48,21 @@ def test_a_new_file_is_closed_to_other_users(tmp_path):
     assert stat.S_IMODE((tmp_path / "store.db").stat().st_mode) == 0o600
 
 
-def test_sqlite_is_set_up_for_several_processes_and_power_cuts(sqlite_url, monkeypatch):
-    monkeypatch.setattr("slack_docebo.storage.store.create_engine", create_engine)  # not tests.quick_stores
+def test_sqlite_is_set_up_for_several_processes_and_power_cuts(sqlite_url):
+    program = (  # in a process of its own, without tests.quick_stores
+        "import json; from sqlalchemy import text; from slack_docebo.storage.store import Store\n"
+        f"with Store.open({sqlite_url!r}) as store, store.transaction() as tables:\n"
+        "    names = ('journal_mode', 'busy_timeout', 'synchronous', 'foreign_keys')\n"
+        "    print(json.dumps({name: tables.connection.scalar(text(f'PRAGMA {name}')) for name in names}))"
+    )
+    printed = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True).stdout
 
-    with Store.open(sqlite_url) as store, store.transaction() as tables:
-        settings = {
-            name: tables.connection.scalar(text(f"PRAGMA {name}"))
-            for name in ("journal_mode", "busy_timeout", "synchronous", "foreign_keys")
-        }
-
-    assert settings == {"journal_mode": "wal", "busy_timeout": 30_000, "synchronous": 2, "foreign_keys": 1}
+    assert json.loads(printed) == {
+        "journal_mode": "wal",
+        "busy_timeout": 30_000,
+        "synchronous": 2,
+        "foreign_keys": 1,
+    }
 
 
 def test_opening_an_existing_database_keeps_what_is_in_it(database_url):

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,6 +30,7 @@ LEASE_TIMEOUT = "30s"  # for which the transaction of a former holder is waited 
 POSTGRESQL = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
 SQLITE = frozenset({"sqlite", "sqlite+pysqlite"})
 SNAPSHOT: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+DURABLE, HASTY = "FULL", "NORMAL"  # whether a commit to SQLite waits for the disk
 PASSWORDS = ("password", "sslpassword")  # libpq takes these as options, too
 ESCAPES = "a special character in user or password is written with %, like %40 for @ and %2F for /"
 
@@ -45,8 +47,7 @@ class Store:
 
     def __init__(self, engine: Engine, *, url: str, path: Path | None) -> None:
         self._engine = engine
-        self._readers = engine.execution_options(**(SNAPSHOT if path is None else {"sqlite_begin": "BEGIN"}))
-        self._hasty = engine.execution_options(sqlite_synchronous="NORMAL")
+        self._readers = engine.execution_options(**SNAPSHOT) if path is None else engine
         self._path = path
         self._name = str(path or url)  # the same by whatever path the database is reached
         self._leases = {lease.name: lease for lease in _held_here() if lease.database == self._name}
@@ -90,8 +91,10 @@ class Store:
         What is not *durable* survives the end of any process, but perhaps not a power failure: it costs no wait for
         the disk. Raises LockLost, and changes nothing, where another has taken a lease of this store meanwhile.
         """
-        with translated(self.url), (self._engine if durable else self._hasty).begin() as connection:
-            if not durable and self._path is None:
+        with translated(self.url), self._engine.begin() as connection:
+            if self._path is not None:
+                _begin(connection, query_only=0, synchronous=DURABLE if durable else HASTY)
+            elif not durable:
                 connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
             leases = LeaseRepository(connection)
             for lease in tuple(self._leases.values()):
@@ -103,6 +106,8 @@ class Store:
     def reading(self) -> Iterator[Tables]:
         """Lend the tables to somebody who sees one moment of the database, cannot change it, and holds nobody up."""
         with translated(self.url), self._readers.begin() as connection:
+            if self._path is not None:
+                _begin(connection, query_only=1)
             yield Tables(connection)
 
     def lock(self, name: str) -> Lock:
@@ -224,20 +229,36 @@ def _engine(url: URL, path: Path | None) -> Engine:
             hide_parameters=True,
             pool_pre_ping=True,
         )
-    engine = create_engine(
-        url.set(database=str(path)), connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "uri": True}, hide_parameters=True
-    )
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
-    _guard(engine, path)
+    engine = create_engine(url.set(database=str(path)), creator=partial(_connected, path), hide_parameters=True)
+    # Events of the pool alone: one of the engine's would be looked for at each statement, a fifth of what that costs.
+    event.listen(engine, "connect", _note_file)
+    event.listen(engine, "checkout", partial(_check_file, path))
     return engine
 
 
-def _prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # the driver's own, late BEGIN would let a reader see two moments
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+def _connected(path: Path) -> sqlite3.Connection:
+    """Return a new connection to the file; none makes a new, empty one."""
+    if not path.exists():
+        raise StorageError(f"{path} was removed while it was in use: restore the file")
+    connection = sqlite3.connect(  # mode=rw, for it may be removed only now
+        f"{path.as_uri()}?mode=rw",
+        uri=True,
+        timeout=BUSY_TIMEOUT_MS / 1000,
+        check_same_thread=False,  # the pool lends it to one thread at a time
+        isolation_level=None,  # the driver's own, late BEGIN would let a reader see two moments
+    )
     connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def _note_file(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
     record.info["file"] = _identity(connection.execute("PRAGMA database_list").fetchone()[2])
+
+
+def _check_file(path: Path, _connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """Let no connection outlive its file: SQLite goes on writing to one that was removed, and what it commits is gone."""
+    if record.info["file"] != _identity(path):
+        raise DisconnectionError
 
 
 def _identity(path: str | Path) -> tuple[int, int] | None:
@@ -248,31 +269,12 @@ def _identity(path: str | Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _guard(engine: Engine, path: Path) -> None:
-    """Let no connection outlive its file, and none make a new, empty one."""
-
-    @event.listens_for(engine, "do_connect")
-    def still_there(_dialect: object, _record: object, arguments: list[Any], _options: object) -> None:
-        if not path.exists():
-            raise StorageError(f"{path} was removed while it was in use: restore the file")
-        arguments[:] = [f"{path.as_uri()}?mode=rw"]  # which may be removed only now
-
-    @event.listens_for(engine, "checkout")
-    def still_the_same(_connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
-        # SQLite goes on writing to a file that was removed, and whatever it commits there is gone.
-        if record.info["file"] != _identity(path):
-            raise DisconnectionError
-
-
-def _begin(connection: Connection) -> None:
+def _begin(connection: Connection, *, query_only: int, synchronous: str | None = None) -> None:
+    """Begin an SQLite transaction with these pragmas."""
+    known = connection.connection.info.setdefault("pragmas", {})
+    for name, value in ("query_only", query_only), ("synchronous", synchronous):
+        if value is not None and known.get(name) != value:  # each would be a third of what a short transaction costs
+            connection.exec_driver_sql(f"PRAGMA {name} = {value}")
+            known[name] = value
     # IMMEDIATE: a transaction that reads first and writes later could not wait for another writer.
-    options = connection.get_execution_options()
-    begin = options.get("sqlite_begin", "BEGIN IMMEDIATE")
-    if begin:
-        wanted = {"query_only": int(begin == "BEGIN"), "synchronous": options.get("sqlite_synchronous", "FULL")}
-        known = connection.connection.info.setdefault("pragmas", {})
-        for name, value in wanted.items():
-            if known.get(name) != value:  # each would be a third of what a short transaction costs
-                connection.exec_driver_sql(f"PRAGMA {name} = {value}")
-                known[name] = value
-        connection.exec_driver_sql(begin)
+    connection.exec_driver_sql("BEGIN" if query_only else "BEGIN IMMEDIATE")

@@ -51,11 +51,13 @@ def upgrade(engine: Engine, *, name: str, lock_file: Path | None) -> None:
 
     close_to_others(lock_file)
     try:
-        with FileLock(lock_file, timeout=PATIENCE, fallback_to_soft=False, mode=FILE_MODE):
-            with engine.connect().execution_options(sqlite_begin="") as connection:
-                connection.scalar(text("PRAGMA journal_mode = WAL"))  # to its end: left open it would hold up COMMIT
-            with engine.begin() as connection:
-                _migrate(connection, name)
+        with (
+            FileLock(lock_file, timeout=PATIENCE, fallback_to_soft=False, mode=FILE_MODE),
+            engine.begin() as connection,
+        ):
+            connection.scalar(text("PRAGMA journal_mode = WAL"))  # to its end: left open it would hold up COMMIT
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            _migrate(connection, name)
     except Timeout as error:
         raise StorageError(
             f"{name} is being migrated by another process for more than {PATIENCE} s: find out why, then run again"
