@@ -515,19 +515,131 @@ async def test_nobody_comes_into_a_circle_with_whom_an_event_gave_a_manager_whil
     assert company.hierarchy() == {"Grace": "Bob", "Carl": "Grace"}
 
 
+def send(company, plan_id, kind, slack_id, account, manager_id):
+    """Let a plan have sent to the *account* of *slack_id* that this is the manager, 0 for none, and not recorded yet what became."""
+    column = {manager_column(1): str(manager_id or "")}
+    team, at = company.sandbox.slack.team.id, datetime.now(UTC)
+    sent = Operation(slack_id, team, "somebody", Kind.UPDATE, "another manager", account.user_id, column)
+    with Store.of(company.settings) as store, store.transaction() as tables:
+        tables.plans.create(Plan(plan_id, kind, at, company.settings.docebo_url, team))
+        tables.operations.add(plan_id, 0, [sent])
+        tables.intents.note(plan_id, [0], flow_run="r", now=at)
+
+
+def dies(company, plan_id, slack_id, name, manager):
+    """Let a run die that has sent who is the manager of *name*, "" for nobody; what became of that, Docebo does not show."""
+    manager_id = company.account(manager).user_id if manager else 0
+    send(company, plan_id, PlanKind.MANAGERS, slack_id, company.account(name), manager_id)
+
+
+NAMED_TYPE = {"MANAGER_TYPE": "Direct manager"}  # of which Docebo is not asked who reports to whom
+
+
+@pytest.mark.parametrize(
+    ("set_last", "sent", "has"),
+    [
+        pytest.param("Grace", ["Bob"], "Bob", id="done"),
+        pytest.param("Bob", ["Grace"], "Bob", id="not done"),
+        pytest.param("Bob", [""], "Bob", id="not removed"),
+        pytest.param("Grace", ["Bob", "Joan"], "Bob", id="done by the first of two dead runs"),
+    ],
+)
+async def test_nobody_comes_into_a_circle_with_a_manager_whom_a_dead_run_may_have_set(company, set_last, sent, has):
+    slack_ids = {name: company.hire(name) for name in ("Grace", "Joan", "Bob")}
+    ada = company.hire("Ada", slack_ids[set_last])
+    await company.import_everybody(**NAMED_TYPE)
+    for number, manager in enumerate(sent):
+        dies(company, f"dead{number}", ada, "Ada", manager)
+    company.account("Ada").managers[1] = company.account(has).user_id
+    company.report_to(ada, "")
+    company.report_to(slack_ids["Bob"], ada)
+
+    done, problems = await company.import_everybody(**NAMED_TYPE)
+
+    assert (done, dict(problems)) == (None, {"the managers report to each other in a circle": 1})
+    assert company.hierarchy() == {"Ada": has}
+
+    company.report_to(ada, slack_ids["Joan"])  # by which nobody is in doubt any more
+    done, problems = await company.import_everybody(**NAMED_TYPE)
+    assert (done.count(outcome=Outcome.APPLIED), dict(problems)) == (2, {})
+    assert company.hierarchy() == {"Ada": "Joan", "Bob": "Ada"}
+
+
+async def test_nobody_comes_into_a_circle_by_way_of_several_whom_a_dead_run_may_have_given_managers(company):
+    joan, bob, ada = (company.hire(name) for name in ("Joan", "Bob", "Ada"))
+    await company.import_everybody()
+    dies(company, "dead", ada, "Ada", "Bob")
+    dies(company, "dead too", bob, "Bob", "Joan")
+    company.account("Ada").managers[1] = company.account("Bob").user_id
+    company.account("Bob").managers[1] = company.account("Joan").user_id
+    company.report_to(joan, ada)  # of whom Docebo tells who reports to her alone
+
+    done, problems = await company.import_everybody()
+
+    assert (done, dict(problems)) == (None, {"the managers report to each other in a circle": 1})
+    assert company.hierarchy() == {"Ada": "Bob", "Bob": "Joan"}
+
+
+async def test_nobody_comes_into_a_circle_with_the_manager_whom_an_account_has_of_its_former_owner(company):
+    grace, bob = company.hire("Grace"), company.hire("Bob")
+    ada = company.hire("Ada", bob)
+    await company.import_everybody(**NAMED_TYPE)
+    hand_over(company.sandbox, company.settings, ada, company.account("Ada"), "Eve")
+    eve = company.hire("Eve")
+    company.report_to(bob, eve)
+
+    done, problems = await company.import_everybody(**NAMED_TYPE)
+
+    assert (done, dict(problems)) == (None, {"the managers report to each other in a circle": 1})
+    assert company.hierarchy() == {"Eve": "Bob"}
+
+    company.report_to(eve, grace)
+    await company.import_everybody(**NAMED_TYPE)
+    assert company.hierarchy() == {"Eve": "Grace", "Bob": "Eve"}
+
+
+async def test_a_saved_plan_closes_no_circle_with_a_manager_whom_a_dead_run_may_have_set_since(company):
+    bob = company.hire("Bob")
+    ada = company.hire("Ada")
+    await company.import_everybody()
+    company.report_to(bob, ada)
+    with pytest.raises(ChangeLimitExceeded) as refused:
+        await company.import_everybody(LIMIT_UPDATES="0")
+    dies(company, "dead", ada, "Ada", "Bob")
+    company.account("Ada").managers[1] = company.account("Bob").user_id
+    company.report_to(ada, "")
+    await company.import_everybody("first_name, last_name, email")  # which looks for what the dead run has done
+
+    done = await company.apply(re.search(r"plan (\w+)", str(refused.value))[1])
+
+    assert done.count(outcome=Outcome.SKIPPED) == 1
+    assert company.hierarchy() == {"Ada": "Bob"}
+
+
+async def test_an_undo_closes_no_circle_with_a_manager_whom_a_dead_run_may_have_set_since(company):
+    bob, joan = company.hire("Bob"), company.hire("Joan")
+    ada = company.hire("Ada")
+    company.report_to(bob, ada)
+    await company.import_everybody()
+    company.report_to(bob, joan)
+    done, _ = await company.import_everybody()
+    dies(company, "dead", ada, "Ada", "Bob")
+    company.account("Ada").managers[1] = company.account("Bob").user_id
+    await company.import_everybody("first_name, last_name, email")
+
+    undone = await company.undo(done.plan.id)
+
+    assert undone.count(outcome=Outcome.SKIPPED) == 1
+    assert company.hierarchy() == {"Ada": "Bob", "Bob": "Joan"}
+
+
 async def test_nobody_comes_into_a_circle_by_what_another_run_has_sent_and_not_recorded_yet(company, monkeypatch):
     bob = company.hire("Bob")
     company.hire("Ada", bob)
     await company.import_everybody("first_name, last_name, email")
 
     def sends():
-        column = {manager_column(1): str(company.account("Ada").user_id)}
-        team, at = company.sandbox.slack.team.id, datetime.now(UTC)
-        sent = Operation(bob, team, "bob", Kind.UPDATE, "another manager", company.account("Bob").user_id, column)
-        with Store.of(company.settings) as store, store.transaction() as tables:
-            tables.plans.create(Plan("other", PlanKind.REALTIME_SYNC, at, company.settings.docebo_url, team))
-            tables.operations.add("other", 0, [sent])
-            tables.intents.note("other", [0], flow_run="r", now=at)
+        send(company, "other", PlanKind.REALTIME_SYNC, bob, company.account("Bob"), company.account("Ada").user_id)
 
     while_accounts_are_read(monkeypatch, sends)
 

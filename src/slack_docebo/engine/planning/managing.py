@@ -1,7 +1,6 @@
 """Planning who is whose manager, once all accounts exist: for those for whom that is another than we set last."""
 
 from collections import Counter
-from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -17,6 +16,7 @@ from slack_docebo.domain.managers import (
     REPORTS_TO_THEM,
     SEVERAL,
     Directory,
+    MayHave,
     from_the_top,
     not_writable,
 )
@@ -41,6 +41,7 @@ class Relations:
 
     wishes: Wishes
     placed: dict[int, int]  # whom we set last as this type; 0 for who has none any more, IN_DOUBT where nobody knows
+    may_have: MayHave  # likewise, where nobody knows whoever it may be
     managers: dict[int, Mapping | None] = field(default_factory=dict)  # None for who is to have none any more
     problems: Counter[str] = field(default_factory=Counter)  # people by why their manager cannot be written
 
@@ -48,20 +49,16 @@ class Relations:
     def changed(self) -> dict[int, Mapping | None]:
         """Those who are to have another manager than we set last, whoever is above others before these."""
         named = self._named
-        ordered = from_the_top(named, _surely_set(self.placed))
+        ordered = from_the_top(named, self.may_have)
         return {one: self.managers[one] for one in ordered if self.placed.get(one, 0) != named[one]}
 
-    def circled(self, placed: MappingType[int, int]) -> set[int]:
-        """Return who cannot get the manager named, given whom we have set: *placed* of everybody."""
-        return not_writable(self._named, _surely_set(placed))
+    def circled(self, may_have: MayHave) -> set[int]:
+        """Return who cannot get the manager named, given whom everybody *may have*."""
+        return not_writable(self._named, may_have)
 
     @property
     def _named(self) -> dict[int, int]:
         return {one: manager.docebo_id if manager else 0 for one, manager in self.managers.items()}
-
-
-def _surely_set(placed: MappingType[int, int]) -> dict[int, int]:
-    return {one: other for one, other in placed.items() if other not in {0, IN_DOUBT}}
 
 
 async def plan_managers(
@@ -102,12 +99,12 @@ async def _leave_out_who_manages_the_manager(runtime: Runtime, relations: Relati
     asked = [account for account, manager in relations.changed.items() if manager]
     if not asked or len(asked) > FEW or runtime.manager_type is None or runtime.behaviour.manager_type:
         return
-    shown = {subordinate: account for account in asked for subordinate in await runtime.docebo.subordinates(account)}
+    shown = {subordinate: (account,) for account in asked for subordinate in await runtime.docebo.subordinates(account)}
     if not shown:
         return
     with runtime.store.reading() as tables:
-        placed = tables.accounts_at(runtime.settings.docebo_url).managers_as(runtime.manager_type)
-    for account in relations.circled(placed | shown).intersection(asked):
+        may_have = tables.accounts_at(runtime.settings.docebo_url).may_have_as(runtime.manager_type)
+    for account in relations.circled({**may_have, **shown}).intersection(asked):
         del relations.managers[account]
         relations.problems[REPORTS_TO_THEM] += 1
 
@@ -118,13 +115,14 @@ def _relations(
     scope, docebo = runtime.behaviour.policy(workspace.team).scope, runtime.settings.docebo_url
     directory, mapped = Directory(), dict[str, Mapping]()
     with runtime.store.reading() as tables:
-        placed = tables.accounts_at(docebo).managers_as(type_id)
+        accounts = tables.accounts_at(docebo)
+        placed, may_have = accounts.managers_as(type_id), accounts.may_have_as(type_id)
     for page in listed:
         inside = [user for user in page if not scope.reason_against(user)]
         directory.add(inside)
         with runtime.store.reading() as tables:
             mapped |= tables.mappings(docebo).of_people(workspace.team, inside)
-    found = Relations(wishes_of(runtime, workspace, listed, rule), placed)
+    found = Relations(wishes_of(runtime, workspace, listed, rule), placed, may_have)
     for account, named in found.wishes.values.items():
         if not named:
             if placed.get(account):
@@ -137,7 +135,7 @@ def _relations(
             found.problems[NO_ACCOUNT] += 1
         else:
             found.managers[account] = mapped[whom]
-    for account in found.circled(placed):
+    for account in found.circled(may_have):
         del found.managers[account]
         found.problems[IN_A_CIRCLE] += 1
     return found
