@@ -13,6 +13,7 @@ from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.targets import manager_column
 from slack_docebo.engine.planning import managing
 from slack_docebo.engine.planning.managing import plan_managers
+from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.errors import ChangeLimitExceeded, ConfigurationError
 from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.store import Store
@@ -631,6 +632,55 @@ async def test_an_undo_closes_no_circle_with_a_manager_whom_a_dead_run_may_have_
 
     assert undone.count(outcome=Outcome.SKIPPED) == 1
     assert company.hierarchy() == {"Ada": "Bob", "Bob": "Joan"}
+
+
+async def test_whom_a_plan_may_have_given_that_was_cut_off_and_is_not_wanted_any_more_is_replaced(company):
+    grace, joan = company.hire("Grace"), company.hire("Joan")
+    ada = company.hire("Ada", grace)
+    await company.import_everybody()
+    company.report_to(ada, joan)
+    with pytest.raises(ChangeLimitExceeded) as refused:
+        await company.import_everybody(LIMIT_UPDATES="0")
+    plan_id = re.search(r"plan (\w+)", str(refused.value))[1]
+    with Store.of(company.settings) as store, store.transaction() as tables:
+        tables.intents.note(plan_id, [0], flow_run="dead", now=datetime.now(UTC))
+    company.account("Ada").managers[1] = company.account("Joan").user_id
+    company.report_to(ada, grace)
+
+    done = await company.apply(plan_id)
+    assert done.count(outcome=Outcome.SKIPPED) == 1
+    await company.import_everybody()
+
+    assert company.manager_of("Ada") == company.account("Grace").user_id
+
+
+async def test_whom_a_call_without_an_answer_may_have_given_that_is_not_sent_again_is_replaced(company, monkeypatch):
+    grace, joan = company.hire("Grace"), company.hire("Joan")
+    ada = company.hire("Ada", grace)
+    await company.import_everybody()
+    company.report_to(ada, joan)
+    settle = Sender.settle
+
+    async def settles_and_joan_loses_her_account(sender, batch):
+        rest = await settle(sender, batch)
+        with Store.of(company.settings) as store, store.transaction() as tables:
+            tables.mappings(company.settings.docebo_url).delete(company.sandbox.slack.team.id, [joan])
+        return rest
+
+    async def plan_and_lose_the_answer(*of):
+        plan_id, _ = await plan_managers(*of)
+        company.sandbox.docebo_gate.faults.add("POST /manage/v1/user/batch", "carried_out_then_dropped")
+        monkeypatch.setattr(Sender, "settle", settles_and_joan_loses_her_account)
+        return plan_id
+
+    done = await import_then(company.settings, {"ATTRIBUTES": RULES}, plan_and_lose_the_answer)
+    assert done.count(outcome=Outcome.SKIPPED) == 1
+    assert company.manager_of("Ada") == company.account("Joan").user_id
+    monkeypatch.setattr(Sender, "settle", settle)
+    company.report_to(ada, grace)
+    await company.import_everybody()
+
+    assert company.manager_of("Ada") == company.account("Grace").user_id
 
 
 async def test_nobody_comes_into_a_circle_by_what_another_run_has_sent_and_not_recorded_yet(company, monkeypatch):
