@@ -21,6 +21,7 @@ from tests.importing import settings_for
 from tests.integration.after_an_import import apply_by_id, decide_never, hand_over, import_then, undo
 
 RULES = "first_name, last_name, email, manager = scim:manager"
+SUBORDINATES = "GET /manage/v1/managers/{id}/subordinates"
 
 
 class Company:
@@ -217,6 +218,27 @@ async def test_nobody_comes_into_a_circle_by_way_of_a_manager_set_by_hand_and_on
     assert company.manager_of("Grace") == 0
 
 
+async def test_of_many_who_get_another_manager_docebo_is_asked_for_those_who_are_managers_themselves(
+    company, monkeypatch
+):
+    monkeypatch.setattr(managing, "FEW", 1)
+    joan = company.hire("Joan")
+    ada, carl = company.hire("Ada"), company.hire("Carl")
+    company.hire("Bob", ada)
+    await company.import_everybody()
+    company.account("Joan").managers[1] = company.account("Ada").user_id
+    asked = company.sandbox.docebo_gate.counters.calls
+    before = asked[SUBORDINATES]
+    company.report_to(ada, joan)
+    company.report_to(carl, joan)
+
+    _, problems = await company.import_everybody()
+
+    assert company.hierarchy() == {"Bob": "Ada", "Joan": "Ada", "Carl": "Joan"}
+    assert sum(problems.values()) == 1
+    assert asked[SUBORDINATES] == before + 1
+
+
 async def test_who_swaps_places_with_the_manager_is_in_no_circle(company):
     grace = company.hire("Grace")
     ada = company.hire("Ada", grace)
@@ -235,8 +257,7 @@ async def test_who_swaps_places_with_the_manager_is_in_no_circle(company):
 async def test_a_docebo_that_does_not_tell_who_reports_to_whom_gets_its_managers(company):
     grace = company.hire("Grace")
     company.hire("Ada", grace)
-    subordinates = "GET /manage/v1/managers/{id}/subordinates"
-    company.sandbox.docebo_gate.faults.add(subordinates, "html_200", times=-1)
+    company.sandbox.docebo_gate.faults.add(SUBORDINATES, "html_200", times=-1)
 
     await company.import_everybody()
 

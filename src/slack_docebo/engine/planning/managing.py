@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.disputes import is_same, look
@@ -32,7 +33,7 @@ from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import NO_FACTS, READ_SINCE, PlanKind
 
-FEW = 20  # people who get another manager and whose subordinates Docebo is asked for, a call each
+FEW = 20  # people who get another manager and of whom Docebo is asked who reports to them, a call each
 
 
 @dataclass(slots=True)
@@ -55,6 +56,11 @@ class Relations:
     def circled(self, may_have: MayHave) -> set[int]:
         """Return who cannot get the manager named, given whom everybody *may have*."""
         return not_writable(self._named, may_have)
+
+    @property
+    def superiors(self) -> set[int]:
+        """Those who are somebody's manager by what we have set, or are to be."""
+        return {*self._named.values(), *chain.from_iterable(self.may_have.values())}
 
     @property
     def _named(self) -> dict[int, int]:
@@ -93,10 +99,14 @@ async def plan_relations(runtime: Runtime, workspace: Workspace, relations: Rela
 async def _leave_out_who_manages_the_manager(runtime: Runtime, relations: Relations) -> None:
     """Take those out of *relations* who are, as Docebo shows, above the manager whom they are to have, and count them.
 
-    Somebody may have set that there by hand, and no list shows it. Of many, as when managers are written for the first time,
-    that takes a call each, and nobody is asked for; nor where there may be several types, which Docebo does not tell apart.
+    Somebody may have set that there by hand, and no list shows it: that takes a call each. Of many only those are asked for
+    who are managers, and nobody where these are many, too, as when managers are written for the first time; nor where there
+    may be several types, which Docebo does not tell apart.
     """
     asked = [account for account, manager in relations.changed.items() if manager]
+    if len(asked) > FEW:
+        superiors = relations.superiors
+        asked = [account for account in asked if account in superiors]
     if not asked or len(asked) > FEW or runtime.manager_type is None or runtime.behaviour.manager_type:
         return
     shown = {subordinate: (account,) for account in asked for subordinate in await runtime.docebo.subordinates(account)}
