@@ -184,16 +184,20 @@ async def test_nobody_comes_into_a_circle_with_a_manager_who_stays_because_slack
     assert company.manager_of("Grace") == 0
 
 
-async def test_nobody_gets_a_manager_who_reports_to_that_person_as_somebody_has_set_by_hand_in_docebo(company):
+@pytest.mark.parametrize("named_type", ["", "Direct manager"])
+@pytest.mark.variants(1)
+async def test_nobody_gets_a_manager_who_reports_to_that_person_as_somebody_has_set_by_hand_in_docebo(
+    company, named_type
+):
     grace, ada, bob = company.hire("Grace"), company.hire("Ada"), company.hire("Bob")
     await company.import_everybody()
     company.account("Ada").managers[1] = company.account("Grace").user_id
     company.report_to(grace, ada)
     company.report_to(bob, ada)
 
-    done, problems = await company.import_everybody()
+    done, problems = await company.import_everybody(MANAGER_TYPE=named_type)
     company.account("Ada").managers.clear()
-    then, _ = await company.import_everybody()
+    then, _ = await company.import_everybody(MANAGER_TYPE=named_type)
 
     assert company.manager_of("Bob") == company.account("Ada").user_id
     assert [text.split(":")[0] for text in problems] == [
@@ -554,7 +558,12 @@ def dies(company, plan_id, slack_id, name, manager):
     send(company, plan_id, PlanKind.MANAGERS, slack_id, company.account(name), manager_id)
 
 
-NAMED_TYPE = {"MANAGER_TYPE": "Direct manager"}  # of which Docebo is not asked who reports to whom
+NAMED_TYPE = {"MANAGER_TYPE": "Direct manager"}
+
+
+def has_several_types(company):
+    """Let Docebo have two types of managers, so that it is not asked who reports to whom."""
+    company.sandbox.docebo.manager_types = {1: "Direct manager", 4: "Mentor"}
 
 
 @pytest.mark.parametrize(
@@ -567,6 +576,7 @@ NAMED_TYPE = {"MANAGER_TYPE": "Direct manager"}  # of which Docebo is not asked 
     ],
 )
 async def test_nobody_comes_into_a_circle_with_a_manager_whom_a_dead_run_may_have_set(company, set_last, sent, has):
+    has_several_types(company)
     slack_ids = {name: company.hire(name) for name in ("Grace", "Joan", "Bob")}
     ada = company.hire("Ada", slack_ids[set_last])
     await company.import_everybody(**NAMED_TYPE)
@@ -603,6 +613,7 @@ async def test_nobody_comes_into_a_circle_by_way_of_several_whom_a_dead_run_may_
 
 
 async def test_nobody_comes_into_a_circle_with_the_manager_whom_an_account_has_of_its_former_owner(company):
+    has_several_types(company)
     grace, bob = company.hire("Grace"), company.hire("Bob")
     ada = company.hire("Ada", bob)
     await company.import_everybody(**NAMED_TYPE)

@@ -101,13 +101,13 @@ async def _leave_out_who_manages_the_manager(runtime: Runtime, relations: Relati
 
     Somebody may have set that there by hand, and no list shows it: that takes a call each. Of many only those are asked for
     who are managers, and nobody where these are many, too, as when managers are written for the first time; nor where there
-    may be several types, which Docebo does not tell apart.
+    are several types, which Docebo does not tell apart.
     """
     asked = [account for account, manager in relations.changed.items() if manager]
     if len(asked) > FEW:
         superiors = relations.superiors
         asked = [account for account in asked if account in superiors]
-    if not asked or len(asked) > FEW or runtime.manager_type is None or runtime.behaviour.manager_type:
+    if not asked or len(asked) > FEW or runtime.manager_type is None or not runtime.is_only_manager_type:
         return
     shown = {subordinate: (account,) for account in asked for subordinate in await runtime.docebo.subordinates(account)}
     if not shown:
