@@ -18,6 +18,10 @@ REPORTS_TO_THEM = (
     "in Docebo the manager, or somebody further up, reports to the person: take that out there, or correct Slack"
 )
 IN_A_CIRCLE = "the managers report to each other in a circle"
+PERHAPS_IN_A_CIRCLE = (
+    "the managers may report to each other in a circle: whom one of them has, nobody knows since a run was cut off or the"
+    " account passed to somebody else, until Slack names one who can be written"
+)
 
 MayHave = Mapping[int, Collection[int]]  # by account, the managers of whom it has one, as far as anybody knows
 

@@ -14,11 +14,13 @@ from slack_docebo.domain.managers import (
     NOT_ALONE,
     NOT_KNOWN,
     NOT_THEIRS,
+    PERHAPS_IN_A_CIRCLE,
     REPORTS_TO_THEM,
     SEVERAL,
     Directory,
     MayHave,
     from_the_top,
+    may_have,
     not_writable,
 )
 from slack_docebo.domain.matching import Accounts
@@ -53,9 +55,9 @@ class Relations:
         ordered = from_the_top(named, self.may_have)
         return {one: self.managers[one] for one in ordered if self.placed.get(one, 0) != named[one]}
 
-    def circled(self, may_have: MayHave) -> set[int]:
-        """Return who cannot get the manager named, given whom everybody *may have*."""
-        return not_writable(self._named, may_have)
+    def circled(self, possible: MayHave) -> set[int]:
+        """Return who cannot get the manager named, given the *possible* ones of everybody."""
+        return not_writable(self._named, possible)
 
     @property
     def superiors(self) -> set[int]:
@@ -113,8 +115,8 @@ async def _leave_out_who_manages_the_manager(runtime: Runtime, relations: Relati
     if not shown:
         return
     with runtime.store.reading() as tables:
-        may_have = tables.accounts_at(runtime.settings.docebo_url).may_have_as(runtime.manager_type)
-    for account in relations.circled({**may_have, **shown}).intersection(asked):
+        possible = tables.accounts_at(runtime.settings.docebo_url).may_have_as(runtime.manager_type)
+    for account in relations.circled({**possible, **shown}).intersection(asked):
         del relations.managers[account]
         relations.problems[REPORTS_TO_THEM] += 1
 
@@ -126,13 +128,13 @@ def _relations(
     directory, mapped = Directory(), dict[str, Mapping]()
     with runtime.store.reading() as tables:
         accounts = tables.accounts_at(docebo)
-        placed, may_have = accounts.managers_as(type_id), accounts.may_have_as(type_id)
+        placed, possible = accounts.managers_as(type_id), accounts.may_have_as(type_id)
     for page in listed:
         inside = [user for user in page if not scope.reason_against(user)]
         directory.add(inside)
         with runtime.store.reading() as tables:
             mapped |= tables.mappings(docebo).of_people(workspace.team, inside)
-    found = Relations(wishes_of(runtime, workspace, listed, rule), placed, may_have)
+    found = Relations(wishes_of(runtime, workspace, listed, rule), placed, possible)
     for account, named in found.wishes.values.items():
         if not named:
             if placed.get(account):
@@ -145,9 +147,11 @@ def _relations(
             found.problems[NO_ACCOUNT] += 1
         else:
             found.managers[account] = mapped[whom]
-    for account in found.circled(may_have):
-        del found.managers[account]
-        found.problems[IN_A_CIRCLE] += 1
+    if circled := found.circled(possible):
+        surely = found.circled(may_have(placed, {}))
+        for account in circled:
+            del found.managers[account]
+            found.problems[IN_A_CIRCLE if account in surely else PERHAPS_IN_A_CIRCLE] += 1
     return found
 
 
