@@ -58,6 +58,7 @@ class Runtime:
         self.leavers_branch: int | None = None  # to which accounts of leavers are moved, if they are
         self.scim: ScimClient | None = None  # where there is a token for it
         self.manager_type: int | None = None  # of the managers that are written, where a rule names them
+        self.is_only_manager_type = False  # and whether Docebo has no other
         # Usernames, as rows name managers; by account, as this run has seen them.
         self.manager_names: dict[int, str] = {}
         self.managers_planned: dict[int, str] = {}  # their Slack ids then, by account

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,6 +10,7 @@ from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.profiles import Profile
 from slack_docebo.engine.planning.moving import plan_moves
 from slack_docebo.errors import ChangeLimitExceeded, Unproven
+from slack_docebo.storage.store import Store
 from tests.importing import prove, run_import, settings_for
 from tests.integration.after_an_import import (
     apply_by_id,
@@ -183,6 +184,28 @@ async def test_a_move_without_an_answer_is_made_again(company, settings):
 
     assert done.count(Kind.MOVE, outcome=Outcome.APPLIED) == 1
     assert branch_of(company, "Ada") == "US"
+
+
+async def test_a_move_of_a_plan_that_was_cut_off_and_is_not_wanted_any_more_is_taken_back(company, settings):
+    ada = join(company, "Ada", "EU")
+    await import_then(settings, ROWS, plan_moves)
+    company.slack.change(ada, {"profile": {"title": "US"}})
+    limited = {**ROWS, "LIMIT_BRANCH_MOVES": "0"}
+    with pytest.raises(ChangeLimitExceeded) as refused:
+        await import_then(settings, limited, plan_moves)
+    plan_id = re.search(r"plan (\w+)", str(refused.value))[1]
+    with Store.of(settings) as store, store.transaction() as tables:
+        tables.intents.note(plan_id, [0], flow_run="dead", now=datetime.now(UTC))
+    [america] = [one.id for one in company.docebo.branches.values() if one.code == "US"]
+    [account] = company.docebo.accounts.by_email("ada@example.com")
+    account.branches = (america,)
+    company.slack.change(ada, {"profile": {"title": "EU"}})
+
+    done = await apply_by_id(settings, limited, plan_id)
+    assert done.count(Kind.MOVE, outcome=Outcome.APPLIED) == 1  # by the run that is dead
+    await import_then(settings, ROWS, plan_moves)
+
+    assert branch_of(company, "Ada") == "EU"
 
 
 async def test_a_custom_field_that_was_read_after_the_list_moves_in_the_same_night(company, settings):

@@ -8,11 +8,13 @@ import pytest
 
 from sandbox.docebo.switches import switched
 from slack_docebo.domain.dialect import ROWS_PER_CALL, SET_BY_HAND
+from slack_docebo.domain.managers import PERHAPS_IN_A_CIRCLE
 from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.targets import manager_column
 from slack_docebo.engine.planning import managing
 from slack_docebo.engine.planning.managing import plan_managers
+from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.errors import ChangeLimitExceeded, ConfigurationError
 from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.store import Store
@@ -20,6 +22,7 @@ from tests.importing import settings_for
 from tests.integration.after_an_import import apply_by_id, decide_never, hand_over, import_then, undo
 
 RULES = "first_name, last_name, email, manager = scim:manager"
+SUBORDINATES = "GET /manage/v1/managers/{id}/subordinates"
 
 
 class Company:
@@ -182,16 +185,20 @@ async def test_nobody_comes_into_a_circle_with_a_manager_who_stays_because_slack
     assert company.manager_of("Grace") == 0
 
 
-async def test_nobody_gets_a_manager_who_reports_to_that_person_as_somebody_has_set_by_hand_in_docebo(company):
+@pytest.mark.parametrize("named_type", ["", "Direct manager"])
+@pytest.mark.variants(1)
+async def test_nobody_gets_a_manager_who_reports_to_that_person_as_somebody_has_set_by_hand_in_docebo(
+    company, named_type
+):
     grace, ada, bob = company.hire("Grace"), company.hire("Ada"), company.hire("Bob")
     await company.import_everybody()
     company.account("Ada").managers[1] = company.account("Grace").user_id
     company.report_to(grace, ada)
     company.report_to(bob, ada)
 
-    done, problems = await company.import_everybody()
+    done, problems = await company.import_everybody(MANAGER_TYPE=named_type)
     company.account("Ada").managers.clear()
-    then, _ = await company.import_everybody()
+    then, _ = await company.import_everybody(MANAGER_TYPE=named_type)
 
     assert company.manager_of("Bob") == company.account("Ada").user_id
     assert [text.split(":")[0] for text in problems] == [
@@ -216,6 +223,27 @@ async def test_nobody_comes_into_a_circle_by_way_of_a_manager_set_by_hand_and_on
     assert company.manager_of("Grace") == 0
 
 
+async def test_of_many_who_get_another_manager_docebo_is_asked_for_those_who_are_managers_themselves(
+    company, monkeypatch
+):
+    monkeypatch.setattr(managing, "FEW", 1)
+    joan = company.hire("Joan")
+    ada, carl = company.hire("Ada"), company.hire("Carl")
+    company.hire("Bob", ada)
+    await company.import_everybody()
+    company.account("Joan").managers[1] = company.account("Ada").user_id
+    asked = company.sandbox.docebo_gate.counters.calls
+    before = asked[SUBORDINATES]
+    company.report_to(ada, joan)
+    company.report_to(carl, joan)
+
+    _, problems = await company.import_everybody()
+
+    assert company.hierarchy() == {"Bob": "Ada", "Joan": "Ada", "Carl": "Joan"}
+    assert sum(problems.values()) == 1
+    assert asked[SUBORDINATES] == before + 1
+
+
 async def test_who_swaps_places_with_the_manager_is_in_no_circle(company):
     grace = company.hire("Grace")
     ada = company.hire("Ada", grace)
@@ -234,8 +262,7 @@ async def test_who_swaps_places_with_the_manager_is_in_no_circle(company):
 async def test_a_docebo_that_does_not_tell_who_reports_to_whom_gets_its_managers(company):
     grace = company.hire("Grace")
     company.hire("Ada", grace)
-    subordinates = "GET /manage/v1/managers/{id}/subordinates"
-    company.sandbox.docebo_gate.faults.add(subordinates, "html_200", times=-1)
+    company.sandbox.docebo_gate.faults.add(SUBORDINATES, "html_200", times=-1)
 
     await company.import_everybody()
 
@@ -515,19 +542,187 @@ async def test_nobody_comes_into_a_circle_with_whom_an_event_gave_a_manager_whil
     assert company.hierarchy() == {"Grace": "Bob", "Carl": "Grace"}
 
 
+def send(company, plan_id, kind, slack_id, account, manager_id):
+    """Let a plan have sent to the *account* of *slack_id* that this is the manager, 0 for none, and not recorded yet what became."""
+    column = {manager_column(1): str(manager_id or "")}
+    team, at = company.sandbox.slack.team.id, datetime.now(UTC)
+    sent = Operation(slack_id, team, "somebody", Kind.UPDATE, "another manager", account.user_id, column)
+    with Store.of(company.settings) as store, store.transaction() as tables:
+        tables.plans.create(Plan(plan_id, kind, at, company.settings.docebo_url, team))
+        tables.operations.add(plan_id, 0, [sent])
+        tables.intents.note(plan_id, [0], flow_run="r", now=at)
+
+
+def dies(company, plan_id, slack_id, name, manager):
+    """Let a run die that has sent who is the manager of *name*, "" for nobody; what became of that, Docebo does not show."""
+    manager_id = company.account(manager).user_id if manager else 0
+    send(company, plan_id, PlanKind.MANAGERS, slack_id, company.account(name), manager_id)
+
+
+NAMED_TYPE = {"MANAGER_TYPE": "Direct manager"}
+
+
+def has_several_types(company):
+    """Let Docebo have two types of managers, so that it is not asked who reports to whom."""
+    company.sandbox.docebo.manager_types = {1: "Direct manager", 4: "Mentor"}
+
+
+@pytest.mark.parametrize(
+    ("set_last", "sent", "has"),
+    [
+        pytest.param("Grace", ["Bob"], "Bob", id="done"),
+        pytest.param("Bob", ["Grace"], "Bob", id="not done"),
+        pytest.param("Bob", [""], "Bob", id="not removed"),
+        pytest.param("Grace", ["Bob", "Joan"], "Bob", id="done by the first of two dead runs"),
+    ],
+)
+async def test_nobody_comes_into_a_circle_with_a_manager_whom_a_dead_run_may_have_set(company, set_last, sent, has):
+    has_several_types(company)
+    slack_ids = {name: company.hire(name) for name in ("Grace", "Joan", "Bob")}
+    ada = company.hire("Ada", slack_ids[set_last])
+    await company.import_everybody(**NAMED_TYPE)
+    for number, manager in enumerate(sent):
+        dies(company, f"dead{number}", ada, "Ada", manager)
+    company.account("Ada").managers[1] = company.account(has).user_id
+    company.report_to(ada, "")
+    company.report_to(slack_ids["Bob"], ada)
+
+    done, problems = await company.import_everybody(**NAMED_TYPE)
+
+    assert (done, dict(problems)) == (None, {PERHAPS_IN_A_CIRCLE: 1})
+    assert company.hierarchy() == {"Ada": has}
+
+    company.report_to(ada, slack_ids["Joan"])  # by which nobody is in doubt any more
+    done, problems = await company.import_everybody(**NAMED_TYPE)
+    assert (done.count(outcome=Outcome.APPLIED), dict(problems)) == (2, {})
+    assert company.hierarchy() == {"Ada": "Joan", "Bob": "Ada"}
+
+
+async def test_nobody_comes_into_a_circle_by_way_of_several_whom_a_dead_run_may_have_given_managers(company):
+    joan, bob, ada = (company.hire(name) for name in ("Joan", "Bob", "Ada"))
+    await company.import_everybody()
+    dies(company, "dead", ada, "Ada", "Bob")
+    dies(company, "dead too", bob, "Bob", "Joan")
+    company.account("Ada").managers[1] = company.account("Bob").user_id
+    company.account("Bob").managers[1] = company.account("Joan").user_id
+    company.report_to(joan, ada)  # of whom Docebo tells who reports to her alone
+
+    done, problems = await company.import_everybody()
+
+    assert (done, dict(problems)) == (None, {PERHAPS_IN_A_CIRCLE: 1})
+    assert company.hierarchy() == {"Ada": "Bob", "Bob": "Joan"}
+
+
+async def test_nobody_comes_into_a_circle_with_the_manager_whom_an_account_has_of_its_former_owner(company):
+    has_several_types(company)
+    grace, bob = company.hire("Grace"), company.hire("Bob")
+    ada = company.hire("Ada", bob)
+    await company.import_everybody(**NAMED_TYPE)
+    hand_over(company.sandbox, company.settings, ada, company.account("Ada"), "Eve")
+    eve = company.hire("Eve")
+    company.report_to(bob, eve)
+
+    done, problems = await company.import_everybody(**NAMED_TYPE)
+
+    assert (done, dict(problems)) == (None, {PERHAPS_IN_A_CIRCLE: 1})
+    assert company.hierarchy() == {"Eve": "Bob"}
+
+    company.report_to(eve, grace)
+    await company.import_everybody(**NAMED_TYPE)
+    assert company.hierarchy() == {"Eve": "Grace", "Bob": "Eve"}
+
+
+async def test_a_saved_plan_closes_no_circle_with_a_manager_whom_a_dead_run_may_have_set_since(company):
+    bob = company.hire("Bob")
+    ada = company.hire("Ada")
+    await company.import_everybody()
+    company.report_to(bob, ada)
+    with pytest.raises(ChangeLimitExceeded) as refused:
+        await company.import_everybody(LIMIT_UPDATES="0")
+    dies(company, "dead", ada, "Ada", "Bob")
+    company.account("Ada").managers[1] = company.account("Bob").user_id
+    company.report_to(ada, "")
+    await company.import_everybody("first_name, last_name, email")  # which looks for what the dead run has done
+
+    done = await company.apply(re.search(r"plan (\w+)", str(refused.value))[1])
+
+    assert done.count(outcome=Outcome.SKIPPED) == 1
+    assert company.hierarchy() == {"Ada": "Bob"}
+
+
+async def test_an_undo_closes_no_circle_with_a_manager_whom_a_dead_run_may_have_set_since(company):
+    bob, joan = company.hire("Bob"), company.hire("Joan")
+    ada = company.hire("Ada")
+    company.report_to(bob, ada)
+    await company.import_everybody()
+    company.report_to(bob, joan)
+    done, _ = await company.import_everybody()
+    dies(company, "dead", ada, "Ada", "Bob")
+    company.account("Ada").managers[1] = company.account("Bob").user_id
+    await company.import_everybody("first_name, last_name, email")
+
+    undone = await company.undo(done.plan.id)
+
+    assert undone.count(outcome=Outcome.SKIPPED) == 1
+    assert company.hierarchy() == {"Ada": "Bob", "Bob": "Joan"}
+
+
+async def test_whom_a_plan_may_have_given_that_was_cut_off_and_is_not_wanted_any_more_is_replaced(company):
+    grace, joan = company.hire("Grace"), company.hire("Joan")
+    ada = company.hire("Ada", grace)
+    await company.import_everybody()
+    company.report_to(ada, joan)
+    with pytest.raises(ChangeLimitExceeded) as refused:
+        await company.import_everybody(LIMIT_UPDATES="0")
+    plan_id = re.search(r"plan (\w+)", str(refused.value))[1]
+    with Store.of(company.settings) as store, store.transaction() as tables:
+        tables.intents.note(plan_id, [0], flow_run="dead", now=datetime.now(UTC))
+    company.account("Ada").managers[1] = company.account("Joan").user_id
+    company.report_to(ada, grace)
+
+    done = await company.apply(plan_id)
+    assert done.count(outcome=Outcome.SKIPPED) == 1
+    await company.import_everybody()
+
+    assert company.manager_of("Ada") == company.account("Grace").user_id
+
+
+async def test_whom_a_call_without_an_answer_may_have_given_that_is_not_sent_again_is_replaced(company, monkeypatch):
+    grace, joan = company.hire("Grace"), company.hire("Joan")
+    ada = company.hire("Ada", grace)
+    await company.import_everybody()
+    company.report_to(ada, joan)
+    settle = Sender.settle
+
+    async def settles_and_joan_loses_her_account(sender, batch):
+        rest = await settle(sender, batch)
+        with Store.of(company.settings) as store, store.transaction() as tables:
+            tables.mappings(company.settings.docebo_url).delete(company.sandbox.slack.team.id, [joan])
+        return rest
+
+    async def plan_and_lose_the_answer(*of):
+        plan_id, _ = await plan_managers(*of)
+        company.sandbox.docebo_gate.faults.add("POST /manage/v1/user/batch", "carried_out_then_dropped")
+        monkeypatch.setattr(Sender, "settle", settles_and_joan_loses_her_account)
+        return plan_id
+
+    done = await import_then(company.settings, {"ATTRIBUTES": RULES}, plan_and_lose_the_answer)
+    assert done.count(outcome=Outcome.SKIPPED) == 1
+    assert company.manager_of("Ada") == company.account("Joan").user_id
+    monkeypatch.setattr(Sender, "settle", settle)
+    company.report_to(ada, grace)
+    await company.import_everybody()
+
+    assert company.manager_of("Ada") == company.account("Grace").user_id
+
+
 async def test_nobody_comes_into_a_circle_by_what_another_run_has_sent_and_not_recorded_yet(company, monkeypatch):
     bob = company.hire("Bob")
     company.hire("Ada", bob)
     await company.import_everybody("first_name, last_name, email")
 
     def sends():
-        column = {manager_column(1): str(company.account("Ada").user_id)}
-        team, at = company.sandbox.slack.team.id, datetime.now(UTC)
-        sent = Operation(bob, team, "bob", Kind.UPDATE, "another manager", company.account("Bob").user_id, column)
-        with Store.of(company.settings) as store, store.transaction() as tables:
-            tables.plans.create(Plan("other", PlanKind.REALTIME_SYNC, at, company.settings.docebo_url, team))
-            tables.operations.add("other", 0, [sent])
-            tables.intents.note("other", [0], flow_run="r", now=at)
+        send(company, "other", PlanKind.REALTIME_SYNC, bob, company.account("Bob"), company.account("Ada").user_id)
 
     while_accounts_are_read(monkeypatch, sends)
 

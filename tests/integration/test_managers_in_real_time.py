@@ -154,6 +154,18 @@ async def test_nobody_becomes_the_manager_of_the_own_manager(team):
     assert team.here.docebo_calls == 0
 
 
+async def test_nobody_becomes_the_manager_of_who_may_be_the_own_manager_by_a_call_of_a_dead_run(team):
+    url, ada = team.here.runtime.settings.docebo_url, team.account_of("Ada")
+    with team.here.runtime.store.transaction() as tables:
+        tables.accounts(tables.platforms.take(url)).doubt_managers({(ada, 1): team.account_of("Joan")})
+
+    for name in ("Grace", "Joan"):
+        await team.tell(name, "Ada")
+
+    assert [team.manager_of(name) for name in ("Grace", "Joan")] == [0, 0]
+    assert team.here.docebo_calls == 0
+
+
 async def test_what_events_have_written_is_undone_like_anything_else(team):
     served = await team.tell("Ada", "Joan")
 

@@ -7,6 +7,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, text
 
+from slack_docebo.domain.managers import IN_DOUBT
 from slack_docebo.domain.people import Applied, Mapping
 from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.mappings.mapping_file import MappingFile
@@ -139,3 +140,22 @@ def test_a_person_is_forgotten_on_every_platform_and_of_an_account_of_hers_alone
             text("SELECT user_id FROM account WHERE username_digest <> '' OR address_digest <> ''")
         )
         assert digests.scalars().all() == [8]
+
+
+def test_an_account_may_have_whoever_was_set_or_sent_until_it_is_known_again(store):
+    ada, bob, boss, joan = 7, 8, 9, 10
+    direct, mentor = 1, 4
+    with store.transaction() as tables:
+        accounts = tables.accounts(tables.platforms.take(OLD))
+        accounts.note_managers({(ada, direct): boss, (ada, mentor): joan, (bob, direct): boss})
+        accounts.doubt_managers({(ada, direct): bob})
+        accounts.doubt_managers({(ada, direct): joan})  # by another run that died
+
+        assert accounts.may_have_as(direct) == {ada: [bob, boss, joan], bob: (boss,)}
+        assert accounts.may_have_as(mentor) == {ada: (joan,)}
+        assert accounts.managers([ada]) == {(ada, direct): IN_DOUBT, (ada, mentor): joan}
+
+        accounts.note_managers({(ada, direct): joan})
+        accounts.doubt_managers({(ada, direct): 0})  # it was to be removed
+        accounts.doubt_given({bob})
+        assert accounts.may_have_as(direct, [ada, bob]) == {ada: [joan], bob: [boss]}

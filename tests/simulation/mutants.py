@@ -17,6 +17,7 @@ from inspect import signature
 from typing import Any
 from unittest.mock import patch
 
+from slack_docebo.domain.managers import may_have
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone
 from slack_docebo.domain.people import SourceUser
@@ -332,6 +333,10 @@ MUTANTS = (
     Mutant(
         "managers are as they were planned", 17, frozenset({P.PLACED}),
         lambda: [patch(f"{ENGINE}.writing.admitting.reasons_by_managers", _none)],
+    ),
+    Mutant(
+        "a manager in doubt is nobody", 17, frozenset({P.PLACED}),
+        lambda: [patch("slack_docebo.storage.accounts.may_have", lambda set_last, _: may_have(set_last, {}))],
     ),
     Mutant(
         "limits are those of one plan of moves", 17, frozenset({P.LIMITS}),

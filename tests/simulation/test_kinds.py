@@ -452,6 +452,16 @@ def test_a_manager_whom_a_killed_run_has_sent_is_replaced_where_slack_names_the_
     assert_kept(Promise.CAUGHT_UP, story)
 
 
+def test_an_import_closes_no_circle_with_managers_whom_a_killed_run_may_have_given() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "change_manager", 2, 3), at(1, "change_manager", 4, 2), at(2, "import")),
+        fault("import 2", "write", 1, "killed at work"),
+        *(at(3, "lose_manager", 2), at(3, "lose_manager", 4), at(3, "change_manager", 3, 4), at(4, "import")),
+        ATTRIBUTES=f"{NAMES_RULES}, {MANAGER_RULE}",
+    )
+    assert_kept(Promise.PLACED, story)
+
+
 @ANOTHER
 def test_who_would_come_into_a_circle_with_a_manager_who_stays_is_not_expected_to_have_one() -> None:
     story = company(

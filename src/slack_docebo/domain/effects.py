@@ -8,7 +8,7 @@ from slack_docebo.domain.attributes import current_value, same
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Operation, Value
 from slack_docebo.domain.people import Account, Mapping
-from slack_docebo.domain.targets import EXPIRATION, USERNAME, field_id_of, is_manager
+from slack_docebo.domain.targets import EXPIRATION, USERNAME, field_id_of, is_manager, is_never_shown
 
 TO_ACCOUNTS = (Kind.CREATE, Kind.UPDATE, Kind.MOVE, Kind.DEACTIVATE)
 ACCESS = frozenset({"active", EXPIRATION})  # attributes that say themselves whether somebody gets in
@@ -63,6 +63,14 @@ def holds(account: Account, name: str, value: Value) -> bool:
 def differs(account: Account, name: str, value: Value) -> bool:
     """Tell whether *account* shows another value than *value*; what it does not show is not known to differ."""
     return current_value(account, name) is not None and not holds(account, name, value)
+
+
+def is_looked_for(operation: Operation) -> bool:
+    """Tell whether the next run finds out what became of *operation*, which was sent before and is not sent again.
+
+    An account that was made is that person's, and of a branch or a manager that was given no list tells.
+    """
+    return operation.kind is Kind.CREATE or any(map(is_never_shown, operation.changes))
 
 
 def hurts(operation: Operation) -> bool:

@@ -1,9 +1,8 @@
 """Managers: who reports to whom, as Slack names them, and of whom that cannot be written."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
 
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.people import SLACK_ID, SourceUser
@@ -19,6 +18,12 @@ REPORTS_TO_THEM = (
     "in Docebo the manager, or somebody further up, reports to the person: take that out there, or correct Slack"
 )
 IN_A_CIRCLE = "the managers report to each other in a circle"
+PERHAPS_IN_A_CIRCLE = (
+    "the managers may report to each other in a circle: whom one of them has, nobody knows since a run was cut off or the"
+    " account passed to somebody else, until Slack names one who can be written"
+)
+
+MayHave = Mapping[int, Collection[int]]  # by account, the managers of whom it has one, as far as anybody knows
 
 
 @dataclass(slots=True)
@@ -48,66 +53,87 @@ class Directory:
         return self.people.get(named, numbered) if SLACK_ID.fullmatch(named) else numbered
 
 
-def not_writable(named: Mapping[int, int], set_before: Mapping[int, int]) -> set[int]:
+def may_have(set_last: Mapping[int, int], in_doubt: Mapping[int, Collection[int]]) -> dict[int, Collection[int]]:
+    """Return whom accounts may have as managers: whom we have *set_last*, or anybody *in_doubt* where nobody knows that."""
+    known = {account: (manager,) for account, manager in set_last.items() if manager not in {0, IN_DOUBT}}
+    doubted = {account: managers for account, managers in in_doubt.items() if set_last.get(account) == IN_DOUBT}
+    return {**known, **doubted}
+
+
+def not_writable(named: Mapping[int, int], set_before: MayHave) -> set[int]:
     """Return which accounts cannot get the managers *named* for them, 0 for none: some would be their own managers.
 
-    Whoever is named nobody, or cannot get who is named, keeps the manager *set_before*, by whom others may come into a circle.
+    Whoever is named nobody, or cannot get who is named, may keep any *set_before*, by whom others may come into a circle.
     """
     written = dict(named)
-    while circled := in_circles({**set_before, **written}) & written.keys():
+    while circled := in_circles({**set_before, **_each(written)}) & written.keys():
         for account in circled:
             del written[account]
     return named.keys() - written.keys()
 
 
-def closing_by_others(named: Mapping[int, int], *set_before: Mapping[int, int]) -> set[int]:
+def closing_by_others(named: Mapping[int, int], set_before: MayHave) -> set[int]:
     """Return which accounts would be their own managers where some of those *named* before them do not get theirs.
 
-    These may keep any whom they have by one of *set_before*.
+    These may keep any *set_before*.
     """
-    may_have = defaultdict[int, set[int]](set)
-    for account, manager in chain.from_iterable(managers.items() for managers in set_before):
-        may_have[account].add(manager)
+    managers = {account: set(any_of) for account, any_of in set_before.items()}
     found = set[int]()
     for account, manager in named.items():
-        line, above = set[int](), {manager}
-        while above:
-            line |= above
-            above = {one for at in above for one in may_have.get(at, ())} - line
-        if account in line:
+        if account in _reached(managers, manager, set()):
             found.add(account)
-        may_have[account].add(manager)
+        managers.setdefault(account, set()).add(manager)
     return found
 
 
-def from_the_top(named: Mapping[int, int], set_before: Mapping[int, int]) -> list[int]:
+def from_the_top(named: Mapping[int, int], set_before: MayHave) -> list[int]:
     """Return the accounts of *named* in an order in which each can get its manager without a circle in between.
 
     Who is above somebody comes before: then everybody's line upwards is as it is to be, or as it was.
     """
-    managers, depths = {**set_before, **named}, dict[int, int]()
-    for start in named:
-        line: dict[int, None] = {}
-        at = start
-        while at in managers and at not in depths and at not in line:
-            line[at] = None
-            at = managers[at]
-        for depth, account in enumerate(reversed(line), 1 + depths.get(at, 0)):
-            depths[account] = depth
-    return sorted(named, key=lambda account: depths[account])
+    return [one for one in _above_first({**set_before, **_each(named)}, named) if one in named]
 
 
-def in_circles(managers: Mapping[int, int]) -> set[int]:
-    """Return the accounts that are their own manager, be it by way of others; *managers* are by account."""
-    found: set[int] = set()
-    done: set[int] = set()
-    for start in managers:
-        line: dict[int, int] = {}  # the accounts on the way up, with their place
-        at = start
-        while at in managers and at not in done and at not in line:
-            line[at] = len(line)
-            at = managers[at]
-        if at in line:
-            found.update(account for account, place in line.items() if place >= line[at])
-        done.update(line)
+def in_circles(managers: MayHave) -> set[int]:
+    """Return the accounts that may be their own manager, be it by way of others; *managers* are by account."""
+    below = defaultdict[int, list[int]](list)
+    for account, any_of in managers.items():
+        for manager in any_of:
+            below[manager].append(account)
+    found, seen = set[int](), set[int]()
+    # Kosaraju's way: from the last one on, whoever is below somebody and was not reached before is above that one as well.
+    for start in reversed(_above_first(managers, managers)):
+        if start not in seen:
+            circle = _reached(below, start, seen)
+            if len(circle) > 1 or start in managers.get(start, ()):
+                found |= circle
+    return found
+
+
+def _each(managers: Mapping[int, int]) -> dict[int, Collection[int]]:
+    return {account: (manager,) for account, manager in managers.items()}
+
+
+def _above_first(managers: MayHave, accounts: Iterable[int]) -> list[int]:
+    """Return *accounts* and everybody above them, each after all who are above: of those in a circle, after some."""
+    found, begun = list[int](), set[int]()
+    for start in accounts:
+        way = [] if start in begun else [start]
+        while way:
+            begun.add(way[-1])
+            above = next((one for one in managers.get(way[-1], ()) if one not in begun), None)
+            if above is None:
+                found.append(way.pop())
+            else:
+                way.append(above)
+    return found
+
+
+def _reached(ways: MayHave, start: int, seen: set[int]) -> set[int]:
+    """Return *start* and whoever is reached from there by *ways*, without those *seen*, to whom they are added."""
+    found, rest = set[int](), {start}
+    while rest:
+        seen |= rest
+        found |= rest
+        rest = {one for at in rest for one in ways.get(at, ())} - seen
     return found

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Select,
     TextClause,
     bindparam,
+    delete,
     exists,
     or_,
     select,
@@ -21,9 +22,19 @@ from sqlalchemy import (
 )
 
 from slack_docebo.domain.disputes import digest
-from slack_docebo.domain.managers import IN_DOUBT
+from slack_docebo.domain.managers import IN_DOUBT, may_have
 from slack_docebo.domain.people import LastSeen
-from slack_docebo.storage.schema import account, applied, identity, manager, mapping, operation, plan, platform
+from slack_docebo.storage.schema import (
+    account,
+    applied,
+    identity,
+    manager,
+    mapping,
+    operation,
+    plan,
+    platform,
+    possible_manager,
+)
 from slack_docebo.storage.statements import Among, carry_out, insertion, insertion_text
 
 WRITTEN_BY_US = "written"  # what shows the address: our own word, and nothing seen since
@@ -83,6 +94,13 @@ CLEAR_DEACTIVATED = Among(_SET.values(deactivated_at=None, deactivated_by=""), a
 DOUBT_BRANCHES = Among(_SET.values(branch_placed=None, branch_left=None), account.c.user_id)
 DOUBT_MANAGERS = Among(
     update(manager).where(manager.c.platform_id == bindparam("platform")).values(manager_id=IN_DOUBT), manager.c.user_id
+)
+NOTE_POSSIBLE = insertion_text(possible_manager.columns, "(platform_id, user_id, type_id, manager_id) DO NOTHING")
+FORGET_POSSIBLE = Among(
+    delete(possible_manager).where(
+        possible_manager.c.platform_id == bindparam("platform"), possible_manager.c.type_id == bindparam("type")
+    ),
+    possible_manager.c.user_id,
 )
 LAST_SEEN = Among(
     select(account.c.user_id, account.c.username_digest, account.c.address_digest, account.c.verified_by).where(_HERE),
@@ -205,6 +223,7 @@ class AccountRepository:
     def doubt_given(self, docebo_ids: Collection[int]) -> None:
         """Note that nobody knows where these accounts are, or who is their manager: what we gave was the former owner's."""
         self._change(DOUBT_BRANCHES, docebo_ids)
+        self._note_possible(self.managers(docebo_ids))
         self._change(DOUBT_MANAGERS, docebo_ids)
 
     def clear_left(self, docebo_ids: Iterable[int]) -> None:
@@ -219,7 +238,28 @@ class AccountRepository:
         return {row.user_id: row.branch_left for row in self._connection.execute(query)}
 
     def note_managers(self, managers: MappingType[tuple[int, int], int]) -> None:
-        """Note whom, by account and type of manager, we have made manager; 0 for nobody, IN_DOUBT where nobody knows."""
+        """Note whom, by account and type of manager, we have made manager; 0 for nobody."""
+        self._set_managers(managers)
+        for type_id in {type_id for _, type_id in managers}:
+            known = [docebo_id for docebo_id, its_type in managers if its_type == type_id]
+            FORGET_POSSIBLE.change(self._connection, known, platform=self._platform_id, type=type_id)
+
+    def doubt_managers(self, sent: MappingType[tuple[int, int], int]) -> None:
+        """Note that nobody knows whether these, by account and type, were made managers, or those of before still are it."""
+        before = self.managers({docebo_id for docebo_id, _ in sent})
+        self._note_possible({key: manager_id for key, manager_id in before.items() if key in sent})
+        self._note_possible(sent)
+        self._set_managers(dict.fromkeys(sent, IN_DOUBT))
+
+    def _note_possible(self, managers: MappingType[tuple[int, int], int]) -> None:
+        rows = (
+            {"platform_id": self._platform_id, "user_id": docebo_id, "type_id": type_id, "manager_id": manager_id}
+            for (docebo_id, type_id), manager_id in managers.items()
+            if manager_id not in {0, IN_DOUBT}
+        )
+        carry_out(self._connection, NOTE_POSSIBLE, rows)
+
+    def _set_managers(self, managers: MappingType[tuple[int, int], int]) -> None:
         for (docebo_id, type_id), manager_id in managers.items():
             key = {"platform_id": self._platform_id, "user_id": docebo_id, "type_id": type_id}
             self._connection.execute(
@@ -245,6 +285,16 @@ class AccountRepository:
             manager.c.platform_id == self._platform_id, manager.c.type_id == type_id
         )
         return {row.user_id: row.manager_id for row in self._of(query, manager.c.user_id, docebo_ids)}
+
+    def may_have_as(self, type_id: int, docebo_ids: Collection[int] | None = None) -> dict[int, Collection[int]]:
+        """Return whom accounts may have as managers of one type by what we have set, or may have: all, or these."""
+        query = select(possible_manager.c.user_id, possible_manager.c.manager_id).where(
+            possible_manager.c.platform_id == self._platform_id, possible_manager.c.type_id == type_id
+        )
+        in_doubt: dict[int, list[int]] = {}
+        for row in self._of(query.order_by(possible_manager.c.manager_id), possible_manager.c.user_id, docebo_ids):
+            in_doubt.setdefault(row.user_id, []).append(row.manager_id)
+        return may_have(self.managers_as(type_id, docebo_ids), in_doubt)
 
     def gone(self) -> dict[int, datetime]:
         """Return since when accounts are known to be gone."""

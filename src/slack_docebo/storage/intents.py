@@ -4,15 +4,14 @@ An intent that is still there when a plan is taken up again says that nobody kno
 looks any more for an account that may have been made, that is remembered as long as the plan is.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, Table, bindparam, delete, func, or_, select, text
 
-from slack_docebo.domain.operations import Kind, Operation, Outcome
+from slack_docebo.domain.operations import Kind, Outcome, Value
 from slack_docebo.storage.locks import advisory_key
-from slack_docebo.storage.operations import operation_of
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.schema import doubtful_creation, intent, operation, plan
 from slack_docebo.storage.statements import Among, carry_out, insertion_text, is_postgresql
@@ -73,15 +72,15 @@ class IntentRepository:
         sent = _people(intent, docebo).where(operation.c.kind == Kind.CREATE.value, operation.c.plan_id != plan_id)
         return _found(Among(sent, operation.c.slack_id).rows(self._connection, slack_ids))
 
-    def updates_of_others(self, docebo: str, plan_id: str) -> list[Operation]:
-        """Return the changes of accounts that other plans may have sent, and nobody knows what became of."""
+    def updates(self, docebo: str) -> list[tuple[int, Mapping[str, Value]]]:
+        """Return the changes of accounts that were sent, or are about to be, and nobody knows what became of."""
         query = (
-            select(operation)
+            select(operation.c.docebo_id, operation.c.changes)
             .join(intent, (intent.c.plan_id == operation.c.plan_id) & (intent.c.seq == operation.c.seq))
             .join(plan, plan.c.id == operation.c.plan_id)
-            .where(plan.c.docebo == docebo, plan.c.id != plan_id, operation.c.kind == Kind.UPDATE.value)
+            .where(plan.c.docebo == docebo, operation.c.kind == Kind.UPDATE.value, operation.c.docebo_id.is_not(None))
         )
-        return [operation_of(row) for row in self._connection.execute(query)]
+        return [(row.docebo_id, row.changes) for row in self._connection.execute(query)]
 
     def given_up(self, docebo: str, slack_ids: Iterable[str]) -> set[tuple[str, str]]:
         """Return team and Slack id of those whose account may have been made without anybody looking for it any more."""

@@ -111,6 +111,15 @@ manager = Table(
     Column("manager_id", BigInteger, nullable=False),  # the manager's account, 0 where we have removed one, -1 in doubt
 )
 
+possible_manager = Table(
+    "possible_manager",  # whom we may have set, of an account whose manager is in doubt
+    metadata,
+    Column("platform_id", ForeignKey(platform.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("user_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("type_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("manager_id", BigInteger, primary_key=True, autoincrement=False),
+)
+
 mapping = Table(
     "mapping",
     metadata,

@@ -1,9 +1,9 @@
 """Planning who is whose manager, once all accounts exist: for those for whom that is another than we set last."""
 
 from collections import Counter
-from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.disputes import is_same, look
@@ -14,10 +14,13 @@ from slack_docebo.domain.managers import (
     NOT_ALONE,
     NOT_KNOWN,
     NOT_THEIRS,
+    PERHAPS_IN_A_CIRCLE,
     REPORTS_TO_THEM,
     SEVERAL,
     Directory,
+    MayHave,
     from_the_top,
+    may_have,
     not_writable,
 )
 from slack_docebo.domain.matching import Accounts
@@ -32,7 +35,7 @@ from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import NO_FACTS, READ_SINCE, PlanKind
 
-FEW = 20  # people who get another manager and whose subordinates Docebo is asked for, a call each
+FEW = 20  # people who get another manager and of whom Docebo is asked who reports to them, a call each
 
 
 @dataclass(slots=True)
@@ -41,6 +44,7 @@ class Relations:
 
     wishes: Wishes
     placed: dict[int, int]  # whom we set last as this type; 0 for who has none any more, IN_DOUBT where nobody knows
+    may_have: MayHave  # likewise, where nobody knows whoever it may be
     managers: dict[int, Mapping | None] = field(default_factory=dict)  # None for who is to have none any more
     problems: Counter[str] = field(default_factory=Counter)  # people by why their manager cannot be written
 
@@ -48,20 +52,21 @@ class Relations:
     def changed(self) -> dict[int, Mapping | None]:
         """Those who are to have another manager than we set last, whoever is above others before these."""
         named = self._named
-        ordered = from_the_top(named, _surely_set(self.placed))
+        ordered = from_the_top(named, self.may_have)
         return {one: self.managers[one] for one in ordered if self.placed.get(one, 0) != named[one]}
 
-    def circled(self, placed: MappingType[int, int]) -> set[int]:
-        """Return who cannot get the manager named, given whom we have set: *placed* of everybody."""
-        return not_writable(self._named, _surely_set(placed))
+    def circled(self, possible: MayHave) -> set[int]:
+        """Return who cannot get the manager named, given the *possible* ones of everybody."""
+        return not_writable(self._named, possible)
+
+    @property
+    def superiors(self) -> set[int]:
+        """Those who are somebody's manager by what we have set, or are to be."""
+        return {*self._named.values(), *chain.from_iterable(self.may_have.values())}
 
     @property
     def _named(self) -> dict[int, int]:
         return {one: manager.docebo_id if manager else 0 for one, manager in self.managers.items()}
-
-
-def _surely_set(placed: MappingType[int, int]) -> dict[int, int]:
-    return {one: other for one, other in placed.items() if other not in {0, IN_DOUBT}}
 
 
 async def plan_managers(
@@ -96,18 +101,22 @@ async def plan_relations(runtime: Runtime, workspace: Workspace, relations: Rela
 async def _leave_out_who_manages_the_manager(runtime: Runtime, relations: Relations) -> None:
     """Take those out of *relations* who are, as Docebo shows, above the manager whom they are to have, and count them.
 
-    Somebody may have set that there by hand, and no list shows it. Of many, as when managers are written for the first time,
-    that takes a call each, and nobody is asked for; nor where there may be several types, which Docebo does not tell apart.
+    Somebody may have set that there by hand, and no list shows it: that takes a call each. Of many only those are asked for
+    who are managers, and nobody where these are many, too, as when managers are written for the first time; nor where there
+    are several types, which Docebo does not tell apart.
     """
     asked = [account for account, manager in relations.changed.items() if manager]
-    if not asked or len(asked) > FEW or runtime.manager_type is None or runtime.behaviour.manager_type:
+    if len(asked) > FEW:
+        superiors = relations.superiors
+        asked = [account for account in asked if account in superiors]
+    if not asked or len(asked) > FEW or runtime.manager_type is None or not runtime.is_only_manager_type:
         return
-    shown = {subordinate: account for account in asked for subordinate in await runtime.docebo.subordinates(account)}
+    shown = {subordinate: (account,) for account in asked for subordinate in await runtime.docebo.subordinates(account)}
     if not shown:
         return
     with runtime.store.reading() as tables:
-        placed = tables.accounts_at(runtime.settings.docebo_url).managers_as(runtime.manager_type)
-    for account in relations.circled(placed | shown).intersection(asked):
+        possible = tables.accounts_at(runtime.settings.docebo_url).may_have_as(runtime.manager_type)
+    for account in relations.circled({**possible, **shown}).intersection(asked):
         del relations.managers[account]
         relations.problems[REPORTS_TO_THEM] += 1
 
@@ -118,13 +127,14 @@ def _relations(
     scope, docebo = runtime.behaviour.policy(workspace.team).scope, runtime.settings.docebo_url
     directory, mapped = Directory(), dict[str, Mapping]()
     with runtime.store.reading() as tables:
-        placed = tables.accounts_at(docebo).managers_as(type_id)
+        accounts = tables.accounts_at(docebo)
+        placed, possible = accounts.managers_as(type_id), accounts.may_have_as(type_id)
     for page in listed:
         inside = [user for user in page if not scope.reason_against(user)]
         directory.add(inside)
         with runtime.store.reading() as tables:
             mapped |= tables.mappings(docebo).of_people(workspace.team, inside)
-    found = Relations(wishes_of(runtime, workspace, listed, rule), placed)
+    found = Relations(wishes_of(runtime, workspace, listed, rule), placed, possible)
     for account, named in found.wishes.values.items():
         if not named:
             if placed.get(account):
@@ -137,9 +147,11 @@ def _relations(
             found.problems[NO_ACCOUNT] += 1
         else:
             found.managers[account] = mapped[whom]
-    for account in found.circled(placed):
-        del found.managers[account]
-        found.problems[IN_A_CIRCLE] += 1
+    if circled := found.circled(possible):
+        surely = found.circled(may_have(placed, {}))
+        for account in circled:
+            del found.managers[account]
+            found.problems[IN_A_CIRCLE if account in surely else PERHAPS_IN_A_CIRCLE] += 1
     return found
 
 

@@ -107,6 +107,7 @@ async def find_manager_type(runtime: Runtime) -> None:
         return
     wanted = runtime.behaviour.manager_type.strip()
     titles = {str(one.id): one.title for one in await runtime.docebo.manager_types()}
+    runtime.is_only_manager_type = len(titles) == 1
     row = "integration_settings: row SLACK | MANAGER_TYPE"
     if wanted in titles:
         runtime.manager_type = int(wanted)

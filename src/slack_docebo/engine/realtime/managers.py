@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
+from slack_docebo.domain.managers import MayHave
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import SLACK_ID, SourceUser
 from slack_docebo.domain.people import Mapping as Link
@@ -56,8 +57,7 @@ async def plan_managers_of(
                 confirmed[whom] = await _is_named_so(runtime, workspace, *whom, there)
             if not confirmed[whom]:
                 del relations.managers[account]
-    every = await to_completion(_managers_as, runtime, runtime.manager_type)
-    for account in relations.circled(every):
+    for account in relations.circled(await to_completion(_may_have_as, runtime, runtime.manager_type)):
         del relations.managers[account]
     return await plan_relations(runtime, workspace, relations, PlanKind.REALTIME_SYNC)
 
@@ -68,7 +68,10 @@ def _relations(
     """Return which managers the events name, as far as these are mapped."""
     wishes = Wishes()
     note_wishes(wishes, runtime, workspace, users, rule)
-    found = Relations(wishes, _managers_as(runtime, type_id, wishes.mappings))
+    with runtime.store.reading() as tables:
+        accounts = tables.accounts_at(runtime.settings.docebo_url)
+        placed = accounts.managers_as(type_id, wishes.mappings)
+        found = Relations(wishes, placed, accounts.may_have_as(type_id, wishes.mappings))
     named = _mapped_as(runtime, workspace.team, set(found.wishes.values.values()))
     for account, name in found.wishes.values.items():
         if not found.wishes.mappings[account].fingerprint:
@@ -82,9 +85,9 @@ def _relations(
     return found
 
 
-def _managers_as(runtime: Runtime, type_id: int, accounts: Collection[int] | None = None) -> dict[int, int]:
+def _may_have_as(runtime: Runtime, type_id: int) -> MayHave:
     with runtime.store.reading() as tables:
-        return tables.accounts_at(runtime.settings.docebo_url).managers_as(type_id, accounts)
+        return tables.accounts_at(runtime.settings.docebo_url).may_have_as(type_id)
 
 
 def _mapped_as(runtime: Runtime, team: str, names: Iterable[str]) -> Mapping[str, Link]:

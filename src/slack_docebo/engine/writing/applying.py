@@ -156,7 +156,7 @@ class _Writing:
         """Return what of *batch* goes out first; raise ChangeLimitExceeded where Docebo would have too many accounts."""
         if kind is Kind.CREATE and self._runtime.behaviour.max_accounts is not None:
             _check_accounts(self._runtime, len(batch))
-        batch = resting_on_none(self._runtime, self._plan, batch)
+        batch = resting_on_none(self._runtime, batch)
         return self._sender.alike(self._columns.first(self._prover.first(batch)))
 
     async def _write_some(self, kind: Kind, batch: Sequence[Numbered]) -> list[Numbered]:

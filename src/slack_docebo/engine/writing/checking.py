@@ -12,6 +12,7 @@ from slack_docebo.domain.effects import (
     account_of,
     differs,
     is_carried_out,
+    is_looked_for,
     managers_of,
     mapping_of,
     people_of,
@@ -126,8 +127,8 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
                     results.append(RowOutcome(seq, Outcome.APPLIED, docebo_id))
                 elif reason:
                     doubt = SENT_BEFORE if seq in sent else ""
-                    may_be_made = kind is Kind.CREATE and seq in sent  # and is still looked for
-                    results.append(RowOutcome(seq, Outcome.SKIPPED, error=f"{reason}{doubt}", in_doubt=may_be_made))
+                    in_doubt = seq in sent and is_looked_for(operation)
+                    results.append(RowOutcome(seq, Outcome.SKIPPED, error=f"{reason}{doubt}", in_doubt=in_doubt))
             record(runtime, plan_id, some, results)
             skipped += sum(result.outcome is Outcome.SKIPPED for result in results)
     return skipped

@@ -6,7 +6,6 @@ Until that is known, who was shut out by a dead run would count as shut by someb
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 
-from slack_docebo.domain.managers import IN_DOUBT
 from slack_docebo.domain.operations import SENT_BEFORE, Kind, Outcome
 from slack_docebo.domain.targets import field_id_of, is_manager, is_never_shown, manager_type_of
 from slack_docebo.engine.reading.attribute_fields import know_fields
@@ -124,11 +123,11 @@ def _note_in_doubt(runtime: Runtime, tables: Tables, plan_id: str, rest: Sequenc
     if given:
         accounts = tables.accounts(tables.platforms.take(runtime.settings.docebo_url))
         accounts.clear_placed(docebo_id for _, op, docebo_id in given if op.kind is Kind.MOVE)
-        accounts.note_managers(
+        accounts.doubt_managers(
             {
-                (docebo_id, manager_type_of(name)): IN_DOUBT
+                (docebo_id, manager_type_of(name)): int(value or 0)
                 for _, op, docebo_id in given
-                for name in op.changes
+                for name, value in op.changes.items()
                 if is_manager(name)
             }
         )

@@ -5,17 +5,15 @@ right when it was planned may bring people into a circle by now, or be nobody's 
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from slack_docebo.domain.effects import managers_of
-from slack_docebo.domain.managers import IN_A_CIRCLE, IN_DOUBT, NOT_THEIRS, closing_by_others, not_writable
+from slack_docebo.domain.managers import IN_A_CIRCLE, NOT_THEIRS, MayHave, closing_by_others, not_writable
 from slack_docebo.domain.targets import is_manager, manager_column, manager_type_of
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.tables import Tables
-
-Managers = Mapping[int, int]  # by account
 
 
 def reasons_by_managers(runtime: Runtime, tables: Tables, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
@@ -23,13 +21,12 @@ def reasons_by_managers(runtime: Runtime, tables: Tables, plan: Plan, batch: Seq
     named = _named(batch)
     circled = set[int]()
     for type_id, managers in named.items():
-        for set_before in _set_before(runtime, tables, plan, type_id, managers):
-            circled |= not_writable(managers, set_before)
+        circled |= not_writable(managers, _set_before(runtime, tables, type_id, managers))
     reasons = {seq: IN_A_CIRCLE for seq, operation in batch if operation.docebo_id in circled}
     return reasons | (_not_theirs(runtime, tables, plan, batch) if named else {})
 
 
-def resting_on_none(runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> Sequence[Numbered]:
+def resting_on_none(runtime: Runtime, batch: Sequence[Numbered]) -> Sequence[Numbered]:
     """Return of *batch* what comes before a row that closes a circle unless others of it are carried out: they may be refused."""
     named = _named(batch)
     if not named:
@@ -38,7 +35,7 @@ def resting_on_none(runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> 
         closing = {
             account
             for type_id, managers in named.items()
-            for account in closing_by_others(managers, *_set_before(runtime, tables, plan, type_id, managers))
+            for account in closing_by_others(managers, _set_before(runtime, tables, type_id, managers))
         }
     first = next((place for place, (_, operation) in enumerate(batch) if operation.docebo_id in closing), 0)
     return batch[:first] or batch
@@ -54,28 +51,23 @@ def _named(batch: Sequence[Numbered]) -> Mapping[int, dict[int, int]]:
     return named
 
 
-def _set_before(
-    runtime: Runtime, tables: Tables, plan: Plan, type_id: int, named: Managers
-) -> tuple[Managers, Managers]:
-    """Return the managers of those *named*, and of all above: whom we have set, and that with whom other runs are about to set.
+def _set_before(runtime: Runtime, tables: Tables, type_id: int, named: Mapping[int, int]) -> MayHave:
+    """Return whom those *named*, and all above, may have as managers: by what we have set, or have sent, in this plan or another.
 
     A row that was sent may be refused, or be done and not recorded yet.
     """
     docebo, column = runtime.settings.docebo_url, manager_column(type_id)
-    under_way = {
-        operation.docebo_id: int(operation.changes[column] or 0)
-        for operation in tables.intents.updates_of_others(docebo, plan.id)
-        if operation.docebo_id is not None and column in operation.changes
-    }
-    found: dict[int, int] = {}
-    looked_at, above = set[int](), {*named, *named.values()}
+    sent = defaultdict[int, set[int]](set)
+    for account, changes in tables.intents.updates(docebo):
+        if column in changes:
+            sent[account].add(int(changes[column] or 0))
+    found: dict[int, Collection[int]] = {}
+    above = {*named, *named.values()}
     while above:
-        found |= tables.accounts_at(docebo).managers_as(type_id, above)
-        looked_at |= above
-        above = {managers[one] for one in above for managers in (found, under_way) if one in managers}
-        above -= looked_at | {0, IN_DOUBT}
-    set_before = {one: by for one, by in found.items() if by not in {0, IN_DOUBT}}
-    return set_before, {**set_before, **under_way}
+        known = tables.accounts_at(docebo).may_have_as(type_id, above)
+        found |= {one: {*known.get(one, ()), *sent.get(one, ())} for one in above}
+        above = {manager for one in above for manager in found[one]} - found.keys() - {0}
+    return found
 
 
 def _not_theirs(runtime: Runtime, tables: Tables, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:

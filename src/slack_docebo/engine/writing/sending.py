@@ -14,7 +14,7 @@ from dataclasses import replace
 from slack_docebo.clients.docebo_answers import AT_WORK
 from slack_docebo.clients.docebo_rows import Row, RowResult, RowsLeftOut
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.effects import changes_access, differs
+from slack_docebo.domain.effects import changes_access, differs, is_looked_for
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import NOT_SHOWN_YET, SAID_TO_BE_MADE, SENT_BEFORE, Kind, Operation, Outcome
 from slack_docebo.domain.quoting import MEANINGS
@@ -222,11 +222,11 @@ class Sender:
     def with_doubts(self, batch: Sequence[Numbered], skipped: Sequence[RowOutcome]) -> list[RowOutcome]:
         """Return *skipped* of *batch*, of which it is told where it was sent before and may have been done all the same.
 
-        An account that may have been made is still looked for.
+        What it may have made or given is still looked for.
         """
-        creations = {seq for seq, operation in batch if operation.kind is Kind.CREATE}
+        looked_for = {seq for seq, operation in batch if is_looked_for(operation)}
         return [
-            replace(result, error=f"{result.error}{SENT_BEFORE}", in_doubt=result.seq in creations)
+            replace(result, error=f"{result.error}{SENT_BEFORE}", in_doubt=result.seq in looked_for)
             if result.seq in self._in_doubt
             else result
             for result in skipped
