@@ -75,7 +75,9 @@ class AttributeRule:
 
     def __str__(self) -> str:
         formula = "" if self.formula == OneSource(self.target) else f" = {self.formula}"
-        return f"{quoted(self.target)}{formula}{' on-create-only' * self.on_create_only}{' clear' * self.clear}"
+        on_create_only = " on-create-only" if self.on_create_only else ""
+        clear = " clear" if self.clear else ""
+        return f"{quoted(self.target)}{formula}{on_create_only}{clear}"
 
     @property
     def creates_only(self) -> bool:

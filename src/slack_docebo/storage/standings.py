@@ -160,4 +160,10 @@ def _lasting(docebo: str, team: str) -> ColumnElement[bool]:
 
 
 def _period(row: Row[Any]) -> Period:
-    return Period(row.slack_id, Standing(row.reason, row.docebo_id), row.since, row.until, row.plan_id)
+    return Period(
+        slack_id=row.slack_id,
+        standing=Standing(row.reason, row.docebo_id),
+        since=row.since,
+        until=row.until,
+        plan_id=row.plan_id,
+    )

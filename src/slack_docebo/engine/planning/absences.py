@@ -148,10 +148,10 @@ class Absences:
     def operations(self, planner: Planner, team: str, *, trusting: bool) -> Iterator[Operation]:
         """Yield what is to be done about everybody who is not in Slack's list."""
         for slack_id in self.unmapped:
-            yield Operation(slack_id, team, "", Kind.LEAVE, NOT_MAPPED)
+            yield Operation(slack_id=slack_id, slack_team=team, slack_name="", kind=Kind.LEAVE, reason=NOT_MAPPED)
         for slack_id, mapping in self.missing.items():
             if trusting:
-                yield Operation(slack_id, team, "", Kind.LEAVE, NOT_COMPARED)
+                yield Operation(slack_id=slack_id, slack_team=team, slack_name="", kind=Kind.LEAVE, reason=NOT_COMPARED)
                 continue
             try:
                 yield planner.plan_unlisted(mapping, self.seen[slack_id])
@@ -174,7 +174,9 @@ class Absences:
 
 def not_planned(slack_id: str, team: str, error: Exception) -> Operation:
     """Return that somebody is left alone, because to plan for exactly this person has failed with *error*."""
-    return Operation(slack_id, team, "", Kind.LEAVE, f"{NOT_PLANNED}: {told(error)}")
+    return Operation(
+        slack_id=slack_id, slack_team=team, slack_name="", kind=Kind.LEAVE, reason=f"{NOT_PLANNED}: {told(error)}"
+    )
 
 
 def _address(seen: Observation[SourceUser]) -> str:

@@ -144,13 +144,13 @@ def _written(operation: Operation) -> Mapping | None:
     if operation.kind is Kind.UNMAP or operation.docebo_id is None:
         return None
     return Mapping(
-        operation.slack_id,
-        operation.slack_team,
-        operation.slack_name,
-        operation.docebo_id,
-        operation.fingerprint,
-        operation.echo,
-        operation.deactivated,
+        slack_id=operation.slack_id,
+        slack_team=operation.slack_team,
+        slack_name=operation.slack_name,
+        docebo_id=operation.docebo_id,
+        fingerprint=operation.fingerprint,
+        echo=operation.echo,
+        deactivated=operation.deactivated,
     )
 
 

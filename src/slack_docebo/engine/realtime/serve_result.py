@@ -93,7 +93,9 @@ class ServeResult:
         """Note what became of events that were taken."""
         for event_id in event_ids:
             if event := self.served.pop(event_id, None):
-                self.served[event_id] = ServedEvent(event.slack_id, event.received_at, became, kind, why, at)
+                self.served[event_id] = ServedEvent(
+                    slack_id=event.slack_id, received_at=event.received_at, became=became, kind=kind, why=why, at=at
+                )
 
     def wrote_nothing(self, event_ids: Iterable[str]) -> bool:
         """Tell whether nothing was written for these events."""
