@@ -49,18 +49,7 @@ def plan_people(
     mappings = {slack_id: one for slack_id, one in known.items() if isinstance(one, Mapping)}
     applied = {slack_id: one for slack_id, one in known.items() if isinstance(one, Applied)}
     users = [one if one.handle else _called_as_before(one, mappings.get(one.slack_id)) for one in users]
-    matches = {user.slack_id: planner.match(user, known.get(user.slack_id)) for user in users}
-    by_address = [
-        match.account.docebo_id
-        for slack_id, match in matches.items()
-        if match.account and (match.by is FoundBy.USERNAME or planner.finds_another(known.get(slack_id), match))
-    ]
-    if by_address:
-        given = tables.applied(docebo).given(by_address)
-        matches = {
-            user.slack_id: planner.match_again(user, known.get(user.slack_id), matches[user.slack_id], given)
-            for user in users
-        }
+    matches = _matches(tables, docebo, planner, users, known)
     found = [
         match.account.docebo_id
         for slack_id, match in matches.items()
@@ -72,35 +61,66 @@ def plan_people(
     given_before = _given_before(tables, docebo, planner, users, known, matches)
     shut_by_us = _shut_by_us(tables, docebo, planner, set(found) - holders.keys())
     back = {slack_id for user in users if not is_leaver(user, planner.policy) for slack_id in user.ids}
-    shut = {one.slack_id for slack_id, one in mappings.items() if one.deactivated and slack_id in back}
-    shut |= {slack_id for slack_id, one in applied.items() if one.deactivated and slack_id in back}
-    shut |= {one.slack_id for one in holders.values() if one.deactivated}
-    planner.ended |= tables.journal.ended(docebo, shut)
-    operations = []
+    planner.ended |= tables.journal.ended(docebo, _shut(known, holders, back))
+    operations: list[Operation] = []
     for user in users:
-        mapping, one = mappings.get(user.slack_id), known.get(user.slack_id)
-        operation = planner.plan_trusting(user, mapping) if trusting else None
-        if operation is None:
-            match = matches[user.slack_id]
-            if held_back is not None and (
-                (one and planner.asks_for_account(user, one)) or planner.awaits_unlisted(user, match)
-            ):
-                held_back.append((user, one))
-                continue
-            account = match.account.docebo_id if match.account else 0
-            holder, last = holders.get(account), applied.get(user.slack_id)
-            # Whose mapping is gone, too, gets an account back that we have shut.
-            if account in shut_by_us and not (last and last.deactivated and last.docebo_id == account):
-                last = Applied(account, deactivated=True)
-            under_other_id, former_holders = mapped_otherwise.get(user.slack_id), given_before.get(user.slack_id, ())
-            operation = planner.plan(user, mapping, match, holder, last, under_other_id, former_holders)
-        operations.append(operation)
+        slack_id = user.slack_id
+        mapping, one, match = mappings.get(slack_id), known.get(slack_id), matches[slack_id]
+        if trusting and (operation := planner.plan_trusting(user, mapping)):
+            operations.append(operation)
+            continue
+        if held_back is not None and (
+            (one and planner.asks_for_account(user, one)) or planner.awaits_unlisted(user, match)
+        ):
+            held_back.append((user, one))
+            continue
+        account, last = match.account.docebo_id if match.account else 0, applied.get(slack_id)
+        # Whose mapping is gone, too, gets an account back that we have shut.
+        if account in shut_by_us and not (last and last.deactivated and last.docebo_id == account):
+            last = Applied(account, deactivated=True)
+        operations.append(
+            planner.plan(
+                user,
+                mapping,
+                match,
+                holder=holders.get(account),
+                applied=last,
+                under_other_id=mapped_otherwise.get(slack_id),
+                former_holders=given_before.get(slack_id, ()),
+            )
+        )
     operations = _without_second_accounts(tables, docebo, operations, users)
     if orphans:
         orphans.look(users, mappings)
         orphans.look_away(forgotten)
     graced = in_grace(tables, team, planner, operations, now=now, read_since=read_since, back=back)
     return as_decided(tables, team, graced, users)
+
+
+def _shut(known: MappingType[str, Known], holders: MappingType[int, Mapping], back: Collection[str]) -> set[str]:
+    """Return under which Slack ids those are known whose account we have shut, of who is back, and of the *holders*."""
+    shut = {slack_id: one for slack_id, one in known.items() if one.deactivated and slack_id in back}
+    ids = {one.slack_id if isinstance(one, Mapping) else slack_id for slack_id, one in shut.items()}
+    return ids | {one.slack_id for one in holders.values() if one.deactivated}
+
+
+def _matches(
+    tables: Tables, docebo: str, planner: Planner, users: Sequence[SourceUser], known: MappingType[str, Known]
+) -> dict[str, Match]:
+    """Return which account is found for each of *users*, by Slack id, once it is known to whom it was given before."""
+    matches = {user.slack_id: planner.match(user, known.get(user.slack_id)) for user in users}
+    by_address = [
+        match.account.docebo_id
+        for slack_id, match in matches.items()
+        if match.account and (match.by is FoundBy.USERNAME or planner.finds_another(known.get(slack_id), match))
+    ]
+    if not by_address:
+        return matches
+    given = tables.applied(docebo).given(by_address)
+    return {
+        user.slack_id: planner.match_again(user, known.get(user.slack_id), matches[user.slack_id], given)
+        for user in users
+    }
 
 
 def _without_second_accounts(
