@@ -36,7 +36,7 @@ from slack_docebo.storage.mappings import MappingRecord
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.schema import account, applied, identity, mapping
-from slack_docebo.storage.statements import ROWS_AT_ONCE, Among, insert_rows, insertion
+from slack_docebo.storage.statements import ROWS_AT_ONCE, WhereIn, insert_rows, insertion
 
 staged = Table(
     "staged_mapping",
@@ -117,7 +117,7 @@ class MappingStaging:
 
     def leave_out(self, sources: Iterable[int]) -> None:
         """Drop what came from *sources*."""
-        Among(delete(staged), staged.c.source).change(self._connection, sources)
+        WhereIn(delete(staged), staged.c.source).change(self._connection, sources)
 
     def count(self) -> int:
         return self._connection.scalar(select(func.count()).select_from(staged)) or 0

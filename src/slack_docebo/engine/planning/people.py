@@ -34,8 +34,9 @@ def plan_people(
 ) -> list[Operation]:
     """Return the operation for each of *users*. Mappings are looked up for them alone: a whole table is large.
 
-    *read_since* is given where *users* are shown as a list has them that was begun then: events may tell more of them. Those
-    for whom Docebo has to be asked before are added to *held_back* instead, where that is given. The forgotten get none.
+    *read_since* is when the list was begun that shows *users*, where a list does: an event may have told more since. Where
+    Docebo has to be asked for somebody's account first, the person is added to *held_back*, if that is given, and gets no
+    operation; nor does somebody who was forgotten.
     """
     excluded = tables.exclusions.all()
     forgotten = [user for user in users if excluded.cover(user)]
@@ -92,7 +93,7 @@ def plan_people(
     operations = _without_second_accounts(tables, docebo, operations, users)
     if orphans:
         orphans.look(users, mappings)
-        orphans.look_away(forgotten)
+        orphans.pass_over(forgotten)
     graced = in_grace(tables, team, planner, operations, now=now, read_since=read_since, back=back)
     return as_decided(tables, team, graced, users)
 
@@ -154,9 +155,9 @@ def _given_before(
     known: MappingType[str, Known],
     matches: MappingType[str, Match],
 ) -> dict[str, set[str]]:
-    """Return, by Slack id, to whom the account was given that is found now for somebody who was given none, or another.
+    """Return, by Slack id, to whom the account found for the person was given before, where it is new for that person.
 
-    Not of an account that bears nothing any more of what it bore then: it was handed over in Docebo.
+    An account that bears nothing any more of what it bore then is left out: somebody has handed it over in Docebo.
     """
     new: dict[str, tuple[SourceUser, int]] = {}
     for user in users:
@@ -176,7 +177,7 @@ def _given_before(
 
 
 def _shut_by_us(tables: Tables, docebo: str, planner: Planner, docebo_ids: Collection[int]) -> set[int]:
-    """Return which of these accounts we have shut, and bear what they bore then: one that was handed over was not."""
+    """Return which of these accounts we have shut and still bear what they bore then; others were handed over since."""
     known = tables.accounts_at(docebo)
     shut = known.deactivated(docebo_ids)
     return {docebo_id for docebo_id, seen in known.last_seen(shut).items() if planner.is_as_seen(docebo_id, seen)}
@@ -206,10 +207,11 @@ def in_grace(
     read_since: datetime | None = None,
     back: Collection[str] = (),
 ) -> Sequence[Operation]:
-    """Return *operations* with leavers left alone who have not been gone for long enough; *planner* keeps who is news.
+    """Return *operations*, in which leavers are left alone until their days of grace are over.
 
-    *back* are those who are known not to have left. About whom an event was applied after *read_since*, when the list was
-    begun by which people have left, that one has told: perhaps that the person is back.
+    Who was seen to leave for the first time is added to the findings of *planner*, and so is who is no leaver any more.
+    *back* are people who are known not to have left. *read_since* is when the list was begun by which people have left:
+    where an event about somebody was applied later, the person may be back, and is not added.
     """
     known = tables.leavers.since(team, {*people_of(operations), *back})
     held = hold(operations, known, back=back, now=now, grace=planner.policy.grace)

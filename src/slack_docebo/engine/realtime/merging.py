@@ -99,7 +99,7 @@ def merge(entries: Iterable[InboxEntry]) -> tuple[list[Case], list[str]]:
 def joined(cases: Iterable[Case]) -> list[Case]:
     """Return one case for each person, also of somebody who came under two ids, with the events of both.
 
-    What Slack has said when it was asked counts. Where it was not asked for either, it has to be: the case is doubtful.
+    Of two cases, the one counts for which Slack was asked. If it was asked for neither, the case is doubtful, and it will be.
     """
     people: list[list[Case]] = []
     places: dict[str, int] = {}

@@ -75,7 +75,7 @@ async def serve_round(runtime: Runtime, workspace: Workspace, served: ServeResul
     finally:
         if not is_done:
             await to_completion(release_claims, runtime)
-            served.give_back()
+            served.drop_unfinished()
     return len(entries)
 
 
@@ -134,7 +134,7 @@ class _Round:
         return not self._is_over
 
     async def _settle_what_was_sent(self, cases: list[Case]) -> None:
-        """Find out what became of what a run has sent for these people and not recorded; where nobody can, go on without."""
+        """Find out what became of rows that a run sent for these people and did not record; go on if that cannot be found out."""
         try:
             await settle_for(self._runtime, [case.slack_id for case in cases])
         except Exception as error:
@@ -142,12 +142,12 @@ class _Round:
             logger.warning("What was sent before stays in doubt: %s", told(error))
 
     def _tells_of_now(self, case: Case) -> bool:
-        """Tell whether *case* says what Slack says now: that custom fields alone were changed since, no event tells."""
+        """Tell whether *case* is new enough to write managers by it: a custom field may have changed since without an event."""
         oldest = self._runtime.now() - timedelta(minutes=self._runtime.behaviour.evidence_minutes)
         return case.user is not None and (case.read or case.newest.event.received_at >= oldest)
 
     async def _write_managers(self, cases: list[Case]) -> None:
-        """Write whose manager is another by what events say; whoever that fails for waits for the next import."""
+        """Write the managers who, by these events, are not those of before; where that fails, the next import writes them."""
         tried, plan_id = self._served.managers_tried, None
         try:
             people = [case.person for case in cases]
@@ -180,8 +180,8 @@ class _Round:
     ) -> list[Case]:
         """Take *step* for each of *cases* and return those for whom it succeeded; the others are tried again later.
 
-        Who is not reached before the round is over is in neither. Raises what is everybody's: an outage of *side*, or a
-        grant of ours that is refused.
+        Who is not reached before the round is over is neither returned nor tried again. Raises an error that would meet
+        everybody: an outage of *side*, or that our grant is refused.
         """
         passed = []
         for case in cases:
