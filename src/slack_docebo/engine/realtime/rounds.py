@@ -7,6 +7,7 @@ looks at them again and finds nothing left to do.
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -176,9 +177,9 @@ class _Round:
         return time.monotonic() - self._begun >= LONGEST_SECONDS
 
     async def _each(
-        self, cases: Iterable[Case], step: Callable[[Case], Awaitable[None]], side: OutageWatch
+        self, cases: Iterable[Case], step: Callable[[Case], Awaitable[Case]], side: OutageWatch
     ) -> list[Case]:
-        """Take *step* for each of *cases* and return those for whom it succeeded; the others are tried again later.
+        """Take *step* for each of *cases* and return what it makes of them; those for whom it fails are tried again later.
 
         Who is not reached before the round is over is neither returned nor tried again. Raises an error that would meet
         everybody: an outage of *side*, or that our grant is refused.
@@ -186,19 +187,19 @@ class _Round:
         passed = []
         for case in cases:
             try:
-                await step(case)
+                result = await step(case)
             except Exception as error:  # whatever it is, it must not keep others waiting
                 await side.failed(error)
                 await to_completion(self._settlement.fail, [case], told(error))
             else:
                 side.passed()
-                passed.append(case)
+                passed.append(result)
             if self._is_over:
                 break
         return passed
 
-    async def _read_again(self, case: Case) -> None:
-        """Give *case* the profile that Slack has now."""
+    async def _read_again(self, case: Case) -> Case:
+        """Return *case* with the profile that Slack has now."""
         provisions = self._runtime.behaviour.provision_slack_user_data
         seen = await observe_person(self._runtime, case.slack_id, with_values=provisions)
         if not isinstance(seen, Present):
@@ -210,12 +211,14 @@ class _Round:
             raise IncompleteRead(f"Slack, asked for {case.slack_id}, does not show the address that the event shows")
         if self._is_overtaken(user, case):
             raise IncompleteRead(f"Slack, asked for {case.slack_id}, still shows what was before the event")
-        case.user, case.updated, case.read = user, max(case.updated, believed(user.updated, self._runtime.now())), True
-        if case.slack_id != user.slack_id or user.local_id:  # the event may have borne an older, local id
-            case.slack_id = user.slack_id
-            with self._runtime.store.reading() as tables:
-                repository = tables.mappings(self._runtime.settings.docebo_url)
-                case.known = repository.known_of_people(self._team, [user]).get(user.slack_id)
+        case = replace(
+            case, user=user, updated=max(case.updated, believed(user.updated, self._runtime.now())), read=True
+        )
+        if case.slack_id == user.slack_id and not user.local_id:
+            return case
+        with self._runtime.store.reading() as tables:  # the event may have borne an older, local id
+            known = tables.mappings(self._runtime.settings.docebo_url).known_of_people(self._team, [user])
+        return replace(case, slack_id=user.slack_id, known=known.get(user.slack_id))
 
     def _is_overtaken(self, user: SourceUser, case: Case) -> bool:
         """Tell whether *user*, as Slack has answered, is older than the newest event of *case*, which came lately.
@@ -244,9 +247,10 @@ class _Round:
                 await to_completion(self._settlement.fail, unclear[MOST_ROWS:], told(error))
                 unclear, one_by_one = unclear[:MOST_ROWS], True
 
-        async def read(case: Case) -> None:
+        async def read(case: Case) -> Case:
             await (look_up if one_by_one else find_bearers)(self._runtime, [(case.person, case.known)], accounts)
             self._check_shown(case, accounts)
+            return case
 
         return [*clear, *await self._each(unclear, read, self._docebo)], accounts
 

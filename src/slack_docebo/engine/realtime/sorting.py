@@ -50,14 +50,12 @@ class Sorter:
             applied = known.stamps(self._team, ids, now=self._runtime.now())
             mappings = tables.mappings(self._runtime.settings.docebo_url)
             of_people = mappings.known_of_people(self._team, people.values())
-            for case in cases:
-                case.known = of_people.get(case.slack_id)
+            cases = [replace(case, known=of_people.get(case.slack_id)) for case in cases]
             last_read = tables.reads.last(f"slack:{self._team}")
             linked = tables.platforms.linked_since(self._runtime.settings.docebo_url)
             unwritten = [case.slack_id for case in cases if self._lacks_fingerprint(case)]
             settled = tables.inbox.last_applied(unwritten, since=linked)
-        for case in cases:
-            case.settled = settled.get(case.slack_id)
+        cases = [replace(case, settled=settled.get(case.slack_id)) for case in cases]
         in_line: list[Case] = []
         todo: list[Case] = []
         to_read: list[Case] = []
