@@ -206,12 +206,12 @@ class OperationRepository:
 
         That an account was made is not known as long as nobody knows which one.
         """
-        is_nameless = (operations.c.outcome == Outcome.APPLIED.value) & operations.c.docebo_id.is_(None)
+        has_no_id = (operations.c.outcome == Outcome.APPLIED.value) & operations.c.docebo_id.is_(None)
         query = (
             select(operations)
             .where(
                 operations.c.plan_id == plan_id,
-                or_(operations.c.outcome.in_([Outcome.PLANNED.value, Outcome.SKIPPED.value]), is_nameless),
+                or_(operations.c.outcome.in_([Outcome.PLANNED.value, Outcome.SKIPPED.value]), has_no_id),
                 operations.c.seq.between(min(seqs), max(seqs)),
             )
             .order_by(operations.c.seq)

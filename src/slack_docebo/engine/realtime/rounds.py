@@ -37,7 +37,7 @@ from slack_docebo.engine.reading.user_groups import read_user_groups
 from slack_docebo.engine.realtime.holding import are_let_through
 from slack_docebo.engine.realtime.managers import plan_managers_of
 from slack_docebo.engine.realtime.merging import Case, joined, merge
-from slack_docebo.engine.realtime.planning import plan_cases, store_plan
+from slack_docebo.engine.realtime.round_plans import plan_cases, store_plan
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
 from slack_docebo.engine.realtime.settling import Settlement
 from slack_docebo.engine.realtime.sorting import Sorter

@@ -75,7 +75,7 @@ class Adapter:
             for name, value in attributes.items()
             if (name != USERNAME or not creates)
             and (
-                self._is_nameless(name, value)
+                self._has_no_known_name(name, value)
                 or self._is_gone(name, value)
                 or (self._refused and self._digest(name, value) in self._refused)
             )
@@ -132,7 +132,7 @@ class Adapter:
             self._learn(PROVEN, "", "another set of options")
         return bool(named)
 
-    def _is_nameless(self, name: str, value: Value) -> bool:
+    def _has_no_known_name(self, name: str, value: Value) -> bool:
         """Tell whether the value is a language that is to be written by a name that is not known."""
         return self._language is LanguageForm.NAME and name == "language" and not self._by_name(value)
 
