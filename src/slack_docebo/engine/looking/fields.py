@@ -9,7 +9,7 @@ from slack_docebo.clients.docebo import COUNTRY, DROPDOWN
 from slack_docebo.clients.docebo_wire import UserField
 from slack_docebo.clients.slack_wire import ProfileField
 from slack_docebo.domain.branches import Branches
-from slack_docebo.domain.formulas import quoted
+from slack_docebo.domain.formulas import as_in_rules
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.options import Options
 from slack_docebo.domain.rules import AttributeRule
@@ -104,7 +104,7 @@ def _of_slack(rules: Iterable[AttributeRule], field: ProfileField) -> FieldShown
     names = {name, f"{CUSTOM}{field.id}"}
     return FieldShown(
         side="Slack",
-        name=quoted(name),
+        name=as_in_rules(name),
         id=field.id,
         type=field.type,
         options=field.options,
@@ -115,7 +115,7 @@ def _of_slack(rules: Iterable[AttributeRule], field: ProfileField) -> FieldShown
 def _of_docebo(runtime: Runtime, rules: Iterable[AttributeRule], field: UserField) -> FieldShown:
     held = runtime.docebo.options.get(field.id)
     options = tuple(filter(None, held.labels.values())) if isinstance(held, Options) else ()
-    name, filling = quoted(f"{TITLED}{field.title}"), rules_filling(rules, field)
+    name, filling = as_in_rules(f"{TITLED}{field.title}"), rules_filling(rules, field)
     return FieldShown(
         side="Docebo",
         name=name,

@@ -37,7 +37,7 @@ from slack_docebo.engine.reading.user_groups import read_user_groups
 from slack_docebo.engine.realtime.holding import are_let_through
 from slack_docebo.engine.realtime.managers import plan_managers_of
 from slack_docebo.engine.realtime.merging import Case, joined, merge
-from slack_docebo.engine.realtime.round_plans import plan_cases, store_plan
+from slack_docebo.engine.realtime.round_plans import plan_cases, store_round_plan
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
 from slack_docebo.engine.realtime.settling import Settlement
 from slack_docebo.engine.realtime.sorting import Sorter
@@ -282,7 +282,7 @@ class _Round:
             with self._served.timed("plan"):
                 policy = self._planner.policy
                 planner, operations = await plan_cases(self._runtime, self._team, policy, cases, accounts)
-                store = partial(store_plan, self._runtime, self._workspace, self._served, let_through=let_through)
+                store = partial(store_round_plan, self._runtime, self._workspace, self._served, let_through=let_through)
                 plan_id, held = await to_completion(store, cases, planner, operations)
         except Exception as error:
             await self._docebo.check(error)

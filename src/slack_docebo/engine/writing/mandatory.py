@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 from slack_docebo.clients.docebo_wire import UserField
 from slack_docebo.domain.attributes import fingerprint
 from slack_docebo.domain.dialect import MANDATORY_FIELDS
-from slack_docebo.domain.formulas import quoted
+from slack_docebo.domain.formulas import as_in_rules
 from slack_docebo.domain.operations import NOT_SENT, Kind, Outcome
 from slack_docebo.domain.quoting import MEANINGS
 from slack_docebo.domain.targets import TITLED
@@ -29,7 +29,7 @@ async def reason_not_to_create(runtime: Runtime) -> str:
     fields = await _unfilled(runtime)
     if known != _answer(runtime, fields):
         return ""
-    names = ", ".join(quoted(f"{TITLED}{field.title}") for field in fields)
+    names = ", ".join(as_in_rules(f"{TITLED}{field.title}") for field in fields)
     return (
         f"{NOT_SENT}Docebo has refused everybody new, and no rule fills its mandatory {names}. Add a rule for it to SLACK |"
         " ATTRIBUTES, or let it be optional in Docebo; if that was for something else, let *mandatory fields* be forgotten in"
