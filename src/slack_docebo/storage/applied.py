@@ -95,7 +95,7 @@ class AppliedRepository:
     def given(self, docebo_ids: Collection[int]) -> dict[int, set[str]]:
         """Return, by Docebo id, every Slack id of those to whom the accounts were given, be they mapped or not.
 
-        Who has another account by now is not on record any more. Of an account that is nobody's else, the journal tells for
+        Somebody who has another account by now is no longer among them. Of an account that nobody else has, the journal tells for
         whom it was created or changed.
         """
         given = self._given(docebo_ids)

@@ -33,7 +33,7 @@ class ProfileRepository:
         )
 
     def doubt(self, team: str, slack_ids: Iterable[str]) -> None:
-        """Let nobody believe what was read of these people before Slack has said it again."""
+        """Mark what was read of these people as outdated, so that they are read again before it is used."""
         doubted = update(profile).where(profile.c.slack_team == team).values(updated=NOT_BELIEVED)
         WhereIn(doubted, profile.c.slack_id).change(self._connection, slack_ids)
 

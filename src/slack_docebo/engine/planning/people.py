@@ -186,7 +186,7 @@ def _shut_by_us(tables: Tables, docebo: str, planner: Planner, docebo_ids: Colle
 def as_decided(
     tables: Tables, team: str, operations: Iterable[Operation], users: Collection[SourceUser] = ()
 ) -> list[Operation]:
-    """Return *operations* as they are with what somebody has decided by hand, also under other ids of the people.
+    """Return *operations*, changed by what somebody has decided by hand about these people, under whichever of their ids.
 
     *users* are those whom they are about, where Slack shows them.
     """
@@ -238,7 +238,7 @@ def keep_observations(tables: Tables, docebo: str, team: str, found: Findings, *
 
 
 def keep_met(tables: Tables, docebo: str, team: str, met: MappingType[str, Met], *, now: datetime) -> None:
-    """Keep whose account is left as it is, once everybody was heard; not of the forgotten, nor of whom more was applied since.
+    """Keep whose an account is that is left as it is; not of the forgotten, nor where something newer was applied since.
 
     Else, without mappings, nothing would say whose it is, and the next bearer of the address would get it.
     """
@@ -255,7 +255,7 @@ def keep_met(tables: Tables, docebo: str, team: str, met: MappingType[str, Met],
 
 
 def keep_leavers(tables: Tables, team: str, found: Findings, *, now: datetime) -> None:
-    """Keep who was seen to have left for the first time, and who is no leaver any more."""
+    """Store who was seen to have left for the first time, and who is no leaver any more."""
     if found.first_seen_leaving:
         tables.leavers.note(team, found.first_seen_leaving, now=now)
         found.first_seen_leaving.clear()

@@ -117,7 +117,7 @@ class Rereading:
         return found
 
     async def proven(self, batch: Sequence[Numbered]) -> dict[int, Effect]:
-        """Return what the accounts of *batch* show of their status, of which Docebo's answer has not told.
+        """Return what the accounts of *batch* show of their status, about which Docebo's answer says nothing.
 
         A list may be behind: whom it does not show as changed is asked for, within EVIDENCE_CALLS, beyond which nothing is
         told; the first one that does not show it either several times.
