@@ -51,7 +51,15 @@ class Member:
         user = self._sandbox.slack.change(self._slack_id, {"profile": {"last_name": f"Name{self._changes}"}})
         known, now = source_user(user), datetime.now(UTC)
         event_id = f"Ev{self._slack_id}{self._changes}"
-        event = Event(event_id, known.team, known.slack_id, known.updated, "user_change", now, asdict(known))
+        event = Event(
+            event_id=event_id,
+            slack_team=known.team,
+            slack_id=known.slack_id,
+            updated=known.updated,
+            kind="user_change",
+            received_at=now,
+            profile=asdict(known),
+        )
         with self._runtime.store.transaction() as tables:
             tables.inbox.put([event])
         return event

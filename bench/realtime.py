@@ -59,7 +59,15 @@ class Installation:
         """The event of a user as Slack has it now."""
         known = source_user(user)
         now = datetime.now(UTC)
-        return Event(f"Ev{number}", known.team, known.slack_id, known.updated, "user_change", now, asdict(known))
+        return Event(
+            event_id=f"Ev{number}",
+            slack_team=known.team,
+            slack_id=known.slack_id,
+            updated=known.updated,
+            kind="user_change",
+            received_at=now,
+            profile=asdict(known),
+        )
 
     def put(self, events: Sequence[Event]) -> None:
         """Store events as the webhook does."""

@@ -109,7 +109,16 @@ def _fill(store: Store, size: int) -> None:
         repository = tables.mappings()
         for first in range(0, size, 1000):
             people = range(first, min(first + 1000, size))
-            some = [Mapping(f"U{n:09d}", TEAM, f"name {n}", 10_000 + n, f"{n:016x}") for n in people]
+            some = [
+                Mapping(
+                    slack_id=f"U{n:09d}",
+                    slack_team=TEAM,
+                    slack_name=f"name {n}",
+                    docebo_id=10_000 + n,
+                    fingerprint=f"{n:016x}",
+                )
+                for n in people
+            ]
             repository.save(some, now=NOW)
 
 

@@ -84,7 +84,14 @@ class Sending:
         ranked = sorted(self._latencies)
         p99 = ranked[int(len(ranked) * 0.99)]
         sustained = len(ranked) / took
-        return Measured(offered, sustained, statistics.median(ranked), p99, dict(self._statuses), self._acknowledged)
+        return Measured(
+            offered=offered,
+            sustained=sustained,
+            p50_ms=statistics.median(ranked),
+            p99_ms=p99,
+            statuses=dict(self._statuses),
+            acknowledged=self._acknowledged,
+        )
 
 
 async def attack(port: int, count: int, seed: int = 7) -> dict[str, int]:

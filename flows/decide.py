@@ -40,7 +40,14 @@ async def decide(
         decided_by: Kept with it, as you say it.
     """
     await require_a_person()
-    request = DecisionRequest(action, tuple(slack_ids), all_who_wait, docebo_id, why, decided_by)
+    request = DecisionRequest(
+        action=action,
+        slack_ids=tuple(slack_ids),
+        all_who_wait=all_who_wait,
+        docebo_id=docebo_id,
+        why=why,
+        by=decided_by,
+    )
     async with open_run("bulk-import") as runtime:  # an import would write what it has planned before
         workspace = await validate_connection(runtime)
         return await decide_about_people(runtime, workspace, request)

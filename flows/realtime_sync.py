@@ -52,14 +52,14 @@ async def realtime_sync(
             of_managers = None if dry_run else await plan_who_manages_named(runtime, workspace, people)
             return [summary, await carry_out(runtime, of_managers)] if of_managers else summary
     async with open_resources() as runtime:
-        with InboxLease(runtime) as turn:
+        with InboxLease(runtime) as lease:
             if let_through:
                 event_ids = await let_events_through(runtime, let_through)
-                if served := await take_or_watch(runtime, turn, let_through, event_ids):
+                if served := await take_or_watch(runtime, lease, let_through, event_ids):
                     return served
             elif order := rest_while_halted(runtime):
                 return ServeResult(order=order)
-            elif not turn.take():
-                return ServeResult(elsewhere=turn.taken_by)
+            elif not lease.take():
+                return ServeResult(elsewhere=lease.taken_by)
             workspace = await validate_connection(runtime)
-            return await process_events(runtime, workspace, turn, linger_seconds=linger_seconds)
+            return await process_events(runtime, workspace, lease, linger_seconds=linger_seconds)

@@ -18,12 +18,12 @@ async def sweep() -> ServeResult:
     """Process events that wait while no run is at work, free what dead runs have claimed, and purge what is done."""
     async with open_resources() as runtime:
         upkeep = await tidy_inbox(runtime)
-        with InboxLease(runtime) as turn:
+        with InboxLease(runtime) as lease:
             if not upkeep.due:
                 return ServeResult()
             if order := rest_while_halted(runtime):
                 return ServeResult(order=order)
-            if not turn.take():
-                return ServeResult(elsewhere=turn.taken_by)
+            if not lease.take():
+                return ServeResult(elsewhere=lease.taken_by)
             workspace = await validate_connection(runtime)
-            return await process_events(runtime, workspace, turn, linger_seconds=0)
+            return await process_events(runtime, workspace, lease, linger_seconds=0)

@@ -51,7 +51,9 @@ class Proposal(NamedTuple):
     def left_behind(self, titles: Mapping[str, str] = NO_TITLES) -> str:
         """Say what accounts keep that is looked after no longer, "" for nothing; *titles* tell which fields are the same."""
         given_up = no_longer_filled(self.rules_before, self.settings.attributes, titles)
-        names = ", ".join(given_up[:NAMED_AT_MOST]) + " and others" * (len(given_up) > NAMED_AT_MOST)
+        names = ", ".join(given_up[:NAMED_AT_MOST])
+        if len(given_up) > NAMED_AT_MOST:
+            names += " and others"
         return f"; accounts keep the {names} that they have, for no rule fills that any more" if names else ""
 
 
@@ -71,7 +73,9 @@ async def propose_settings(form: BaseModel, filled_from: str, *, check_only: boo
     save = Step("Save these settings: type your name", "settings", filled)
     before = _read(present)
     written, rules = (before.written, before.attributes) if before else ({}, ())
-    proposal = Proposal(rows, settings, changes(present, rows), written, rules, save)
+    proposal = Proposal(
+        rows=rows, settings=settings, changes=changes(present, rows), before=written, rules_before=rules, save=save
+    )
     shown = [{"setting": key, "from": before, "to": after} for key, before, after in proposal.changes]
     await publish_table(shown, key="settings-changes", description=f"What changes: {proposal.line}")
     if proposal.changes and check_only:

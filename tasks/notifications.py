@@ -115,12 +115,12 @@ async def _incident(
     step = step_after(trouble)
     form = (await read_forms(client)).link(step) if step else ""
     return Incident(
-        trouble,
-        deployment,
-        message,
-        extent,
-        whole_address(f"/v2/runs/flow-run/{run.id}"),
-        whole_address(page),
+        trouble=trouble,
+        subject=deployment,
+        message=message,
+        extent=extent,
+        link=whole_address(f"/v2/runs/flow-run/{run.id}"),
+        page=whole_address(page),
         installation=_installation(),
         form=step.words if step else "",
         form_link=whole_address(form),

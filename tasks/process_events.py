@@ -18,7 +18,7 @@ from tasks.served_events import ServedEvents
 
 @task(name="Process events", task_run_name="Process and map the users of the waiting events", cache_policy=NO_CACHE)
 async def process_events(
-    runtime: Runtime, workspace: Workspace, turn: InboxLease, *, linger_seconds: int
+    runtime: Runtime, workspace: Workspace, lease: InboxLease, *, linger_seconds: int
 ) -> ServeResult:
     """Serve the inbox until nothing has come for a while; one task run, for each costs Prefect's server more than we.
 
@@ -29,7 +29,7 @@ async def process_events(
     try:
         async with watched.shown():
             await serve(
-                runtime, workspace, turn, served, linger_seconds=linger_seconds, after_round=watched.after_round
+                runtime, workspace, lease, served, linger_seconds=linger_seconds, after_round=watched.after_round
             )
     finally:
         if served.events:

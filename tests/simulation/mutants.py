@@ -187,10 +187,10 @@ def _taking_hidden_fields_for_empty() -> Patches:
 
 
 def _reading_fields_once() -> Patches:
-    def turn(user: SourceUser, profile: Profile | None, *_: Any, **__: Any) -> Any:
+    def reading_order(user: SourceUser, profile: Profile | None, *_: Any, **__: Any) -> Any:
         return None if profile else (0, 0.0, user.slack_id)
 
-    return [patch(f"{ENGINE}.reading.profiles.turn", turn)]
+    return [patch(f"{ENGINE}.reading.profiles.reading_order", reading_order)]
 
 
 P = Promise

@@ -55,6 +55,9 @@ SETTING = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*_?")
 CLICKED = re.compile(r"[Cc]lick \*([^*]+)\*")
 WORDS_OF_OTHERS = {"Deployments", "Run", "Custom run", "Submit", "View run", "Runs", "Retry"}  # Prefect's and Slack's
 TEST = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
+PLAYED_LATER = re.compile(
+    r"mark\.long|mark\.variants|\busual_database_url\b"
+)  # as `pyproject.toml` and `conftest.py` say
 SETTINGS_TABLES = {"Key", "Variable"}
 SETTINGS = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER",  # two of Prefect's logging.yml, each entry of which has a variable
@@ -237,6 +240,26 @@ def test_tests_that_are_named_exist(page):
     there = {name for file in ROOT.glob("tests/**/test_*.py") for name in TEST.findall(file.read_text("utf-8"))}
 
     assert {span for span in spans(page) if re.fullmatch(r"test_\w+", span)} - there == set()
+
+
+def files_of_which_more_is_played_later() -> set[str]:
+    """Return the files and folders below `tests` in the first column of the list of what `make test-long` plays."""
+    listed = set[str]()
+    for line in (ROOT / "CONTRIBUTING.md").read_text("utf-8").splitlines():
+        if line.startswith("| `"):
+            first, *beside = SPAN.findall(line.split("|")[1])
+            listed |= {first, *(f"{first.rpartition('/')[0]}/{name}" for name in beside)}
+            listed |= {name for name in beside if "/" in name}
+    return listed
+
+
+def test_every_file_of_which_make_test_long_plays_more_is_in_the_list_of_what_moved_there():
+    listed = files_of_which_more_is_played_later()
+    files = [file for file in ROOT.glob("tests/*/test_*.py") if PLAYED_LATER.search(file.read_text("utf-8"))]
+    later = [file.relative_to(ROOT / "tests") for file in files]
+
+    assert len(later) > 50
+    assert [str(file) for file in later if not listed & {str(file), str(file.parent)}] == []
 
 
 def test_every_row_about_what_goes_wrong_or_what_a_member_can_do_names_its_test():

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.profiles import Coverage, Profile, turn
+from slack_docebo.domain.profiles import Coverage, Profile, reading_order
 from slack_docebo.domain.scope import Scope
 
 WANTED = frozenset({"Xf1", "Xf2"})
@@ -17,7 +17,7 @@ def read(*fields: str, updated: int = ADA.updated, ago: timedelta = timedelta())
 
 
 def its_turn(profile: Profile | None, user: SourceUser = ADA) -> float | None:
-    found = turn(user, profile, WANTED, now=NOW, max_age=WEEK)
+    found = reading_order(user, profile, WANTED, now=NOW, max_age=WEEK)
     return None if found is None else found[0]
 
 
@@ -30,7 +30,7 @@ def test_who_was_never_read_comes_before_who_has_changed_and_that_before_who_was
 
 def test_of_those_who_were_never_read_the_newest_comes_first():
     older = SourceUser("U0BOB", "T1", updated=ADA.updated - 60)
-    turns = {turn(user, None, WANTED, now=NOW, max_age=WEEK): user for user in (older, ADA)}
+    turns = {reading_order(user, None, WANTED, now=NOW, max_age=WEEK): user for user in (older, ADA)}
     assert [turns[its] for its in sorted(filter(None, turns))] == [ADA, older]
 
 
@@ -43,7 +43,7 @@ def test_everybody_falls_due_once_a_week_and_no_day_sees_much_more_than_a_sevent
         due = [
             user
             for user in people
-            if turn(user, Profile({"Xf1": "", "Xf2": ""}, 0, read_at[user]), WANTED, now=now, max_age=WEEK)
+            if reading_order(user, Profile({"Xf1": "", "Xf2": ""}, 0, read_at[user]), WANTED, now=now, max_age=WEEK)
         ]
         read_at |= dict.fromkeys(due, now)
         days.append(len(due))

@@ -54,8 +54,12 @@ def print_manifest(
 def manifest(*, request_url: str, custom_fields: bool, user_groups: bool = False) -> dict[str, Any]:
     """Return the manifest of an app that sends its events to *request_url*, or with "" through Socket Mode."""
     subscriptions: dict[str, Any] = {"request_url": request_url} if request_url else {}
-    scopes = [*SCOPES, *[CUSTOM_FIELDS_SCOPE] * custom_fields, *[USER_GROUPS_SCOPE] * user_groups]
-    events = [*EVENTS, *[USER_GROUPS_EVENT] * user_groups]
+    scopes, events = [*SCOPES], [*EVENTS]
+    if custom_fields:
+        scopes.append(CUSTOM_FIELDS_SCOPE)
+    if user_groups:
+        scopes.append(USER_GROUPS_SCOPE)
+        events.append(USER_GROUPS_EVENT)
     return {
         "_metadata": {"major_version": 1},
         "display_information": {"name": NAME, "description": DESCRIPTION},

@@ -75,7 +75,13 @@ def user_field_of(item: object) -> UserField:
         if isinstance(option, dict)
     }
     mandatory = read_flag(item.get("mandatory"), missing=False)
-    return UserField(field_id, read_text(item.get("title")), read_text(item.get("type")), labels, mandatory)
+    return UserField(
+        id=field_id,
+        title=read_text(item.get("title")),
+        type=read_text(item.get("type")),
+        options=labels,
+        mandatory=mandatory,
+    )
 
 
 def translated_options(data: object) -> list[tuple[str, str]]:
@@ -109,7 +115,9 @@ def branch_of(item: object) -> Branch:
     if not isinstance(item, dict) or (branch_id := read_id(item.get("id"))) is None:
         raise ContractViolation("branches", "not every branch is an object with a numeric id")
     left, right = (read_id(item.get(name)) or 0 for name in ("i_left", "i_right"))
-    return Branch(branch_id, read_text(item.get("code")), read_text(item.get("title")), left, right)
+    return Branch(
+        id=branch_id, code=read_text(item.get("code")), title=read_text(item.get("title")), left=left, right=right
+    )
 
 
 def changed_of(data: object) -> set[int] | None:

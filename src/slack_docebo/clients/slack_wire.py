@@ -213,11 +213,11 @@ def profile_field(shown: Mapping[str, Any]) -> ProfileField:
     values = shown.get("possible_values")
     options = tuple(map(name_of, values)) if isinstance(values, list) else ()
     return ProfileField(
-        text_of(shown["id"]),
-        name_of(shown.get("label")),
-        name_of(shown.get("type")),
-        options,
-        says_yes(shown.get("is_hidden")),
+        id=text_of(shown["id"]),
+        label=name_of(shown.get("label")),
+        type=name_of(shown.get("type")),
+        options=options,
+        hidden=says_yes(shown.get("is_hidden")),
     )
 
 

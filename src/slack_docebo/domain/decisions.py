@@ -80,11 +80,11 @@ def latest(decisions: Decisions, slack_ids: Iterable[str]) -> Decision | None:
 def _respecting(binding: Decisions, acknowledged: Decisions, operation: Operation) -> Operation:
     if is_never(binding, operation):
         return Operation(
-            operation.slack_id,
-            operation.slack_team,
-            operation.slack_name,
-            Kind.LEAVE,
-            NEVER,
+            slack_id=operation.slack_id,
+            slack_team=operation.slack_team,
+            slack_name=operation.slack_name,
+            kind=Kind.LEAVE,
+            reason=NEVER,
             docebo_id=operation.prior.docebo_id if operation.prior else operation.docebo_id,
         )
     found = acknowledged.get(operation.slack_id)

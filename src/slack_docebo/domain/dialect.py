@@ -84,13 +84,14 @@ class Question:
         """What can be set by hand, in words; "" where nothing can."""
         if self.numbers:
             return f"a number from {self.numbers[0]} to {self.numbers[-1]}"
-        return ("some of " * self.several) + ", ".join(self.words)
+        words = ", ".join(self.words)
+        return f"some of {words}" if self.several else words
 
     def shown(self, answer: str) -> str:
         """Return *answer* as people are shown it; "" stands for none."""
         if self.digests and answer:
             values = len(answer.split(", "))
-            return f"{values} values{', the most that are remembered' * (values >= MOST_VALUES)}"
+            return f"{values} values, the most that are remembered" if values >= MOST_VALUES else f"{values} values"
         return answer or "not known"
 
     def by_hand(self, value: str) -> str:
@@ -104,106 +105,106 @@ class Question:
 
 
 MISSING_ACCOUNT = Question(
-    "missing account",
-    "the HTTP status with which Docebo answers for an account that is not there any more",
-    "",
-    "the HTTP status of the answer for the id of an account that is known to be gone",
+    name="missing account",
+    means="the HTTP status with which Docebo answers for an account that is not there any more",
+    assumed="",
+    shown_by="the HTTP status of the answer for the id of an account that is known to be gone",
     words=("400", "404"),
 )
 ROWS_PER_CALL = Question(
-    "rows per call",
-    "the most people who are written in one call",
-    str(MOST_ROWS),
-    "a large call that is refused as a whole, and whose parts are taken",
-    A_MONTH,
+    name="rows per call",
+    means="the most people who are written in one call",
+    assumed=str(MOST_ROWS),
+    shown_by="a large call that is refused as a whole, and whose parts are taken",
+    kept=A_MONTH,
     numbers=range(1, MOST_ROWS + 1),
 )
 LANGUAGE_FORM = Question(
-    "language in rows",
-    "whether a language is written by its code, like en, or by Docebo's own name, like english",
-    LanguageForm.CODE,
-    "a row that is refused with the one form and taken with the other",
+    name="language in rows",
+    means="whether a language is written by its code, like en, or by Docebo's own name, like english",
+    assumed=LanguageForm.CODE,
+    shown_by="a row that is refused with the one form and taken with the other",
     words=tuple(LanguageForm),
 )
 OPTION_FORM = Question(
-    "options in rows",
-    "whether an option of a dropdown, yes and no are written by their id or by their label",
-    OptionForm.ID,
-    "a row that is refused with the one form and taken with the other",
+    name="options in rows",
+    means="whether an option of a dropdown, yes and no are written by their id or by their label",
+    assumed=OptionForm.ID,
+    shown_by="a row that is refused with the one form and taken with the other",
     words=tuple(OptionForm),
 )
 NEW_PASSWORD = Question(
-    "password of new accounts",
-    "whether new accounts are made with a random password, which nobody knows",
-    NewPassword.NONE,
-    "the row of a new account that is refused without one and taken with one, while nobody was made yet",
+    name="password of new accounts",
+    means="whether new accounts are made with a random password, which nobody knows",
+    assumed=NewPassword.NONE,
+    shown_by="the row of a new account that is refused without one and taken with one, while nobody was made yet",
     words=(NewPassword.RANDOM,),
     is_of_rows=True,
 )
 ROW_COLUMNS = Question(
-    "columns of rows in one call",
-    "whether each person in a call has columns of their own, or all have to have the same",
-    "",
-    "two rows with different columns in one call, and what their accounts show afterwards",
+    name="columns of rows in one call",
+    means="whether each person in a call has columns of their own, or all have to have the same",
+    assumed="",
+    shown_by="two rows with different columns in one call, and what their accounts show afterwards",
     words=(RowColumns.ALIKE,),
 )
 PAGES = Question(
-    "pages",
-    "whether the next page of a listing is asked for by its number alone or with a cursor, too",
-    Pages.NUMBER,
-    "a page that shows the one before once more, unless the cursor of that one is sent with its number",
+    name="pages",
+    means="whether the next page of a listing is asked for by its number alone or with a cursor, too",
+    assumed=Pages.NUMBER,
+    shown_by="a page that shows the one before once more, unless the cursor of that one is sent with its number",
     words=tuple(Pages),
 )
 UNLISTED = Question(
-    "accounts counted, not listed",
-    "how many accounts Docebo counts and never lists; as many may be missing from a list",
-    "0",
-    "nothing that a run sees: whoever compares the message with Docebo's user management sets it",
+    name="accounts counted, not listed",
+    means="how many accounts Docebo counts and never lists; as many may be missing from a list",
+    assumed="0",
+    shown_by="nothing that a run sees: whoever compares the message with Docebo's user management sets it",
     numbers=range(MOST_UNLISTED + 1),
 )
 PROVEN = Question(
-    "proven rows",
-    "which changes an account was seen to show as they were sent; any other is tried on one person first",
-    "",
-    "a row that is sent alone, and what its account shows afterwards",
+    name="proven rows",
+    means="which changes an account was seen to show as they were sent; any other is tried on one person first",
+    assumed="",
+    shown_by="a row that is sent alone, and what its account shows afterwards",
 )
 ADDRESS_SEARCH = Question(
-    "search by address",
-    "whether a search for the full text finds e-mail addresses",
-    "",
-    "an account with another user name, of which only one of the two searches has shown the address",
+    name="search by address",
+    means="whether a search for the full text finds e-mail addresses",
+    assumed="",
+    shown_by="an account with another user name, of which only one of the two searches has shown the address",
     words=(AddressSearch.IN_PARTS,),
 )
 UNKNOWN_OPTIONS = Question(
-    "unknown options",
-    "which options of a batch call Docebo does not know; they are left out",
-    "",
-    "a batch call that is refused with the name of an option that it has",
-    A_MONTH,
+    name="unknown options",
+    means="which options of a batch call Docebo does not know; they are left out",
+    assumed="",
+    shown_by="a batch call that is refused with the name of an option that it has",
+    kept=A_MONTH,
     words=tuple(sorted(CAUTIOUS_OPTIONS)),
     several=True,
     is_of_rows=True,
 )
 REFUSED_VALUES = Question(
-    "refused values",
-    "how many values Docebo has refused; they are left out of the rows, and the outcomes say so",
-    "",
-    "a row that is refused with one attribute and taken without it",
-    A_MONTH,
+    name="refused values",
+    means="how many values Docebo has refused; they are left out of the rows, and the outcomes say so",
+    assumed="",
+    shown_by="a row that is refused with one attribute and taken without it",
+    kept=A_MONTH,
     digests=True,
 )
 MANDATORY_FIELDS = Question(
-    "mandatory fields",
-    "without which additional fields everybody new is refused; nobody new is sent while no rule fills them",
-    "",
-    "a run in which all new accounts are refused, three at least, while no rule fills fields that are mandatory",
-    A_WEEK,
+    name="mandatory fields",
+    means="without which additional fields everybody new is refused; nobody new is sent while no rule fills them",
+    assumed="",
+    shown_by="a run in which all new accounts are refused, three at least, while no rule fills fields that are mandatory",
+    kept=A_WEEK,
 )
 NOT_FOUND = Question(
-    "account not found",
-    "which account, made by a run, the search does not find; nobody new is sent until it is found, or gone",
-    "",
-    "a search for the address of the first new account, which finds nothing for a minute",
+    name="account not found",
+    means="which account, made by a run, the search does not find; nobody new is sent until it is found, or gone",
+    assumed="",
+    shown_by="a search for the address of the first new account, which finds nothing for a minute",
 )
 QUESTIONS = (
     MISSING_ACCOUNT,

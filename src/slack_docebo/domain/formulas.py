@@ -45,7 +45,7 @@ class OneSource:
     source: str
 
     def __str__(self) -> str:
-        return quoted(self.source)
+        return as_in_rules(self.source)
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -74,7 +74,7 @@ class Lookup:
     table: LookupTable | None = field(default=None, compare=False)  # once it was read
 
     def __str__(self) -> str:
-        return f"table({self.name}, {quoted(self.source)})"
+        return f"table({self.name}, {as_in_rules(self.source)})"
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -95,7 +95,7 @@ class Lookup:
         return replace(self, table=tables.get(self.name))
 
 
-def quoted(name: str) -> str:
+def as_in_rules(name: str) -> str:
     """Return *name* as it is written in a rule: a title or a label with a blank in it is quoted."""
     prefix, colon, rest = name.partition(":")
     return f'{prefix}{colon}"{rest}"' if not NEEDS_QUOTES.isdisjoint(rest) else name

@@ -52,10 +52,10 @@ def hold(
 def _left_until(operation: Operation, due: datetime) -> Operation:
     account = operation.docebo_id or (operation.prior.docebo_id if operation.prior else None)
     return Operation(
-        operation.slack_id,
-        operation.slack_team,
-        operation.slack_name,
-        Kind.LEAVE,
-        f"{operation.reason}; acted on from {due:%Y-%m-%d}",
+        slack_id=operation.slack_id,
+        slack_team=operation.slack_team,
+        slack_name=operation.slack_name,
+        kind=Kind.LEAVE,
+        reason=f"{operation.reason}; acted on from {due:%Y-%m-%d}",
         docebo_id=account,
     )

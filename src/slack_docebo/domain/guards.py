@@ -104,7 +104,9 @@ def exceeded(
             continue
         earlier, limit = before.get(change, 0), limits.get(change, Limit())
         number = planned[change] + earlier
-        told = f"{number} to {IN_WORDS.get(change, change)}" + f" ({earlier} of them by runs before)" * bool(earlier)
+        told = f"{number} to {IN_WORDS.get(change, change)}"
+        if earlier:
+            told += f" ({earlier} of them by runs before)"
         if limit.count is not None and number > limit.count:
             found.append(Excess(change, f"{told}, the limit is {limit.count}"))
         counts = people >= minimum_sample or limit.percent == 0

@@ -43,17 +43,17 @@ class Coverage:
         self.known += sum(wanted <= (user.custom or {}).keys() for user in inside)
 
 
-Turn = tuple[int, float, str]  # whoever has a smaller one is read earlier
+ReadingOrder = tuple[int, float, str]  # whoever has a smaller one is read earlier
 
 
-def turn(
+def reading_order(
     user: SourceUser, profile: Profile | None, wanted: Collection[str], *, now: datetime, max_age: timedelta
-) -> Turn | None:
-    """Return when it is the turn of *user* to be read, or None where that is not needed.
+) -> ReadingOrder | None:
+    """Return by what *user* comes before others who are to be read, or None where the person need not be read.
 
-    First come those who were never read, newest first; then those whose stamp has moved since,
-    or for whom it was undone what the reading wrote; then those who were read
-    too long ago, for an edit of a custom field may not move the stamp.
+    First come those who were never read, the newest first. Then those whose stamp has moved since they were read, and those
+    for whom what was written by the reading was undone. Last come those whose reading is too old, because an edit of a
+    custom field may not move the stamp.
     """
     if profile is None or not profile.tells(wanted):
         return 0, -user.updated, user.slack_id

@@ -106,7 +106,9 @@ def changed_besides(sent: Mapping[str, Value], before: View | None, after: View,
     known = before.besides.keys() & after.besides.keys()
     changed = [name for name in sorted(known - allowed) if before.besides[name] != after.besides[name]]
     if BRANCH in sent:
-        changed = [name for name in changed if name != "branches"] + ["branches"] * is_elsewhere
+        changed = [name for name in changed if name != "branches"]
+        if is_elsewhere:
+            changed.append("branches")
     return changed + [name for name in _names(before.account, after.account) if name not in allowed]
 
 

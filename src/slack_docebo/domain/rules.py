@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from slack_docebo.domain.expressions import TEXT, Compile, Expression
-from slack_docebo.domain.formulas import TABLE_NAME, Formula, Lookup, OneSource, Result, quoted
+from slack_docebo.domain.formulas import TABLE_NAME, Formula, Lookup, OneSource, Result, as_in_rules
 from slack_docebo.domain.lookup import LookupTable, NoValue
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.options import Values
@@ -75,7 +75,9 @@ class AttributeRule:
 
     def __str__(self) -> str:
         formula = "" if self.formula == OneSource(self.target) else f" = {self.formula}"
-        return f"{quoted(self.target)}{formula}{' on-create-only' * self.on_create_only}{' clear' * self.clear}"
+        on_create_only = " on-create-only" if self.on_create_only else ""
+        clear = " clear" if self.clear else ""
+        return f"{as_in_rules(self.target)}{formula}{on_create_only}{clear}"
 
     @property
     def creates_only(self) -> bool:
@@ -202,7 +204,7 @@ def no_longer_filled(
     def may_be_news(target: str) -> bool:
         return by_id if title_of(target) else by_title and target not in titles and field_id_of(target) is not None
 
-    return [quoted(target) for known, target in former.items() if known not in latter and not may_be_news(target)]
+    return [as_in_rules(target) for known, target in former.items() if known not in latter and not may_be_news(target)]
 
 
 def custom_fields(rules: Iterable[AttributeRule]) -> frozenset[str]:

@@ -35,7 +35,7 @@ from slack_docebo.storage.schema import (
     platform,
     possible_manager,
 )
-from slack_docebo.storage.statements import Among, carry_out, insertion, insertion_text
+from slack_docebo.storage.statements import WhereIn, carry_out, insertion, insertion_text
 
 WRITTEN_BY_US = "written"  # what shows the address: our own word, and nothing seen since
 SEEN = "seen"
@@ -86,27 +86,27 @@ CLAIM = _insertion(
 )
 _HERE = account.c.platform_id == bindparam("platform")
 _SET = update(account).where(_HERE)
-FORGET_SEEN = Among(_SET.values(username_digest="", address_digest="", verified_by=""), account.c.user_id)
-CLEAR_PLACED = Among(_SET.values(branch_placed=None), account.c.user_id)
-CLEAR_LEFT = Among(_SET.values(branch_left=None), account.c.user_id)
-CLEAR_GONE = Among(_SET.values(gone_since=None), account.c.user_id)
-CLEAR_DEACTIVATED = Among(_SET.values(deactivated_at=None, deactivated_by=""), account.c.user_id)
-DOUBT_BRANCHES = Among(_SET.values(branch_placed=None, branch_left=None), account.c.user_id)
-DOUBT_MANAGERS = Among(
+FORGET_SEEN = WhereIn(_SET.values(username_digest="", address_digest="", verified_by=""), account.c.user_id)
+CLEAR_PLACED = WhereIn(_SET.values(branch_placed=None), account.c.user_id)
+CLEAR_LEFT = WhereIn(_SET.values(branch_left=None), account.c.user_id)
+CLEAR_GONE = WhereIn(_SET.values(gone_since=None), account.c.user_id)
+CLEAR_DEACTIVATED = WhereIn(_SET.values(deactivated_at=None, deactivated_by=""), account.c.user_id)
+DOUBT_BRANCHES = WhereIn(_SET.values(branch_placed=None, branch_left=None), account.c.user_id)
+DOUBT_MANAGERS = WhereIn(
     update(manager).where(manager.c.platform_id == bindparam("platform")).values(manager_id=IN_DOUBT), manager.c.user_id
 )
 NOTE_POSSIBLE = insertion_text(possible_manager.columns, "(platform_id, user_id, type_id, manager_id) DO NOTHING")
-FORGET_POSSIBLE = Among(
+FORGET_POSSIBLE = WhereIn(
     delete(possible_manager).where(
         possible_manager.c.platform_id == bindparam("platform"), possible_manager.c.type_id == bindparam("type")
     ),
     possible_manager.c.user_id,
 )
-LAST_SEEN = Among(
+LAST_SEEN = WhereIn(
     select(account.c.user_id, account.c.username_digest, account.c.address_digest, account.c.verified_by).where(_HERE),
     account.c.user_id,
 )
-DEACTIVATED_SINCE = Among(
+DEACTIVATED_SINCE = WhereIn(
     select(account.c.user_id, account.c.deactivated_at).where(_HERE, account.c.deactivated_at.is_not(None)),
     account.c.user_id,
 )
@@ -308,14 +308,14 @@ class AccountRepository:
         query = select(account.c.user_id, account.c.username_digest).where(
             account.c.platform_id == self._platform_id, account.c.username_digest != ""
         )
-        rows = Among(query, account.c.user_id).rows(self._connection, docebo_ids)
+        rows = WhereIn(query, account.c.user_id).rows(self._connection, docebo_ids)
         return {row.user_id: row.username_digest for row in rows}
 
     def bearing(self, usernames: Iterable[str]) -> dict[str, int]:
         """Return which accounts were last seen to bear these usernames, or written with them, by username."""
         wanted = {digest(username): username for username in usernames}
         query = select(account.c.user_id, account.c.username_digest).where(account.c.platform_id == self._platform_id)
-        rows = Among(query, account.c.username_digest).rows(self._connection, wanted)
+        rows = WhereIn(query, account.c.username_digest).rows(self._connection, wanted)
         return {wanted[row.username_digest]: row.user_id for row in rows}
 
     def with_addresses(self, addresses: Iterable[str]) -> dict[str, list[int]]:
@@ -323,7 +323,7 @@ class AccountRepository:
         wanted = {digest(address): address for address in addresses}
         query = select(account.c.user_id, account.c.address_digest).where(account.c.platform_id == self._platform_id)
         found: dict[str, list[int]] = {}
-        for row in Among(query, account.c.address_digest).rows(self._connection, wanted):
+        for row in WhereIn(query, account.c.address_digest).rows(self._connection, wanted):
             found.setdefault(wanted[row.address_digest], []).append(row.user_id)
         return found
 
@@ -372,9 +372,9 @@ class AccountRepository:
         """Return the rows of *query*: all, or those in which *column* is one of these accounts."""
         if docebo_ids is None:
             return iter(self._connection.execute(query))
-        return Among(query, column).rows(self._connection, docebo_ids)
+        return WhereIn(query, column).rows(self._connection, docebo_ids)
 
-    def _change(self, change: Among, docebo_ids: Iterable[int]) -> None:
+    def _change(self, change: WhereIn, docebo_ids: Iterable[int]) -> None:
         change.change(self._connection, docebo_ids, platform=self._platform_id)
 
 

@@ -15,7 +15,7 @@ from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.schema import account, identity, mapping, operation, plan
 from slack_docebo.storage.schema import applied as rows
-from slack_docebo.storage.statements import Among, carry_out, insertion_text
+from slack_docebo.storage.statements import WhereIn, carry_out, insertion_text
 
 # Made once: a statement costs more to build than to carry out.
 SAVE = insertion_text(
@@ -30,7 +30,7 @@ ADVANCE = insertion_text(
 )
 
 _HERE = and_(rows.c.platform_id == bindparam("platform"), identity.c.slack_team == bindparam("team"))
-OF = Among(
+OF = WhereIn(
     select(
         *(identity.c.slack_id, rows.c.user_id, rows.c.fingerprint, rows.c.echo, account.c.deactivated_at),
         *(account.c.username_digest, account.c.address_digest, account.c.verified_by),
@@ -40,14 +40,14 @@ OF = Among(
     .where(_HERE, rows.c.user_id.is_not(None)),
     identity.c.slack_id,
 )
-SHARED = Among(
+SHARED = WhereIn(
     select(rows.c.user_id)
     .where(rows.c.platform_id == bindparam("platform"))
     .group_by(rows.c.user_id)
     .having(func.count() > 1),
     rows.c.user_id,
 )
-STAMPS = Among(
+STAMPS = WhereIn(
     select(identity.c.slack_id, rows.c.slack_updated).join(rows, rows.c.person_id == identity.c.person_id).where(_HERE),
     identity.c.slack_id,
 )
@@ -95,7 +95,7 @@ class AppliedRepository:
     def given(self, docebo_ids: Collection[int]) -> dict[int, set[str]]:
         """Return, by Docebo id, every Slack id of those to whom the accounts were given, be they mapped or not.
 
-        Who has another account by now is not on record any more. Of an account that is nobody's else, the journal tells for
+        Somebody who has another account by now is no longer among them. Of an account that nobody else has, the journal tells for
         whom it was created or changed.
         """
         given = self._given(docebo_ids)
@@ -110,7 +110,7 @@ class AppliedRepository:
             )
         )
         others = set(docebo_ids) - given.keys()
-        for row in Among(written, operation.c.docebo_id).rows(self._connection, others):
+        for row in WhereIn(written, operation.c.docebo_id).rows(self._connection, others):
             given.setdefault(row.docebo_id, set()).add(row.slack_id)
         return given
 
@@ -183,7 +183,7 @@ class AppliedRepository:
         """Forget what the accounts of *slack_ids* once read back in a form of their own."""
         people = PersonRepository(self._connection).of(team, slack_ids)
         forgotten = update(rows).where(rows.c.platform_id == self._platforms.find(self._docebo)).values(echo="")
-        Among(forgotten, rows.c.person_id).change(self._connection, people.values())
+        WhereIn(forgotten, rows.c.person_id).change(self._connection, people.values())
 
     def _given(self, docebo_ids: Iterable[int], *conditions: ColumnElement[bool]) -> dict[int, set[str]]:
         """Return, by Docebo id, every Slack id of those on record as having been given the accounts."""
@@ -193,6 +193,6 @@ class AppliedRepository:
             .where(rows.c.platform_id == self._platforms.find(self._docebo), *conditions)
         )
         given: dict[int, set[str]] = {}
-        for row in Among(query, rows.c.user_id).rows(self._connection, docebo_ids):
+        for row in WhereIn(query, rows.c.user_id).rows(self._connection, docebo_ids):
             given.setdefault(row.user_id, set()).add(row.slack_id)
         return given

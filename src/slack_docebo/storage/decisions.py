@@ -29,7 +29,12 @@ class DecisionRepository:
         """Return who of the workspace is never touched, or was linked by hand: they are few."""
         return {
             row.slack_id: Decision(
-                row.slack_id, Verdict(row.verdict), row.why, row.decided_by, row.since, docebo_id=row.docebo_id
+                slack_id=row.slack_id,
+                verdict=Verdict(row.verdict),
+                why=row.why,
+                by=row.decided_by,
+                since=row.since,
+                docebo_id=row.docebo_id,
             )
             for row in self._connection.execute(BINDING, {"team": team})
         }
@@ -38,7 +43,12 @@ class DecisionRepository:
         """Return what was acknowledged about people of the workspace, also about those of whom more was decided."""
         return {  # of two about one person the later counts
             row.slack_id: Decision(
-                row.slack_id, Verdict.LEAVE_SO, row.why, row.decided_by, row.since, tuple(row.reason.split("\n"))
+                slack_id=row.slack_id,
+                verdict=Verdict.LEAVE_SO,
+                why=row.why,
+                by=row.decided_by,
+                since=row.since,
+                reasons=tuple(row.reason.split("\n")),
             )
             for row in self._connection.execute(ACKNOWLEDGED, {"team": team})
         }

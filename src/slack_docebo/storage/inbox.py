@@ -36,8 +36,8 @@ from slack_docebo.storage.exclusions import ExclusionRepository
 from slack_docebo.storage.plans import LET_THROUGH
 from slack_docebo.storage.schema import inbox_event, plan
 from slack_docebo.storage.shares import ALL, ShareRepository, has_to_wait
-from slack_docebo.storage.statements import Among, among, chunks, insertion_text, replace_mentions
-from slack_docebo.storage.wake_ups import WakeUpRepository, is_seen_to
+from slack_docebo.storage.statements import WhereIn, chunks, insertion_text, is_in, replace_mentions
+from slack_docebo.storage.wake_ups import WakeUpRepository, has_run
 
 LEASE = timedelta(minutes=15)  # how long a claim counts when nobody can tell whether its run still lives
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)  # not "now": the clock of the machine that claims may be behind
@@ -67,13 +67,13 @@ IS_HELD = and_(IS_PARKED, event_columns.incident != "", ~IS_LET_THROUGH)  # by a
 # Made once: a statement costs more to build than to carry out.
 PUT = insertion_text(event_columns, "DO NOTHING")
 _LATELY = and_(IS_APPLIED, event_columns.done_at >= bindparam("since"))
-LOOK_AGAIN = Among(
+LOOK_AGAIN = WhereIn(
     update(inbox_event)
     .where(or_(_LATELY, IS_CLAIMED))
     .values(state=EventState.WAITING.value, claimed_by="", due_at=AT_ONCE, done_at=None),
     event_columns.slack_id,
 )
-APPLIED_SINCE = Among(
+APPLIED_SINCE = WhereIn(
     select(event_columns.slack_id, event_columns.slack_team, event_columns.updated).where(
         IS_APPLIED, event_columns.done_at > bindparam("since")
     ),
@@ -208,7 +208,7 @@ class InboxRepository:
         return self._change(event_ids, _is_open(run), incident=incident, **aside)
 
     def mark(self, event_ids: Iterable[str], incident: str) -> None:
-        """Let the events count as of *incident*, for one that was and is superseded."""
+        """Note that the events wait with *incident*, as an older event of the same person did, which they supersede."""
         self._change(event_ids, _is_open(), incident=incident)
 
     def incidents(self) -> dict[str, int]:
@@ -221,7 +221,7 @@ class InboxRepository:
         query = select(event_columns.slack_id, event_columns.error).where(
             IS_PARKED, ~IS_HELD, event_columns.slack_team == team
         )
-        rows = Among(query, event_columns.slack_id).rows(self._connection, slack_ids)
+        rows = WhereIn(query, event_columns.slack_id).rows(self._connection, slack_ids)
         return [(row.slack_id, row.error) for row in rows]
 
     def replay_held(self, incident: str, now: datetime) -> int:
@@ -253,7 +253,7 @@ class InboxRepository:
 
     def of(self, event_ids: Iterable[str]) -> list[InboxEntry]:
         """Return those of the events that are still there."""
-        rows = Among(select(inbox_event), event_columns.event_id).rows(self._connection, event_ids)
+        rows = WhereIn(select(inbox_event), event_columns.event_id).rows(self._connection, event_ids)
         return list(map(_entry, rows))
 
     def replay(self, event_ids: Iterable[str] | None, now: datetime) -> int:
@@ -261,7 +261,7 @@ class InboxRepository:
         anew = _anew(IS_PARKED)
         if event_ids is None:
             return self._with_run(self._connection.execute(anew).rowcount, now)
-        return self._with_run(Among(anew, event_columns.event_id).change(self._connection, event_ids), now)
+        return self._with_run(WhereIn(anew, event_columns.event_id).change(self._connection, event_ids), now)
 
     def parked_ids(self, event_ids: Iterable[str] | None, incident: str = "") -> set[str]:
         """Return which of these events, with None of all or of those held back with *incident*, are parked."""
@@ -269,7 +269,7 @@ class InboxRepository:
         if event_ids is None:
             held = and_(IS_HELD, event_columns.incident == incident) if incident else true()
             return set(self._connection.scalars(parked.where(held)))
-        return {row.event_id for row in Among(parked, event_columns.event_id).rows(self._connection, event_ids)}
+        return {row.event_id for row in WhereIn(parked, event_columns.event_id).rows(self._connection, event_ids)}
 
     def drop(self, event_ids: Iterable[str], now: datetime) -> int:
         """Let parked events count as done, with nothing applied; return how many there were.
@@ -299,7 +299,7 @@ class InboxRepository:
     def keep(self, event_ids: Iterable[str]) -> set[str]:
         """Return which of the events are still there, and let nobody delete those before this transaction ends."""
         there = select(event_columns.event_id).with_for_update(read=True, key_share=True)
-        return {row.event_id for row in Among(there, event_columns.event_id).rows(self._connection, event_ids)}
+        return {row.event_id for row in WhereIn(there, event_columns.event_id).rows(self._connection, event_ids)}
 
     def count_of(self, slack_id: str) -> int:
         """Return how many events about one person there are."""
@@ -341,7 +341,7 @@ class InboxRepository:
             applied = (
                 select(event_columns.slack_id, event_columns.profile, newest.label("rank"))
                 .where(
-                    among(self._connection, event_columns.slack_id, ids),
+                    is_in(self._connection, event_columns.slack_id, ids),
                     IS_APPLIED,
                     event_columns.profile.is_not(None),
                     to_this_one,
@@ -369,7 +369,7 @@ class InboxRepository:
 
         Of people who have spent some of their share a run may find them not due yet: they are left out.
         """
-        query = select(event_columns.event_id).where(_is_due(now, left=0), ~is_seen_to(now)).limit(1)
+        query = select(event_columns.event_id).where(_is_due(now, left=0), ~has_run(now)).limit(1)
         return self._connection.scalar(query) is not None
 
     def _count(self, some: Select[Any]) -> int:
@@ -377,7 +377,7 @@ class InboxRepository:
 
     def _change(self, event_ids: Iterable[str], *conditions: ColumnElement[bool], **values: object) -> int:
         change = update(inbox_event).where(*conditions).values(**values)
-        return Among(change, event_columns.event_id).change(self._connection, event_ids)
+        return WhereIn(change, event_columns.event_id).change(self._connection, event_ids)
 
     def _with_run(self, count: int, now: datetime) -> int:
         """Wake a run up, if *count* events are to be tried, and return *count*."""

@@ -14,7 +14,7 @@ from slack_docebo.domain.operations import Kind, Outcome, Value
 from slack_docebo.storage.locks import advisory_key
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.schema import doubtful_creation, intent, operation, plan
-from slack_docebo.storage.statements import Among, carry_out, insertion_text, is_postgresql
+from slack_docebo.storage.statements import WhereIn, carry_out, insertion_text, is_postgresql
 
 PATIENCE = "30s"  # for which the transaction of somebody who stands still is waited for
 
@@ -70,7 +70,7 @@ class IntentRepository:
     def creations_of(self, docebo: str, plan_id: str, slack_ids: Iterable[str]) -> set[tuple[str, str]]:
         """Return team and Slack id of those whom another plan was to create, and nobody knows what became of it."""
         sent = _people(intent, docebo).where(operation.c.kind == Kind.CREATE.value, operation.c.plan_id != plan_id)
-        return _found(Among(sent, operation.c.slack_id).rows(self._connection, slack_ids))
+        return _found(WhereIn(sent, operation.c.slack_id).rows(self._connection, slack_ids))
 
     def updates(self, docebo: str) -> list[tuple[int, Mapping[str, Value]]]:
         """Return the changes of accounts that were sent, or are about to be, and nobody knows what became of."""
@@ -86,7 +86,7 @@ class IntentRepository:
         """Return team and Slack id of those whose account may have been made without anybody looking for it any more."""
         unknown = operation.c.outcome.in_([Outcome.PLANNED.value, Outcome.SKIPPED.value])
         sent = _people(doubtful_creation, docebo).where(unknown)
-        return _found(Among(sent, operation.c.slack_id).rows(self._connection, slack_ids))
+        return _found(WhereIn(sent, operation.c.slack_id).rows(self._connection, slack_ids))
 
     def note_given_up(self, plan_id: str, seqs: Iterable[int]) -> None:
         """Note that these creations of the plan may have been carried out, although nobody looks for the accounts any more."""
@@ -95,7 +95,7 @@ class IntentRepository:
 
     def about(self, docebo: str, slack_ids: Iterable[str]) -> dict[str, set[int]]:
         """Return, by plan, which operations about these people were sent without anybody knowing what became of them."""
-        return _by_plan(Among(_places(docebo), operation.c.slack_id).rows(self._connection, slack_ids))
+        return _by_plan(WhereIn(_places(docebo), operation.c.slack_id).rows(self._connection, slack_ids))
 
     def under(self, docebo: str, of: str) -> dict[str, set[int]]:
         """Return what `about` does of the plan, or of the flow run, *of*."""

@@ -37,7 +37,7 @@ from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRe
 from slack_docebo.storage.schema import identity, intent
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
-from slack_docebo.storage.statements import ROWS_AT_ONCE, Among, replace_mentions
+from slack_docebo.storage.statements import ROWS_AT_ONCE, WhereIn, replace_mentions
 
 _own, _former = identity.alias("own"), identity.alias("former")
 _mapped_as = func.coalesce(operations.c.prior["slack_id"].as_string(), operations.c.slack_id)
@@ -66,7 +66,7 @@ RENAMES = and_(UPDATES, operations.c.changes[USERNAME].as_string().is_not(None))
 # By whom people are counted: of the forgotten, only the account is on record.
 PERSON = func.coalesce(func.nullif(operations.c.slack_id, ""), cast(operations.c.docebo_id, Text), "")
 # Made once: a statement costs more to build than to carry out.
-ENDED = Among(
+ENDED = WhereIn(
     select(operations.c.docebo_id, operations.c.changes, operations.c.before)
     .join(plans, plans.c.id == operations.c.plan_id)
     .where(
@@ -265,7 +265,7 @@ class JournalRepository:
             .limit(limit)
         )
         entries = [entry_of(row) for row in self._connection.execute(query)]
-        told = Among(select(plans), plans.c.id).rows(self._connection, {entry.plan_id for entry in entries})
+        told = WhereIn(select(plans), plans.c.id).rows(self._connection, {entry.plan_id for entry in entries})
         headers = {row.id: plan_of(row) for row in told}
         return [(headers[entry.plan_id], entry) for entry in entries]
 
@@ -282,7 +282,7 @@ class JournalRepository:
             )
             .order_by(operations.c.slack_id, plans.c.created_at, operations.c.seq)
         )
-        for row in Among(query, operations.c.slack_id).rows(self._connection, slack_ids):
+        for row in WhereIn(query, operations.c.slack_id).rows(self._connection, slack_ids):
             yield row.slack_id, row.error
 
     def forget(self, slack_id: str) -> int:

@@ -6,11 +6,11 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, func, select
 
 from slack_docebo.storage.schema import leaver, proven_read
-from slack_docebo.storage.statements import Among, insertion
+from slack_docebo.storage.statements import WhereIn, insertion
 
 _IN_TEAM = leaver.c.slack_team == bindparam("team")
-SINCE = Among(select(leaver.c.slack_id, leaver.c.since).where(_IN_TEAM), leaver.c.slack_id)
-CLEAR = Among(delete(leaver).where(_IN_TEAM), leaver.c.slack_id)
+SINCE = WhereIn(select(leaver.c.slack_id, leaver.c.since).where(_IN_TEAM), leaver.c.slack_id)
+CLEAR = WhereIn(delete(leaver).where(_IN_TEAM), leaver.c.slack_id)
 
 
 class LeaverRepository:

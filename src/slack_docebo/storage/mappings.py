@@ -19,7 +19,7 @@ from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
 from slack_docebo.storage.schema import account, applied, operation
 from slack_docebo.storage.schema import mapping as rows
-from slack_docebo.storage.statements import ROWS_AT_ONCE, Among, carry_out, insertion_text
+from slack_docebo.storage.statements import ROWS_AT_ONCE, WhereIn, carry_out, insertion_text
 
 NAMED_AT_MOST = 5  # in a message
 CHANGED_SINCE = "mapped or changed since the backup of this reset: reset again, if this mapping is to go too"
@@ -51,10 +51,13 @@ READ = (
 _IN_TEAM = rows.c.slack_team == bindparam("team")
 _HERE = and_(_IN_TEAM, rows.c.platform_id == bindparam("platform"))
 # Each for one platform, and for all of them.
-OF = {True: Among(READ.where(_HERE), rows.c.slack_id), False: Among(READ.where(_IN_TEAM), rows.c.slack_id)}
-OF_ACCOUNTS = {True: Among(READ.where(_HERE), rows.c.user_id), False: Among(READ.where(_IN_TEAM), rows.c.user_id)}
+OF = {True: WhereIn(READ.where(_HERE), rows.c.slack_id), False: WhereIn(READ.where(_IN_TEAM), rows.c.slack_id)}
+OF_ACCOUNTS = {True: WhereIn(READ.where(_HERE), rows.c.user_id), False: WhereIn(READ.where(_IN_TEAM), rows.c.user_id)}
 _HOLDERS = select(rows.c.user_id, rows.c.slack_id)
-HOLDERS = {True: Among(_HOLDERS.where(_HERE), rows.c.user_id), False: Among(_HOLDERS.where(_IN_TEAM), rows.c.user_id)}
+HOLDERS = {
+    True: WhereIn(_HOLDERS.where(_HERE), rows.c.user_id),
+    False: WhereIn(_HOLDERS.where(_IN_TEAM), rows.c.user_id),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +165,7 @@ class MappingRepository:
         in_team = delete(rows).where(self._of(team))
         if slack_ids is None:
             return self._connection.execute(in_team).rowcount
-        return Among(in_team, rows.c.slack_id).change(self._connection, slack_ids)
+        return WhereIn(in_team, rows.c.slack_id).change(self._connection, slack_ids)
 
     def delete_planned(
         self, plan_id: str, team: str, seqs: range, backed_up: MappingType[str, tuple[int, datetime]]
@@ -207,7 +210,7 @@ class MappingRepository:
     def _applied(self) -> AppliedRepository:
         return AppliedRepository(self._connection, self._platforms, self._docebo)
 
-    def _among(self, queries: MappingType[bool, Among], team: str, values: Iterable[Any]) -> Iterator[Row[Any]]:
+    def _among(self, queries: MappingType[bool, WhereIn], team: str, values: Iterable[Any]) -> Iterator[Row[Any]]:
         """Yield the rows of the workspace on this platform that are found for any of *values*."""
         here = {"platform": self._platform_id} if self._docebo else {}
         return queries[bool(here)].rows(self._connection, values, team=team, **here)
@@ -236,7 +239,7 @@ class MappingRepository:
         moving = [slack_id for docebo_id, slack_id in held.items() if wanted[slack_id] != docebo_id]
         # Docebo ids are positive: the negative one is free, and is replaced by the upsert that follows.
         freed = update(rows).where(self._of(team)).values(user_id=-rows.c.user_id)
-        Among(freed, rows.c.slack_id).change(self._connection, moving)
+        WhereIn(freed, rows.c.slack_id).change(self._connection, moving)
 
     def _upsert(self, team: str, mappings: Sequence[Mapping], now: datetime) -> None:
         if not mappings:

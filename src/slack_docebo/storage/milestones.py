@@ -25,10 +25,10 @@ class MilestoneRepository:
         self._connection = connection
 
     def reach(self, docebo: str, reached: Milestone, *, now: datetime) -> None:
-        """Note that it happens now."""
+        """Note that the milestone is reached now."""
         self._connection.execute(REACH, {"docebo": docebo, "name": reached.value, "reached_at": now})
 
     def last(self, docebo: str) -> dict[Milestone, datetime]:
-        """Return when each last happened; what never did is not in there."""
+        """Return when each milestone was last reached, without those that never were."""
         query = select(milestone.c.name, milestone.c.reached_at).where(milestone.c.docebo == docebo)
         return {Milestone(name): at for name, at in self._connection.execute(query) if name in set(Milestone)}

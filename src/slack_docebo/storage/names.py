@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, select
 from slack_docebo.domain.functions import in_ascii
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.storage.schema import person_name
-from slack_docebo.storage.statements import Among, carry_out, chunks, insertion_text
+from slack_docebo.storage.statements import WhereIn, carry_out, chunks, insertion_text
 
 REPLACE = insertion_text(
     person_name.c, "(slack_team, slack_id) DO UPDATE SET name = excluded.name, email = excluded.email"
@@ -46,7 +46,7 @@ class NameRepository:
     def of(self, team: str, slack_ids: Iterable[str]) -> dict[str, PersonName]:
         """Return how those of *slack_ids* are called of whom that is kept."""
         query = select(person_name).where(person_name.c.slack_team == team)
-        rows = Among(query, person_name.c.slack_id).rows(self._connection, slack_ids)
+        rows = WhereIn(query, person_name.c.slack_id).rows(self._connection, slack_ids)
         return {row.slack_id: PersonName(row.name, row.email) for row in rows}
 
     def find(self, team: str, words: Iterable[str], limit: int) -> list[str]:

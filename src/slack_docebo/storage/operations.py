@@ -27,7 +27,7 @@ from slack_docebo.storage.schema import mapping as mappings
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
 from slack_docebo.storage.schema import platform
-from slack_docebo.storage.statements import ROWS_AT_ONCE, Among, among, carry_out, insert_rows
+from slack_docebo.storage.statements import ROWS_AT_ONCE, WhereIn, carry_out, insert_rows, is_in
 
 # Made once: a statement costs more to build than to carry out.
 RECORD = (
@@ -109,7 +109,7 @@ class OperationRepository:
     def withdraw(self, plan_id: str, slack_ids: Iterable[str]) -> set[str]:
         """Delete the operations for *slack_ids* from a plan that is being made; return for whom there were any."""
         withdrawn = delete(operations).where(operations.c.plan_id == plan_id).returning(operations.c.slack_id)
-        return {row.slack_id for row in Among(withdrawn, operations.c.slack_id).rows(self._connection, slack_ids)}
+        return {row.slack_id for row in WhereIn(withdrawn, operations.c.slack_id).rows(self._connection, slack_ids)}
 
     def people_planned(self, plan_id: str, kinds: Iterable[Kind]) -> list[str]:
         """Return the Slack ids of those for whom an operation of one of *kinds* is still planned, in the plan's order."""
@@ -130,7 +130,7 @@ class OperationRepository:
         """Give what is still planned for *slack_ids* to another plan, under the same numbers."""
         planned = operations.c.plan_id == plan_id, operations.c.outcome == Outcome.PLANNED.value
         moved = update(operations).where(*planned).values(plan_id=to)
-        Among(moved, operations.c.slack_id).change(self._connection, slack_ids)
+        WhereIn(moved, operations.c.slack_id).change(self._connection, slack_ids)
 
     def add_unmappings(self, plan_id: str, first_seq: int, team: str, slack_ids: Collection[str], reason: str) -> None:
         """Append, numbered from *first_seq*, the unmapping of *slack_ids*, or of everybody of the workspace.
@@ -160,7 +160,7 @@ class OperationRepository:
             mappings.c.slack_team == team, mappings.c.platform_id == docebo.scalar_subquery()
         )
         if slack_ids:
-            rows = rows.where(among(self._connection, mappings.c.slack_id, sorted(slack_ids)))
+            rows = rows.where(is_in(self._connection, mappings.c.slack_id, sorted(slack_ids)))
         self._connection.execute(insert(operations).from_select(list(columns), rows))
 
     def pending(self, plan_id: str, kind: Kind, limit: int, *, after: int = -1) -> list[tuple[int, Operation]]:
@@ -177,12 +177,12 @@ class OperationRepository:
         """Return for which of *slack_ids* an operation of the plan was skipped or has failed."""
         undone = operations.c.outcome.in_([Outcome.SKIPPED.value, Outcome.FAILED.value])
         query = select(operations.c.slack_id).where(operations.c.plan_id == plan_id, undone)
-        return {row.slack_id for row in Among(query, operations.c.slack_id).rows(self._connection, slack_ids)}
+        return {row.slack_id for row in WhereIn(query, operations.c.slack_id).rows(self._connection, slack_ids)}
 
     def made_by_others(self, plan_id: str, slack_ids: Iterable[str], *, since: datetime) -> dict[str, int]:
         """Return the account that another plan has made since then for which of *slack_ids*."""
         made = _applied_by_others(plan_id, since).where(operations.c.kind == Kind.CREATE.value)
-        rows = Among(made, operations.c.slack_id).rows(self._connection, slack_ids)
+        rows = WhereIn(made, operations.c.slack_id).rows(self._connection, slack_ids)
         return {row.slack_id: row.docebo_id for row in rows}
 
     def written_by_others(
@@ -191,14 +191,14 @@ class OperationRepository:
         """Return what other plans have changed since then of the accounts of *slack_ids*, by account."""
         written = _applied_by_others(plan_id, since).where(operations.c.kind != Kind.CREATE.value)
         found: dict[int, list[MappingType[str, Value]]] = {}
-        for row in Among(written, operations.c.slack_id).rows(self._connection, slack_ids):
+        for row in WhereIn(written, operations.c.slack_id).rows(self._connection, slack_ids):
             found.setdefault(row.docebo_id, []).append(row.changes)
         return found
 
     def of_people(self, plan_id: str, slack_ids: Iterable[str]) -> list[JournalEntry]:
         """Return everything about the plan's operations for *slack_ids*, in their order."""
         query = select(operations).where(operations.c.plan_id == plan_id)
-        rows = Among(query, operations.c.slack_id).rows(self._connection, slack_ids)
+        rows = WhereIn(query, operations.c.slack_id).rows(self._connection, slack_ids)
         return sorted(map(entry_of, rows), key=lambda entry: entry.seq)
 
     def without_outcome(self, plan_id: str, seqs: Collection[int]) -> list[tuple[int, Operation]]:
@@ -206,12 +206,12 @@ class OperationRepository:
 
         That an account was made is not known as long as nobody knows which one.
         """
-        is_nameless = (operations.c.outcome == Outcome.APPLIED.value) & operations.c.docebo_id.is_(None)
+        has_no_id = (operations.c.outcome == Outcome.APPLIED.value) & operations.c.docebo_id.is_(None)
         query = (
             select(operations)
             .where(
                 operations.c.plan_id == plan_id,
-                or_(operations.c.outcome.in_([Outcome.PLANNED.value, Outcome.SKIPPED.value]), is_nameless),
+                or_(operations.c.outcome.in_([Outcome.PLANNED.value, Outcome.SKIPPED.value]), has_no_id),
                 operations.c.seq.between(min(seqs), max(seqs)),
             )
             .order_by(operations.c.seq)

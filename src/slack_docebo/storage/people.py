@@ -8,20 +8,20 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, func, select, true, update
 
 from slack_docebo.storage.schema import identity, person
-from slack_docebo.storage.statements import Among, carry_out, insertion_text, is_postgresql
+from slack_docebo.storage.statements import WhereIn, carry_out, insertion_text, is_postgresql
 
 # Made once: a statement costs more to build than to carry out.
 MEET = insertion_text(person.columns, "DO NOTHING")
 IDENTIFY = insertion_text([identity.c.slack_team, identity.c.slack_id, identity.c.person_id], "DO NOTHING")
-OF = Among(
+OF = WhereIn(
     select(identity.c.slack_id, identity.c.person_id).where(identity.c.slack_team == bindparam("team")),
     identity.c.slack_id,
 )
 _other = identity.alias()
-IDS_OF = Among(
+IDS_OF = WhereIn(
     select(_other.c.slack_id).join(identity, identity.c.person_id == _other.c.person_id), identity.c.slack_id
 )
-OTHER_IDS = Among(
+OTHER_IDS = WhereIn(
     select(identity.c.slack_id, _other.c.slack_id.label("other"))
     .join(_other, _other.c.person_id == identity.c.person_id)
     .where(
@@ -91,7 +91,7 @@ class PersonRepository:
         """Note *since* when Slack has nobody under these ids; None: it has."""
         changed = identity.c.gone_since.is_not(None) if since is None else true()
         noted = update(identity).where(identity.c.slack_team == team, changed).values(gone_since=since)
-        Among(noted, identity.c.slack_id).change(self._connection, slack_ids)
+        WhereIn(noted, identity.c.slack_id).change(self._connection, slack_ids)
 
     def count_of(self, slack_id: str) -> int:
         """Return in how many workspaces the person is known."""

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, func, select, update
 from slack_docebo.domain.profiles import Profile
 from slack_docebo.domain.stamps import NOT_BELIEVED
 from slack_docebo.storage.schema import profile
-from slack_docebo.storage.statements import Among, insertion
+from slack_docebo.storage.statements import WhereIn, insertion
 
 
 class ProfileRepository:
@@ -20,7 +20,7 @@ class ProfileRepository:
     def of(self, team: str, slack_ids: Iterable[str]) -> dict[str, Profile]:
         """Return what is known of those of *slack_ids* who were read."""
         query = select(profile).where(profile.c.slack_team == team)
-        rows = Among(query, profile.c.slack_id).rows(self._connection, slack_ids)
+        rows = WhereIn(query, profile.c.slack_id).rows(self._connection, slack_ids)
         return {row.slack_id: Profile(row.fields, row.updated, row.read_at) for row in rows}
 
     def keep(self, team: str, slack_id: str, read: Profile) -> None:
@@ -33,9 +33,9 @@ class ProfileRepository:
         )
 
     def doubt(self, team: str, slack_ids: Iterable[str]) -> None:
-        """Let nobody believe what was read of these people before Slack has said it again."""
+        """Mark what was read of these people as outdated, so that they are read again before it is used."""
         doubted = update(profile).where(profile.c.slack_team == team).values(updated=NOT_BELIEVED)
-        Among(doubted, profile.c.slack_id).change(self._connection, slack_ids)
+        WhereIn(doubted, profile.c.slack_id).change(self._connection, slack_ids)
 
     def purge(self, oldest: datetime) -> None:
         """Delete what nobody has read anew since *oldest*: these people have left, or no field is mapped any more."""

@@ -38,7 +38,11 @@ class ReadRepository:
     def last(self, source: str) -> ProvenRead | None:
         """Return the latest read of *source*, or None before the first."""
         row = self._connection.execute(LAST, {"of": source}).one_or_none()
-        return None if row is None else ProvenRead(row.source, row.people, row.pages, row.proven_at, row.flow_run)
+        if row is None:
+            return None
+        return ProvenRead(
+            source=row.source, people=row.people, pages=row.pages, proven_at=row.proven_at, flow_run=row.flow_run
+        )
 
     def listed(self, source: str) -> list[int]:
         """Return the ids that the latest read of *source* has listed, in their order; none where they were not kept."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, delete, exists, select
 
 from slack_docebo.storage.schema import inbox_event, person_share
-from slack_docebo.storage.statements import Among, carry_out, insertion_text
+from slack_docebo.storage.statements import WhereIn, carry_out, insertion_text
 
 HOUR = 3600.0
 PER_HOUR = 120  # looks at one person: half of them at once, the others evenly
@@ -14,7 +14,7 @@ INTERVAL = HOUR / (PER_HOUR / 2)
 ALL = 1.0
 
 share = person_share.c
-ARRIVALS = Among(select(share.slack_id, share.arrival), share.slack_id)
+ARRIVALS = WhereIn(select(share.slack_id, share.arrival), share.slack_id)
 BOOK = insertion_text(share, "(slack_id) DO UPDATE SET arrival = excluded.arrival")
 
 

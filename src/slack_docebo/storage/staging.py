@@ -36,7 +36,7 @@ from slack_docebo.storage.mappings import MappingRecord
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.schema import account, applied, identity, mapping
-from slack_docebo.storage.statements import ROWS_AT_ONCE, Among, insert_rows, insertion
+from slack_docebo.storage.statements import ROWS_AT_ONCE, WhereIn, insert_rows, insertion
 
 staged = Table(
     "staged_mapping",
@@ -117,7 +117,7 @@ class MappingStaging:
 
     def leave_out(self, sources: Iterable[int]) -> None:
         """Drop what came from *sources*."""
-        Among(delete(staged), staged.c.source).change(self._connection, sources)
+        WhereIn(delete(staged), staged.c.source).change(self._connection, sources)
 
     def count(self) -> int:
         return self._connection.scalar(select(func.count()).select_from(staged)) or 0
@@ -189,7 +189,7 @@ class MappingStaging:
         return set(self._connection.scalars(select(staged.c.user_id).where(~exists().where(is_there))))
 
     def _is_known_since(self) -> ColumnElement[bool]:
-        """Return the condition that something is known of a staged account from after its row was written."""
+        """Return the condition that we have learned something of a staged account after its row was written."""
         row, shut = mapping.alias(), account.alias()
         is_newer = row.c.user_id == staged.c.user_id, row.c.changed_at > staged.c.changed_at
         is_shut_since = shut.c.user_id == staged.c.user_id, shut.c.deactivated_at > staged.c.changed_at
@@ -264,7 +264,7 @@ class MappingStaging:
         return insertion(self._connection, table).from_select(into, rows.where(_same_person(staged, identity)))
 
     def _meet(self) -> None:
-        """Make those known who are not yet."""
+        """Add the people and identities that are missing."""
         known = exists().where(_same_person(staged, identity))
         query = select(staged.c.slack_team, staged.c.slack_id, staged.c.mapped_at).where(~known)
         new = self._connection.execute(query).all()

@@ -15,7 +15,7 @@ from slack_docebo.storage.schema import operation
 from slack_docebo.storage.schema import standing as standings
 from slack_docebo.storage.statements import (
     ROWS_AT_ONCE,
-    Among,
+    WhereIn,
     carry_out,
     insertion_text,
     replace_mentions,
@@ -30,11 +30,11 @@ INSERT = insertion_text(
 _HERE = and_(
     standings.c.docebo == bindparam("at"), standings.c.slack_team == bindparam("team"), standings.c.until.is_(None)
 )
-OF = Among(
+OF = WhereIn(
     select(standings.c.slack_id, standings.c.since, standings.c.reason, standings.c.docebo_id).where(_HERE),
     standings.c.slack_id,
 )
-END = Among(update(standings).where(_HERE).values(until=bindparam("end")), standings.c.slack_id)
+END = WhereIn(update(standings).where(_HERE).values(until=bindparam("end")), standings.c.slack_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class StandingRepository:
         """Return those of *slack_ids* whose standing began or ended after *moment*."""
         later = or_(standings.c.since > moment, standings.c.until > moment)
         query = select(standings.c.slack_id).where(_towards(docebo, team), later)
-        return {row.slack_id for row in Among(query, standings.c.slack_id).rows(self._connection, slack_ids)}
+        return {row.slack_id for row in WhereIn(query, standings.c.slack_id).rows(self._connection, slack_ids)}
 
     def replace(
         self, docebo: str, team: str, found: MappingType[str, Standing | None], *, plan_id: str, now: datetime
@@ -92,7 +92,7 @@ class StandingRepository:
         carry_out(self._connection, INSERT, rows)
 
     def end_of_unmapped(self, docebo: str, team: str, plan_id: str, seqs: range, *, now: datetime) -> None:
-        """End that those are in line whose mappings the plan's operations numbered *seqs* have deleted."""
+        """End the standing *in line* of everybody whose mapping was deleted by one of the plan's operations numbered *seqs*."""
         unmapped = select(operation.c.slack_id).where(
             operation.c.plan_id == plan_id,
             operation.c.seq.between(seqs.start, seqs.stop - 1),
@@ -113,7 +113,7 @@ class StandingRepository:
     def standing_for(self, docebo: str, team: str, reasons: Iterable[str]) -> dict[str, str]:
         """Return the Slack ids of those who are left alone for one of *reasons*, with which."""
         query = select(standings.c.slack_id, standings.c.reason).where(_lasting(docebo, team))
-        rows = Among(query, standings.c.reason).rows(self._connection, reasons)
+        rows = WhereIn(query, standings.c.reason).rows(self._connection, reasons)
         return {row.slack_id: row.reason for row in rows}
 
     def at(self, moment: datetime, docebo: str, team: str) -> Generator[Period, None, None]:
@@ -160,4 +160,10 @@ def _lasting(docebo: str, team: str) -> ColumnElement[bool]:
 
 
 def _period(row: Row[Any]) -> Period:
-    return Period(row.slack_id, Standing(row.reason, row.docebo_id), row.since, row.until, row.plan_id)
+    return Period(
+        slack_id=row.slack_id,
+        standing=Standing(row.reason, row.docebo_id),
+        since=row.since,
+        until=row.until,
+        plan_id=row.plan_id,
+    )

@@ -33,7 +33,7 @@ from sqlalchemy.exc import DBAPIError
 
 T = TypeVar("T")
 ROWS_AT_ONCE = 1000
-GIVEN = "given"  # the parameter that takes the values of an `Among`
+GIVEN = "given"  # the parameter that takes the values of an `WhereIn`
 SOMEBODY = "(somebody)"  # in the place of an id that was forgotten
 _insertion_into = lru_cache(insert)
 
@@ -45,18 +45,18 @@ def chunks(values: Iterable[T]) -> Iterator[list[T]]:
         yield chunk
 
 
-def among(connection: Connection, column: Column[Any], values: list[T]) -> ColumnElement[bool]:
-    """Return the condition that *column* is one of *values*, for a statement that has it further inside than `Among`."""
+def is_in(connection: Connection, column: Column[Any], values: list[T]) -> ColumnElement[bool]:
+    """Return the condition that *column* is one of *values*, for a query inside which it stands: `WhereIn` adds it at the end."""
     if is_postgresql(connection):
         # On a table without statistics its planner compares every row with every value of a plain list.
         return column.in_(select(func.unnest(literal(values, postgresql.ARRAY(column.type)))))
     return column.in_(values)
 
 
-class Among:
-    """A statement about the rows in which *column* is one of the values that are given each time, however many.
+class WhereIn:
+    """A *statement* for which each call gives the values, however many, of which *column* has to be one.
 
-    What is carried out often is made once and kept: to build a statement costs more than to carry it out.
+    It is made once and kept, because to build a statement costs more than to carry it out.
     """
 
     def __init__(self, statement: Select[Any] | Update | Delete, column: ColumnElement[Any]) -> None:
@@ -83,7 +83,7 @@ class Among:
 
     @cached_property
     def _with_array(self) -> Select[Any] | Update | Delete:
-        array = bindparam(GIVEN, type_=postgresql.ARRAY(self._column.type))  # for the reason that `among` gives
+        array = bindparam(GIVEN, type_=postgresql.ARRAY(self._column.type))  # for the reason that `is_in` gives
         return self._statement.where(self._column.in_(select(func.unnest(array))))
 
 

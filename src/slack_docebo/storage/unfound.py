@@ -11,7 +11,7 @@ from slack_docebo.storage.schema import doubtful_creation, intent, operation, pl
 
 _sent = union(*(select(table.c.plan_id, table.c.seq) for table in (intent, doubtful_creation))).subquery()
 _later = operation.alias()
-_is_nameless = and_(operation.c.outcome == Outcome.APPLIED.value, operation.c.docebo_id.is_(None))
+_has_no_id = and_(operation.c.outcome == Outcome.APPLIED.value, operation.c.docebo_id.is_(None))
 _is_unknown = operation.c.outcome.in_([Outcome.PLANNED.value, Outcome.SKIPPED.value])
 _has_account_since = (
     select(_later.c.seq)
@@ -33,7 +33,7 @@ def _unfound(operations: Select[Any]) -> Select[Any]:
         .where(
             operation.c.kind == Kind.CREATE.value,
             operation.c.slack_id != "",  # of whom somebody was forgotten
-            or_(_is_unknown, _is_nameless),
+            or_(_is_unknown, _has_no_id),
             ~_has_account_since,
         )
     )

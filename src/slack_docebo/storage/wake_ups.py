@@ -29,7 +29,7 @@ class WakeUpRepository:
         self._connection = connection
 
     def want_run(self, now: datetime) -> None:
-        """Want a run that serves events; one that is wanted already stays wanted since then."""
+        """Set the wake-up: a run that serves events is wanted since *now*, or since before if it was set already."""
         self._connection.execute(WANT, {"name": REALTIME_SYNC, "wanted_at": now})
 
     def run_wanted(self) -> bool:
@@ -37,20 +37,23 @@ class WakeUpRepository:
         return self._connection.scalar(WANTED) is not None
 
     def hold(self) -> None:
-        """Let everybody who has wanted a run commit, and others wait: what is cleared then is what was seen."""
+        """Lock the wake-up for this transaction, once those who are setting it have committed.
+
+        So a run that finds no event to claim, and clears the wake-up, clears none of an event that it has not seen.
+        """
         self._connection.execute(select(wake_up.c.name).where(wake_up.c.name == REALTIME_SYNC).with_for_update())
 
     def want_no_run(self) -> None:
-        """End that a run is wanted, for no event is due."""
+        """Clear the wake-up, because no event is due."""
         self._set(wanted_at=None, asked_at=None)
 
     def may_ask(self, now: datetime, *, patience: timedelta) -> bool:
-        """Tell the caller, and nobody else for the time of *patience*, to ask Prefect for a run.
+        """Tell whether the caller is to ask Prefect for a run; if so, nobody else is told to for the time of *patience*.
 
-        Nobody is told to while no run is wanted, or while one is at work that will look by itself.
+        Nobody is told to while no run is wanted, nor while one is at work, which looks for new events by itself.
         """
         asked = wake_up.c.asked_at
-        turn = (
+        asking = (
             update(wake_up)
             .where(
                 wake_up.c.name == REALTIME_SYNC,
@@ -60,22 +63,22 @@ class WakeUpRepository:
             )
             .values(asked_at=now)
         )
-        return self._connection.execute(turn).rowcount == 1
+        return self._connection.execute(asking).rowcount == 1
 
     def not_asked(self) -> None:
-        """Take the turn back: the run could not be asked for, so anybody may ask at once."""
+        """Note that Prefect could not be asked for the run, so that anybody may ask at once."""
         self._set(asked_at=None)
 
     def quiet(self, until: datetime | None) -> None:
-        """Let nobody ask for a run before *until*, for one is at work, or has just failed; None: that is over."""
+        """Let nobody ask for a run before *until*, because one is at work or has just failed; with None, anybody may ask."""
         self._connection.execute(QUIET, {"name": REALTIME_SYNC, "quiet_until": until})
 
     def want_reconciliation(self, now: datetime) -> None:
-        """Want a reconciliation, for events were left out."""
+        """Note that a reconciliation is wanted, because Slack has left out events."""
         self._connection.execute(WANT, {"name": RECONCILIATION, "wanted_at": now})
 
     def reconciliation_wanted(self, now: datetime, *, pause: timedelta) -> bool:
-        """Tell whether one is wanted, and none was asked for during the last *pause*."""
+        """Tell whether a reconciliation is wanted, and none was asked for during the last *pause*."""
         asked = wake_up.c.asked_at
         query = select(wake_up.c.name).where(
             wake_up.c.name == RECONCILIATION,
@@ -85,7 +88,7 @@ class WakeUpRepository:
         return self._connection.scalar(query) is not None
 
     def reconciliation_asked(self, now: datetime) -> None:
-        """Note that a reconciliation comes, which will see what was left out until now."""
+        """Note that a reconciliation was asked for, which will find what events have left out until now."""
         asked = update(wake_up).where(wake_up.c.name == RECONCILIATION).values(wanted_at=None, asked_at=now)
         self._connection.execute(asked)
 
@@ -93,7 +96,7 @@ class WakeUpRepository:
         self._connection.execute(update(wake_up).where(wake_up.c.name == REALTIME_SYNC).values(**values))
 
 
-def is_seen_to(now: datetime) -> ColumnElement[bool]:
-    """Return the condition that a run is wanted, or at work until it looks again."""
-    seen = or_(wake_up.c.wanted_at.is_not(None), wake_up.c.quiet_until > now)
-    return exists().where(wake_up.c.name == REALTIME_SYNC, seen)
+def has_run(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a run which serves events is wanted, or at work."""
+    wanted_or_at_work = or_(wake_up.c.wanted_at.is_not(None), wake_up.c.quiet_until > now)
+    return exists().where(wake_up.c.name == REALTIME_SYNC, wanted_or_at_work)

@@ -187,7 +187,14 @@ def _members_changed(
     team = _id(_team(event.get("team_id"))) or _id(_team(payload.get("team_id"))) or audience.team
     return Several(
         tuple(
-            Event(f"{event_id}:{slack_id}"[:LONGEST_ID], team, slack_id, 0, MEMBERS_CHANGED, now)
+            Event(
+                event_id=f"{event_id}:{slack_id}"[:LONGEST_ID],
+                slack_team=team,
+                slack_id=slack_id,
+                updated=0,
+                kind=MEMBERS_CHANGED,
+                received_at=now,
+            )
             for slack_id in slack_ids
         )
     )

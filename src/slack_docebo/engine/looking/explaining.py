@@ -140,7 +140,7 @@ class Explanation:
     def _in_slack(self) -> str:
         if self.user is None:
             return f"no user {self.slack_id}" if self.slack_id else "not found"
-        return f"{self.user.slack_id}{', deactivated' * self.user.deactivated}"
+        return f"{self.user.slack_id}, deactivated" if self.user.deactivated else self.user.slack_id
 
     def _in_scope(self) -> str:
         if self.user is None:
@@ -152,8 +152,9 @@ class Explanation:
             return self.match.problem
         if self.account is None:
             return "none found"
+        inactive = "" if self.account.active else ", inactive"
         how = f", found by {self.match.by}" if self.match.by else ""
-        return f"{self.account.docebo_id}{', inactive' * (not self.account.active)}{how}"
+        return f"{self.account.docebo_id}{inactive}{how}"
 
     def _left_alone(self, period: Period) -> str:
         """Say from when to when; what stands was so at the last look at everybody, or that would have ended it."""
@@ -303,7 +304,17 @@ def compared(
             note = NOT_SHOWN
         inputs = {labels.get(name, name): said(user, name) for name in rule.sources}
         is_same = target is not None and same(rule.target, source, target)
-        rows.append(Compared(rule.target, rule.written or str(rule), inputs, source, target, is_same, note))
+        rows.append(
+            Compared(
+                name=rule.target,
+                rule=rule.written or str(rule),
+                inputs=inputs,
+                source=source,
+                target=target,
+                same=is_same,
+                note=note,
+            )
+        )
     return rows
 
 

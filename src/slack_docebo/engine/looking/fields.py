@@ -9,7 +9,7 @@ from slack_docebo.clients.docebo import COUNTRY, DROPDOWN
 from slack_docebo.clients.docebo_wire import UserField
 from slack_docebo.clients.slack_wire import ProfileField
 from slack_docebo.domain.branches import Branches
-from slack_docebo.domain.formulas import quoted
+from slack_docebo.domain.formulas import as_in_rules
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.options import Options
 from slack_docebo.domain.rules import AttributeRule
@@ -28,11 +28,11 @@ class FieldShown:
 
     side: str
     name: str  # as rules name it
-    id: str  # "" where it is no field that somebody has made
-    type: str  # in the words of its side
-    mandatory: bool  # in Docebo
-    options: tuple[str, ...]
     rules: tuple[str, ...]  # that read or fill it
+    id: str = ""  # where it is a field that somebody has made
+    type: str = ""  # in the words of its side
+    mandatory: bool = False  # in Docebo
+    options: tuple[str, ...] = ()
 
     @property
     def options_told(self) -> str:
@@ -48,7 +48,7 @@ class FieldShown:
             "name": self.name,
             "id": self.id,
             "type": self.type,
-            "mandatory": "yes" * self.mandatory,
+            "mandatory": "yes" if self.mandatory else "",
             "options": self.options_told,
             "rules": "; ".join(self.rules),
         }
@@ -73,9 +73,12 @@ async def show_fields(runtime: Runtime) -> tuple[list[FieldShown], list[str]]:
         MANAGER: tuple(sorted(one.title for one in types)),
     }
     shown = [
-        *(FieldShown("Slack", name, "", "", False, (), _reading(rules, name)) for name in (*SOURCES, *SCIM_SOURCES)),
+        *(FieldShown(side="Slack", name=name, rules=_reading(rules, name)) for name in (*SOURCES, *SCIM_SOURCES)),
         *(_of_slack(rules, field) for field in custom),
-        *(FieldShown("Docebo", name, "", "", False, options.get(name, ()), _filling(rules, name)) for name in TARGETS),
+        *(
+            FieldShown(side="Docebo", name=name, rules=_filling(rules, name), options=options.get(name, ()))
+            for name in TARGETS
+        ),
         *(_of_docebo(runtime, rules, field) for field in fields),
     ]
     return shown, [*notes, *why_none, *why_no_types]
@@ -99,14 +102,29 @@ async def _read(listed: Awaitable[list[T]], what: str) -> tuple[list[T], list[st
 def _of_slack(rules: Iterable[AttributeRule], field: ProfileField) -> FieldShown:
     name = f"{CUSTOM}{field.label}"
     names = {name, f"{CUSTOM}{field.id}"}
-    return FieldShown("Slack", quoted(name), field.id, field.type, False, field.options, _reading(rules, *names))
+    return FieldShown(
+        side="Slack",
+        name=as_in_rules(name),
+        id=field.id,
+        type=field.type,
+        options=field.options,
+        rules=_reading(rules, *names),
+    )
 
 
 def _of_docebo(runtime: Runtime, rules: Iterable[AttributeRule], field: UserField) -> FieldShown:
     held = runtime.docebo.options.get(field.id)
     options = tuple(filter(None, held.labels.values())) if isinstance(held, Options) else ()
-    name, filling = quoted(f"{TITLED}{field.title}"), rules_filling(rules, field)
-    return FieldShown("Docebo", name, f"field_{field.id}", field.type, field.mandatory, options, filling)
+    name, filling = as_in_rules(f"{TITLED}{field.title}"), rules_filling(rules, field)
+    return FieldShown(
+        side="Docebo",
+        name=name,
+        id=f"field_{field.id}",
+        type=field.type,
+        mandatory=field.mandatory,
+        options=options,
+        rules=filling,
+    )
 
 
 def rules_filling(rules: Iterable[AttributeRule], field: UserField) -> tuple[str, ...]:

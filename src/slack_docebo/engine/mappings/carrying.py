@@ -82,7 +82,7 @@ def _export(runtime: Runtime, workspace: Workspace) -> Carried:
             for one in islice(mappings.all(workspace.team), SHOWN)
         ]
         shown = with_names(tables, workspace.team, rows, runtime.behaviour.people_shown)
-    cut = f"; the table shows the first {SHOWN:,}" * (count > SHOWN)
+    cut = f"; the table shows the first {SHOWN:,}" if count > SHOWN else ""
     return Carried(f"{_mappings(count)} written to {path}, which only its owner can read{cut}", shown)
 
 
@@ -161,9 +161,9 @@ def _require(request: MappingRequest, number: int) -> None:
 
 
 def _mappings(number: int) -> str:
-    return f"{number:,} mapping{'s' * (number != 1)}"
+    return "1 mapping" if number == 1 else f"{number:,} mappings"
 
 
 def _named(refused: Sequence[BadRow]) -> str:
-    more = f"; and {len(refused) - NAMED} more" * (len(refused) > NAMED)
+    more = f"; and {len(refused) - NAMED} more" if len(refused) > NAMED else ""
     return "; ".join(f"line {row.line}: {row.reason}" for row in refused[:NAMED]) + more

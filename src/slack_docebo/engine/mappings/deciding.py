@@ -229,7 +229,15 @@ def _decision(
     runtime: Runtime, request: DecisionRequest, slack_id: str, verdict: Verdict, reasons: Iterable[str] = ()
 ) -> Decision:
     account = request.docebo_id if verdict is Verdict.LINKED else None
-    return Decision(slack_id, verdict, request.why, request.by, runtime.now(), tuple(dict.fromkeys(reasons)), account)
+    return Decision(
+        slack_id=slack_id,
+        verdict=verdict,
+        why=request.why,
+        by=request.by,
+        since=runtime.now(),
+        reasons=tuple(dict.fromkeys(reasons)),
+        docebo_id=account,
+    )
 
 
 def _keep(runtime: Runtime, workspace: Workspace, decisions: Collection[Decision]) -> None:

@@ -104,4 +104,11 @@ async def _prove(runtime: Runtime, found: Relinked, sample: dict[int, str]) -> R
             f" {found.address} bear the username last seen, so it is not shown to be the same platform. Relink it as"
             " another one, or correct DOCEBO_URL"
         )
-    return Relinked(found.former, found.address, found.relation, len(sample), alike, found.dry_run)
+    return Relinked(
+        former=found.former,
+        address=found.address,
+        relation=found.relation,
+        asked=len(sample),
+        alike=alike,
+        dry_run=found.dry_run,
+    )

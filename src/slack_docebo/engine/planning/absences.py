@@ -148,10 +148,10 @@ class Absences:
     def operations(self, planner: Planner, team: str, *, trusting: bool) -> Iterator[Operation]:
         """Yield what is to be done about everybody who is not in Slack's list."""
         for slack_id in self.unmapped:
-            yield Operation(slack_id, team, "", Kind.LEAVE, NOT_MAPPED)
+            yield Operation(slack_id=slack_id, slack_team=team, slack_name="", kind=Kind.LEAVE, reason=NOT_MAPPED)
         for slack_id, mapping in self.missing.items():
             if trusting:
-                yield Operation(slack_id, team, "", Kind.LEAVE, NOT_COMPARED)
+                yield Operation(slack_id=slack_id, slack_team=team, slack_name="", kind=Kind.LEAVE, reason=NOT_COMPARED)
                 continue
             try:
                 yield planner.plan_unlisted(mapping, self.seen[slack_id])
@@ -160,11 +160,11 @@ class Absences:
 
     @property
     def hidden(self) -> int:
-        """How many of the missing Slack was asked for and does not show: whether they have left, nobody knows."""
+        """How many of the missing Slack does not show when it is asked for them, so that they may have left or not."""
         return sum(isinstance(self.seen[slack_id], Unknown) for slack_id in self.to_ask)
 
     def back(self, policy: Policy) -> set[str]:
-        """Return who of the missing has not left, as Slack has said."""
+        """Return of whom of the missing Slack has said that they have not left."""
         return {
             slack_id
             for slack_id in self.missing
@@ -173,8 +173,10 @@ class Absences:
 
 
 def not_planned(slack_id: str, team: str, error: Exception) -> Operation:
-    """Return that somebody is left alone, because to plan for exactly this person has failed with *error*."""
-    return Operation(slack_id, team, "", Kind.LEAVE, f"{NOT_PLANNED}: {told(error)}")
+    """Return the operation that leaves somebody alone for whom planning has failed with *error*."""
+    return Operation(
+        slack_id=slack_id, slack_team=team, slack_name="", kind=Kind.LEAVE, reason=f"{NOT_PLANNED}: {told(error)}"
+    )
 
 
 def _address(seen: Observation[SourceUser]) -> str:

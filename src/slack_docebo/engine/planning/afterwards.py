@@ -1,4 +1,4 @@
-"""What plans need that are made once that of everybody is applied, of one rule: its values, accounts, a place in the store."""
+"""What the plans for managers and for branches share: both follow one rule, and are made once everybody has an account."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field

@@ -47,7 +47,7 @@ class Draft:
 
     @property
     def state(self) -> tuple[int, Counter[str]]:
-        """What it counts, to go back to where a transaction was not carried out."""
+        """What it has counted, so that this can be taken back if a transaction fails."""
         return self._rows, self.left_as_before.copy()
 
     @state.setter
@@ -55,7 +55,7 @@ class Draft:
         self._rows, self.left_as_before = before
 
     def add(self, tables: Tables, operations: Sequence[Operation]) -> None:
-        """Store *operations*, but for those who are left alone as before: they are counted."""
+        """Store *operations*; those that leave somebody alone for the same reason as before are only counted."""
         news = operations
         if self._tells_changes_only:
             left = [operation.slack_id for operation in operations if operation.kind is Kind.LEAVE]
@@ -73,7 +73,7 @@ class Draft:
         self._rows += len(news)
 
     def withdraw(self, tables: Tables, slack_ids: Collection[str]) -> None:
-        """Take back what was planned for these people, or counted of them."""
+        """Delete what was planned for these people, and count them no more."""
         counted = set(slack_ids) - tables.operations.withdraw(self.plan_id, slack_ids)
         known = tables.standings.of(self.docebo, self.team, counted, begun_by=self._begun)
         self.left_as_before -= Counter(without_numbers(standing.reason) for standing in known.values())

@@ -23,7 +23,7 @@ async def plan_enriched(
     """
     with runtime.store.reading() as tables:
         slack_ids = set(slack_ids) - tables.inbox.applied_since(runtime.begun, slack_ids)
-    people = _among(runtime, workspace, listed, slack_ids)
+    people = _pages_with(runtime, workspace, listed, slack_ids)
     if not are_few(runtime, len(slack_ids)):
         accounts = await read_target(runtime)
         return await make_plan(runtime, workspace, people, accounts, kind=PlanKind.CUSTOM_FIELDS)
@@ -31,7 +31,7 @@ async def plan_enriched(
     return await plan_few(runtime, workspace, few, kind=PlanKind.CUSTOM_FIELDS)
 
 
-async def _among(
+async def _pages_with(
     runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, slack_ids: Collection[str]
 ) -> AsyncIterator[list[SourceUser]]:
     for page in listed:

@@ -1,4 +1,4 @@
-"""Who has left and is to be in the branch for leavers, and who is back and is to be in the branch of before."""
+"""Leavers who are to be moved to their branch, and people who are back and are to be moved to where they were before."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,13 +17,13 @@ from slack_docebo.storage.tables import Tables
 
 @dataclass(slots=True)
 class Leaving:
-    """Mappings of those who are to be moved, by the Docebo ids of their accounts."""
+    """The mappings of people who are to be moved, by the Docebo ids of their accounts."""
 
     left: dict[int, PersonsMapping] = field(default_factory=dict)
     back: dict[int, PersonsMapping] = field(default_factory=dict)
 
     def take(self, mappings: Iterable[PersonsMapping]) -> None:
-        """Take in who has left."""
+        """Add a leaver."""
         self.left |= {mapping.docebo_id: mapping for mapping in mappings}
 
 
@@ -94,7 +94,7 @@ def _touched(runtime: Runtime, tables: Tables, workspace: Workspace, slack_ids: 
 def _due(
     runtime: Runtime, tables: Tables, workspace: Workspace, left: Collection[PersonsMapping], grace: timedelta
 ) -> Iterator[PersonsMapping]:
-    """Yield who has been gone for *grace*, or is known to have been by what LEAVERS has done; note who is seen first."""
+    """Yield who has been gone for *grace*, or was acted on as a leaver before; note who is seen to have left for the first time."""
     since = tables.leavers.since(workspace.team, [mapping.slack_id for mapping in left]) if grace else {}
     for mapping in left:
         if not grace or mapping.deactivated:

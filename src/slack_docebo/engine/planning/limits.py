@@ -26,7 +26,10 @@ class Measure:
     beyond: Sequence[Excess]  # those that nobody may
 
     def refused(self, known: Collection[Change]) -> list[Excess]:
-        """Return why the plan may not be applied; of what is *known*, somebody who was told lets it exceed the limits."""
+        """Return the limits for which the plan may not be applied: all that it exceeds, but for those of *known* changes.
+
+        Of these somebody was told, and has let the plan exceed them.
+        """
         return [*self.beyond, *(excess for excess in self.over if excess.change not in known)]
 
     @property
@@ -67,14 +70,14 @@ def measure(runtime: Runtime, tables: Tables, plan_id: str, *, looked_after: int
 
 
 def ends_soon(runtime: Runtime) -> date:
-    """Return the last day that is so soon that who is made to end with it is as good as shut out: it lies in the limits' window."""
+    """Return the last day in the window of the limits: an account that is made to expire by then counts as deactivated."""
     return (runtime.now() + timedelta(hours=runtime.behaviour.limit_window_hours)).date()
 
 
 def over_by_now(runtime: Runtime, tables: Tables, plan_id: str) -> list[str]:
-    """Return the limits that the plan, which is at work, exceeds with what other runs have changed since it was measured.
+    """Return which limits the plan that is being applied exceeds by now, because other runs have changed people meanwhile.
 
-    They are kept with the plan, so that whoever applies it by its id lets it exceed them.
+    They are kept with the plan, so that somebody who applies it by its id lets it exceed them.
     """
     plan = tables.plans.read(plan_id)
     measured_at = plan.created_at if plan.flow_run == runtime.run_id else runtime.begun
@@ -89,7 +92,7 @@ def over_by_now(runtime: Runtime, tables: Tables, plan_id: str) -> list[str]:
 
 
 def count_people(runtime: Runtime, tables: Tables, team: str, *, at_least: int) -> int:
-    """Return how many people of the workspace are looked after, as far as is known, of whom a plan may show a few."""
+    """Return how many people of the workspace are looked after, as far as is known; a plan may be about a few of them."""
     docebo = runtime.settings.docebo_url
     last = tables.plans.last_whole(docebo, team)
     return max(at_least, tables.mappings(docebo).count(team), last.looked_after if last else 0)

@@ -34,8 +34,9 @@ def plan_people(
 ) -> list[Operation]:
     """Return the operation for each of *users*. Mappings are looked up for them alone: a whole table is large.
 
-    *read_since* is given where *users* are shown as a list has them that was begun then: events may tell more of them. Those
-    for whom Docebo has to be asked before are added to *held_back* instead, where that is given. The forgotten get none.
+    *read_since* is when the list was begun that shows *users*, where a list does: an event may have told more since. Where
+    Docebo has to be asked for somebody's account first, the person is added to *held_back*, if that is given, and gets no
+    operation; nor does somebody who was forgotten.
     """
     excluded = tables.exclusions.all()
     forgotten = [user for user in users if excluded.cover(user)]
@@ -49,18 +50,7 @@ def plan_people(
     mappings = {slack_id: one for slack_id, one in known.items() if isinstance(one, Mapping)}
     applied = {slack_id: one for slack_id, one in known.items() if isinstance(one, Applied)}
     users = [one if one.handle else _called_as_before(one, mappings.get(one.slack_id)) for one in users]
-    matches = {user.slack_id: planner.match(user, known.get(user.slack_id)) for user in users}
-    by_address = [
-        match.account.docebo_id
-        for slack_id, match in matches.items()
-        if match.account and (match.by is FoundBy.USERNAME or planner.finds_another(known.get(slack_id), match))
-    ]
-    if by_address:
-        given = tables.applied(docebo).given(by_address)
-        matches = {
-            user.slack_id: planner.match_again(user, known.get(user.slack_id), matches[user.slack_id], given)
-            for user in users
-        }
+    matches = _matches(tables, docebo, planner, users, known)
     found = [
         match.account.docebo_id
         for slack_id, match in matches.items()
@@ -72,35 +62,66 @@ def plan_people(
     given_before = _given_before(tables, docebo, planner, users, known, matches)
     shut_by_us = _shut_by_us(tables, docebo, planner, set(found) - holders.keys())
     back = {slack_id for user in users if not is_leaver(user, planner.policy) for slack_id in user.ids}
-    shut = {one.slack_id for slack_id, one in mappings.items() if one.deactivated and slack_id in back}
-    shut |= {slack_id for slack_id, one in applied.items() if one.deactivated and slack_id in back}
-    shut |= {one.slack_id for one in holders.values() if one.deactivated}
-    planner.ended |= tables.journal.ended(docebo, shut)
-    operations = []
+    planner.ended |= tables.journal.ended(docebo, _shut(known, holders, back))
+    operations: list[Operation] = []
     for user in users:
-        mapping, one = mappings.get(user.slack_id), known.get(user.slack_id)
-        operation = planner.plan_trusting(user, mapping) if trusting else None
-        if operation is None:
-            match = matches[user.slack_id]
-            if held_back is not None and (
-                (one and planner.asks_for_account(user, one)) or planner.awaits_unlisted(user, match)
-            ):
-                held_back.append((user, one))
-                continue
-            account = match.account.docebo_id if match.account else 0
-            holder, last = holders.get(account), applied.get(user.slack_id)
-            # Whose mapping is gone, too, gets an account back that we have shut.
-            if account in shut_by_us and not (last and last.deactivated and last.docebo_id == account):
-                last = Applied(account, deactivated=True)
-            under_other_id, former_holders = mapped_otherwise.get(user.slack_id), given_before.get(user.slack_id, ())
-            operation = planner.plan(user, mapping, match, holder, last, under_other_id, former_holders)
-        operations.append(operation)
+        slack_id = user.slack_id
+        mapping, one, match = mappings.get(slack_id), known.get(slack_id), matches[slack_id]
+        if trusting and (operation := planner.plan_trusting(user, mapping)):
+            operations.append(operation)
+            continue
+        if held_back is not None and (
+            (one and planner.asks_for_account(user, one)) or planner.awaits_unlisted(user, match)
+        ):
+            held_back.append((user, one))
+            continue
+        account, last = match.account.docebo_id if match.account else 0, applied.get(slack_id)
+        # Whose mapping is gone, too, gets an account back that we have shut.
+        if account in shut_by_us and not (last and last.deactivated and last.docebo_id == account):
+            last = Applied(account, deactivated=True)
+        operations.append(
+            planner.plan(
+                user,
+                mapping,
+                match,
+                holder=holders.get(account),
+                applied=last,
+                under_other_id=mapped_otherwise.get(slack_id),
+                former_holders=given_before.get(slack_id, ()),
+            )
+        )
     operations = _without_second_accounts(tables, docebo, operations, users)
     if orphans:
         orphans.look(users, mappings)
-        orphans.look_away(forgotten)
+        orphans.pass_over(forgotten)
     graced = in_grace(tables, team, planner, operations, now=now, read_since=read_since, back=back)
     return as_decided(tables, team, graced, users)
+
+
+def _shut(known: MappingType[str, Known], holders: MappingType[int, Mapping], back: Collection[str]) -> set[str]:
+    """Return under which Slack ids those are known whose account we have shut, of who is back, and of the *holders*."""
+    shut = {slack_id: one for slack_id, one in known.items() if one.deactivated and slack_id in back}
+    ids = {one.slack_id if isinstance(one, Mapping) else slack_id for slack_id, one in shut.items()}
+    return ids | {one.slack_id for one in holders.values() if one.deactivated}
+
+
+def _matches(
+    tables: Tables, docebo: str, planner: Planner, users: Sequence[SourceUser], known: MappingType[str, Known]
+) -> dict[str, Match]:
+    """Return which account is found for each of *users*, by Slack id, once it is known to whom it was given before."""
+    matches = {user.slack_id: planner.match(user, known.get(user.slack_id)) for user in users}
+    by_address = [
+        match.account.docebo_id
+        for slack_id, match in matches.items()
+        if match.account and (match.by is FoundBy.USERNAME or planner.finds_another(known.get(slack_id), match))
+    ]
+    if not by_address:
+        return matches
+    given = tables.applied(docebo).given(by_address)
+    return {
+        user.slack_id: planner.match_again(user, known.get(user.slack_id), matches[user.slack_id], given)
+        for user in users
+    }
 
 
 def _without_second_accounts(
@@ -134,9 +155,9 @@ def _given_before(
     known: MappingType[str, Known],
     matches: MappingType[str, Match],
 ) -> dict[str, set[str]]:
-    """Return, by Slack id, to whom the account was given that is found now for somebody who was given none, or another.
+    """Return, by Slack id, to whom the account found for the person was given before, where it is new for that person.
 
-    Not of an account that bears nothing any more of what it bore then: it was handed over in Docebo.
+    An account that bears nothing any more of what it bore then is left out: somebody has handed it over in Docebo.
     """
     new: dict[str, tuple[SourceUser, int]] = {}
     for user in users:
@@ -156,7 +177,7 @@ def _given_before(
 
 
 def _shut_by_us(tables: Tables, docebo: str, planner: Planner, docebo_ids: Collection[int]) -> set[int]:
-    """Return which of these accounts we have shut, and bear what they bore then: one that was handed over was not."""
+    """Return which of these accounts we have shut and still bear what they bore then; others were handed over since."""
     known = tables.accounts_at(docebo)
     shut = known.deactivated(docebo_ids)
     return {docebo_id for docebo_id, seen in known.last_seen(shut).items() if planner.is_as_seen(docebo_id, seen)}
@@ -165,7 +186,7 @@ def _shut_by_us(tables: Tables, docebo: str, planner: Planner, docebo_ids: Colle
 def as_decided(
     tables: Tables, team: str, operations: Iterable[Operation], users: Collection[SourceUser] = ()
 ) -> list[Operation]:
-    """Return *operations* as they are with what somebody has decided by hand, also under other ids of the people.
+    """Return *operations*, changed by what somebody has decided by hand about these people, under whichever of their ids.
 
     *users* are those whom they are about, where Slack shows them.
     """
@@ -186,10 +207,11 @@ def in_grace(
     read_since: datetime | None = None,
     back: Collection[str] = (),
 ) -> Sequence[Operation]:
-    """Return *operations* with leavers left alone who have not been gone for long enough; *planner* keeps who is news.
+    """Return *operations*, in which leavers are left alone until their days of grace are over.
 
-    *back* are those who are known not to have left. About whom an event was applied after *read_since*, when the list was
-    begun by which people have left, that one has told: perhaps that the person is back.
+    Who was seen to leave for the first time is added to the findings of *planner*, and so is who is no leaver any more.
+    *back* are people who are known not to have left. *read_since* is when the list was begun by which people have left:
+    where an event about somebody was applied later, the person may be back, and is not added.
     """
     known = tables.leavers.since(team, {*people_of(operations), *back})
     held = hold(operations, known, back=back, now=now, grace=planner.policy.grace)
@@ -216,7 +238,7 @@ def keep_observations(tables: Tables, docebo: str, team: str, found: Findings, *
 
 
 def keep_met(tables: Tables, docebo: str, team: str, met: MappingType[str, Met], *, now: datetime) -> None:
-    """Keep whose account is left as it is, once everybody was heard; not of the forgotten, nor of whom more was applied since.
+    """Keep whose an account is that is left as it is; not of the forgotten, nor where something newer was applied since.
 
     Else, without mappings, nothing would say whose it is, and the next bearer of the address would get it.
     """
@@ -233,7 +255,7 @@ def keep_met(tables: Tables, docebo: str, team: str, met: MappingType[str, Met],
 
 
 def keep_leavers(tables: Tables, team: str, found: Findings, *, now: datetime) -> None:
-    """Keep who was seen to have left for the first time, and who is no leaver any more."""
+    """Store who was seen to have left for the first time, and who is no leaver any more."""
     if found.first_seen_leaving:
         tables.leavers.note(team, found.first_seen_leaving, now=now)
         found.first_seen_leaving.clear()

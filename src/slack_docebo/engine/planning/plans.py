@@ -162,7 +162,7 @@ class _Making:
         await to_completion(self._plan_absent)
 
     async def plan_again(self) -> None:
-        """Plan again for those of whom more was known after they had been planned; keep who bears which address.
+        """Plan again for people of whom more became known after they had been planned; keep who bears which address.
 
         These are the ones who have lost a claim to somebody listed later, those who were given an account by its username
         although somebody else in the list bears its address, who have returned under a new id, and whom the list has
@@ -173,7 +173,7 @@ class _Making:
             await to_completion(self._keep_met)
 
     async def check_and_record_reads(self, listed: SourceSnapshot) -> None:
-        """Raise IncompleteRead where the first list of accounts left one out; let what was read be the measure of later reads."""
+        """Raise IncompleteRead if the first list of accounts left one out; else record both lists, against which later ones count."""
         runtime, accounts = self._runtime, self._planner.accounts
         newcomers = await to_completion(self._newcomers)
         await check_first_list(runtime, self._workspace.team, accounts, newcomers)
@@ -195,8 +195,8 @@ class _Making:
     def _plan(self, users: Sequence[SourceUser], absences: Absences | None = None) -> None:
         """Plan and store *users*, without those whom *absences*, where given, are to hold back.
 
-        Where that fails, it is done in halves until the one it fails for is alone, who is left alone with the reason.
-        Raises the error where it is everybody's.
+        If that fails, it is done in halves, until the person for whom it fails is by itself, and is left alone with the reason.
+        Raises the error if it would meet everybody.
         """
         runtime, draft, found = self._runtime, self._draft, self._planner.found
         before = draft.state, found.people, found.forgotten

@@ -89,7 +89,7 @@ def _read(runtime: Runtime, of: str) -> tuple[list[Plan], list[_Past], set[str]]
 
 
 def _undone(tables: Tables) -> dict[Key, str]:
-    """Return what was undone, and was not done again by undoing that: by which plan."""
+    """Return which plan has undone what, without what came back when that undo was undone itself."""
     undone: dict[Key, str] = {}
     for undo in reversed(list(tables.plans.undos())):  # the newest first: whether it was undone itself is known by then
         of = undo.facts.get("undoes_plans")
@@ -128,7 +128,10 @@ def _pasts(entries: Iterable[JournalEntry], ended: Collection[int]) -> list[_Pas
 
 
 def _lets_in(operation: Operation, ended: Collection[int]) -> bool:
-    """Tell whether *operation* let somebody in whom we had shut out: any other end of an account is somebody else's word."""
+    """Tell whether *operation* let somebody in whom we had shut out.
+
+    Another expiration date does so only where we had let the account expire; elsewhere that date was somebody else's.
+    """
     is_ours = EXPIRATION in operation.changes and operation.docebo_id in ended
     return operation.kind is Kind.UPDATE and (operation.changes.get("active") is True or is_ours)
 
@@ -144,13 +147,13 @@ def _written(operation: Operation) -> Mapping | None:
     if operation.kind is Kind.UNMAP or operation.docebo_id is None:
         return None
     return Mapping(
-        operation.slack_id,
-        operation.slack_team,
-        operation.slack_name,
-        operation.docebo_id,
-        operation.fingerprint,
-        operation.echo,
-        operation.deactivated,
+        slack_id=operation.slack_id,
+        slack_team=operation.slack_team,
+        slack_name=operation.slack_name,
+        docebo_id=operation.docebo_id,
+        fingerprint=operation.fingerprint,
+        echo=operation.echo,
+        deactivated=operation.deactivated,
     )
 
 
@@ -192,7 +195,7 @@ def _inverse(past: _Past, *, deactivate_created: bool) -> Iterator[Operation]:
 
 
 def _noting_who_shut(operations: list[Operation]) -> list[Operation]:
-    """Return *operations* of which the last notes of the account that it was we who had shut it, for no mapping says so."""
+    """Return *operations*, the last of which notes that we had shut the account, because there is no mapping to say so."""
     return [*operations[:-1], replace(operations[-1], deactivated=True)]
 
 

@@ -193,7 +193,10 @@ def missing_scopes(identity: Identity, rules: Iterable[AttributeRule], *, user_g
     if not identity.scopes:
         return []  # no header: nothing known, and a list without any e-mail address is refused later
     needed = [*NEEDED_SCOPES]
-    needed += [PROFILE_SCOPE] * any(rule.is_custom for rule in rules) + [USER_GROUPS_SCOPE] * user_groups
+    if any(rule.is_custom for rule in rules):
+        needed.append(PROFILE_SCOPE)
+    if user_groups:
+        needed.append(USER_GROUPS_SCOPE)
     return [scope for scope in needed if scope not in identity.scopes]
 
 

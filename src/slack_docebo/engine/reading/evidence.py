@@ -69,9 +69,9 @@ def counted(runtime: Runtime) -> Iterator[None]:
 
 
 def check_calls(runtime: Runtime, *, people: int = 0, accounts: int = 0, searches: int = 0) -> None:
-    """Raise IncompleteRead where to ask for so many *people* and *accounts* takes the run beyond EVIDENCE_CALLS.
+    """Raise IncompleteRead if EVIDENCE_CALLS does not allow to ask for so many *people* and *accounts*.
 
-    For *searches* of the accounts a search is enough. Called before anything of it is asked.
+    *searches* of the accounts take a search each, and no question for their ids. To be called before the first question.
     """
     if not can_ask(runtime, people=people, accounts=accounts, searches=searches):
         calls = _calls_to_ask(runtime, people=people, accounts=accounts, searches=searches)
@@ -94,7 +94,7 @@ def can_ask(runtime: Runtime, *, people: int = 0, accounts: int = 0, searches: i
 
 
 def _spent(runtime: Runtime) -> int:
-    """Return how many of EVIDENCE_CALLS were made; those about whom a list is behind have as many of their own."""
+    """Return how many of EVIDENCE_CALLS were made, without those of `renewing`, which have a bound of their own."""
     return runtime.evidence_calls - runtime.renewals
 
 
@@ -109,7 +109,7 @@ async def ask_for_people(
 ) -> dict[str, Observation[SourceUser]]:
     """Ask Slack for each of *slack_ids*, *with_values* as `observe_person` does, and remember who is gone.
 
-    Not whom an event that was applied lately has told of: an hour later they may be shown.
+    People about whom an event was applied lately are not remembered as gone, because Slack may show them an hour later.
     """
 
     async def about(slack_id: str) -> Observation[SourceUser]:
@@ -159,10 +159,10 @@ async def ask_for_accounts(runtime: Runtime, accounts: Accounts, wanted: Mapping
 async def _doubted(
     answers: dict[K, Observation[T]], shows_listed: Callable[[], Awaitable[bool]], side: str
 ) -> dict[K, Observation[T]]:
-    """Return those of *answers*, in the order in which they came, that are in doubt, as unknown.
+    """Return as unknown those of *answers*, which are in the order in which they came, that may be wrong.
 
-    Since somebody was shown last the side may have come to know nobody at all, as while it is maintained. So where the last
-    ones are gone, it is asked once more for somebody who is there, for one call.
+    While it is maintained, a side may know nobody at all. So if its last answers say that somebody is gone, it is asked for
+    somebody who is there: if it does not show that one either, none of these answers is believed. That is one call.
     """
     latest = takewhile(lambda item: not isinstance(item[1], Present), reversed(answers.items()))
     since = [question for question, answer in latest if isinstance(answer, Gone)]
@@ -184,7 +184,7 @@ def gone_people(runtime: Runtime, team: str) -> dict[str, Gone]:
 
 
 def recall_accounts(runtime: Runtime, accounts: Accounts) -> None:
-    """Let *accounts* know which of the others Docebo has said to be gone; one that is there again is not any more."""
+    """Add to *accounts* what Docebo has said before of those that are gone; forget it of those that are listed again."""
     with runtime.store.reading() as tables:
         known = tables.accounts_at(runtime.settings.docebo_url).gone()
     for docebo_id, since in known.items():
@@ -197,7 +197,7 @@ def recall_accounts(runtime: Runtime, accounts: Accounts) -> None:
 
 
 def note_ids(runtime: Runtime, team: str, answers: MappingType[str, Observation[SourceUser]]) -> None:
-    """Note which other id Slack gives those who were asked for: so they need not be asked for again."""
+    """Note under which other id Slack shows people who were asked for, so that they need not be asked for again."""
     gained = {
         seen.value.slack_id: slack_id
         for slack_id, seen in answers.items()

@@ -50,7 +50,9 @@ def _known(runtime: Runtime) -> set[int]:
 
 def _remember(runtime: Runtime, hiding: list[int]) -> None:
     with runtime.store.transaction() as tables:
-        found = ProvenRead(_source(runtime), len(hiding), 0, runtime.now(), runtime.run_id)
+        found = ProvenRead(
+            source=_source(runtime), people=len(hiding), pages=0, proven_at=runtime.now(), flow_run=runtime.run_id
+        )
         tables.reads.record(found, listed=hiding)
 
 

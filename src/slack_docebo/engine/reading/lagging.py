@@ -24,10 +24,11 @@ BORNE = ("username", "email", "first_name", "last_name")
 
 
 async def catch_up(runtime: Runtime, accounts: Accounts, docebo_ids: Collection[int] | None = None) -> None:
-    """Let those of *accounts*, or of *docebo_ids* among them, that are shown otherwise than we know them be as Docebo says.
+    """Ask Docebo for accounts that its list does not show as we know them, and keep the answers in *accounts*.
 
-    Asked is for those that we have written or looked at in the last hour, one call each, within EVIDENCE_CALLS: others
-    bear what somebody else gave them.
+    It is asked only for those that we have written or looked at in the last hour, because where another account differs,
+    somebody else has changed it. That is one call each, and none where EVIDENCE_CALLS does not allow all of them. With
+    *docebo_ids*, only these accounts are looked at.
     """
     lagging = await to_completion(_lagging, runtime, accounts, docebo_ids)
     if not can_ask(runtime, accounts=len(lagging)):
@@ -40,7 +41,7 @@ async def catch_up(runtime: Runtime, accounts: Accounts, docebo_ids: Collection[
 
 
 def as_viewed(listed: Account, view: View) -> Account:
-    """Return the account as *listed*, with what its *view* shows of what it bears, of its level and of whether it is open."""
+    """Return the *listed* account with the names, the level, the status and the expiration date that its *view* shows."""
     seen = view.account
     borne = {name: getattr(seen, name) for name in BORNE if name not in seen.unshown}
     shown = replace(listed, **borne, unshown=listed.unshown - borne.keys())
@@ -54,9 +55,9 @@ def as_viewed(listed: Account, view: View) -> Account:
 
 
 def _lagging(runtime: Runtime, accounts: Accounts, docebo_ids: Collection[int] | None) -> list[Account]:
-    """Return those of *accounts*, or of *docebo_ids* among them, that are not shown as we have known them within the hour.
+    """Return which of *accounts* (of *docebo_ids*, where given) the list does not show as we knew them within the last hour.
 
-    That may be everybody after a first import, and so they are looked at by and by.
+    After a first import these may be all accounts, so what we know of them is read in parts.
     """
     now, found = runtime.now(), list[Account]()
     with runtime.store.reading() as tables:

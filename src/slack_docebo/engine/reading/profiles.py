@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.profiles import Profile, turn
+from slack_docebo.domain.profiles import Profile, reading_order
 from slack_docebo.domain.rules import custom_fields
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.outages import OutageWatch, greet_slack
@@ -48,7 +48,7 @@ def with_fields_read_before(runtime: Runtime, team: str, users: Sequence[SourceU
         profile = known.get(user.slack_id)
         if profile is None or not profile.tells(wanted):
             return user
-        is_due = turn(user, profile, wanted, now=now, max_age=max_age) is not None
+        is_due = reading_order(user, profile, wanted, now=now, max_age=max_age) is not None
         return replace(user, custom=profile.said, outdated=is_due)
 
     return [with_fields(user) for user in users]
@@ -78,7 +78,7 @@ def due(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot) -> list[
         for user in page:
             if scope.reason_against(user) or excluded.cover(user):
                 continue
-            if (its := turn(user, known.get(user.slack_id), wanted, now=now, max_age=max_age)) is not None:
+            if (its := reading_order(user, known.get(user.slack_id), wanted, now=now, max_age=max_age)) is not None:
                 turns[its] = user
     return [turns[its] for its in sorted(turns)]
 

@@ -14,10 +14,10 @@ from slack_docebo.runtime import Runtime
 
 
 async def renewed(runtime: Runtime, team: str, users: Sequence[SourceUser]) -> list[SourceUser]:
-    """Return the *users* of a list, and in the place of those whom it shows as before an event what Slack says when asked.
+    """Return the *users* of a list; those whom it shows as they were before an event are replaced by Slack's answer.
 
-    That takes one call each, up to EVIDENCE_CALLS of their own. Where the answer is no newer, or none was asked for, nobody
-    can tell whether the person is there.
+    Slack is asked for each of them, up to EVIDENCE_CALLS of their own. Where the answer is no newer than the list, or nobody
+    asked, it counts as unknown whether the person is there.
     """
     stamps = await to_completion(stamps_of_overtaken, runtime, team, users, LISTS_LAG)
     if not stamps:
@@ -30,7 +30,7 @@ async def renewed(runtime: Runtime, team: str, users: Sequence[SourceUser]) -> l
 
 
 async def _answers(runtime: Runtime, slack_ids: Sequence[str]) -> dict[str, Observation[SourceUser]]:
-    """Ask Slack for as many of *slack_ids* as may be asked for; once it answers nobody, the run asks for no more of them."""
+    """Ask Slack for as many of *slack_ids* as may be asked for; once it has failed to answer, the run asks for no more."""
     if runtime.renews_no_more:
         return {}
     asked = slack_ids[: runtime.behaviour.evidence_calls - runtime.renewals]

@@ -27,7 +27,7 @@ class Roll:
 
 
 def asks_each(runtime: Runtime, workspace: Workspace, questions: int) -> bool:
-    """Tell whether to ask so many *questions* takes no more calls than to list everybody, as far as is known."""
+    """Tell whether asking so many *questions* takes no more calls than the last complete list did."""
     pages = last_pages(runtime, workspace)
     return not pages or questions <= pages
 
@@ -35,9 +35,9 @@ def asks_each(runtime: Runtime, workspace: Workspace, questions: int) -> bool:
 async def call_roll(
     runtime: Runtime, workspace: Workspace, slack_ids: Collection[str], addresses: Collection[str]
 ) -> Roll:
-    """Find out what Slack says now of each of *slack_ids*, and whose each of *addresses* is.
+    """Find out what Slack says now of each of *slack_ids*, and who bears each of *addresses*.
 
-    Whom its list does not show is asked for, within EVIDENCE_CALLS, and is unknown beyond.
+    Where its list is read, people whom that does not show are asked for; they are unknown if EVIDENCE_CALLS does not allow it.
     """
     if asks_each(runtime, workspace, len(slack_ids) + len(addresses)):
         return Roll(await ask_for_people(runtime, workspace.team, slack_ids), await _asked(runtime, addresses))

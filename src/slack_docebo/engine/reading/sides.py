@@ -140,11 +140,15 @@ def record_reads(
         before = reads.last(_source(workspace))
         if before and runtime.behaviour.source_may_shrink <= usual:
             listed = max(listed, min(listed + hidden, before.people))
-        reads.record(ProvenRead(_source(workspace), listed, people.pages, now, run))
+        reads.record(
+            ProvenRead(source=_source(workspace), people=listed, pages=people.pages, proven_at=now, flow_run=run)
+        )
         record_groups(runtime, workspace.team, tables)
         if accounts.pages and not accounts.overlooked:
             ids = [account.docebo_id for account in accounts]
-            read = ProvenRead(_target(runtime), len(ids), accounts.pages, now, run)
+            read = ProvenRead(
+                source=_target(runtime), people=len(ids), pages=accounts.pages, proven_at=now, flow_run=run
+            )
             reads.record(read, listed=[*ids, *accounts.unlisted])
 
 

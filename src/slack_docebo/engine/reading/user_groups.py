@@ -45,7 +45,15 @@ async def read_user_groups(runtime: Runtime, team: str, *, if_older: bool = Fals
 def record_groups(runtime: Runtime, team: str, tables: Tables) -> None:
     """Let the groups, as this run has read them, be the measure for the next ones."""
     for group in runtime.groups.values():
-        tables.reads.record(ProvenRead(_source(team, group), len(group.members), 1, runtime.now(), runtime.run_id))
+        tables.reads.record(
+            ProvenRead(
+                source=_source(team, group),
+                people=len(group.members),
+                pages=1,
+                proven_at=runtime.now(),
+                flow_run=runtime.run_id,
+            )
+        )
 
 
 def _named_by(row: str, handles: tuple[str, ...], groups: Collection[UserGroup]) -> list[UserGroup]:

@@ -15,7 +15,7 @@ from slack_docebo.storage.inbox import InboxEntry
 FIELDS = frozenset(field.name for field in fields(SourceUser))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Case:
     """The waiting events of one person as one: what the newest says, and which events share its outcome."""
 
@@ -99,7 +99,7 @@ def merge(entries: Iterable[InboxEntry]) -> tuple[list[Case], list[str]]:
 def joined(cases: Iterable[Case]) -> list[Case]:
     """Return one case for each person, also of somebody who came under two ids, with the events of both.
 
-    What Slack has said when it was asked counts. Where it was not asked for either, it has to be: the case is doubtful.
+    Of two cases, the one counts for which Slack was asked. If it was asked for neither, the case is doubtful, and it will be.
     """
     people: list[list[Case]] = []
     places: dict[str, int] = {}
@@ -148,12 +148,14 @@ def is_complete(user: SourceUser, rules: Sequence[AttributeRule]) -> bool:
 def _as_one(alike: Sequence[Case]) -> Case:
     """Return the case that counts of those about one person, with what the others are to share of its outcome."""
     case = next((twin for twin in reversed(alike) if twin.read), alike[-1])
-    case.doubtful |= len(alike) > 1 and not case.read
-    case.event_ids = [event_id for twin in alike for event_id in twin.event_ids]
-    case.updated = max(twin.updated for twin in alike)
-    case.attempts = max(twin.attempts for twin in alike)
-    case.incident = max(twin.incident for twin in alike)
-    return case
+    return replace(
+        case,
+        doubtful=case.doubtful or (len(alike) > 1 and not case.read),
+        event_ids=event_ids(alike),
+        updated=max(twin.updated for twin in alike),
+        attempts=max(twin.attempts for twin in alike),
+        incident=max(twin.incident for twin in alike),
+    )
 
 
 def _ids(case: Case) -> tuple[str, ...]:

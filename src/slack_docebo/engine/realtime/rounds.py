@@ -7,6 +7,7 @@ looks at them again and finds nothing left to do.
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -36,7 +37,7 @@ from slack_docebo.engine.reading.user_groups import read_user_groups
 from slack_docebo.engine.realtime.holding import are_let_through
 from slack_docebo.engine.realtime.managers import plan_managers_of
 from slack_docebo.engine.realtime.merging import Case, joined, merge
-from slack_docebo.engine.realtime.planning import plan_cases, store_plan
+from slack_docebo.engine.realtime.round_plans import plan_cases, store_round_plan
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
 from slack_docebo.engine.realtime.settling import Settlement
 from slack_docebo.engine.realtime.sorting import Sorter
@@ -75,7 +76,7 @@ async def serve_round(runtime: Runtime, workspace: Workspace, served: ServeResul
     finally:
         if not is_done:
             await to_completion(release_claims, runtime)
-            served.give_back()
+            served.drop_unfinished()
     return len(entries)
 
 
@@ -134,7 +135,7 @@ class _Round:
         return not self._is_over
 
     async def _settle_what_was_sent(self, cases: list[Case]) -> None:
-        """Find out what became of what a run has sent for these people and not recorded; where nobody can, go on without."""
+        """Find out what became of rows that a run sent for these people and did not record; go on if that cannot be found out."""
         try:
             await settle_for(self._runtime, [case.slack_id for case in cases])
         except Exception as error:
@@ -142,12 +143,12 @@ class _Round:
             logger.warning("What was sent before stays in doubt: %s", told(error))
 
     def _tells_of_now(self, case: Case) -> bool:
-        """Tell whether *case* says what Slack says now: that custom fields alone were changed since, no event tells."""
+        """Tell whether *case* is new enough to write managers by it: a custom field may have changed since without an event."""
         oldest = self._runtime.now() - timedelta(minutes=self._runtime.behaviour.evidence_minutes)
         return case.user is not None and (case.read or case.newest.event.received_at >= oldest)
 
     async def _write_managers(self, cases: list[Case]) -> None:
-        """Write whose manager is another by what events say; whoever that fails for waits for the next import."""
+        """Write the managers who, by these events, are not those of before; where that fails, the next import writes them."""
         tried, plan_id = self._served.managers_tried, None
         try:
             people = [case.person for case in cases]
@@ -176,29 +177,29 @@ class _Round:
         return time.monotonic() - self._begun >= LONGEST_SECONDS
 
     async def _each(
-        self, cases: Iterable[Case], step: Callable[[Case], Awaitable[None]], side: OutageWatch
+        self, cases: Iterable[Case], step: Callable[[Case], Awaitable[Case]], side: OutageWatch
     ) -> list[Case]:
-        """Take *step* for each of *cases* and return those for whom it succeeded; the others are tried again later.
+        """Take *step* for each of *cases* and return what it makes of them; those for whom it fails are tried again later.
 
-        Who is not reached before the round is over is in neither. Raises what is everybody's: an outage of *side*, or a
-        grant of ours that is refused.
+        Who is not reached before the round is over is neither returned nor tried again. Raises an error that would meet
+        everybody: an outage of *side*, or that our grant is refused.
         """
         passed = []
         for case in cases:
             try:
-                await step(case)
+                result = await step(case)
             except Exception as error:  # whatever it is, it must not keep others waiting
                 await side.failed(error)
                 await to_completion(self._settlement.fail, [case], told(error))
             else:
                 side.passed()
-                passed.append(case)
+                passed.append(result)
             if self._is_over:
                 break
         return passed
 
-    async def _read_again(self, case: Case) -> None:
-        """Give *case* the profile that Slack has now."""
+    async def _read_again(self, case: Case) -> Case:
+        """Return *case* with the profile that Slack has now."""
         provisions = self._runtime.behaviour.provision_slack_user_data
         seen = await observe_person(self._runtime, case.slack_id, with_values=provisions)
         if not isinstance(seen, Present):
@@ -210,12 +211,14 @@ class _Round:
             raise IncompleteRead(f"Slack, asked for {case.slack_id}, does not show the address that the event shows")
         if self._is_overtaken(user, case):
             raise IncompleteRead(f"Slack, asked for {case.slack_id}, still shows what was before the event")
-        case.user, case.updated, case.read = user, max(case.updated, believed(user.updated, self._runtime.now())), True
-        if case.slack_id != user.slack_id or user.local_id:  # the event may have borne an older, local id
-            case.slack_id = user.slack_id
-            with self._runtime.store.reading() as tables:
-                repository = tables.mappings(self._runtime.settings.docebo_url)
-                case.known = repository.known_of_people(self._team, [user]).get(user.slack_id)
+        case = replace(
+            case, user=user, updated=max(case.updated, believed(user.updated, self._runtime.now())), read=True
+        )
+        if case.slack_id == user.slack_id and not user.local_id:
+            return case
+        with self._runtime.store.reading() as tables:  # the event may have borne an older, local id
+            known = tables.mappings(self._runtime.settings.docebo_url).known_of_people(self._team, [user])
+        return replace(case, slack_id=user.slack_id, known=known.get(user.slack_id))
 
     def _is_overtaken(self, user: SourceUser, case: Case) -> bool:
         """Tell whether *user*, as Slack has answered, is older than the newest event of *case*, which came lately.
@@ -244,9 +247,10 @@ class _Round:
                 await to_completion(self._settlement.fail, unclear[MOST_ROWS:], told(error))
                 unclear, one_by_one = unclear[:MOST_ROWS], True
 
-        async def read(case: Case) -> None:
+        async def read(case: Case) -> Case:
             await (look_up if one_by_one else find_bearers)(self._runtime, [(case.person, case.known)], accounts)
             self._check_shown(case, accounts)
+            return case
 
         return [*clear, *await self._each(unclear, read, self._docebo)], accounts
 
@@ -278,7 +282,7 @@ class _Round:
             with self._served.timed("plan"):
                 policy = self._planner.policy
                 planner, operations = await plan_cases(self._runtime, self._team, policy, cases, accounts)
-                store = partial(store_plan, self._runtime, self._workspace, self._served, let_through=let_through)
+                store = partial(store_round_plan, self._runtime, self._workspace, self._served, let_through=let_through)
                 plan_id, held = await to_completion(store, cases, planner, operations)
         except Exception as error:
             await self._docebo.check(error)

@@ -83,8 +83,8 @@ class ServeResult:
             event = entry.event
             self.served.setdefault(event.event_id, ServedEvent(event.slack_id, event.received_at))
 
-    def give_back(self) -> None:
-        """Do not count those of which nothing became: another run sees to them."""
+    def drop_unfinished(self) -> None:
+        """Count the events no more that this run leaves to another one, unfinished."""
         self.served = {one: event for one, event in self.served.items() if event.became is not Became.AT_WORK}
 
     def note(
@@ -93,14 +93,16 @@ class ServeResult:
         """Note what became of events that were taken."""
         for event_id in event_ids:
             if event := self.served.pop(event_id, None):
-                self.served[event_id] = ServedEvent(event.slack_id, event.received_at, became, kind, why, at)
+                self.served[event_id] = ServedEvent(
+                    slack_id=event.slack_id, received_at=event.received_at, became=became, kind=kind, why=why, at=at
+                )
 
     def wrote_nothing(self, event_ids: Iterable[str]) -> bool:
         """Tell whether nothing was written for these events."""
         return not any(self.served[one].kind for one in event_ids if one in self.served)
 
     def count(self, became: Became) -> int:
-        """Return how many events became so."""
+        """Return how many events ended like this."""
         return sum(event.became is became for event in self.served.values())
 
     @property

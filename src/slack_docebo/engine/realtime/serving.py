@@ -63,7 +63,7 @@ class InboxLease:
 
     @property
     def taken_by(self) -> str:
-        """Say who took the turn last."""
+        """Say who took the lease last."""
         return self._lock.taken_by()
 
     def hand_back(self, *, failed: bool = False) -> None:
@@ -96,23 +96,23 @@ def rest_while_halted(runtime: Runtime) -> Halted | None:
     return order
 
 
-async def unwatched() -> None:
-    """Show nobody what a round has done."""
+async def no_report() -> None:
+    """Report nothing after a round."""
 
 
 async def serve(
     runtime: Runtime,
     workspace: Workspace,
-    turn: InboxLease,
+    lease: InboxLease,
     served: ServeResult,
     *,
     linger_seconds: int,
-    after_round: Callable[[], Awaitable[None]] = unwatched,
+    after_round: Callable[[], Awaitable[None]] = no_report,
 ) -> None:
     """Apply what waits in the inbox until nothing has come for *linger_seconds*, and add what became of it to *served*.
 
     *after_round* is called after each round in which there was something to do, and must not raise.
-    *turn* is the lease, already taken; it is given up at the end. With FOR_EVER a run does not end for want of events.
+    The *lease* is already taken, and is given up at the end. With FOR_EVER a run does not end for want of events.
     No run lasts longer than an hour, or than its worker: it sets the wake-up, and another takes over.
     """
     begun = time.monotonic()
@@ -122,23 +122,23 @@ async def serve(
         if not goes_on:
             with runtime.store.transaction() as tables:
                 tables.wake_ups.want_run(runtime.now())
-        turn.hand_back()
-        if not (goes_on and _wake_up_is_set(runtime) and turn.take()):
+        lease.hand_back()
+        if not (goes_on and _wake_up_is_set(runtime) and lease.take()):
             return
 
 
 async def take_or_watch(
-    runtime: Runtime, turn: InboxLease, incident: str, event_ids: Collection[str]
+    runtime: Runtime, lease: InboxLease, incident: str, event_ids: Collection[str]
 ) -> ServeResult | None:
-    """Wait until the turn is ours, and return None; or until whoever has it has seen to these events, and return how.
+    """Take the lease and return None; or wait until the run that has it is done with these events, and return its result.
 
-    They were let through with *incident*.
+    The events were let through with *incident*.
     """
-    while not turn.take():
+    while not lease.take():
         with runtime.store.reading() as tables:
             entries = tables.inbox.of(event_ids)
         if is_told_to_end() or all(entry.attempts or entry.state not in OPEN for entry in entries):
-            served = ServeResult(elsewhere=turn.taken_by)
+            served = ServeResult(elsewhere=lease.taken_by)
             served.take(entries)
             for entry in entries:
                 became = BECAME[entry.state]

@@ -44,20 +44,18 @@ class Sorter:
         written = policy.rules if policy.provision else ()
         people = {case.slack_id: case.user or SourceUser(case.slack_id, "") for case in cases}
         ids = [slack_id for user in people.values() for slack_id in user.ids]
-        self._pass_on_incidents(cases)
+        self._pass_incidents_on(cases)
         with self._runtime.store.reading() as tables:
             known = tables.applied(self._runtime.settings.docebo_url)
             applied = known.stamps(self._team, ids, now=self._runtime.now())
             mappings = tables.mappings(self._runtime.settings.docebo_url)
             of_people = mappings.known_of_people(self._team, people.values())
-            for case in cases:
-                case.known = of_people.get(case.slack_id)
+            cases = [replace(case, known=of_people.get(case.slack_id)) for case in cases]
             last_read = tables.reads.last(f"slack:{self._team}")
             linked = tables.platforms.linked_since(self._runtime.settings.docebo_url)
             unwritten = [case.slack_id for case in cases if self._lacks_fingerprint(case)]
             settled = tables.inbox.last_applied(unwritten, since=linked)
-        for case in cases:
-            case.settled = settled.get(case.slack_id)
+        cases = [replace(case, settled=settled.get(case.slack_id)) for case in cases]
         in_line: list[Case] = []
         todo: list[Case] = []
         to_read: list[Case] = []
@@ -112,11 +110,11 @@ class Sorter:
         return case.doubtful or is_ahead or case.updated < done or done == NOT_BELIEVED
 
     def _has_waited(self, case: Case) -> bool:
-        """Tell whether the event is older than what changes may rest on: as in a database that was restored from a backup."""
+        """Tell whether the event is too old to change anything by it, as those are in a database restored from a backup."""
         return case.newest.event.received_at < self._runtime.now() - LISTED
 
-    def _pass_on_incidents(self, cases: Iterable[Case]) -> None:
-        """Let the newest events of those who wait with an incident count as of it, for the older ones are superseded."""
+    def _pass_incidents_on(self, cases: Iterable[Case]) -> None:
+        """Note the incident with which a person waits on the newest event, which supersedes the one that bears it so far."""
         if waiting := [case for case in cases if case.incident and case.newest.incident != case.incident]:
             with self._runtime.store.transaction() as tables:
                 for case in waiting:
@@ -127,9 +125,9 @@ class Sorter:
         return _is_unchanged(case) if planned is None else planned.kind is Kind.LEAVE
 
     def _lacks_confirmation(self, case: Case) -> bool:
-        """Tell whether the event does not say if the address is confirmed by which an account would be found or made.
+        """Tell whether an account would be found or made by an address of which the event does not say if it is confirmed.
 
-        Nor for whom that would be: a bot, a guest or a member.
+        It is the same where the event does not say whether the person is a bot, a guest or a member.
         """
         user, mapping = case.pair
         scope = self._planner.policy.scope
@@ -142,9 +140,9 @@ class Sorter:
         return case.known is not None and bool(user.workspaces) and not user.is_member_of(self._team)
 
     def _lacks_fingerprint(self, case: Case) -> bool:
-        """Tell whether nothing records what was last written: of administrators, and of people without an account.
+        """Tell whether no fingerprint says what was last written to the person's account.
 
-        Nor does it say anything while provisioning is off.
+        Administrators and people without an account have none, and while provisioning is off it says nothing.
         """
         mapping, policy = case.mapping, self._planner.policy
         recorded = mapping is not None and policy.provision and bool(mapping.fingerprint or mapping.deactivated)
@@ -152,9 +150,9 @@ class Sorter:
 
 
 def _is_unchanged(case: Case) -> bool:
-    """Tell whether a person without a fingerprint has the same profile as in the last event that was applied.
+    """Tell whether the event shows the same profile as the last one that was applied, which left nothing to do.
 
-    That event left nothing to do, and so does this one.
+    It is asked of people without a fingerprint, by which others are found to be unchanged.
     """
     settled = restored(case.settled)
     return settled is not None and replace(settled, updated=0) == replace(case.pair[0], updated=0)

@@ -56,7 +56,7 @@ def tidy(runtime: Runtime) -> Upkeep:
         tables.shares.purge(now)
         tables.milestones.reach(runtime.settings.docebo_url, Milestone.SWEEP, now=now)
         due = inbox.due(now, SHOWN, left=left) + inbox.claimed()
-        return Upkeep(inbox.status(), due, purged, plans, files)
+        return Upkeep(status=inbox.status(), due=due, purged=purged, plans=plans, files=files)
 
 
 def _purged_plans(runtime: Runtime, oldest: datetime) -> Iterator[int]:

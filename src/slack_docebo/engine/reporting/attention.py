@@ -60,7 +60,8 @@ def attention_lines(rows: Sequence[Cells], shown: Shown) -> list[str]:
     lines = ["## To look at", ""]
     for some in alike(rows):
         links = [shown(_explained(row)) for row in some.rows[:LINKED]]
-        more = f" and {len(some.rows) - LINKED} more, in the table *to look at*" * (len(some.rows) > LINKED)
+        unlinked = len(some.rows) - LINKED
+        more = f" and {unlinked} more, in the table *to look at*" if unlinked > 0 else ""
         said = f"{markdown(some.wrong)}. {markdown(some.to_do)} Explain: {', '.join(links)}{more}"
         lines.append(f"- **{some.people}**: {said}; {shown(_decided(some))}")
     return [*lines, ""]

@@ -15,7 +15,7 @@ NOT_THERE = "not in the plan"
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class PlanDifference:
     """One person for whom two plans differ; *kinds* and *reasons* are pairs: of the first plan, of the second."""
 
     slack_id: str
@@ -24,7 +24,7 @@ class Difference:
     attributes: tuple[str, ...]  # whose new values differ, by name
 
 
-def compare(store: Store, one: str, other: str) -> Iterator[Difference]:
+def compare(store: Store, one: str, other: str) -> Iterator[PlanDifference]:
     """Yield each person for whom the plans *one* and *other* differ, in the order of Slack ids.
 
     Raises PlanNotApplicable if either does not exist or they are for different workspaces.
@@ -52,10 +52,10 @@ def _difference(
     slack_id: str,
     first: list[tuple[Kind, str, dict[str, object]]],
     second: list[tuple[Kind, str, dict[str, object]]],
-) -> Difference:
+) -> PlanDifference:
     changes = [{name: value for _, _, changed in some for name, value in changed.items()} for some in (first, second)]
     names = dict.fromkeys([*changes[0], *changes[1]])
-    return Difference(
+    return PlanDifference(
         slack_id,
         _pair([kind for kind, _, _ in first], [kind for kind, _, _ in second]),
         _pair([reason for _, reason, _ in first], [reason for _, reason, _ in second]),

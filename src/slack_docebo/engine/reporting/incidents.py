@@ -192,7 +192,8 @@ class Incident:
     def title(self) -> str:
         where = f"slack-docebo {self.installation}".strip()
         how_many = shortened(self.extent.partition(": ")[2], LONGEST_EXTENT)
-        return line(f"{where}: {self.subject} {HAPPENED[self.trouble]}{': ' * bool(how_many)}{how_many}")
+        what = f"{self.subject} {HAPPENED[self.trouble]}"
+        return line(f"{where}: {what}: {how_many}" if how_many else f"{where}: {what}")
 
     @property
     def body(self) -> str:

@@ -38,7 +38,7 @@ class Listing:
     @property
     def line(self) -> str:
         """One line without a name in it."""
-        of_pages = f"; page {self.page} of {self.pages}" * (self.pages > 1)
+        of_pages = f"; page {self.page} of {self.pages}" if self.pages > 1 else ""
         return f"plan {self.plan_id}, {self.what}: {people(self.people)}{of_pages}"
 
     @property
@@ -91,13 +91,13 @@ def list_people(
         rows = with_names(tables, plan.slack_team, list(map(what_became, part)), shown)
         planned = any(entry.outcome is Outcome.PLANNED for entry in found)
         return Listing(
-            plan.id,
-            what,
-            reason,
-            page,
-            rows,
-            len(found),
-            dict(reasons.most_common()),
+            plan_id=plan.id,
+            what=what,
+            reason=reason,
+            page=page,
+            rows=rows,
+            people=len(found),
+            reasons=dict(reasons.most_common()),
             may_be_chosen=planned and plan.may_be_parted,
         )
 

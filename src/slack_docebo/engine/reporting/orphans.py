@@ -65,8 +65,8 @@ class OrphanSearch:
             if mapping:
                 self._look_for_account(mapping)
 
-    def look_away(self, users: Iterable[SourceUser]) -> None:
-        """Take the accounts of *users*, who were forgotten, to be theirs, and find nothing about them."""
+    def pass_over(self, users: Iterable[SourceUser]) -> None:
+        """Report neither *users*, who were forgotten, nor the accounts that bear their addresses."""
         self._claimed.update(docebo_id for user in users for docebo_id in self._accounts_of(user))
 
     def look_at_gone(self, mappings: Iterable[Mapping]) -> None:
@@ -109,7 +109,7 @@ def find_orphans(
         excluded = tables.exclusions.all()
         for page in people:
             search.look([user for user in page if not excluded.cover(user)], repository.of_people(team, page))
-            search.look_away(user for user in page if excluded.cover(user))
+            search.pass_over(user for user in page if excluded.cover(user))
             seen.update(slack_id for user in page for slack_id in user.ids)
         search.look_at_gone(mapping for mapping in repository.all(team) if mapping.slack_id not in seen)
     return search.found()

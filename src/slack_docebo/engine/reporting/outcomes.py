@@ -77,7 +77,14 @@ def everybody(tables: Tables, plan: Plan) -> Generator[JournalEntry, None, None]
 
 
 def _left_as_before(plan: Plan, place: int, slack_id: str, standing: Standing) -> JournalEntry:
-    left = Operation(slack_id, plan.slack_team, "", Kind.LEAVE, standing.reason, standing.docebo_id)
+    left = Operation(
+        slack_id=slack_id,
+        slack_team=plan.slack_team,
+        slack_name="",
+        kind=Kind.LEAVE,
+        reason=standing.reason,
+        docebo_id=standing.docebo_id,
+    )
     return JournalEntry(plan.id, place, left, Outcome.LEFT)
 
 

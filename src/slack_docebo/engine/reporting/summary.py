@@ -106,7 +106,7 @@ class Summary:
     @property
     def line(self) -> str:
         """One line without a name in it, for states, logs and notifications."""
-        over = ", over a limit" * (self.plan.state is PlanState.PLANNED and bool(self.plan.over_limit))
+        over = ", over a limit" if self.plan.state is PlanState.PLANNED and self.plan.over_limit else ""
         return f"plan {self.plan.id} ({IN_SHORT.get(self._state, self._state)}{over}): {self.people or 'nobody'}"
 
     @property
@@ -147,7 +147,7 @@ class Summary:
         plan, steps = self.plan, []
         may_be_applied = self._may_be_applied
         if may_be_applied and self.count(outcome=Outcome.PLANNED):
-            anyway = " although it exceeds a limit" * bool(plan.over_limit)
+            anyway = " although it exceeds a limit" if plan.over_limit else ""
             apply = {"plan_id": plan.id, "dry_run": False}
             steps.append(Step(f"Apply exactly this plan{anyway}", "bulk-import", apply))
             if plan.may_be_parted:
@@ -339,8 +339,10 @@ def summed_up(reason: str) -> str:
 
 def _first_rows(rows: list[str]) -> list[str]:
     """Return *rows* as those of a table, as many as are shown, and how many there are beyond."""
-    more = [f"{len(rows) - REASONS_SHOWN} more reasons, in the full list"] * (len(rows) > REASONS_SHOWN)
-    return [f"| {row} |" for row in (*rows[:REASONS_SHOWN], *more)]
+    shown = rows[:REASONS_SHOWN]
+    if len(rows) > REASONS_SHOWN:
+        shown.append(f"{len(rows) - REASONS_SHOWN} more reasons, in the full list")
+    return [f"| {row} |" for row in shown]
 
 
 def summary(store: Store, plan_id: str) -> Summary:

@@ -75,7 +75,7 @@ class Adapter:
             for name, value in attributes.items()
             if (name != USERNAME or not creates)
             and (
-                self._is_nameless(name, value)
+                self._has_no_known_name(name, value)
                 or self._is_gone(name, value)
                 or (self._refused and self._digest(name, value) in self._refused)
             )
@@ -132,12 +132,12 @@ class Adapter:
             self._learn(PROVEN, "", "another set of options")
         return bool(named)
 
-    def _is_nameless(self, name: str, value: Value) -> bool:
-        """Tell whether the value is a language that is to be written by a name that is not known."""
+    def _has_no_known_name(self, name: str, value: Value) -> bool:
+        """Tell whether the value is a language that has to be written by Docebo's name for it, which is not known."""
         return self._language is LanguageForm.NAME and name == "language" and not self._by_name(value)
 
     def _is_gone(self, name: str, value: Value) -> bool:
-        """Tell whether the value is an option that the field has no longer: to be refused would be remembered."""
+        """Tell whether the value is an option that the field no longer has, and that would be remembered as refused."""
         return bool(value) and field_id_of(name) in self._runtime.docebo.options and not self._option(name, value)
 
     def _option(self, name: str, value: Value) -> str:
@@ -148,7 +148,7 @@ class Adapter:
         return refused_as(name, value, self._option(name, value))
 
     def _branch(self, branch_id: str) -> Mapping[str, str]:
-        """Return how a row names the branch, which is there: nothing else is admitted."""
+        """Return how a row names the branch, which exists: rows for others are not admitted."""
         branches = self._runtime.branches
         return branches.columns[branch_id] if branches else {}
 

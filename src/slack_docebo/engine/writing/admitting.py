@@ -117,13 +117,13 @@ def _shows(accounts: Accounts, operation: Operation) -> bool:
 
 
 def moved_meanwhile(runtime: Runtime, batch: Sequence[Numbered]) -> set[int]:
-    """Return which of *batch* are at odds with the mappings of now."""
+    """Return which of *batch* no longer fit the mappings, which somebody has changed meanwhile."""
     with runtime.store.reading() as tables:
         return set(_moved(tables, runtime, batch))
 
 
 def _outdated(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
-    """Return why some of *batch* rest on what is not so any more, as far as the store knows, by their place."""
+    """Return, by its place, why a row of *batch* is outdated by what the store knows now."""
     reasons = _served_or_in_grace(tables, runtime, plan, batch)
     reasons |= _unfound(tables, runtime, plan, batch) | reasons_by_managers(runtime, tables, plan, batch)
     return reasons | _moved(tables, runtime, batch)
@@ -147,7 +147,7 @@ def _served_or_in_grace(tables: Tables, runtime: Runtime, plan: Plan, batch: Seq
 
 
 def _unfound(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
-    """Return for whom of *batch* another plan may have made an account that nobody has found, by place, and why that hinders."""
+    """Return, by its place, why somebody of *batch* gets no account: another plan may have made one that nobody has found."""
     creations = [(seq, op) for seq, op in batch if op.kind is Kind.CREATE]
     if not creations:
         return {}
@@ -157,7 +157,7 @@ def _unfound(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbe
 
 
 def _moved(tables: Tables, runtime: Runtime, batch: Sequence[Numbered]) -> dict[int, str]:
-    """Return why some of *batch* are at odds with the mappings of now, by their place."""
+    """Return, by its place, why a row of *batch* no longer fits the mappings."""
     mappings = tables.mappings(runtime.settings.docebo_url)
     reasons: dict[int, str] = {}
     for team in {operation.slack_team for _, operation in batch}:

@@ -177,7 +177,7 @@ class _Writing:
                 sender.send(kind, to_send), self._pending_meanwhile(kind, batch[-1][0], sender.rows_per_call)
             )
         if kind is Kind.CREATE:
-            await prover.check_nameless(sender.nameless)
+            await prover.check_made_without_id(sender.made_without_id)
         there = _still_pending(runtime, self._plan.id, batch)
         return (prover.in_turn(there) or following)[: sender.rows_per_call]
 

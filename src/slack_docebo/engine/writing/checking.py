@@ -1,6 +1,6 @@
 """Rechecking a saved plan: an operation is skipped if its account or its mapping has changed since."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field, replace
 
@@ -27,7 +27,7 @@ from slack_docebo.domain.targets import BRANCH, USERNAME, field_id_of, is_manage
 from slack_docebo.engine.reading.attribute_fields import know_fields
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.sides import ask_for_unlisted, read_target
-from slack_docebo.engine.writing.inquiry import inquire
+from slack_docebo.engine.writing.inquiry import Inquiry, inquire
 from slack_docebo.engine.writing.recording import record
 from slack_docebo.errors import ConfigurationError, PlanNotApplicable
 from slack_docebo.integration_settings import IntegrationSettings, read_written
@@ -88,50 +88,74 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
     inquiry = await inquire(runtime, workspace, plan, policy, planned_by)
     runtime.managers_planned |= inquiry.managers
     _note_first_sight(runtime, workspace, accounts)
-    undoes = plan.kind is PlanKind.UNDO
+    of_all = Situation(accounts, policy, planned_by, undoes=plan.kind is PlanKind.UNDO)
     skipped = 0
     for kind in pending:
         after = -1
         while True:
             with runtime.store.reading() as tables:
                 some = tables.operations.pending(plan_id, kind, OPERATIONS_AT_ONCE, after=after)
-                mappings = tables.mappings(runtime.settings.docebo_url)
-                rows = mappings.of(workspace.team, people_of(operation for _, operation in some))
-                ids = [operation.docebo_id for _, operation in some if operation.docebo_id is not None]
-                holders = mappings.holders(workspace.team, ids)
-                superiors = {one for _, operation in some for one in managers_of(operation)}
-                seen = last_seen(tables, runtime.settings.docebo_url, superiors.union(ids))
-                branches, managers = _given(tables, runtime.settings.docebo_url, ids)
-                other_ids = _other_ids(tables, workspace.team, [operation.slack_id for _, operation in some])
+                today = _situations(tables, runtime.settings.docebo_url, workspace.team, some, of_all)
             if not some:
                 break
             after = some[-1][0]
             if kind is Kind.CREATE:
                 await ask_for_unlisted(runtime, accounts, map(address_of, (operation for _, operation in some)))
-            results = []
-            managing = map(accounts.get, superiors)
+            managing = map(accounts.get, _managers_in(some))
             runtime.manager_names |= {account.docebo_id: account.username for account in managing if account}
-            for seq, operation in some:
-                holder = holders.get(operation.docebo_id, "") if operation.docebo_id is not None else ""
-                row = mapping_of(operation, rows)
-                now = Situation(
-                    *(accounts, policy, planned_by, undoes, row, holder, seen),
-                    branch=branches.get(operation.docebo_id or 0),
-                    other_ids=other_ids.get(operation.slack_id, ()),
-                    managers=managers.get(operation.docebo_id or 0, {}),
-                )
-                reason = reason_to_skip(operation, now) or inquiry.reason_against(
-                    operation, accounts, policy, planned_by
-                )
-                if reason and seq in sent and (docebo_id := _carried_out(operation, now)):
-                    results.append(RowOutcome(seq, Outcome.APPLIED, docebo_id))
-                elif reason:
-                    doubt = SENT_BEFORE if seq in sent else ""
-                    in_doubt = seq in sent and is_looked_for(operation)
-                    results.append(RowOutcome(seq, Outcome.SKIPPED, error=f"{reason}{doubt}", in_doubt=in_doubt))
+            results = [
+                outcome
+                for seq, operation in some
+                if (outcome := _outcome(seq, operation, today[seq], inquiry, was_sent=seq in sent))
+            ]
             record(runtime, plan_id, some, results)
             skipped += sum(result.outcome is Outcome.SKIPPED for result in results)
     return skipped
+
+
+def _situations(
+    tables: Tables, docebo: str, team: str, some: Sequence[tuple[int, Operation]], of_all: Situation
+) -> dict[int, Situation]:
+    """Return what each of *some* operations meets today, by its number: what is so *of all*, and its own mapping and account."""
+    mappings = tables.mappings(docebo)
+    rows = mappings.of(team, people_of(operation for _, operation in some))
+    ids = [operation.docebo_id for _, operation in some if operation.docebo_id is not None]
+    holders = mappings.holders(team, ids)
+    seen = last_seen(tables, docebo, _managers_in(some).union(ids))
+    branches, managers = _given(tables, docebo, ids)
+    other_ids = _other_ids(tables, team, [operation.slack_id for _, operation in some])
+    return {
+        seq: replace(
+            of_all,
+            mapping=mapping_of(operation, rows),
+            holder="" if operation.docebo_id is None else holders.get(operation.docebo_id, ""),
+            seen=seen,
+            branch=branches.get(operation.docebo_id or 0),
+            other_ids=other_ids.get(operation.slack_id, ()),
+            managers=managers.get(operation.docebo_id or 0, {}),
+        )
+        for seq, operation in some
+    }
+
+
+def _managers_in(some: Iterable[tuple[int, Operation]]) -> set[int]:
+    """Return the accounts that *some* operations make managers."""
+    return {one for _, operation in some for one in managers_of(operation)}
+
+
+def _outcome(
+    seq: int, operation: Operation, today: Situation, inquiry: Inquiry, *, was_sent: bool
+) -> RowOutcome | None:
+    """Return what becomes of an operation that is not applied any more, or was before; None of one that is to be applied."""
+    reason = reason_to_skip(operation, today) or inquiry.reason_against(
+        operation, today.accounts, today.policy, today.planned_by
+    )
+    if not reason:
+        return None
+    if was_sent and (docebo_id := _carried_out(operation, today)):
+        return RowOutcome(seq, Outcome.APPLIED, docebo_id)
+    doubt = SENT_BEFORE if was_sent else ""
+    return RowOutcome(seq, Outcome.SKIPPED, error=f"{reason}{doubt}", in_doubt=was_sent and is_looked_for(operation))
 
 
 def _note_first_sight(runtime: Runtime, workspace: Workspace, accounts: Accounts) -> None:

@@ -187,7 +187,7 @@ async def inquire(runtime: Runtime, workspace: Workspace, plan: Plan, policy: Po
 
 
 def _compared(policy: Policy, planned_by: Policy) -> list[AttributeRule]:
-    """Return the rules for accounts that are there which are the same as when it was planned, whatever their tables hold."""
+    """Return the rules for existing accounts that are still written as when the plan was made; their tables may differ."""
     then = set(map(str, planned_by.rules))
     return [rule for rule in policy.rules if str(rule) in then and (rule.moves or not rule.creates_only)]
 
@@ -195,7 +195,7 @@ def _compared(policy: Policy, planned_by: Policy) -> list[AttributeRule]:
 async def _as_read_last(
     runtime: Runtime, workspace: Workspace, roll: Roll, slack_ids: Collection[str]
 ) -> dict[str, Observation[SourceUser]]:
-    """Return what an import would know of these people of *roll*, who are too many to ask for each; outdated is unknown."""
+    """Return what an import would know of these people of *roll*, who are too many to ask for; unknown where that is outdated."""
     listed = {one: seen.value for one in slack_ids if isinstance(seen := roll.people[one], Present)}
     scim = await read_scim(runtime)
     users = list(listed.values()) if scim is None else with_scim(listed.values(), scim)
@@ -210,9 +210,9 @@ async def _as_read_last(
 
 
 def _updated(tables: Tables, plan: Plan, compared: Collection[str]) -> tuple[set[str], set[str], dict[int, str]]:
-    """Return whom the *plan* gives other values for the *compared* attributes, which addresses it gives, and which managers.
+    """Return for whom the *plan* changes one of the *compared* attributes, and which addresses and managers it gives.
 
-    The managers are Slack ids by account; an undo brings back those of before, whoever they are.
+    The managers are Slack ids by account. There are none of an undo, which brings back the former ones, whoever they are.
     """
     changed, given, accounts = set[str](), set[str](), set[int]()
     for some in chain(_pending(tables, plan, Kind.UPDATE), _pending(tables, plan, Kind.MOVE)):
@@ -228,8 +228,8 @@ def _updated(tables: Tables, plan: Plan, compared: Collection[str]) -> tuple[set
 def _to_ask_later(tables: Tables, plan: Plan) -> int:
     """Count for how many people Slack is asked right before something is done.
 
-    Those are who has left, or is back, and both of whom the plan gives the mapping, or the former account, of one to the
-    other.
+    These are leavers, people who are back, and, where the plan gives somebody the mapping or the former account of another
+    person, both of them.
     """
     found = sum(
         n
@@ -244,7 +244,7 @@ def _to_ask_later(tables: Tables, plan: Plan) -> int:
 
 
 def _pending(tables: Tables, plan: Plan, kind: Kind) -> Iterator[list[Operation]]:
-    """Yield what of the *kind* is still planned, some at a time."""
+    """Yield the operations of this *kind* that are still planned, some at a time."""
     after = -1
     while some := tables.operations.pending(plan.id, kind, OPERATIONS_AT_ONCE, after=after):
         after = some[-1][0]
@@ -265,7 +265,7 @@ def _address_of(operation: Operation) -> str:
 
 
 def _bears_what_is_given(user: SourceUser, operation: Operation, rules: Iterable[AttributeRule]) -> bool:
-    """Tell whether the new account gets the address of *user*, as far as Slack's address is what it gets."""
+    """Tell whether the new account gets the present address of *user* wherever it gets Slack's address."""
     return all(
         mailbox(str(operation.changes[name])) == mailbox(user.email)
         for name in (USERNAME, "email")
@@ -274,5 +274,5 @@ def _bears_what_is_given(user: SourceUser, operation: Operation, rules: Iterable
 
 
 def _is_slacks(name: str, rules: Iterable[AttributeRule]) -> bool:
-    """Tell whether the attribute *name* is the address that Slack has: user names are, where no rule gives them."""
+    """Tell whether the attribute *name* is filled with Slack's address, as user names are where no rule gives them."""
     return all(rule.formula == OneSource("email") for rule in rules if rule.target == name)

@@ -28,11 +28,11 @@ NO_ACCOUNT_BY_NOW = "the person is not to have an account by now: "  # before th
 async def ask_whether_still_so(
     runtime: Runtime, plan: Plan, batch: Sequence[Numbered], policy: Policy
 ) -> list[RowOutcome]:
-    """Return who of *batch* is to be skipped, for Slack does not say any more that the person has left, or is back and in scope.
+    """Return who of *batch* is to be skipped, because Slack no longer says that the person has left, or is back.
 
-    Slack is asked, one call each, for those whom the plan would deactivate, unmap or move as leavers, for those whose
-    accounts it would activate, and for both of whom it would give the mapping, or the former account, of one to the other.
-    It is not asked where this run has made the plan by a list that is younger than EVIDENCE_MINUTES.
+    Slack is asked, one call each, for those whom the plan would deactivate, unmap or move as leavers, and for those whose
+    accounts it would activate. Where it would give somebody the mapping or the former account of another person, both are
+    asked for. Nobody is asked for if this run has made the plan by a list that is younger than EVIDENCE_MINUTES.
     """
     if plan.kind not in OF_THE_RULES or _is_fresh(runtime, plan):
         return []
@@ -54,9 +54,9 @@ async def ask_whether_still_so(
 
 
 def holders_before(tables: Tables, plan: Plan, operations: Collection[Operation]) -> dict[str, set[str]]:
-    """Return, by Slack id, who had the mapping before that *operations* give to somebody else, or whose the account was.
+    """Return, by the Slack id of the person who gets a mapping or an account, who had it before.
 
-    The latter only of accounts that are mapped to nobody, and that were never given to whom they are to be given.
+    Whose an account was counts only if it is mapped to nobody now, and was never given before to who gets it.
     """
     given = [one for one in operations if one.kind in {Kind.UPDATE, Kind.MAP} and one.docebo_id is not None]
     former = tables.applied(plan.docebo).former_holders([one.docebo_id for one in given if one.docebo_id is not None])
@@ -69,7 +69,7 @@ def holders_before(tables: Tables, plan: Plan, operations: Collection[Operation]
 
 
 def passed_on_to(tables: Tables, team: str, operations: Collection[Operation]) -> dict[str, str]:
-    """Return whose mappings *operations* pass on, by who gets them; one that stays with the same person is none."""
+    """Return, by the Slack id of the person who gets it, whose mapping *operations* pass on to somebody else."""
     passed_on = [one for one in operations if one.maps and one.mapped_as != one.slack_id]
     keys = tables.people.of(team, people_of(passed_on)) if passed_on else {}
     return {

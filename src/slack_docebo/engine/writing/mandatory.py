@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 from slack_docebo.clients.docebo_wire import UserField
 from slack_docebo.domain.attributes import fingerprint
 from slack_docebo.domain.dialect import MANDATORY_FIELDS
-from slack_docebo.domain.formulas import quoted
+from slack_docebo.domain.formulas import as_in_rules
 from slack_docebo.domain.operations import NOT_SENT, Kind, Outcome
 from slack_docebo.domain.quoting import MEANINGS
 from slack_docebo.domain.targets import TITLED
@@ -22,14 +22,14 @@ ENOUGH = 3  # new people who are refused, and nobody taken, before it is for non
 
 
 async def reason_not_to_create(runtime: Runtime) -> str:
-    """Return why nobody new is to be sent, "" where somebody is: for a call only where everybody was refused before."""
+    """Return why no new account is sent, or ""; it takes a call, and only if everybody new was refused before."""
     known = known_dialect(runtime).answer(MANDATORY_FIELDS)
     if not known:
         return ""
     fields = await _unfilled(runtime)
     if known != _answer(runtime, fields):
         return ""
-    names = ", ".join(quoted(f"{TITLED}{field.title}") for field in fields)
+    names = ", ".join(as_in_rules(f"{TITLED}{field.title}") for field in fields)
     return (
         f"{NOT_SENT}Docebo has refused everybody new, and no rule fills its mandatory {names}. Add a rule for it to SLACK |"
         " ATTRIBUTES, or let it be optional in Docebo; if that was for something else, let *mandatory fields* be forgotten in"
@@ -38,9 +38,9 @@ async def reason_not_to_create(runtime: Runtime) -> str:
 
 
 async def learn_what_is_mandatory(runtime: Runtime, plan_id: str) -> None:
-    """Remember that Docebo refuses everybody new while it has mandatory fields that no rule fills, if so it was.
+    """Remember that Docebo has refused everybody new, if it has and has mandatory fields that no rule fills.
 
-    It is so where all are refused in the same words, and these are none whose meaning is another.
+    That is concluded only if it refused all of them in the same words, and these are not known to mean something else.
     """
     with runtime.store.reading() as tables:
         outcomes = Counter[Outcome]()
@@ -65,7 +65,7 @@ async def _unfilled(runtime: Runtime) -> list[UserField]:
 
 
 def _answer(runtime: Runtime, fields: list[UserField]) -> str:
-    """Return what is remembered: it is another answer once the fields, the rules, or the branch of new accounts change."""
+    """Return what is remembered; it differs, and so no longer holds, once fields, rules or the branch of new accounts change."""
     behaviour = runtime.behaviour
     rules = [*map(str, behaviour.attributes), str(behaviour.destination_branch)]
     digest = fingerprint({str(number): rule for number, rule in enumerate(rules)})

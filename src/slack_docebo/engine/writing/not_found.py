@@ -27,7 +27,7 @@ async def reason_by_not_found(runtime: Runtime, team: str) -> str:
     """
     known = known_dialect(runtime).answer(NOT_FOUND)
     if not known:
-        return _reason_by_nameless(runtime, team)
+        return _reason_by_account_without_id(runtime, team)
     seen = await observe_account(runtime, int(known))
     if isinstance(seen, Gone) or (
         isinstance(seen, Present)
@@ -46,8 +46,8 @@ async def reason_by_not_found(runtime: Runtime, team: str) -> str:
     )
 
 
-def _reason_by_nameless(runtime: Runtime, team: str) -> str:
-    """Return why nobody new is to be sent: an account, said to be made, is found by nobody, and no new one was ever seen."""
+def _reason_by_account_without_id(runtime: Runtime, team: str) -> str:
+    """Return why nobody new is sent: no new account was ever seen, and one that Docebo says it has made is not found."""
     if proves_creation(known_dialect(runtime).proven):
         return ""
     docebo = runtime.settings.docebo_url

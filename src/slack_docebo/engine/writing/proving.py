@@ -51,9 +51,9 @@ OTHERWISE = "set SLACK | PROVISION_SLACK_USER_DATA to false, and report it"
 
 
 class Prover:
-    """Proves by the rows of one plan how the platform takes those of their kind.
+    """Reads accounts after the first rows of each kind, to prove that this platform does what rows of that kind say.
 
-    *left_out* names the attributes that the row of an operation goes without: of these it proves nothing.
+    *left_out* returns the attributes that the row of an operation does not hold, and of which it proves nothing.
     """
 
     def __init__(
@@ -74,17 +74,17 @@ class Prover:
         self._before: View | None = None
         self._noted: list[tuple[Numbered, RowOutcome]] | None = None  # since the last look
         self._refused = 0  # first rows that have proven nothing
-        self._shows_nameless = False  # an account was found that was made without its id being said
+        self._finds_without_id = False  # an account was found that was made without its id being said
         self._passed: set[int] = set()  # rows at which Docebo failed
 
     def is_unproven(self, batch: Sequence[Numbered]) -> bool:
-        """Tell whether one of *batch* would prove something."""
+        """Tell whether a row of *batch* would prove something that is not proven yet."""
         return any(self._news(operation) for _, operation in batch)
 
     def first(self, batch: Sequence[Numbered]) -> list[Numbered]:
-        """Return what of *batch* is to be sent first: the row that proves most, by itself; all, where none proves anything.
+        """Return which rows of *batch* are sent first: only the one that proves most, or all if none proves anything new.
 
-        Of several that prove as much, it is one whose texts a platform has no reason to change.
+        Of several rows that prove as much, it is one whose texts a platform has no reason to change.
         """
         possible = self.in_turn(batch)
         if self._refused >= REFUSED or not self.is_unproven(possible):
@@ -96,7 +96,10 @@ class Prover:
         return [numbered for numbered in batch if numbered[0] not in self._passed]
 
     def passes_over(self, batch: Sequence[Numbered]) -> bool:
-        """Tell whether another row can be the first, where Docebo fails at the only one of *batch*; it is sent later."""
+        """Tell whether another row may be sent first instead of the only one of *batch*, at which Docebo has failed.
+
+        If so, that one is sent later.
+        """
         seqs = {seq for seq, _ in batch}
         if len(batch) > 1 or self._refused >= REFUSED or self._passed >= seqs:
             return False
@@ -105,14 +108,14 @@ class Prover:
         return True
 
     async def look(self, batch: Sequence[Numbered]) -> None:
-        """Look at the account of the only row of *batch*, before it is sent; note what becomes of *batch* from now on."""
+        """Read the account of the only row of *batch* before it is sent, and keep the outcomes of *batch* from now on."""
         self._noted, self._before = [], None
         [(_, operation), *others] = batch
         if operation.docebo_id is not None and not others:
             self._before = await self._rereading.view(operation.docebo_id)
 
     def note(self, batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> None:
-        """Note what became of rows that were sent, since they were looked at."""
+        """Keep the outcomes of rows whose accounts were read before."""
         if self._noted is not None:
             operations = dict(batch)
             self._noted += [((result.seq, operations[result.seq]), result) for result in results]
@@ -141,34 +144,34 @@ class Prover:
         told = "the last of these rows, whose account was read after it was written"
         learn(self._runtime, PROVEN, ", ".join(sorted(self._proven)), source=told)
 
-    async def check_nameless(self, nameless: Sequence[Numbered]) -> None:
-        """Look for the first of the *nameless*, new accounts whose ids Docebo has not said, before more are made: once a run.
+    async def check_made_without_id(self, made: Sequence[Numbered]) -> None:
+        """Search for the first accounts that were *made* without Docebo telling their ids, once a run, before more are made.
 
-        Raises Unproven where it shows none of them, and takes nothing for proven of creations any more: the next run begins
-        with one, once these are found.
+        Raises Unproven if none of them is found. From then on nothing counts as proven of creations, so that the next run
+        that finds these accounts begins with a single new one.
         """
-        if self._shows_nameless or len(nameless) < LOOKED_FOR:
+        if self._finds_without_id or len(made) < LOOKED_FOR:
             return
-        for _, operation in nameless[:LOOKED_FOR]:
+        for _, operation in made[:LOOKED_FOR]:
             if await self._found(self._sent(operation), []):
-                self._shows_nameless = True
+                self._finds_without_id = True
                 return
         self._proven -= CREATIONS
         learn(self._runtime, PROVEN, ", ".join(sorted(self._proven)), source="new accounts that Docebo did not show")
         raise Unproven(
-            f"{len(nameless)} accounts were just made, Docebo does not say which, and its search finds none of the first within"
+            f"{len(made)} accounts were just made, Docebo does not say which, and its search finds none of the first within"
             " a minute: run again later, and the accounts that show by then are recorded. Nobody new is sent before"
         )
 
     def advised(self, kind: Kind, refusal: Rejected) -> Rejected:
-        """Return the *refusal* of each call of *kind* with what may be wrong, if nobody was ever taken."""
+        """Return the *refusal* of calls of *kind*, with what may be wrong if no new account was ever made."""
         if kind is not Kind.CREATE or self._branch is not None or "create" in self._proven:
             return refusal
         detail = "; ".join(filter(None, (refusal.detail, NO_BRANCH)))
         return Rejected(refusal.operation, detail, status=refusal.status, said=refusal.said)
 
     def _advise(self, noted: Sequence[tuple[Numbered, RowOutcome]]) -> None:
-        """Say with the first new accounts that are refused what may be wrong with all of them."""
+        """Add to the outcomes of the first new accounts that are refused what may be wrong with all of them."""
         if self._branch is not None or "create" in self._proven:
             return
         for numbered, result in noted:
@@ -177,13 +180,13 @@ class Prover:
                 record(self._runtime, self._plan_id, [numbered], [told])
 
     def _news(self, operation: Operation) -> frozenset[str]:
-        """Return what the row of *operation* would prove; a change of status is proven by its answer each time."""
+        """Return what the row of *operation* would prove: nothing of a status, which is looked at after each change."""
         sent = self._sent(operation)
         proves = sent.kind in {Kind.CREATE, Kind.UPDATE, Kind.MOVE} and bool(sent.changes)
         return still_to_prove(traits(sent, branch=self._branch), self._proven) if proves else frozenset()
 
     def _sent(self, operation: Operation) -> Operation:
-        """Return *operation* with what its row holds."""
+        """Return *operation* with the changes that its row holds."""
         if not (missing := self._left_out(operation)):
             return operation
         return replace(
@@ -194,7 +197,7 @@ class Prover:
         return len(self._news(numbered[1])), is_plain(numbered[1])
 
     async def _reason_against(self, operation: Operation) -> str:
-        """Return why what Docebo shows of the account is not what the row of *operation* has said, or ""."""
+        """Return in what the account that Docebo shows is not as the row of *operation* said, or ""."""
         seen: list[Account] = []
         if operation.docebo_id is not None:
             view = await self._rereading.view(operation.docebo_id)
@@ -229,7 +232,7 @@ class Prover:
         return self._unlike(unlike, operation, seen) if unlike else ""
 
     async def _found(self, operation: Operation, seen: Sequence[Account]) -> list[Account]:
-        """Return the account as a search for its address shows it, within a minute as it was written; else none."""
+        """Search for the account by its address, for a minute at most, until it is shown as it was written; return what was found."""
         given = (operation.changes.get(name) for name in CREDENTIALS)
         address = next(filter(None, [*given, *(account.email or account.username for account in seen)]), "")
         found: list[Account] = []

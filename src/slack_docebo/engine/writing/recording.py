@@ -118,7 +118,15 @@ def _keep_mappings(
         if (docebo_id := result.docebo_id) is not None
     ]
     mapped = [
-        Mapping(op.slack_id, team, op.slack_name, one.docebo_id, one.fingerprint, one.echo, one.deactivated)
+        Mapping(
+            slack_id=op.slack_id,
+            slack_team=team,
+            slack_name=op.slack_name,
+            docebo_id=one.docebo_id,
+            fingerprint=one.fingerprint,
+            echo=one.echo,
+            deactivated=one.deactivated,
+        )
         for op, one in given
         if op.maps
     ]

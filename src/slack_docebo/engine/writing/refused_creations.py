@@ -17,7 +17,7 @@ WRITTEN_MEANWHILE = f"another run has written the same meanwhile{SENT_BEFORE}"
 
 
 def sent_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
-    """Return which of *batch* another plan than *plan_id* was to create, without anybody knowing yet what became of it."""
+    """Return for which of *batch* another plan may have made an account already: it has sent the creation, with no outcome yet."""
     with runtime.store.reading() as tables:
         docebo, slack_ids = runtime.settings.docebo_url, [operation.slack_id for _, operation in batch]
         people = tables.intents.creations_of(docebo, plan_id, slack_ids)
@@ -25,23 +25,23 @@ def sent_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) ->
 
 
 def given_up(runtime: Runtime, batch: Sequence[Numbered]) -> list[Numbered]:
-    """Return which of *batch* were to be created before, so that they may have an account for which nobody looks any more."""
+    """Return who of *batch* may have an account from an earlier creation, for which no run looks any more."""
     with runtime.store.reading() as tables:
         people = tables.intents.given_up(runtime.settings.docebo_url, [operation.slack_id for _, operation in batch])
     return [(seq, operation) for seq, operation in batch if (operation.slack_team, operation.slack_id) in people]
 
 
 def perhaps_made_before(runtime: Runtime, plan_id: str, batch: Sequence[Numbered], why: str) -> dict[int, RowOutcome]:
-    """Return the outcome of those of *batch* who are not sent, and *why*, and of whom nobody knows whether they have an account."""
+    """Return the outcome of those of *batch* who are not sent, for the reason *why*, and may have an account from before."""
     unknown = (*sent_by_others(runtime, plan_id, batch), *given_up(runtime, batch))
     return {seq: RowOutcome(seq, Outcome.SKIPPED, error=f"{why}{SENT_BEFORE}") for seq, _ in unknown}
 
 
 def made_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[RowOutcome]:
-    """Return the outcome of those of *batch*, which *plan_id* has sent, whose account another plan has made, or changed, since.
+    """Return the outcome of those of *batch*, sent by *plan_id*, whose account another plan has made or changed since.
 
-    Then that one's call was the one that was carried out, although the account looks the same: it would not have made it if
-    it had been there, nor given it what it showed.
+    Although the account looks as *plan_id* wanted it, it was the other plan's call that was carried out: had ours been, that
+    plan would have found the account there, and as it wanted it.
     """
     # Who has no Slack id any more was forgotten.
     creations = {op.slack_id: seq for seq, op in batch if op.kind is Kind.CREATE and op.slack_id}

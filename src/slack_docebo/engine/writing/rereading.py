@@ -56,7 +56,7 @@ class Rereading:
         return view.account if view else None
 
     def note_sent(self, batch: Iterable[Numbered]) -> None:
-        """Note that rows of *batch* are sent: what their accounts have shown before is no measure of what a search shows then."""
+        """Forget the views of the accounts to which rows of *batch* are sent now, for these rows change them."""
         for _, operation in batch:
             self._views.pop(operation.docebo_id or 0, None)
 
@@ -73,9 +73,9 @@ class Rereading:
         return found
 
     def _believe(self, shown: Iterable[Account]) -> None:
-        """Let what was *shown* be what the next batch is held against, whatever it was looked at for.
+        """Keep the accounts that were *shown*, for whatever reason they were read: the next batch is checked against them.
 
-        A search or a list, whose index may be behind, takes nothing back of what an account has shown when it was asked for.
+        What an account has shown when it was asked for stays, because the index of a search or a list may be behind it.
         """
         self.accounts = self.accounts or Accounts()
         views = ((account, self._views.get(account.docebo_id)) for account in shown)
@@ -117,7 +117,7 @@ class Rereading:
         return found
 
     async def proven(self, batch: Sequence[Numbered]) -> dict[int, Effect]:
-        """Return what the accounts of *batch* show of their status, of which Docebo's answer has not told.
+        """Return what the accounts of *batch* show of their status, about which Docebo's answer says nothing.
 
         A list may be behind: whom it does not show as changed is asked for, within EVIDENCE_CALLS, beyond which nothing is
         told; the first one that does not show it either several times.

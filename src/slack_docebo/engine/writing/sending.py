@@ -85,7 +85,7 @@ class Sender:
         self._listed: frozenset[int] | None = None  # accounts, by the last whole list; read with the first new account
         self._says_ids = False  # of new accounts
         self._placing = Placing(runtime)
-        self._nameless: list[Numbered] = []  # accounts that were made, and whose ids Docebo did not say
+        self._without_id: list[Numbered] = []  # accounts that were made, and whose ids Docebo did not say
 
     @property
     def rows_per_call(self) -> int:
@@ -93,19 +93,19 @@ class Sender:
         return self._adapter.rows_per_call
 
     @property
-    def nameless(self) -> list[Numbered]:
-        """The creations whose accounts are said to be made, and not which ones, where Docebo has not said the id of any so far."""
-        return [] if self._says_ids else list(self._nameless)
+    def made_without_id(self) -> list[Numbered]:
+        """The accounts that Docebo says it has made without telling their ids; none once it has told the id of any."""
+        return [] if self._says_ids else list(self._without_id)
 
     def alike(self, batch: Sequence[Numbered]) -> list[Numbered]:
-        """Return of *batch* what can be in one call with its first row: on some platforms only rows with the same columns."""
+        """Return which rows of *batch* one call can hold with the first: on some platforms only those with the same columns."""
         if not self._adapter.wants_rows_alike:
             return list(batch)
         columns = [operation.changes.keys() - set(self.left_out(operation)) for _, operation in batch]
         return [numbered for numbered, its in zip(batch, columns, strict=True) if its == columns[0]]
 
     def left_out(self, operation: Operation) -> list[str]:
-        """Return which attributes of *operation* rows go without."""
+        """Return which attributes of *operation* its row leaves out, because this Docebo refuses them."""
         if operation.kind in {Kind.DEACTIVATE, Kind.MOVE}:
             return []
         return self._adapter.left_out(operation.changes, creates=operation.kind is Kind.CREATE)
@@ -143,14 +143,14 @@ class Sender:
                 await self._find_refused(kind, batch, refusal)
 
     async def _find_unmoved(self, batch: Sequence[Numbered], why: RemoteError) -> None:
-        """Record as failed who is refused alone, or all: their branch may be gone by now, which says nothing of others."""
+        """Record as failed each move that is refused by itself, and all of them if all are: their branch may be gone by now."""
         try:
             await self._find_refused(Kind.MOVE, batch, why)
         except Rejected:
             self._record(batch, await self._placing.put_right(batch, [_refused(numbered, why) for numbered in batch]))
 
     async def _find_refused(self, kind: Kind, batch: Sequence[Numbered], why: RemoteError) -> None:
-        """Send *batch* in parts, and record as failed who is refused alone; raise *why* where nobody at all is taken."""
+        """Send *batch* in parts and record as failed each row that is refused by itself; raise *why* if no row at all is taken."""
         self._largest, self._alone = 0, []
         await self._send_in_halves(kind, batch, why)
         if self._largest and not self._alone and self._is_for_the_size(kind, batch, why):
@@ -165,9 +165,10 @@ class Sender:
         self._record(alone, results)
 
     def _doubted(self, numbered: Numbered, refused: RowOutcome) -> RowOutcome:
-        """Return *refused* of a row alone; in doubt where it was sent before without an answer, and nothing shows its values.
+        """Return *refused*, or that it is in doubt: the row may have been carried out when it was sent before.
 
-        A new account may be refused for having been made, and its search may be behind.
+        That is so where that call was not answered and no account shows the values of the row. A new account may be refused
+        because it is there already, and Docebo's search may not show it yet.
         """
         seq, operation = numbered
         if operation.kind is not Kind.CREATE:
@@ -186,9 +187,9 @@ class Sender:
         return kind in {Kind.CREATE, Kind.UPDATE} and is_large and why.status in TOO_LARGE
 
     async def settle(self, batch: Sequence[Numbered]) -> list[Numbered]:
-        """Read the accounts again, record what was carried out of *batch*, and return the rest.
+        """Read the accounts again, record which rows of *batch* were carried out, and return the others.
 
-        The gate lets nobody in before Docebo had time to finish a call without an answer.
+        The gate opens only once Docebo has had the time to finish a call that it did not answer.
         """
         async with self._runtime.gate.call():
             carried_out = await self._rereading.carried_out(batch)
@@ -209,7 +210,7 @@ class Sender:
         return rest
 
     def _made_by_others(self, batch: Sequence[Numbered], accounts: MappingType[int, int]) -> set[int]:
-        """Return which creations, whose *accounts* are there, show what another plan has sent and not what this one has."""
+        """Return for which creations the account is there, but shows what another plan has sent, and not what this one has."""
         made = [one for one in batch if one[1].kind is Kind.CREATE and one[0] in accounts]
         read = self._rereading.accounts or Accounts()
         return {
@@ -220,7 +221,7 @@ class Sender:
         }
 
     def with_doubts(self, batch: Sequence[Numbered], skipped: Sequence[RowOutcome]) -> list[RowOutcome]:
-        """Return *skipped* of *batch*, of which it is told where it was sent before and may have been done all the same.
+        """Return the *skipped* rows of *batch*; those sent before say that they may have been carried out all the same.
 
         What it may have made or given is still looked for.
         """
@@ -233,11 +234,11 @@ class Sender:
         ]
 
     async def _send_in_halves(self, kind: Kind, batch: Sequence[Numbered], why: RemoteError) -> None:
-        """Send smaller and smaller parts of a *batch* that was not taken, until the rows that it is for are alone.
+        """Send a *batch* that was refused in smaller and smaller parts, until each row that is to blame is by itself.
 
-        Raises *why* where it is not for somebody's row.
+        Raises *why* if no single row is to blame.
         """
-        await self._check_door(why)
+        await self._check_grant(why)
         if len(batch) == 1:
             self._alone.append((batch[0], why))
             if len(self._alone) >= REFUSED_ALONE and not self._taken:
@@ -263,8 +264,8 @@ class Sender:
                 if rest := await self.settle(half):
                     await self._send_in_halves(kind, rest, doubt)
 
-    async def _check_door(self, why: RemoteError) -> None:
-        """Raise where even a harmless call is refused: then the trouble is our grant's or Docebo's, and nobody's row."""
+    async def _check_grant(self, why: RemoteError) -> None:
+        """Raise *why* if Docebo refuses even a harmless call: then our grant or Docebo itself is to blame, and no row."""
         if isinstance(why, AccessDenied | OutcomeUnknown):
             if why.status == 401:
                 raise why
@@ -276,7 +277,7 @@ class Sender:
     async def _call(self, kind: Kind, batch: Sequence[Numbered]) -> None:
         """Make one call for *batch* and record its outcomes.
 
-        Where nothing may be sent any more before refused rows were tried otherwise, the others are done all the same.
+        If the plan changes or somebody stops it before refused rows were tried in another form, the other rows are recorded.
         """
         without = [self.left_out(operation) for _, operation in batch]
         first: list[RowResult] = []
@@ -311,7 +312,7 @@ class Sender:
         answers: Sequence[RowResult],
         without: Sequence[Sequence[str]],
     ) -> None:
-        """Record the outcomes of a call by its *answers*, once the accounts of which nobody can be sure were looked at."""
+        """Record the outcomes of a call by its *answers*, once the accounts were read for which an answer is no proof."""
         self._unanswered = 0
         results = [_result(*one) for one in zip(batch, answers, without, strict=True)]
         if kind is Kind.CREATE:
@@ -324,12 +325,12 @@ class Sender:
         for numbered, result in ((numbered_by[result.seq], result) for result in looked_at):
             if result.outcome is Outcome.FAILED:
                 self._refused.append(numbered)
-            elif _is_nameless(result):
-                self._nameless.append(numbered)
-        self._record(batch, [replace(one, in_doubt=True) if _is_nameless(one) else one for one in looked_at])
+            elif _has_no_id(result):
+                self._without_id.append(numbered)
+        self._record(batch, [replace(one, in_doubt=True) if _has_no_id(one) else one for one in looked_at])
 
     def _without_known_ids(self, results: Sequence[RowOutcome]) -> list[RowOutcome]:
-        """Return *results* of new accounts without ids that cannot be theirs: of accounts listed before, or of two at once."""
+        """Return *results* of new accounts, without an id that a list has shown before, or that several of them have."""
         if self._listed is None:
             with self._runtime.store.reading() as tables:
                 self._listed = listed_last(self._runtime, tables)
@@ -342,7 +343,7 @@ class Sender:
         ]
 
     async def _as_shown(self, kind: Kind, batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> list[RowOutcome]:
-        """Return *results*, where Docebo's yes to who gets in is believed once an account shows it, for one call more."""
+        """Return *results*; that somebody was let in or shut out counts as done only once an account shows it: one call more."""
         done = {result.seq for result in results if result.outcome is Outcome.APPLIED}
         told = [(seq, op) for seq, op in batch if seq in done and kind is not Kind.CREATE and changes_access(op)]
         belied = await self._rereading.belied(told)
@@ -358,7 +359,7 @@ class Sender:
     async def _looked_at_again(
         self, kind: Kind, batch: Sequence[Numbered], results: Sequence[RowOutcome]
     ) -> list[RowOutcome]:
-        """Return *results*, where the other side's no may only say that it was done before: then it was."""
+        """Return *results*; a row that Docebo refuses counts as done if its account shows that it was carried out before."""
         refused = [
             numbered for numbered, result in zip(batch, results, strict=True) if result.outcome is Outcome.FAILED
         ]
@@ -391,10 +392,10 @@ class Sender:
         return [settled.get(result.seq, result) for result in results]
 
     async def _proven(self, batch: Sequence[Numbered], not_told: Collection[int]) -> dict[int, RowOutcome]:
-        """Return what became of those of *batch* who were to be shut out, as far as it is not what Docebo has said.
+        """Return the outcomes of those of *batch* who were to be shut out, where they are not those of Docebo's answer.
 
-        Of whom it has *not told*, and nothing shows it, that stays in doubt: else the next run would take what was done for
-        somebody else's doing, and whoever is back would stay shut out.
+        *not_told* are the rows of which the answer has not told anything. If no account shows it either, the outcome is in
+        doubt: else the next run would believe that somebody else had shut the account, and never open it again.
         """
         proven = await self._rereading.proven(batch)
         done = {
@@ -405,23 +406,23 @@ class Sender:
         return done | {seq: _unclear(RowOutcome(seq, Outcome.SKIPPED, op.docebo_id)) for seq, op in unclear}
 
     async def look_at_unclear(self) -> tuple[list[Numbered], list[RowOutcome]]:
-        """Return what became of the rows that were refused and carried out all the same, or made nobody knows which account.
+        """Return the outcomes of rows that were refused but carried out, and of accounts that were made without an id.
 
-        Docebo may make an account and fail at what comes after. It takes a call for each of a few, or one list for all. An
-        account that is there although it was refused may be somebody else's doing as well: it is not taken for ours. One
-        that is said to be made, without its id, and is not shown stays in doubt.
+        Docebo may make an account and fail at what comes after. To find out takes a call for each of a few, or one list for
+        all. Of an account that is there although it was refused, somebody else may be the maker: it is not taken for ours.
+        An account without an id that Docebo does not show stays in doubt.
         """
         refused = [one for one in self._refused if one[1].kind in {Kind.CREATE, Kind.UPDATE}]
-        nameless = {seq for seq, _ in self._nameless}
-        unclear = [*refused, *self._nameless]
-        self._refused, self._nameless = [], []
+        without_id = {seq for seq, _ in self._without_id}
+        unclear = [*refused, *self._without_id]
+        self._refused, self._without_id = [], []
         try:
             done = dict(await self._rereading.carried_out(unclear))
         except (RemoteError, IncompleteRead):  # then what Docebo has said stands
             return [], []
         not_ours = {seq for seq, operation in refused if operation.kind is Kind.CREATE}
         in_doubt = [
-            RowOutcome(seq, Outcome.SKIPPED, error=SAID_TO_BE_MADE, in_doubt=True) for seq in nameless - done.keys()
+            RowOutcome(seq, Outcome.SKIPPED, error=SAID_TO_BE_MADE, in_doubt=True) for seq in without_id - done.keys()
         ]
         return unclear, in_doubt + [
             RowOutcome(seq, Outcome.SKIPPED, docebo_id, REFUSED_AND_THERE)
@@ -432,17 +433,17 @@ class Sender:
 
 
 def _perhaps_done(refused: RowOutcome, *, in_doubt: bool) -> RowOutcome:
-    """Return *refused* of a row that was sent before and may have been carried out then; *in_doubt* where somebody will look."""
+    """Return the *refused* row as skipped, because it may have been carried out before; *in_doubt* if a run will look for it."""
     return replace(refused, outcome=Outcome.SKIPPED, error=f"{refused.error}{SENT_BEFORE}", in_doubt=in_doubt)
 
 
 def _unclear(result: RowOutcome) -> RowOutcome:
-    """Return *result* of a change of status that may have been carried out all the same."""
+    """Return *result* as in doubt: the change of status may have been carried out all the same."""
     return replace(result, outcome=Outcome.SKIPPED, error=STATUS_NOT_SHOWN_YET, in_doubt=True)
 
 
-def _is_nameless(result: RowOutcome) -> bool:
-    """Tell whether an account is said to be made, and not which one."""
+def _has_no_id(result: RowOutcome) -> bool:
+    """Tell whether Docebo says that it has made an account, without telling its id."""
     return result.outcome is Outcome.APPLIED and result.docebo_id is None
 
 
@@ -452,7 +453,7 @@ def _taken(
     answers: Sequence[RowResult],
     without: Sequence[Sequence[str]],
 ) -> tuple[list[Numbered], list[RowResult], list[Sequence[str]]]:
-    """Return those of a call that were taken, as far as it was answered; of who was refused *first* not all is in line."""
+    """Return the rows that were taken by the *answers* so far; those refused *first* keep no fingerprint, as they lack values."""
     taken = [place for place, answer in enumerate(answers) if not answer.error]
     in_line = [
         (seq, replace(op, fingerprint="") if answer.error else op)

@@ -1,4 +1,4 @@
-"""Standings kept true: by each outcome as it is recorded, and by the end of a run for those whom it left alone."""
+"""Standings kept up to date: when an outcome is recorded, and at the end of a run for everybody whom it left alone."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -23,10 +23,10 @@ def follow(
     provision: bool,
     now: datetime,
 ) -> None:
-    """Let the standing of everybody with an outcome be what the next import will find.
+    """Write, for everybody with an outcome, the standing that the next import would find.
 
-    Where that is not known the standing ends, and the next import tells it. Managers and moves do not count: no standing is
-    about them.
+    Where that cannot be known, the present standing ends, and the next import tells the new one. Operations on managers and
+    branches change no standing.
     """
     outcomes = [(operation, result) for operation, result in outcomes if not _is_unseen(operation)]
     found = {
@@ -39,7 +39,7 @@ def follow(
 
 
 def conclude(tables: Tables, plan: Plan, *, now: datetime) -> None:
-    """Let the standing of those whom *plan* leaves alone be as it says, but for whom more is known since it was made."""
+    """Write, for everybody whom *plan* leaves alone, the standing that it names, unless theirs has changed since it was made."""
     if plan.kind not in BY_THE_RULES:
         return
     standings = tables.standings

@@ -9,7 +9,7 @@ from slack_docebo.clients.docebo import DoceboClient, open_docebo
 from slack_docebo.clients.docebo_rows import BATCH_NAMES
 from slack_docebo.domain.description import differences, places
 from slack_docebo.domain.dialect import PROVEN, QUESTIONS, REFUSED_VALUES, SET_BY_HAND, Dialect
-from slack_docebo.domain.formulas import quoted
+from slack_docebo.domain.formulas import as_in_rules
 from slack_docebo.domain.targets import TITLED
 from slack_docebo.engine.looking.checks.seen import SECONDS, Seen
 from slack_docebo.engine.looking.diagnosis import Finding, fail, ok, warn
@@ -128,7 +128,7 @@ async def mandatory_fields(check: str, seen: Seen) -> Finding:
     async with AsyncExitStack() as stack:
         fields = [field for field in await (await _docebo(seen, stack)).user_fields() if field.mandatory]
     rules = seen.behaviour.attributes if seen.behaviour else ()
-    if unfilled := [quoted(f"{TITLED}{field.title}") for field in fields if not rules_filling(rules, field)]:
+    if unfilled := [as_in_rules(f"{TITLED}{field.title}") for field in fields if not rules_filling(rules, field)]:
         return warn(
             check,
             f"no rule fills {', '.join(unfilled)}: the platform may refuse new accounts without. Add a rule for each to"

@@ -50,7 +50,7 @@ def _operations(runtime: Runtime, team: str, cases: list[Case], planner: Planner
     return list(by_person.values())
 
 
-def store_plan(
+def store_round_plan(
     runtime: Runtime,
     workspace: Workspace,
     served: ServeResult,
