@@ -41,8 +41,8 @@ def pytest_configure() -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Let stay what tests have written that failed: to be looked at."""
-    if session.testsfailed:
+    """Let stay what tests have written that failed: to be looked at, once all processes are done with it."""
+    if session.testsfailed and "PYTEST_XDIST_WORKER" not in os.environ:
         Path(tempfile.gettempdir(), KEPT).touch()
 
 
