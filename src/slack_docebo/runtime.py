@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from slack_docebo.clients.docebo import DoceboClient, open_docebo
@@ -21,8 +22,56 @@ from slack_docebo.storage.gate import BatchGate
 from slack_docebo.storage.store import Store
 
 
+@dataclass
+class OrgChart:
+    """Docebo's branches, as this run knows them; read where a rule or a setting names one."""
+
+    branches: Branches | None = None
+    read_at: datetime | None = None
+    of_leavers: int | None = None  # the branch to which accounts of leavers are moved, if they are
+
+
+@dataclass
+class Managers:
+    """Docebo's managers, as this run knows them, where a rule names any."""
+
+    type_id: int | None = None  # of those that are written
+    has_one_type: bool = False  # whether Docebo has no other
+    usernames: dict[int, str] = field(
+        default_factory=dict
+    )  # as rows name managers; by account, as this run has seen them
+    planned: dict[int, str] = field(default_factory=dict)  # their Slack ids when the plan was made, by account
+
+
+@dataclass
+class UserGroups:
+    """Slack's user groups, where the scope names any."""
+
+    by_id: dict[str, UserGroup] = field(default_factory=dict)
+    read_at: datetime | None = None
+
+
+@dataclass
+class Listing:
+    """The last listing of all of Docebo's accounts in this run."""
+
+    began_at: datetime | None = None  # None before the first
+    took: timedelta = timedelta()
+    accounts: int = 0
+
+
+@dataclass
+class Evidence:
+    """What it has taken this run to ask for people and accounts by their ids, in calls."""
+
+    calls: int = 0
+    at_most: int = 0  # that were expected to be needed
+    renewals: int = 0  # of the calls, those about people whom a list shows as before an event
+    renews_no_more: bool = False  # Slack has answered nobody: such people are left alone
+
+
 class Runtime:
-    """Everything that a run reads from and writes to.
+    """Everything that a run reads from and writes to, and what it has come to know for all of its work.
 
     A plain class on purpose: Prefect looks into dataclasses and pydantic models among a task's arguments.
     """
@@ -53,25 +102,13 @@ class Runtime:
         # Of custom profile fields by their sources, where rules name any by label.
         self.profile_labels: dict[str, str] = {}
         self.field_titles: dict[str, str] = {}  # of the additional fields, likewise, where a rule fills any
-        self.branches: Branches | None = None  # likewise, where a rule or a setting names one
-        self.branches_read_at: datetime | None = None
-        self.leavers_branch: int | None = None  # to which accounts of leavers are moved, if they are
         self.scim: ScimClient | None = None  # where there is a token for it
-        self.manager_type: int | None = None  # of the managers that are written, where a rule names them
-        self.is_only_manager_type = False  # and whether Docebo has no other
-        # Usernames, as rows name managers; by account, as this run has seen them.
-        self.manager_names: dict[int, str] = {}
-        self.managers_planned: dict[int, str] = {}  # their Slack ids then, by account
-        self.groups: dict[str, UserGroup] = {}  # Slack's user groups by their ids, where the scope names any
-        self.groups_read_at: datetime | None = None
-        self.accounts_listed_at: datetime | None = None  # when the last listing of Docebo's accounts began
-        self.accounts_listed_in = timedelta()  # how long that took
-        self.accounts_listed = 0  # and how many there were
+        self.org_chart = OrgChart()
+        self.managers = Managers()
+        self.groups = UserGroups()
         self.ids_looked_up: set[str] = set()  # of people whom the scope or a decision names, in an organisation
-        self.evidence_calls = 0  # made to ask for people and accounts by their ids
-        self.renewals = 0  # those of them about people whom a list shows as before an event
-        self.renews_no_more = False  # Slack has answered nobody: such people are left alone
-        self.evidence_calls_at_most = 0  # that were expected to be needed for that
+        self.listing = Listing()
+        self.evidence = Evidence()
         self.begun = self.now()
 
     def mirror_into(self, mirror: Mirror) -> None:

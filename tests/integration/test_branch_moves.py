@@ -336,7 +336,7 @@ async def test_whose_account_became_an_administrators_long_after_the_accounts_we
 
     async def plan(runtime, workspace, people) -> str | None:
         plan_id = await plan_moves(runtime, workspace, people)
-        runtime.accounts_listed_at -= timedelta(minutes=61)
+        runtime.listing.began_at -= timedelta(minutes=61)
         [account] = company.docebo.accounts.by_email("ada@example.com")
         company.docebo.edit(account.user_id, {"level": "godadmin"})
         return plan_id

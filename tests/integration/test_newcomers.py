@@ -219,7 +219,7 @@ async def test_long_after_the_branches_were_read_nobody_comes_to_another_one_of_
     def another_is_called_so(runtime):
         europe.code = "EMEA"
         company.docebo.add_branch("EU", "European Union")
-        runtime.branches_read_at -= timedelta(minutes=runtime.behaviour.evidence_minutes + 1)
+        runtime.org_chart.read_at -= timedelta(minutes=runtime.behaviour.evidence_minutes + 1)
 
     await import_while(settings, another_is_called_so)
 
@@ -234,7 +234,7 @@ async def test_branches_are_not_read_again_where_nobody_is_placed(company, europ
     company.slack.change(user["id"], {"profile": {"last_name": "King"}})
 
     def much_later(runtime):
-        runtime.branches_read_at -= timedelta(hours=1)
+        runtime.org_chart.read_at -= timedelta(hours=1)
 
     done = await import_while(settings, much_later)
 

@@ -507,11 +507,11 @@ async def test_a_plain_change_rests_on_a_list_of_an_hour_or_of_twice_the_time_it
     async with open_runtime(settings, read_rows(table(ON)), run_id="run") as runtime:
         plan_id = await plan_import(runtime)
         begin(runtime, plan_id)
-        runtime.accounts_listed_at -= timedelta(minutes=age)
-        runtime.accounts_listed_in = timedelta(minutes=taken)
+        runtime.listing.began_at -= timedelta(minutes=age)
+        runtime.listing.took = timedelta(minutes=taken)
         await apply_accounts(runtime, plan_id, lambda _: None)
 
-        assert runtime.evidence_calls == int(asked)
+        assert runtime.evidence.calls == int(asked)
         assert finish(runtime, plan_id).count(Kind.UPDATE, outcome=Outcome.APPLIED) == 1
 
 

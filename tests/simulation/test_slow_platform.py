@@ -114,7 +114,7 @@ async def _import(sandbox: Sandbox, database: Database, folder: Path, name: str)
         time.time() - begun,
         Counter(runtime.docebo.calls),
         int(str(facts["hurting"])),
-        runtime.evidence_calls,
+        runtime.evidence.calls,
     )
 
 

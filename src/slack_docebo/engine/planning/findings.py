@@ -31,7 +31,7 @@ def tell_shortfalls(runtime: Runtime, plan_id: str, shortfalls: Sequence[Shortfa
     found, fault = write_values(shortfalls, runtime.field_titles, values_file(folder, plan_id))
     facts: dict[str, object] = {"shortfalls": found, "shortfall_fault": fault}
     wanted = Counter(one.value for one in shortfalls if one.target == BRANCH and one.why == NO_BRANCH)
-    if runtime.branches and (new := to_be_made(wanted, runtime.branches)):
+    if runtime.org_chart.branches and (new := to_be_made(wanted, runtime.org_chart.branches)):
         fault = write_branches(new, branches_file(folder, plan_id))
         facts |= {"missing_branches": len(new), "missing_branches_fault": fault}
     return facts

@@ -74,9 +74,9 @@ async def plan_managers(
 ) -> tuple[str | None, Counter[str]]:
     """Return the id of the stored plan, None where nothing is to be changed, and the problems, by how many people have them."""
     rule = rule_for(runtime, MANAGER)
-    if rule is None or runtime.manager_type is None:
+    if rule is None or runtime.managers.type_id is None:
         return None, Counter()
-    relations = await to_completion(_relations, runtime, workspace, listed, rule, runtime.manager_type)
+    relations = await to_completion(_relations, runtime, workspace, listed, rule, runtime.managers.type_id)
     plan_id = await plan_relations(runtime, workspace, relations, PlanKind.MANAGERS)
     return plan_id, relations.problems
 
@@ -88,10 +88,10 @@ async def plan_relations(runtime: Runtime, workspace: Workspace, relations: Rela
     """
     await _leave_out_who_manages_the_manager(runtime, relations)
     changed = relations.changed
-    if not changed or runtime.manager_type is None:
+    if not changed or runtime.managers.type_id is None:
         return None
     accounts = await read_accounts(runtime, {*changed, *(one.docebo_id for one in changed.values() if one)})
-    operations = _operations(runtime, workspace, relations, accounts, manager_column(runtime.manager_type))
+    operations = _operations(runtime, workspace, relations, accounts, manager_column(runtime.managers.type_id))
     if not operations:
         return None
     facts = {READ_SINCE: runtime.begun.isoformat()} if kind is PlanKind.MANAGERS else NO_FACTS
@@ -109,13 +109,13 @@ async def _leave_out_who_manages_the_manager(runtime: Runtime, relations: Relati
     if len(asked) > FEW:
         superiors = relations.superiors
         asked = [account for account in asked if account in superiors]
-    if not asked or len(asked) > FEW or runtime.manager_type is None or not runtime.is_only_manager_type:
+    if not asked or len(asked) > FEW or runtime.managers.type_id is None or not runtime.managers.has_one_type:
         return
     shown = {subordinate: (account,) for account in asked for subordinate in await runtime.docebo.subordinates(account)}
     if not shown:
         return
     with runtime.store.reading() as tables:
-        possible = tables.accounts_at(runtime.settings.docebo_url).may_have_as(runtime.manager_type)
+        possible = tables.accounts_at(runtime.settings.docebo_url).may_have_as(runtime.managers.type_id)
     for account in relations.circled({**possible, **shown}).intersection(asked):
         del relations.managers[account]
         relations.problems[REPORTS_TO_THEM] += 1
@@ -169,8 +169,8 @@ def _operations(
             relations.problems[problem] += 1
             continue
         if manager and (account := accounts.get(manager.docebo_id)):
-            runtime.manager_names[manager.docebo_id] = account.username
-            runtime.managers_planned[manager.docebo_id] = manager.slack_id
+            runtime.managers.usernames[manager.docebo_id] = account.username
+            runtime.managers.planned[manager.docebo_id] = manager.slack_id
         # Where we have set nobody yet, nobody knows whom somebody else had set.
         is_known = placed.get(docebo_id, IN_DOUBT) != IN_DOUBT
         before: dict[str, Value] = {column: str(placed[docebo_id] or "")} if is_known else {}

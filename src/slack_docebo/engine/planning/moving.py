@@ -31,7 +31,7 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
     """
     rule = rule_for(runtime, BRANCH) if runtime.behaviour.branch_moves else None
     rule = rule if rule and rule.moves else None
-    branch_of_leavers = runtime.leavers_branch if runtime.behaviour.provision_slack_user_data else None
+    branch_of_leavers = runtime.org_chart.of_leavers if runtime.behaviour.provision_slack_user_data else None
     if rule is None and branch_of_leavers is None:
         return None
     placed, left_from = await to_completion(_placed, runtime)

@@ -18,11 +18,11 @@ def reopened(runtime: Runtime, team: str, policy: Policy, accounts: Accounts) ->
 
     Left out is what the list may not show yet, and what it does not show: of an account that we let expire that is the date.
     """
-    if policy.leavers not in SHUT_OUT or runtime.accounts_listed_at is None:
+    if policy.leavers not in SHUT_OUT or runtime.listing.began_at is None:
         return set()
     docebo = runtime.settings.docebo_url
     with runtime.store.reading() as tables:
-        shut = tables.accounts_at(docebo).deactivated_before(runtime.accounts_listed_at - INDEX_LAG)
+        shut = tables.accounts_at(docebo).deactivated_before(runtime.listing.began_at - INDEX_LAG)
         shown = [account for docebo_id in shut if (account := accounts.get(docebo_id))]
         found = {
             account.docebo_id: account

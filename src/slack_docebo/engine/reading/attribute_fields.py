@@ -57,7 +57,7 @@ async def find_additional_fields(runtime: Runtime, session: Session) -> None:
     moves_leavers = runtime.behaviour.leavers_branch.strip() and runtime.behaviour.provision_slack_user_data
     if moves_leavers or any(rule.target == BRANCH for rule in runtime.behaviour.attributes):
         branches = await read_branches(runtime)
-        runtime.leavers_branch = _leavers_branch(runtime.behaviour.leavers_branch, branches)
+        runtime.org_chart.of_leavers = _leavers_branch(runtime.behaviour.leavers_branch, branches)
     runtime.behaviour = runtime.behaviour.holding(values)
     rules, mirrored = runtime.behaviour.attributes, runtime.behaviour.mirror_fields
     if not (mirrored or any(rule.title or rule.field_id for rule in rules)):
@@ -107,16 +107,16 @@ async def find_manager_type(runtime: Runtime) -> None:
         return
     wanted = runtime.behaviour.manager_type.strip()
     titles = {str(one.id): one.title for one in await runtime.docebo.manager_types()}
-    runtime.is_only_manager_type = len(titles) == 1
+    runtime.managers.has_one_type = len(titles) == 1
     row = "integration_settings: row SLACK | MANAGER_TYPE"
     if wanted in titles:
-        runtime.manager_type = int(wanted)
+        runtime.managers.type_id = int(wanted)
         return
     if not wanted and len(titles) != 1:
         there = ", ".join(sorted(titles.values())) or "none"
         raise ConfigurationError(f"{row} is empty, and Docebo has not just one type of managers: there are {there}")
     try:
-        runtime.manager_type = int(_the_one(wanted, titles, "Docebo") if wanted else next(iter(titles)))
+        runtime.managers.type_id = int(_the_one(wanted, titles, "Docebo") if wanted else next(iter(titles)))
     except ValueError as error:
         raise ConfigurationError(f"{row}: {str(error).replace('field', 'type of managers')}") from None
 

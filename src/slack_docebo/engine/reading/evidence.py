@@ -65,7 +65,7 @@ def counted(runtime: Runtime) -> Iterator[None]:
     try:
         yield
     finally:
-        runtime.evidence_calls += _asking(runtime) - before
+        runtime.evidence.calls += _asking(runtime) - before
 
 
 def check_calls(runtime: Runtime, *, people: int = 0, accounts: int = 0, searches: int = 0) -> None:
@@ -89,13 +89,13 @@ def can_ask(runtime: Runtime, *, people: int = 0, accounts: int = 0, searches: i
     calls = _calls_to_ask(runtime, people=people, accounts=accounts, searches=searches)
     if _spent(runtime) + calls > runtime.behaviour.evidence_calls:
         return False
-    runtime.evidence_calls_at_most += calls
+    runtime.evidence.at_most += calls
     return True
 
 
 def _spent(runtime: Runtime) -> int:
     """Return how many of EVIDENCE_CALLS were made, without those of `renewing`, which have a bound of their own."""
-    return runtime.evidence_calls - runtime.renewals
+    return runtime.evidence.calls - runtime.evidence.renewals
 
 
 def _calls_to_ask(runtime: Runtime, *, people: int, accounts: int, searches: int) -> int:

@@ -31,20 +31,22 @@ async def renewed(runtime: Runtime, team: str, users: Sequence[SourceUser]) -> l
 
 async def _answers(runtime: Runtime, slack_ids: Sequence[str]) -> dict[str, Observation[SourceUser]]:
     """Ask Slack for as many of *slack_ids* as may be asked for; once it has failed to answer, the run asks for no more."""
-    if runtime.renews_no_more:
+    if runtime.evidence.renews_no_more:
         return {}
-    asked = slack_ids[: runtime.behaviour.evidence_calls - runtime.renewals]
-    runtime.evidence_calls_at_most += len(asked)
+    asked = slack_ids[: runtime.behaviour.evidence_calls - runtime.evidence.renewals]
+    runtime.evidence.at_most += len(asked)
 
     async def about(slack_id: str) -> Observation[SourceUser]:
-        runtime.renewals += 1
+        runtime.evidence.renewals += 1
         return await observe_person(runtime, slack_id, with_values=False)
 
     try:
         questions = answers_to(runtime, asked, about, OutageWatch(runtime, greet_slack))
         return {slack_id: answer async for slack_id, answer in questions}
     except RemoteError:
-        runtime.renews_no_more = True  # each further one would wait as long, and whoever is not asked for is left alone
+        runtime.evidence.renews_no_more = (
+            True  # each further one would wait as long, and whoever is not asked for is left alone
+        )
         return {}
 
 

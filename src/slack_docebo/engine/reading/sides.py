@@ -169,8 +169,8 @@ async def read_target(runtime: Runtime) -> Accounts:
     if last:
         await check_missing_accounts(runtime, accounts, last)
     await catch_up(runtime, accounts)
-    runtime.accounts_listed_at, runtime.accounts_listed = begun, len(accounts)
-    runtime.accounts_listed_in = runtime.now() - begun
+    runtime.listing.began_at, runtime.listing.accounts = begun, len(accounts)
+    runtime.listing.took = runtime.now() - begun
     return accounts
 
 
@@ -184,8 +184,8 @@ async def read_accounts(runtime: Runtime, docebo_ids: Collection[int]) -> Accoun
 
 def last_listing(runtime: Runtime, tables: Tables) -> tuple[int, datetime] | None:
     """Return how many accounts Docebo listed last, in this run or at the last complete read, and when."""
-    if runtime.accounts_listed_at:
-        return runtime.accounts_listed, runtime.accounts_listed_at
+    if runtime.listing.began_at:
+        return runtime.listing.accounts, runtime.listing.began_at
     last = tables.reads.last(_target(runtime))
     return None if last is None else (last.people, last.proven_at)
 

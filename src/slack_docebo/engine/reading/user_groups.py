@@ -30,21 +30,21 @@ async def read_user_groups(runtime: Runtime, team: str, *, if_older: bool = Fals
     behaviour, now = runtime.behaviour, runtime.now()
     if not behaviour.reads_user_groups:
         return
-    if if_older and runtime.groups_read_at and now - runtime.groups_read_at < FRESH:
+    if if_older and runtime.groups.read_at and now - runtime.groups.read_at < FRESH:
         return
     handles = {*behaviour.scope_usergroups, *behaviour.scope_exclude_usergroups}
     groups = await runtime.slack.user_groups(handles, team_id=team)
     included = _named_by("SCOPE_USERGROUPS", behaviour.scope_usergroups, groups)
     excluded = _named_by("SCOPE_EXCLUDE_USERGROUPS", behaviour.scope_exclude_usergroups, groups)
-    runtime.groups = {group.id: group for group in (*included, *excluded)}
+    runtime.groups.by_id = {group.id: group for group in (*included, *excluded)}
     await to_completion(_check_sizes, runtime, team)
     runtime.behaviour = behaviour.with_members(members_of(included) if included else None, members_of(excluded))
-    runtime.groups_read_at = now
+    runtime.groups.read_at = now
 
 
 def record_groups(runtime: Runtime, team: str, tables: Tables) -> None:
     """Let the groups, as this run has read them, be the measure for the next ones."""
-    for group in runtime.groups.values():
+    for group in runtime.groups.by_id.values():
         tables.reads.record(
             ProvenRead(
                 source=_source(team, group),
@@ -72,7 +72,7 @@ def _named_by(row: str, handles: tuple[str, ...], groups: Collection[UserGroup])
 def _check_sizes(runtime: Runtime, team: str) -> None:
     percent = max(MAY_SHRINK, runtime.behaviour.source_may_shrink)
     with runtime.store.reading() as tables:
-        last = {group: tables.reads.last(_source(team, group)) for group in runtime.groups.values()}
+        last = {group: tables.reads.last(_source(team, group)) for group in runtime.groups.by_id.values()}
     for group, read in last.items():
         if read and has_shrunk(len(group.members), read.people, percent):
             raise IncompleteRead(

@@ -33,14 +33,14 @@ async def plan_managers_of(
     tried: it is not tried again, and what is tried now is added.
     """
     rule = rule_for(runtime, MANAGER)
-    if rule is None or runtime.manager_type is None:
+    if rule is None or runtime.managers.type_id is None:
         return None
     telling = [user for user in users if rule.value(user) is not None]
     if rule.is_custom:  # an event that shows some fields only says nothing that is kept
         telling = [user for user in telling if fields_wanted(runtime) <= (user.custom or {}).keys()]
     if not telling:
         return None
-    relations = await to_completion(_relations, runtime, workspace, telling, rule, runtime.manager_type)
+    relations = await to_completion(_relations, runtime, workspace, telling, rule, runtime.managers.type_id)
     if not relations.changed:
         return None
     names = {account: relations.wishes.values[account] for account in relations.changed}
@@ -57,7 +57,7 @@ async def plan_managers_of(
                 confirmed[whom] = await _is_named_so(runtime, workspace, *whom, there)
             if not confirmed[whom]:
                 del relations.managers[account]
-    for account in relations.circled(await to_completion(_may_have_as, runtime, runtime.manager_type)):
+    for account in relations.circled(await to_completion(_may_have_as, runtime, runtime.managers.type_id)):
         del relations.managers[account]
     return await plan_relations(runtime, workspace, relations, PlanKind.REALTIME_SYNC)
 

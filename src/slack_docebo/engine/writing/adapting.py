@@ -60,7 +60,9 @@ class Adapter:
         if creates and self._gives_passwords:
             row |= with_password()
         row |= {
-            name: self._runtime.manager_names[int(value)] for name, value in row.items() if is_manager(name) and value
+            name: self._runtime.managers.usernames[int(value)]
+            for name, value in row.items()
+            if is_manager(name) and value
         }
         if self._language is LanguageForm.NAME and "language" in row:
             row["language"] = self._by_name(row["language"])
@@ -149,7 +151,7 @@ class Adapter:
 
     def _branch(self, branch_id: str) -> Mapping[str, str]:
         """Return how a row names the branch, which exists: rows for others are not admitted."""
-        branches = self._runtime.branches
+        branches = self._runtime.org_chart.branches
         return branches.columns[branch_id] if branches else {}
 
     def _by_name(self, language: Value) -> str:

@@ -98,7 +98,7 @@ def _admitted(
         if seq not in there:
             continue
         reason = outdated.get(seq, "") or (IN_PART if op.slack_id in in_part else "")
-        reason = NEVER if is_never(decisions, op) else reason or reason_by_branch(op, runtime.branches)
+        reason = NEVER if is_never(decisions, op) else reason or reason_by_branch(op, runtime.org_chart.branches)
         if not reason and accounts is not None and op.kind in TO_ACCOUNTS and _shows(accounts, op):
             # Slack is the source: what else somebody has changed in Docebo meanwhile, any import would overwrite.
             reason = reason_by_account(op, accounts, policy, undoes=undoes, attributes=HURTING)
@@ -193,7 +193,7 @@ async def ask_where_it_hurts(
     """
     age = runtime.now() - looked_at
     is_fresh = age <= timedelta(minutes=runtime.behaviour.evidence_minutes)
-    is_old = age > max(LISTED, 2 * runtime.accounts_listed_in)
+    is_old = age > max(LISTED, 2 * runtime.listing.took)
     if is_fresh and not is_old:
         return []
     skipped = []

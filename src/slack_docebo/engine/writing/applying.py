@@ -257,7 +257,7 @@ def _without(batch: Sequence[Numbered], skipped: Sequence[RowOutcome]) -> list[N
 
 def _looked_at(runtime: Runtime, plan: Plan) -> datetime:
     """Return when the accounts on which the plan rests were looked at: when the listing of them began."""
-    listed = None if plan.kind is PlanKind.REALTIME_SYNC else runtime.accounts_listed_at
+    listed = None if plan.kind is PlanKind.REALTIME_SYNC else runtime.listing.began_at
     return listed or plan.created_at
 
 

@@ -86,7 +86,7 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
     policy = runtime.behaviour.policy(workspace.team)
     planned_by = planned_behaviour(runtime, plan).policy(workspace.team)
     inquiry = await inquire(runtime, workspace, plan, policy, planned_by)
-    runtime.managers_planned |= inquiry.managers
+    runtime.managers.planned |= inquiry.managers
     _note_first_sight(runtime, workspace, accounts)
     of_all = Situation(accounts, policy, planned_by, undoes=plan.kind is PlanKind.UNDO)
     skipped = 0
@@ -102,7 +102,7 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
             if kind is Kind.CREATE:
                 await ask_for_unlisted(runtime, accounts, map(address_of, (operation for _, operation in some)))
             managing = map(accounts.get, _managers_in(some))
-            runtime.manager_names |= {account.docebo_id: account.username for account in managing if account}
+            runtime.managers.usernames |= {account.docebo_id: account.username for account in managing if account}
             results = [
                 outcome
                 for seq, operation in some

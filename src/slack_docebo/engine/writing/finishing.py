@@ -31,8 +31,8 @@ def finish(runtime: Runtime, plan_id: str) -> Summary:
         facts = {
             **plan.facts,
             "calls": runtime.calls,
-            "evidence_calls": runtime.evidence_calls,
-            "evidence_calls_at_most": runtime.evidence_calls_at_most,
+            "evidence_calls": runtime.evidence.calls,
+            "evidence_calls_at_most": runtime.evidence.at_most,
             "seconds": round((now - runtime.begun).total_seconds(), 1),
         }
         tables.plans.set_state(plan_id, state, facts=facts, finished_at=now)

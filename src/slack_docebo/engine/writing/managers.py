@@ -76,5 +76,5 @@ def _not_theirs(runtime: Runtime, tables: Tables, plan: Plan, batch: Sequence[Nu
         return {}
     accounts = {one for _, operation in batch for one in managers_of(operation)}
     holders = tables.mappings(plan.docebo).holders(plan.slack_team, accounts)
-    moved = {one for one in accounts if holders.get(one) != runtime.managers_planned.get(one)}
+    moved = {one for one in accounts if holders.get(one) != runtime.managers.planned.get(one)}
     return {seq: NOT_THEIRS for seq, operation in batch if not moved.isdisjoint(managers_of(operation))}

@@ -30,10 +30,10 @@ class Placing:
         placed = {seq: op for seq, op in batch if seq in failed and BRANCH in op.changes}
         if not placed or self._is_read_again:
             return list(results)
-        self._is_read_again, before = True, self._runtime.branches
+        self._is_read_again, before = True, self._runtime.org_chart.branches
         with suppress(RemoteError):
             await read_branches(self._runtime)
-        now = self._runtime.branches
+        now = self._runtime.org_chart.branches
         gone = {seq: reason for seq, op in placed.items() if (reason := reason_by_branch(op, now))}
         renamed = {
             seq
