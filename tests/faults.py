@@ -35,6 +35,13 @@ ASKED_AGAIN = [  # contract/test_slack_client.py
     ("users.list", kind)
     for kind in ("error_500", "html_503", "dropped", "carried_out_then_dropped", "slow", "rate_limited")
 ]
+SHOWN_OTHERWISE = [  # by an answer of the same kind, a read that is not whole, and the clients' contract tests
+    ("users.list", "ok_false"),
+    ("users.list", "repeated_cursor"),
+    ("users.list", "shrinking"),
+    ("POST /manage/v1/user/batch", "error_500"),
+    ("POST /manage/v1/user/batch", "rate_limited"),
+]
 WRITES = [("POST /manage/v1/user/batch", kind) for kind in (*COMMON, "carried_out_then_dropped")]
 OPTIONS = {"rate_limited": {"retry_after": 0}, "slow": {"seconds": 1.3}, "ok_false": {"error": "internal_error"}}
 FAULTS = [*SLACK, *DOCEBO, *WRITES]

@@ -154,6 +154,7 @@ async def test_who_gets_a_character_that_nobody_sees_into_the_address_has_not_le
 
 @ROADS
 @pytest.mark.parametrize("match_by", ["email", "username", "email-and-username"])
+@pytest.mark.variants(2)
 async def test_an_address_that_is_not_confirmed_finds_no_account(sandbox, sqlite_url, tmp_path, road, match_by):
     account(sandbox, "boss@example.com", firstname="Bea", lastname="Boss")
     before = fingerprint(sandbox)

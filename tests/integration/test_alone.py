@@ -51,6 +51,7 @@ async def test_whom_docebo_does_not_let_us_search_for_is_parked_alone(shared_san
 
 
 @pytest.mark.parametrize("lacking", ["deleted", "profile", "address"])
+@pytest.mark.variants(1)
 async def test_of_whom_slacks_answer_does_not_say_who_and_whether_active_is_tried_again(
     shared_sandbox, sqlite_url, tmp_path, lacking
 ):
@@ -90,6 +91,7 @@ async def test_whom_slack_does_not_let_us_read_is_parked_alone(shared_sandbox, s
             assert [here.state(event) for event in events] == [EventState.PARKED] + [EventState.APPLIED] * 2
 
 
+@pytest.mark.long
 async def test_people_whose_rows_docebo_refuses_with_403_keep_no_event_waiting(shared_sandbox, sqlite_url, tmp_path):
     shared_sandbox.reset()
     with firewall(shared_sandbox.docebo_url, 403) as url:
@@ -206,6 +208,7 @@ async def test_of_two_with_one_address_in_a_round_one_gets_an_account_whoever_co
     assert here.docebo_id(min(people))
 
 
+@pytest.mark.long
 async def test_who_waits_for_another_with_the_same_address_is_not_done_with_before_that_one(here):
     one = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     other = here.sandbox.slack.add("Ada", "Again", "ada@example.com")

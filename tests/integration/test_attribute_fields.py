@@ -100,6 +100,7 @@ async def test_values_are_looked_up_and_those_without_a_row_are_listed(shared_sa
     assert [again.count(outcome=outcome) for outcome in ("applied", "planned", "failed")] == [0, 0, 0]
 
 
+@pytest.mark.long
 async def test_a_table_of_which_no_row_fits_anybody_is_told_though_everybody_gets_a_value_by_it(
     shared_sandbox, sqlite_url
 ):
@@ -130,7 +131,7 @@ COLUMNS = (
     [(False, "true"), (False, "false"), (True, "true")],
     ids=["the list hides country and format", "and nothing is mapped", "the list shows them"],
 )
-@pytest.mark.variants(1)
+@pytest.mark.long
 async def test_further_columns_are_written_once_whether_or_not_a_list_shows_them(
     sandbox_of, sqlite_url, listed, mapping
 ):

@@ -73,6 +73,7 @@ LEAVERS = {**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none"}
 
 
 @pytest.mark.parametrize("has_left_before", [False, True])
+@pytest.mark.variants(1)
 async def test_a_backup_does_not_undo_what_is_known_since_of_who_has_shut_an_account(
     sandbox, usual_database_url, tmp_path, has_left_before
 ):

@@ -94,6 +94,7 @@ async def test_that_who_returns_gets_in_is_not_believed_before_the_account_shows
     assert who_gets_in(sandbox) == set(NAMES)
 
 
+@pytest.mark.long
 async def test_what_docebo_says_of_many_leavers_is_held_against_one_account(sandbox, sqlite_url):
     await nightly(sandbox, sqlite_url)
     leave(sandbox, *NAMES)

@@ -103,6 +103,7 @@ async def test_a_branch_that_is_given_on_creation_only_moves_nobody(company, set
     assert branch_of(company, "Ada") == "EU"
 
 
+@pytest.mark.long
 async def test_whom_nobody_has_brought_anywhere_is_moved_unless_already_there(company, settings):
     join(company, "Ada", "EU")
     join(company, "Grace", "EU")
@@ -119,6 +120,7 @@ async def test_whom_nobody_has_brought_anywhere_is_moved_unless_already_there(co
     assert company.docebo_gate.counters.calls["GET /manage/v1/user"] - calls <= 2  # the import's own list
 
 
+@pytest.mark.long
 async def test_whose_account_was_anothers_is_moved_as_if_nobody_had_brought_it_anywhere(company, settings):
     ada = join(company, "Ada", "EU")
     await import_then(settings, ROWS, plan_moves)
@@ -174,6 +176,7 @@ async def test_a_branch_that_is_deleted_before_its_moves_keeps_nobody_from_anoth
     assert [branch_of(company, f"Ada{number}") for number in range(4)] == ["SLACK", "US", "SLACK", "US"]
 
 
+@pytest.mark.long
 async def test_a_move_without_an_answer_is_made_again(company, settings):
     ada = join(company, "Ada", "EU")
     await import_then(settings, ROWS, plan_moves)
@@ -208,6 +211,7 @@ async def test_a_move_of_a_plan_that_was_cut_off_and_is_not_wanted_any_more_is_t
     assert branch_of(company, "Ada") == "EU"
 
 
+@pytest.mark.long
 async def test_a_custom_field_that_was_read_after_the_list_moves_in_the_same_night(company, settings):
     rows = {**ROWS, "ATTRIBUTES": "first_name, last_name, email, branch = custom:Department"}
     ada = join(company, "Ada", "")
@@ -251,6 +255,7 @@ async def test_nobody_is_moved_by_a_saved_plan_where_slack_says_another_branch_b
     assert [branch_of(company, name) for name in ("Ada", "Bob")] == ["EU", "US"]
 
 
+@pytest.mark.long
 async def test_who_is_never_to_be_touched_is_in_no_plan_of_moves(company, settings):
     ada = join(company, "Ada", "EU")
     await import_then(settings, ROWS, plan_moves)
@@ -260,6 +265,7 @@ async def test_who_is_never_to_be_touched_is_in_no_plan_of_moves(company, settin
     assert await import_then(settings, ROWS, plan_moves) is None
 
 
+@pytest.mark.long
 async def test_nobody_is_moved_by_a_list_that_is_older_than_an_event_about_the_person(company, settings):
     ada = join(company, "Ada", "EU")
     await import_then(settings, ROWS, plan_moves)
@@ -285,6 +291,7 @@ async def test_an_account_that_is_somebody_elses_by_now_is_not_moved(company, se
     assert branch_of(company, "Eve") == "EU"
 
 
+@pytest.mark.long
 async def test_a_move_is_not_carried_out_once_the_account_is_mapped_otherwise(company, settings):
     ada = join(company, "Ada", "EU")
     await import_then(settings, ROWS, plan_moves)
@@ -316,6 +323,7 @@ async def test_a_move_is_not_undone_once_a_later_one_has_gone_elsewhere(company,
     assert branch_of(company, "Ada") == "SLACK"
 
 
+@pytest.mark.long
 async def test_where_somebody_was_before_we_brought_anybody_is_not_known_and_an_undo_says_so(company, settings):
     join(company, "Ada", "EU")
     await run_import(settings)  # before there was a rule
@@ -329,6 +337,7 @@ async def test_where_somebody_was_before_we_brought_anybody_is_not_known_and_an_
     assert branch_of(company, "Ada") == "EU"
 
 
+@pytest.mark.long
 async def test_whose_account_became_an_administrators_long_after_the_accounts_were_read_is_not_moved(company, settings):
     ada = join(company, "Ada", "EU")
     await import_then(settings, ROWS, plan_moves)

@@ -59,6 +59,7 @@ async def test_half_of_the_budget_is_spent_at_once_and_the_rest_evenly(store, cl
 
 @settings(max_examples=15)
 @given(per_hour=st.integers(10, 40), pauses=st.lists(st.floats(0, 3000), max_size=60))
+@pytest.mark.long
 async def test_no_hour_sees_more_calls_than_it_should(migrated_sqlite, per_hour, pauses):
     with (
         tempfile.TemporaryDirectory() as folder,

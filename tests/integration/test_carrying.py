@@ -125,6 +125,7 @@ async def test_fields_that_are_missing_are_named_made_and_then_there(here):
 
 
 @ON_BOTH
+@pytest.mark.variants(1)
 async def test_a_table_that_is_lost_comes_back_from_the_fields_once_its_number_is_typed(here, shared_sandbox, tmp_path):
     rows = {**ON, "MIRROR_FIELDS": "Slack ID, Slack Name, Slack Team"}
     await run_import(here.runtime.settings, rows=rows)

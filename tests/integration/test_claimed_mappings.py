@@ -55,6 +55,7 @@ def shown(one) -> tuple[str, str, str, bool]:
 
 
 @ON_BOTH
+@pytest.mark.variants(1)
 async def test_a_wrong_row_of_a_table_is_not_believed_by_any_road(here, ada, tmp_path):
     bobs = account(here, "bob", "bob@elsewhere.example.com", "Bob", "Babbage")
     before = shown(bobs)
@@ -101,6 +102,7 @@ async def test_an_account_that_shows_the_person_is_brought_in_line(here, ada, tm
 
 @pytest.mark.parametrize("by_event", [False, True])
 @pytest.mark.parametrize("bearer_is_listed", ["before", "after"])
+@pytest.mark.variants(2)
 async def test_a_namesake_does_not_get_the_account_of_somebody_else_in_slack(
     here, tmp_path, by_event, bearer_is_listed
 ):
@@ -148,6 +150,7 @@ async def test_a_claim_that_somebody_confirms_by_hand_is_believed(here, ada, tmp
     assert (bobs.email, bobs.lastname) == (ADDRESS, "Lovelace")
 
 
+@pytest.mark.long
 async def test_a_row_that_says_what_is_known_already_lets_nobody_be_doubted(here, ada, tmp_path):
     await imported(here, ada)
     hers = here.account(ada)
@@ -159,6 +162,7 @@ async def test_a_row_that_says_what_is_known_already_lets_nobody_be_doubted(here
     assert (hers.email, hers.lastname) == (OF_BEFORE, "King")
 
 
+@pytest.mark.long
 async def test_an_account_that_was_gone_and_is_back_has_still_to_show_whose_it_is(here, ada, tmp_path):
     bobs = account(here, "bob", "bob@elsewhere.example.com", "Bob", "Babbage")
     take(here, tmp_path, {ada: bobs.user_id})

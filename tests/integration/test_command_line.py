@@ -35,6 +35,7 @@ def test_every_command_can_be_imported_and_says_what_it_does():
     assert [words for words, command in found.items() if not command.help] == []
 
 
+@pytest.mark.long
 def test_who_asks_for_help_waits_for_nothing_else():
     assert loaded("--help", env={}).isdisjoint({*CLIENTS, "sqlalchemy", "pydantic"})
 

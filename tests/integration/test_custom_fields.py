@@ -157,6 +157,7 @@ async def test_a_field_that_was_deleted_in_slack_stops_the_import_and_empties_no
     assert night.department(member) == "Sales"
 
 
+@pytest.mark.long
 async def test_a_field_that_was_hidden_in_slack_and_is_shown_no_more_empties_nobodys(night, member):
     rules = {"ATTRIBUTES": f"{RULES} clear"}
     night.give(member, "Sales")
@@ -222,6 +223,7 @@ async def test_an_answer_about_the_person_that_does_not_show_the_fields_empties_
 
 
 @pytest.mark.parametrize("value", [None, 5])
+@pytest.mark.variants(1)
 async def test_an_event_that_does_not_show_the_value_of_a_field_empties_nothing(night, member, value):
     clearing = {"ATTRIBUTES": f"{RULES} clear"}
     night.give(member, "Sales")
@@ -234,6 +236,7 @@ async def test_an_event_that_does_not_show_the_value_of_a_field_empties_nothing(
     assert night.department(member) == "Sales"
 
 
+@pytest.mark.long
 async def test_a_run_that_dies_asks_for_nobody_twice_but_for_the_one_under_way(night, member):
     def die(_people: int) -> None:
         if night.asked() % 5 == 0:
@@ -277,6 +280,7 @@ async def test_nobody_is_read_while_accounts_are_not_provisioned(night, member):
     assert (read, night.asked()) == (ProfilesRead(), 0)
 
 
+@pytest.mark.long
 async def test_what_an_event_has_written_while_profiles_were_read_is_not_overwritten_by_the_list(night, member):
     def rename(_people: int) -> None:
         if night.sandbox.slack.get(member)["profile"]["last_name"] != "Byron":
@@ -316,6 +320,7 @@ async def test_a_slack_that_shows_the_fields_in_its_list_is_not_asked_for_them(n
     assert night.department(member) == "Sales"
 
 
+@pytest.mark.long
 async def test_who_is_called_by_a_custom_field_gets_an_account_once_it_was_read(night, member):
     night.give(member, "Sales")
     rules = "first_name, last_name, email, username = custom:Department == '' ? email : lower(custom:Department)"
@@ -341,6 +346,7 @@ async def test_what_a_table_has_no_row_for_is_listed_in_the_night_in_which_it_wa
     assert night.department(member) == ""
 
 
+@pytest.mark.long
 async def test_what_was_undone_is_not_written_once_more_from_a_reading_that_is_outdated(night, member):
     night.give(member, "Sales")
     await night.run()
@@ -376,6 +382,7 @@ async def test_what_was_undone_is_written_again_only_once_slack_was_asked_for_it
     assert night.asked() - asked == 1
 
 
+@pytest.mark.long
 async def test_what_was_changed_by_hand_is_put_right_once_slack_has_said_the_same_again(night, member):
     night.give(member, "Sales")
     await night.run()
@@ -413,7 +420,7 @@ async def plan_law(night, member):
         pytest.param(True, {"EVIDENCE_CALLS": "1"}, id="too many to ask for"),
     ],
 )
-@pytest.mark.variants(1)
+@pytest.mark.long
 async def test_a_saved_plan_writes_no_field_that_slack_shows_no_more_though_docebo_has_the_former_one(
     night, member, now, moves_stamps, rows
 ):
@@ -430,6 +437,7 @@ async def test_a_saved_plan_writes_no_field_that_slack_shows_no_more_though_doce
         assert night.department(member) == ("Press" if now else "Sales")
 
 
+@pytest.mark.long
 async def test_a_saved_plan_writes_the_fields_that_were_read_last_of_people_too_many_to_ask_for(night, member):
     settings, plan_id = await plan_law(night, member)
 

@@ -114,6 +114,7 @@ async def test_a_row_that_is_refused_every_night_is_no_news_once_somebody_has_ac
     assert account_of(here, bob)
 
 
+@pytest.mark.long
 async def test_an_event_that_fails_for_what_is_acknowledged_is_parked_and_no_news(here):
     ada = here.sandbox.slack.add("Ada", "New", "ada@example.com")["id"]
     refuse(here, "ada@example.com", "no room")
@@ -175,6 +176,7 @@ async def test_who_is_acknowledged_is_listed_apart_with_who_why_and_since_when(h
     assert bob not in page
 
 
+@pytest.mark.long
 async def test_who_fails_for_two_reasons_is_acknowledged_for_both(here):
     ada = here.sandbox.slack.add("Ada", "New", "ada@example.com")["id"]
     refuse(here, "ada@example.com", "no room")
@@ -210,6 +212,7 @@ def join_with_two_accounts(here: World, number: int) -> None:
 
 
 @pytest.mark.parametrize("action", [DecisionAction.NEVER, DecisionAction.LINK])
+@pytest.mark.variants(1)
 async def test_about_whom_somebody_has_decided_waits_no_longer_when_all_who_wait_are_seen(here, action):
     join_with_two_accounts(here, 1)
     await imported(here)
@@ -289,6 +292,7 @@ async def test_a_linked_account_that_an_undo_alone_has_seen_is_left_alone_once_i
     assert (other.firstname, other.email) == ("Zed", "zed@example.com")
 
 
+@pytest.mark.long
 async def test_who_is_linked_to_an_account_that_we_have_shut_has_it_open_again(here):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     await imported(here)
@@ -330,7 +334,7 @@ async def test_who_is_never_to_be_touched_stays_so_under_the_id_of_the_organisat
 
 
 @pytest.mark.parametrize("names_the_new_id", [False, True])
-@pytest.mark.variants(1)
+@pytest.mark.long
 async def test_who_was_mapped_before_the_company_joined_grid_is_linked_to_another_account(here, names_the_new_id):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     await imported(here)
@@ -391,6 +395,7 @@ async def test_an_account_that_is_somebodys_or_not_there_is_not_linked(here):
         await decided(here, DecisionAction.LINK, bob, docebo_id=987654)
 
 
+@pytest.mark.long
 async def test_who_was_linked_by_hand_stays_so_when_somebody_acknowledges_that_the_account_is_disputed(here):
     ada, account = await linked_and_disputed(here)
     await decided(here, DecisionAction.LEAVE_SO, ada, why="ticket 4711", by="Carol")
@@ -409,6 +414,7 @@ async def test_who_was_linked_by_hand_stays_so_when_somebody_acknowledges_that_t
     assert (await imported(here)).undecided == seen.undecided + 1
 
 
+@pytest.mark.long
 async def test_who_is_never_to_be_touched_stays_so_whatever_is_acknowledged_and_taken_back(here):
     ada = here.sandbox.slack.add("Ada", "New", "ada@example.com")["id"]
     refuse(here, "ada@example.com", "no room")

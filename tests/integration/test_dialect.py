@@ -63,6 +63,7 @@ async def test_how_many_rows_a_call_may_have_is_found_out_once(sandbox, sqlite_u
     assert sandbox.docebo_gate.counters.calls[BATCH] == 2
 
 
+@pytest.mark.long
 async def test_a_small_call_that_is_refused_makes_no_later_call_smaller(sandbox, sqlite_url):
     sandbox.reset()
     await imported(sandbox, sqlite_url)
@@ -75,6 +76,7 @@ async def test_a_small_call_that_is_refused_makes_no_later_call_smaller(sandbox,
     assert ROWS_PER_CALL.name not in known(sqlite_url, sandbox.docebo_url)
 
 
+@pytest.mark.long
 async def test_a_number_of_rows_that_was_learned_is_tried_in_full_again_after_a_month(sandbox, sqlite_url):
     sandbox.reset()
     await imported(sandbox, sqlite_url)
@@ -107,6 +109,7 @@ async def test_a_call_that_another_one_is_in_the_way_of_is_sent_again_as_a_whole
     assert sandbox.docebo_gate.counters.calls[BATCH] == calls
 
 
+@pytest.mark.long
 async def test_a_docebo_that_is_always_at_work_ends_the_run_and_gets_no_smaller_calls(sandbox, sqlite_url):
     sandbox.reset()
     await imported(sandbox, sqlite_url)
@@ -136,6 +139,7 @@ async def test_a_call_without_an_answer_is_sent_again_in_halves_after_a_look(san
     assert sandbox.docebo_gate.counters.calls[BATCH] == 3
 
 
+@pytest.mark.long
 async def test_a_value_for_which_rows_are_refused_is_left_out_by_the_next_run_from_the_start(sandbox, sqlite_url):
     sandbox.reset()
     zones = {"ATTRIBUTES": "email, first_name, last_name, time_zone"}
@@ -200,6 +204,7 @@ async def test_thousands_of_refused_values_are_all_remembered(sandbox, sqlite_ur
         assert knows.left_out({"time_zone": "Asia/Tokyo"}, creates=False) == []
 
 
+@pytest.mark.long
 async def test_a_value_that_is_refused_for_everybody_costs_no_call_for_each_of_them(sandbox, sqlite_url):
     sandbox.reset()
     rules = {"ATTRIBUTES": 'email, first_name, last_name, time_zone = "Mars/Olympus"'}
@@ -215,6 +220,7 @@ async def test_a_value_that_is_refused_for_everybody_costs_no_call_for_each_of_t
     assert calls[BATCH] + calls["GET /manage/v1/user/{id}"] == 0
 
 
+@pytest.mark.long
 async def test_a_value_that_was_refused_is_written_once_it_is_an_option_of_the_field(sandbox, sqlite_url):
     sandbox.reset()
     role = sandbox.docebo.add_field("Role", "textfield", mandatory=False, invisible_to_user=False)
@@ -245,6 +251,7 @@ async def test_in_which_form_a_language_is_taken_is_found_out_once(sandbox, sqli
     assert sandbox.docebo_gate.counters.calls[BATCH] == 1
 
 
+@pytest.mark.long
 async def test_a_language_without_a_known_name_costs_nobody_the_account(sandbox, sqlite_url):
     sandbox.reset()
     for account in sandbox.docebo.accounts:
@@ -283,6 +290,7 @@ async def test_a_dropdown_takes_the_option_with_this_label_and_goes_without_wher
     assert seller not in changed
 
 
+@pytest.mark.long
 async def test_in_which_form_an_option_is_taken_is_found_out_once(sandbox, sqlite_url):
     sandbox.reset()
     [department] = [field.id for field in sandbox.docebo.fields.values() if field.type == "dropdown"]
@@ -317,6 +325,7 @@ async def test_that_pages_go_by_a_cursor_is_found_out_once(sqlite_url):
         assert calls[1] == sandbox.docebo_gate.counters.calls[listing] == 3
 
 
+@pytest.mark.long
 async def test_a_refused_value_costs_nobody_the_account_in_the_branch_of_the_rule(sandbox, sqlite_url):
     sandbox.reset()
     user = sandbox.slack.add("New", "Comer", "newcomer@example.com")

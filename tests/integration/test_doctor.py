@@ -152,6 +152,7 @@ class PrefectWithTable(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.mark.long
 async def test_a_switch_and_an_entry_that_are_perhaps_not_meant_are_told_after_an_import(
     environment, company, sqlite_url
 ):
@@ -255,6 +256,7 @@ async def test_an_account_that_is_no_superadmin_is_told(environment, company):
     assert "no superadmin" in message
 
 
+@pytest.mark.long
 async def test_a_level_that_nobody_knows_is_told_with_the_setting_that_says_what_it_is(environment, company):
     switch(company, {"session_level": "/framework/level/supervisore"})
     level, message = (await findings())["Docebo"]
@@ -328,7 +330,7 @@ async def test_a_description_that_knows_all_that_is_used_is_told(environment):
         ("do_nothing", Level.WARN, "lists existing for branch_option, not do_nothing"),
     ],
 )
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_what_the_platforms_description_lacks_is_named_before_anything_is_written(
     environment, company, lacking, level, told
 ):
@@ -348,6 +350,7 @@ async def test_what_the_platforms_description_lacks_is_named_before_anything_is_
         ("username", Level.OK, "does not tell its columns in the words that are used here"),
     ],
 )
+@pytest.mark.variants(2)
 async def test_what_the_platforms_importer_lacks_is_named(environment, company, lacking, level, told):
     switch(company, {"description_lacks": lacking})
 
@@ -357,6 +360,7 @@ async def test_what_the_platforms_importer_lacks_is_named(environment, company, 
 
 
 @pytest.mark.parametrize("answer", [Answer(404, b"{}"), in_json({"data": None})], ids=["not there", "nothing"])
+@pytest.mark.variants(1)
 async def test_a_platform_without_a_call_that_no_run_makes_is_no_reason_to_fail(environment, company, answer):
     unneeded = ("/manage/v1/site/microservices", "/manage/v1/user/importer_fields")
     with between(company.docebo_url, lambda call: answer if call.path.startswith(unneeded) else None) as url:

@@ -103,6 +103,7 @@ async def test_where_slack_knows_nobody_at_all_nobody_is_gone(sandbox, sqlite_ur
     assert mapped(sqlite_url, sandbox.slack.team.id) == accounts
 
 
+@pytest.mark.long
 async def test_where_slack_knows_nobody_any_more_nobody_is_gone(sandbox, sqlite_url):
     asked: list[str] = []
     hidden: set[str] = set()
@@ -164,6 +165,7 @@ async def test_an_event_is_not_done_with_by_an_answer_about_somebody_else(sandbo
 
 
 @pytest.mark.parametrize("shown", ["bob@example.com", ""])
+@pytest.mark.variants(1)
 async def test_who_is_shown_with_another_address_than_was_searched_for_gets_no_account_by_that(
     sandbox, sqlite_url, tmp_path, shown
 ):
@@ -219,6 +221,7 @@ async def test_where_docebo_shows_no_account_at_all_its_404_does_not_say_that_on
     assert mapped(sqlite_url, sandbox.slack.team.id) == accounts
 
 
+@pytest.mark.long
 async def test_where_docebo_shows_no_account_any_more_its_404_does_not_say_that_one_is_gone(sandbox, sqlite_url):
     accounts: dict[str, int] = {}
     hidden: set[int] = set()

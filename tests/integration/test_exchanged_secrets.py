@@ -104,6 +104,7 @@ def test_the_webhook_goes_on_with_an_exchanged_signing_secret_and_has_nothing_of
     assert "it was read again" in log.read_text()
 
 
+@pytest.mark.long
 def test_the_webhook_names_a_file_that_others_can_read_when_it_starts(open_folder):
     (open_folder / "secret").write_text("planted-signing-secret")
     (open_folder / "secret").chmod(0o644)
@@ -128,7 +129,7 @@ def test_the_webhook_names_a_file_that_others_can_read_when_it_starts(open_folde
 
 
 @pytest.mark.parametrize("name", ["SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN"])
-@pytest.mark.variants(1)
+@pytest.mark.long
 def test_a_listening_process_with_an_unusable_file_says_so_in_one_line_and_ends(tmp_path, name):
     module = "deployments.webhook" if name == "SLACK_SIGNING_SECRET" else "deployments.socket_mode"
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), f"{name}_FILE": str(tmp_path / "planted")}

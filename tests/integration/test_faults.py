@@ -20,6 +20,7 @@ from tests.faults import (
     ASKED_AGAIN,
     FAULTS,
     READ_LIKE_WRITTEN,
+    SHOWN_OTHERWISE,
     disturbed_import,
     import_killed_at_call,
     import_with_room_for,
@@ -50,7 +51,9 @@ async def undisturbed(sandbox, tmp_path_factory) -> tuple:
     ("method", "kind"),
     # Docebo's reads and writes go through one client: what befalls both is played with the writes, the worse place.
     [
-        pytest.param(*fault, marks=pytest.mark.long) if fault in (*READ_LIKE_WRITTEN, *ASKED_AGAIN) else fault
+        pytest.param(*fault, marks=pytest.mark.long)
+        if fault in (*READ_LIKE_WRITTEN, *ASKED_AGAIN, *SHOWN_OTHERWISE)
+        else fault
         for fault in FAULTS
     ],
 )

@@ -247,6 +247,7 @@ async def test_an_address_that_nobody_has_borne_leads_nowhere(here, ada):
             find_person(here.runtime.store, address)
 
 
+@pytest.mark.long
 async def test_an_address_that_two_people_have_borne_leads_to_neither(here, ada):
     other = here.sandbox.slack.add("Ada", "Byron", "ada.byron@example.com")
     await here.settle([other["id"]])
@@ -326,6 +327,7 @@ async def test_who_is_forgotten_is_known_again_by_the_address_under_a_new_id(her
         ("ad\u00e9@example.com", "ade\u0301@example.com"),
     ],
 )
+@pytest.mark.variants(1)
 async def test_who_is_forgotten_is_known_again_however_the_address_is_written(here, tmp_path, before, after):
     old = here.sandbox.slack.add("Ada", NAME, before)["id"]
     await here.settle([old])
@@ -341,6 +343,7 @@ async def test_who_is_forgotten_is_known_again_however_the_address_is_written(he
     assert here.docebo_id(new) is not None
 
 
+@pytest.mark.long
 async def test_who_is_forgotten_is_known_again_by_the_address_that_only_the_account_showed(here, tmp_path):
     address = "eve@example.com"
     eve = here.sandbox.slack.add("Eve", NAME, address)["id"]
@@ -355,6 +358,7 @@ async def test_who_is_forgotten_is_known_again_by_the_address_that_only_the_acco
     assert here.docebo_id(again) is None
 
 
+@pytest.mark.long
 async def test_an_address_that_somebody_else_has_taken_over_excludes_nobody(here, ada, tmp_path):
     here.sandbox.slack.change(ada, {"profile": {"email": "countess@example.com"}})
     other = here.sandbox.slack.add("Ada", "Byron", "ada@example.com")["id"]
@@ -475,6 +479,7 @@ async def test_who_is_forgotten_while_an_import_plans_is_told_of_nowhere(here, a
         assert not list(tables.connection.execute(select(standing).where(standing.c.slack_id == "")))
 
 
+@pytest.mark.long
 async def test_orphans_tell_nothing_of_somebody_forgotten(here, ada, tmp_path):
     hers = here.account(ada).user_id
     here.sandbox.docebo.accounts.add("second", email="ada@example.com")
@@ -512,6 +517,7 @@ async def test_who_is_remembered_is_looked_after_again_by_any_of_the_names(here,
     assert here.docebo_id(ada) is not None
 
 
+@pytest.mark.long
 async def test_a_named_person_who_was_forgotten_is_not_synchronised(here, ada, tmp_path):
     forget(here.runtime.store, tmp_path / "reports", ada)
 

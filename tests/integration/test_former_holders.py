@@ -136,6 +136,7 @@ async def test_the_account_of_who_is_surely_gone_goes_to_the_next_with_the_addre
 
 
 @ROADS
+@pytest.mark.variants(1)
 async def test_an_account_that_passes_to_the_next_with_the_address_counts_as_a_moved_mapping(
     sandbox, settings, tmp_path, road
 ):
@@ -150,6 +151,7 @@ async def test_an_account_that_passes_to_the_next_with_the_address_counts_as_a_m
     assert account(sandbox).firstname == "Ada"
 
 
+@pytest.mark.long
 async def test_accounts_that_pass_on_night_by_night_are_counted_together_and_later_changes_of_theirs_are_not(
     sandbox, settings
 ):
@@ -172,6 +174,7 @@ async def test_accounts_that_pass_on_night_by_night_are_counted_together_and_lat
 
 
 @pytest.mark.parametrize("becomes", ["back", "hidden"])
+@pytest.mark.variants(1)
 async def test_a_saved_plan_gives_nobody_the_account_of_a_former_holder_who_is_not_gone_any_more(
     sandbox, settings, unlisted, becomes
 ):
@@ -205,6 +208,7 @@ async def test_a_saved_plan_gives_on_the_account_of_a_former_holder_who_is_still
 
 
 @pytest.mark.parametrize("is_hidden", [True, False])
+@pytest.mark.variants(1)
 async def test_slack_is_asked_only_for_former_holders_whose_accounts_somebody_would_get(
     sandbox, settings, unlisted, asked, is_hidden
 ):
@@ -249,6 +253,7 @@ async def test_who_has_an_address_that_is_not_confirmed_keeps_the_account_from_t
     assert (account(sandbox).firstname, account(sandbox).lastname) == ("Ada", "Lovelace")
 
 
+@pytest.mark.long
 async def test_a_list_that_shows_the_organisations_ids_alone_gives_nobody_the_account_of_another(
     sandbox, settings, monkeypatch
 ):
@@ -287,6 +292,7 @@ async def test_an_account_that_was_handed_over_in_docebo_is_the_next_ones_once_t
 
 
 @ROADS
+@pytest.mark.variants(1)
 async def test_who_returns_under_a_new_id_is_reported_without_mappings_too(sandbox, settings, tmp_path, road):
     ada = await ada_has_left(sandbox, settings)
     again = sandbox.slack.add("Ada", "King", "ada@example.com")["id"]
@@ -303,6 +309,7 @@ async def test_who_returns_under_a_new_id_is_reported_without_mappings_too(sandb
     assert (await run_import(settings, rows=WITHOUT_MAPPINGS)).undecided == 0
 
 
+@pytest.mark.long
 async def test_a_saved_plan_gives_no_former_account_on_once_that_is_only_to_be_reported(sandbox, settings):
     await ada_has_left(sandbox, settings)
     sandbox.slack.add("Ada", "King", "ada@example.com")
@@ -313,6 +320,7 @@ async def test_a_saved_plan_gives_no_former_account_on_once_that_is_only_to_be_r
     assert account(sandbox).lastname == "Lovelace"
 
 
+@pytest.mark.long
 async def test_who_was_linked_by_hand_gets_the_account_of_a_former_holder_of_whom_nobody_can_tell(
     sandbox, settings, unlisted
 ):
@@ -329,6 +337,7 @@ async def test_who_was_linked_by_hand_gets_the_account_of_a_former_holder_of_who
 
 
 @pytest.mark.parametrize("maps", ["true", "false"])
+@pytest.mark.variants(1)
 async def test_an_event_gives_nobody_the_account_of_whom_another_event_has_shown_lately(
     sandbox, sqlite_url, tmp_path, maps
 ):
@@ -353,6 +362,7 @@ async def test_an_event_gives_nobody_the_account_of_whom_another_event_has_shown
     assert account(sandbox).firstname == "Ada"
 
 
+@pytest.mark.long
 async def test_a_saved_plan_gives_nobody_the_account_of_whom_an_event_has_shown_again(
     sandbox, settings, sqlite_url, tmp_path
 ):

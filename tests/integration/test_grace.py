@@ -78,6 +78,7 @@ async def test_a_clock_that_was_far_behind_takes_no_days_from_a_leaver(company, 
     assert not is_active(company)
 
 
+@pytest.mark.long
 async def test_a_dry_run_sees_leavers_as_well(company, nights):
     company.slack.deactivate(ada(company))
     await nights.run(1, dry_run=True)
@@ -115,6 +116,7 @@ async def test_an_event_of_a_leaver_begins_the_days(shared_sandbox, sqlite_url, 
             assert set(tables.leavers.since(here.workspace.team, [slack_id])) == {slack_id}
 
 
+@pytest.mark.long
 async def test_a_saved_plan_leaves_alone_who_was_back_and_has_left_anew(company, nights):
     leaver = ada(company)
     company.slack.deactivate(leaver)
@@ -142,6 +144,7 @@ async def test_a_saved_plan_waits_for_the_days_that_the_settings_of_today_want(c
     assert is_active(company)
 
 
+@pytest.mark.long
 async def test_who_was_back_while_no_days_were_set_has_all_days_later(company, nights):
     leaver = ada(company)
     company.slack.deactivate(leaver)
@@ -155,6 +158,7 @@ async def test_who_was_back_while_no_days_were_set_has_all_days_later(company, n
     assert is_active(company)
 
 
+@pytest.mark.long
 async def test_a_night_in_which_nothing_could_be_done_does_not_begin_the_days_anew(company, nights):
     company.slack.deactivate(ada(company))
     await nights.run(1)

@@ -107,7 +107,7 @@ async def test_a_company_that_joins_grid_loses_nobody(sandbox, sqlite_url, shape
         pytest.param(False, "4", id="it does not"),
     ],
 )
-@pytest.mark.variants(1)
+@pytest.mark.long
 async def test_a_list_of_the_organisations_ids_alone_is_found_out_about_once(
     sandbox, sqlite_url, monkeypatch, mapping, is_told, evidence_calls
 ):
@@ -128,7 +128,7 @@ async def test_a_list_of_the_organisations_ids_alone_is_found_out_about_once(
 
 
 @pytest.mark.parametrize("verify_target", [True, False])
-@pytest.mark.variants(1)
+@pytest.mark.long
 async def test_nobody_gets_an_account_under_another_id_whom_somebody_has_decided_never_to_touch(
     sandbox, sqlite_url, monkeypatch, verify_target
 ):
@@ -149,7 +149,7 @@ async def test_nobody_gets_an_account_under_another_id_whom_somebody_has_decided
 
 
 @pytest.mark.parametrize("road", ["import", "event", "trusting import", "by name"])
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_who_is_forgotten_stays_so_under_the_organisations_id_and_another_address(
     sandbox, sqlite_url, tmp_path, monkeypatch, road
 ):
@@ -220,7 +220,7 @@ async def test_who_is_excluded_by_a_local_id_is_so_where_slack_lists_the_organis
         pytest.param(False, True, id="because somebody asks for them"),
     ],
 )
-@pytest.mark.variants(1)
+@pytest.mark.long
 async def test_nobody_excluded_by_a_local_id_gets_an_account_before_the_first_import_of_the_organisation(
     sandbox, sqlite_url, tmp_path, monkeypatch, by_event, is_told
 ):
@@ -300,6 +300,7 @@ def without_local_ids(list_users):
     return listed
 
 
+@pytest.mark.long
 async def test_who_leaves_after_the_company_has_joined_grid_is_deactivated(sandbox, sqlite_url):
     settings = settings_for(sandbox.facts(), sqlite_url)
     await run_import(settings, rows=LEAVERS)
@@ -334,6 +335,7 @@ async def test_who_leaves_the_workspace_and_not_the_organisation_fails_no_import
     assert "in other workspaces of the organisation" in entry.operation.reason
 
 
+@pytest.mark.long
 async def test_a_member_of_the_organisation_whose_workspaces_are_not_named_is_left_alone(sandbox, sqlite_url):
     settings = settings_for(sandbox.facts(), sqlite_url)
     await run_import(settings, rows=LEAVERS)
@@ -350,6 +352,7 @@ async def test_a_member_of_the_organisation_whose_workspaces_are_not_named_is_le
         assert "external" not in entry.operation.reason
 
 
+@pytest.mark.long
 async def test_an_id_that_was_gained_is_given_back_by_an_undo(sandbox, sqlite_url):
     settings = settings_for(sandbox.facts(), sqlite_url)
     await run_import(settings, rows=LEAVERS)
@@ -440,6 +443,7 @@ async def test_an_event_of_who_has_left_grid_makes_no_second_account(sandbox, sq
         assert sum(bool(one.provisioned_by) for one in sandbox.docebo.accounts) == 3
 
 
+@pytest.mark.long
 async def test_whose_account_was_made_meanwhile_under_the_local_id_is_not_recorded_as_failed(
     sandbox, sqlite_url, tmp_path
 ):
@@ -504,6 +508,7 @@ async def test_a_token_that_becomes_the_organisations_stays_with_the_linked_work
         assert summary.count(outcome=Outcome.APPLIED) == 0
 
 
+@pytest.mark.long
 async def test_the_mirror_shows_the_linked_workspace_of_members_of_several(sandbox, sqlite_url):
     rows = {**LEAVERS, "MIRROR_FIELDS": "Slack ID, Slack Name, Slack Team"}
     settings = settings_for(sandbox.facts(), sqlite_url)

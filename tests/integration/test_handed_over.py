@@ -19,6 +19,7 @@ def sandbox():
 
 
 @pytest.mark.parametrize("attributes", ["email", "email, field_13 = title"], ids=["to be mapped", "to be updated"])
+@pytest.mark.variants(1)
 async def test_an_account_found_by_its_address_that_bears_another_one_by_now_is_given_to_nobody_by_a_saved_plan(
     sandbox, sqlite_url, attributes
 ):
@@ -70,6 +71,7 @@ async def handed_over_to_bob(sandbox, settings):
 
 
 @pytest.mark.parametrize("ann", ["stays", "leaves"])
+@pytest.mark.variants(1)
 async def test_an_account_that_shows_another_persons_address_and_only_the_user_name_of_before_is_left_alone(
     sandbox, sqlite_url, ann
 ):

@@ -119,6 +119,7 @@ async def test_an_address_that_is_not_shown_is_no_difference(sandbox, settings, 
     assert [night.count(Kind.UPDATE, Kind.CREATE, outcome=Outcome.APPLIED) for night in nights] == [0, 0]
 
 
+@pytest.mark.long
 async def test_a_platform_whose_few_accounts_have_no_address_can_be_imported(
     small_sandbox, settings, hidden, sqlite_url
 ):

@@ -77,6 +77,7 @@ async def test_whose_plan_cannot_be_stored_is_left_alone(here, monkeypatch):
     assert [people for _, people in left_alone(summary)] == [1]
 
 
+@pytest.mark.long
 async def test_for_whom_of_the_leavers_no_plan_can_be_made_is_left_alone(here, monkeypatch, sqlite_url):
     sandbox, settings, people = here
     await run_import(settings)
@@ -120,6 +121,7 @@ async def test_an_order_to_stop_is_nobodys_own_failure(here, monkeypatch):
         await run_import(settings)
 
 
+@pytest.mark.long
 async def test_the_counts_are_of_everybody_once_however_often_they_were_planned(here, monkeypatch):
     _, settings, people = here
     whole = await run_import(settings, dry_run=True)

@@ -99,7 +99,7 @@ def expiring(request, sandbox, sqlite_url) -> Iterator[Settings]:
             yield settings_for(facts | {"docebo_url": address}, sqlite_url)
 
 
-@pytest.mark.variants(1)
+@pytest.mark.long
 async def test_who_returns_to_an_account_that_expired_and_was_shut_since_gets_in(sandbox, expiring):
     slack_id = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
     await run_import(expiring, rows=EXPIRING)
@@ -132,7 +132,7 @@ async def test_who_is_back_once_an_expiration_was_undone_gets_in(sandbox, expiri
     assert (ada_of(sandbox).active, ada_of(sandbox).expiration) == (True, None)
 
 
-@pytest.mark.variants(1)
+@pytest.mark.long
 async def test_who_leaves_once_a_return_was_undone_is_shut_out(sandbox, expiring):
     slack_id = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
     await run_import(expiring, rows=EXPIRING)
@@ -149,6 +149,7 @@ async def test_who_leaves_once_a_return_was_undone_is_shut_out(sandbox, expiring
 
 
 @pytest.mark.parametrize(("days_away", "is_kept"), [(7, True), (60, False)])
+@pytest.mark.variants(1)
 async def test_who_returns_to_an_account_that_expired_has_its_end_of_before_if_that_is_to_come(
     sandbox, sqlite_url, days_away, is_kept
 ):

@@ -76,6 +76,7 @@ async def test_who_leaves_is_moved_once_and_who_returns_is_back_in_the_branch_of
     assert await import_then(settings, rows, plan_moves) is None
 
 
+@pytest.mark.long
 async def test_whose_account_was_a_leavers_is_not_moved_where_that_one_was(company, settings, ada):
     account = account_of(company)
     company.slack.deactivate(ada)
@@ -96,6 +97,7 @@ async def test_an_undo_moves_back(company, settings, ada):
     assert branch_of(company) == "SLACK"
 
 
+@pytest.mark.long
 async def test_where_docebo_does_not_show_branches_nobody_knows_where_to_move_back(company, settings, ada):
     company.docebo.switches = replace(company.docebo.switches, branches_shown=False)
     company.slack.deactivate(ada)
@@ -132,6 +134,7 @@ async def test_a_leaver_is_moved_after_the_days_of_grace_and_who_returns_before_
     assert branch_of(company) == "LEFT"
 
 
+@pytest.mark.long
 async def test_a_rule_for_branches_has_the_word_when_somebody_returns(company, settings, ada):
     company.docebo.add_branch("EU", "Europe")
     rows = {**ROWS, "ATTRIBUTES": "first_name, last_name, email, branch = title", "BRANCH_MOVES": "true"}
@@ -146,6 +149,7 @@ async def test_a_rule_for_branches_has_the_word_when_somebody_returns(company, s
     assert branch_of(company) == "EU"
 
 
+@pytest.mark.long
 async def test_who_returns_after_another_branch_was_named_for_leavers_is_back_where_the_account_was_first(
     company, settings, ada
 ):
@@ -188,6 +192,7 @@ async def test_whom_nothing_may_be_done_to_is_not_moved(company, settings, ada, 
     assert branch_of(company) == "SLACK"
 
 
+@pytest.mark.long
 async def test_who_only_drops_out_of_scope_is_a_leaver_only_if_the_settings_say_so(company, settings, ada):
     rows = {**ROWS, "SCOPE_EXCLUDE": "ada@*"}
     assert await import_then(settings, rows, plan_moves) is None

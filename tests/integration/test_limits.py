@@ -107,6 +107,7 @@ async def test_an_import_stops_where_events_have_used_up_its_limit_meanwhile(her
     assert not here.account(first).active
 
 
+@pytest.mark.long
 async def test_who_was_changed_before_is_counted_for_what_has_a_limit_alone(here, monkeypatch):
     counted, count = [], JournalRepository.people_changed
 
@@ -166,6 +167,7 @@ async def test_two_runs_that_are_about_to_send_at_the_same_moment_exceed_no_limi
         assert may_send == people[:1]
 
 
+@pytest.mark.long
 async def test_whom_an_event_has_changed_before_the_import_came_to_it_counts_for_the_rest_of_the_import(
     shared_sandbox, sqlite_url, tmp_path
 ):
@@ -189,6 +191,7 @@ async def test_whom_an_event_has_changed_before_the_import_came_to_it_counts_for
         assert [here.account(slack_id).active for slack_id in (first, second, third)] == [False, True, False]
 
 
+@pytest.mark.long
 async def test_what_was_let_through_does_not_count_and_lets_nobody_else_through(here):
     people = here.members()
     leave(here, *people[:3])
@@ -220,6 +223,7 @@ async def test_people_whose_change_is_under_no_limit_are_served_in_the_same_roun
     assert here.account(people[5]).lastname == "King"
 
 
+@pytest.mark.long
 async def test_somebody_who_waits_and_keeps_changing_is_let_through_with_the_incident(here):
     people = here.members()
     leave(here, *people[:3])
@@ -234,6 +238,7 @@ async def test_somebody_who_waits_and_keeps_changing_is_let_through_with_the_inc
     assert not any(here.account(slack_id).active for slack_id in people[:3])
 
 
+@pytest.mark.long
 async def test_events_that_are_replayed_and_not_let_through_wait_again(here):
     people = here.members()
     events = leave(here, *people[:3])
@@ -245,6 +250,7 @@ async def test_events_that_are_replayed_and_not_let_through_wait_again(here):
     assert all(here.account(slack_id).active for slack_id in people[:3])
 
 
+@pytest.mark.long
 async def test_who_is_parked_for_another_reason_is_held_back_by_no_limit_any_more(here):
     people = here.members()[:3]
     *through, replayed = [event.event_id for event in leave(here, *people)]
@@ -282,6 +288,7 @@ async def test_one_command_lets_the_events_of_an_incident_through(here, shared_s
     assert [(other.returncode, "no event is held back" in other.stderr) for other in others] == [(2, True)] * 2
 
 
+@pytest.mark.long
 async def test_applying_the_refused_plan_lets_its_incident_through_as_well(here):
     people = here.members()
     events = leave(here, *people[:3])
@@ -294,6 +301,7 @@ async def test_applying_the_refused_plan_lets_its_incident_through_as_well(here)
     assert {here.state(event) for event in events} == {EventState.APPLIED}
 
 
+@pytest.mark.long
 async def test_an_incident_can_be_let_through_however_long_it_has_waited(here, monkeypatch):
     leave(here, *here.members()[:2])
     incident = (await here.serve()).incident
@@ -325,6 +333,7 @@ async def test_who_lets_an_incident_through_while_a_run_lingers_is_told_what_tha
     assert not here.account(done.slack_id).active
 
 
+@pytest.mark.long
 async def test_who_lets_an_incident_through_while_a_run_ends_takes_its_place(here):
     leave(here, *here.members()[:2])
     incident = (await here.serve()).incident
@@ -380,6 +389,7 @@ async def test_who_lets_a_plan_through_one_limit_lets_it_through_no_other_that_c
     assert not here.account(leaver).active
 
 
+@pytest.mark.long
 async def test_only_what_was_over_a_limit_is_noted_as_let_through(here):
     settings = here.runtime.settings
     here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
@@ -426,6 +436,7 @@ async def test_real_time_creates_nobody_beyond_the_most_accounts(shared_sandbox,
     assert served.held == 1
 
 
+@pytest.mark.long
 async def test_what_others_create_while_a_plan_is_applied_counts_for_the_most_accounts(shared_sandbox, sqlite_url):
     shared_sandbox.reset()
     settings = settings_for(shared_sandbox.facts(), sqlite_url)

@@ -171,6 +171,7 @@ async def test_what_slack_does_not_say_removes_no_manager(company):
     assert company.manager_of("Ada") == company.account("Grace").user_id
 
 
+@pytest.mark.long
 async def test_nobody_comes_into_a_circle_with_a_manager_who_stays_because_slack_says_nothing_of_one(company):
     grace = company.hire("Grace")
     ada = company.hire("Ada", grace)
@@ -208,6 +209,7 @@ async def test_nobody_gets_a_manager_who_reports_to_that_person_as_somebody_has_
     assert company.manager_of("Grace") == company.account("Ada").user_id
 
 
+@pytest.mark.long
 async def test_nobody_comes_into_a_circle_by_way_of_a_manager_set_by_hand_and_one_set_by_us(company):
     grace = company.hire("Grace")
     ada = company.hire("Ada")
@@ -244,6 +246,7 @@ async def test_of_many_who_get_another_manager_docebo_is_asked_for_those_who_are
     assert asked[SUBORDINATES] == before + 1
 
 
+@pytest.mark.long
 async def test_who_swaps_places_with_the_manager_is_in_no_circle(company):
     grace = company.hire("Grace")
     ada = company.hire("Ada", grace)
@@ -259,6 +262,7 @@ async def test_who_swaps_places_with_the_manager_is_in_no_circle(company):
     assert company.manager_of("Grace") == company.account("Ada").user_id
 
 
+@pytest.mark.long
 async def test_a_docebo_that_does_not_tell_who_reports_to_whom_gets_its_managers(company):
     grace = company.hire("Grace")
     company.hire("Ada", grace)
@@ -281,6 +285,7 @@ async def test_a_type_of_managers_is_named_where_there_are_several(company):
     assert company.account("Ada").managers == {4: company.account("Grace").user_id}
 
 
+@pytest.mark.long
 async def test_after_a_change_of_the_type_everybody_gets_a_manager_of_it_and_each_undo_restores_its_own(company):
     grace, joan = company.hire("Grace"), company.hire("Joan")
     ada = company.hire("Ada", grace)
@@ -320,6 +325,7 @@ async def test_the_journal_of_others_holds_no_address_of_a_manager(company):
     assert entry.operation.changes == {"manager_1": str(company.account("Grace").user_id)}
 
 
+@pytest.mark.long
 async def test_a_manager_is_not_undone_once_there_is_a_later_one(company):
     grace, joan, mary = company.hire("Grace"), company.hire("Joan"), company.hire("Mary")
     ada = company.hire("Ada", grace)
@@ -335,6 +341,7 @@ async def test_a_manager_is_not_undone_once_there_is_a_later_one(company):
     assert company.manager_of("Ada") == company.account("Mary").user_id
 
 
+@pytest.mark.long
 async def test_a_manager_whose_account_is_gone_is_not_brought_back(company):
     grace, joan = company.hire("Grace"), company.hire("Joan")
     ada = company.hire("Ada", grace)
@@ -383,6 +390,7 @@ async def test_a_manager_whom_docebo_refuses_is_told_and_tried_again(company):
     ("managers", "outcome", "told"),
     [("marked", Outcome.FAILED, "Docebo may want them to be marked"), ("listed", Outcome.APPLIED, "")],
 )
+@pytest.mark.variants(1)
 async def test_a_docebo_that_takes_not_everybody_as_a_manager_says_so_or_does_nothing(company, managers, outcome, told):
     company.hire("Ada", company.hire("Grace"))
     company.sandbox.docebo.switches = switched(company.sandbox.docebo.switches, {"managers": managers})
@@ -457,6 +465,7 @@ async def test_who_reports_to_somebody_else_by_now_gets_no_former_manager_by_a_s
 
 
 @pytest.mark.parametrize("became", ["a stranger's", "nobody's"])
+@pytest.mark.variants(1)
 async def test_an_account_that_is_not_the_managers_any_more_is_made_nobodys_manager_by_a_saved_plan(company, became):
     def changes_hands(grace):
         if became == "a stranger's":
@@ -468,6 +477,7 @@ async def test_an_account_that_is_not_the_managers_any_more_is_made_nobodys_mana
     await assert_grace_is_made_nobodys_manager(company, changes_hands)
 
 
+@pytest.mark.long
 async def test_an_undo_makes_nobody_the_manager_behind_whose_account_there_is_somebody_else_by_now(company):
     grace, joan = company.hire("Grace"), company.hire("Joan")
     ada = company.hire("Ada", grace)
@@ -482,6 +492,7 @@ async def test_an_undo_makes_nobody_the_manager_behind_whose_account_there_is_so
     assert company.manager_of("Ada") == company.account("Joan").user_id
 
 
+@pytest.mark.long
 async def test_an_undo_brings_nobody_back_into_a_circle_with_who_reports_to_that_person_since(company):
     grace, joan = company.hire("Grace"), company.hire("Joan")
     mary = company.hire("Mary", grace)
@@ -716,6 +727,7 @@ async def test_whom_a_call_without_an_answer_may_have_given_that_is_not_sent_aga
     assert company.manager_of("Ada") == company.account("Grace").user_id
 
 
+@pytest.mark.long
 async def test_nobody_comes_into_a_circle_by_what_another_run_has_sent_and_not_recorded_yet(company, monkeypatch):
     bob = company.hire("Bob")
     company.hire("Ada", bob)
@@ -758,6 +770,7 @@ async def test_who_changes_places_with_the_manager_does_so_in_one_night_whatever
 
 
 @pytest.mark.parametrize("becomes", ["nobody's", "somebody else's"])
+@pytest.mark.variants(1)
 async def test_an_account_that_is_not_the_managers_any_more_while_the_import_is_at_work_is_nobodys_manager(
     company, monkeypatch, becomes
 ):
@@ -782,6 +795,7 @@ async def test_an_account_that_is_not_the_managers_any_more_while_the_import_is_
     assert [company.manager_of(name) for name in ("Ada", "Bob")] == [0, company.account("Joan").user_id]
 
 
+@pytest.mark.long
 async def test_who_was_the_manager_of_the_new_one_waits_for_what_becomes_of_that_ones_row(company):
     grace, joan = company.hire("Grace"), company.hire("Joan")
     bob = company.hire("Bob", grace)

@@ -128,6 +128,7 @@ async def test_nobody_out_of_scope_becomes_a_manager(team):
     assert team.here.docebo_calls == 0
 
 
+@pytest.mark.long
 async def test_an_event_that_has_waited_for_long_says_nothing_of_the_manager_of_now(team):
     long_ago = datetime.now(UTC) - timedelta(minutes=40)
     eve = team.hire("Eve", "Joan")
@@ -166,6 +167,7 @@ async def test_nobody_becomes_the_manager_of_who_may_be_the_own_manager_by_a_cal
     assert team.here.docebo_calls == 0
 
 
+@pytest.mark.long
 async def test_what_events_have_written_is_undone_like_anything_else(team):
     served = await team.tell("Ada", "Joan")
 
@@ -175,6 +177,7 @@ async def test_what_events_have_written_is_undone_like_anything_else(team):
     assert team.manager_of("Ada") == team.account_of("Grace")
 
 
+@pytest.mark.long
 async def test_managers_over_a_limit_wait_and_are_not_tried_again_in_the_same_run(shared_sandbox, sqlite_url, tmp_path):
     shared_sandbox.reset()
     async with world(shared_sandbox, sqlite_url, tmp_path, ATTRIBUTES=RULES, LIMIT_UPDATES="0") as here:

@@ -139,6 +139,7 @@ def test_no_attribute_that_can_be_mapped_gives_rights():
             parse_rules(f"{target_} = custom:Xf01")
 
 
+@pytest.mark.long
 async def test_a_custom_field_changes_the_mapped_field_of_the_own_account(shared_sandbox, sqlite_url, tmp_path):
     shared_sandbox.reset()
     field = shared_sandbox.docebo.add_field("Favourite", "textfield", mandatory=False, invisible_to_user=False)
@@ -233,7 +234,7 @@ async def test_an_address_that_is_not_confirmed_finds_and_makes_no_account(
 
 
 @both
-@pytest.mark.variants(1)
+@pytest.mark.long
 async def test_once_the_address_is_confirmed_the_person_is_served(here, sync: Sync):
     slack_id = mallory(here, "mal@example.com", is_email_confirmed=False)
     await sync(here, slack_id)
@@ -268,7 +269,7 @@ async def test_whose_new_address_is_not_confirmed_keeps_account_and_address(
 
 
 @both
-@pytest.mark.variants(1)
+@pytest.mark.long
 async def test_a_handle_that_looks_like_an_id_is_a_handle(here, sync: Sync):
     slack_id, victim, before = member(here), member(here, 1), target(here)
     own, other = here.docebo_id(slack_id), here.docebo_id(victim)
@@ -296,7 +297,7 @@ async def test_guests_the_invited_and_people_by_slack_connect_get_no_account(her
 
 
 @both
-@pytest.mark.variants(1)
+@pytest.mark.long
 async def test_the_invited_are_served_once_they_have_confirmed_the_address(
     shared_sandbox, sqlite_url, tmp_path, sync: Sync
 ):

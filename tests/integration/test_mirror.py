@@ -136,6 +136,7 @@ async def test_without_mapping_there_is_nothing_to_mirror(fresh, settings):
     assert mirrored(fresh) == {}
 
 
+@pytest.mark.long
 async def test_the_table_is_rebuilt_from_the_mirror(fresh, settings):
     await run_import(settings, rows=MIRROR)
     before = mapped(settings.database_url.get_secret_value(), fresh.slack.team.id)
@@ -150,6 +151,7 @@ async def test_the_table_is_rebuilt_from_the_mirror(fresh, settings):
     assert (await rebuilt(settings)).changed == 0
 
 
+@pytest.mark.long
 async def test_accounts_that_name_the_same_person_are_left_out_and_said(fresh, settings):
     await run_import(settings, rows=MIRROR)
     delete_rows(settings, fresh.slack.team.id)
@@ -208,6 +210,7 @@ async def test_a_reset_empties_the_mirror_and_keeps_the_accounts(fresh, settings
     assert not fresh.docebo_gate.counters.violations
 
 
+@pytest.mark.long
 async def test_after_a_restore_the_next_import_fills_the_mirror_again(fresh, settings):
     await run_import(settings, rows=MIRROR)
     before, table_before = mirrored(fresh), mapped(settings.database_url.get_secret_value(), fresh.slack.team.id)
@@ -223,6 +226,7 @@ async def test_after_a_restore_the_next_import_fills_the_mirror_again(fresh, set
     assert last.count() == last.count("leave")
 
 
+@pytest.mark.long
 async def test_a_reset_of_one_person_leaves_the_others_mirrored(fresh, settings):
     await run_import(settings, rows=MIRROR)
     before = mirrored(fresh)

@@ -86,6 +86,7 @@ async def test_a_branch_that_is_not_there_is_not_made_and_keeps_nobody_from_an_a
     )
 
 
+@pytest.mark.long
 async def test_who_is_there_waits_for_a_branch_only_where_accounts_are_moved(company, sqlite_url):
     join(company, "Ada", "Atlantis")
     settings, rows = settings_for(company.facts(), sqlite_url), {**ON, "ATTRIBUTES": RULES}
@@ -122,6 +123,7 @@ async def test_a_branch_that_is_renamed_before_a_saved_plan_is_applied_is_found_
     assert branches_of(company, ada) == [(europe.id,)]
 
 
+@pytest.mark.long
 async def test_nobody_lands_in_another_branch_whose_code_is_the_id_of_one_that_is_gone(company, sqlite_url):
     europe = company.docebo.add_branch("EU", "Europe")
     ada, bob = join(company, "Ada", "EU"), join(company, "Bob", "SLACK")
@@ -189,6 +191,7 @@ def europe(company, sqlite_url):
     return europe
 
 
+@pytest.mark.long
 async def test_a_branch_that_is_called_otherwise_by_the_time_of_the_row_is_named_as_it_is_now(
     company, europe, sqlite_url
 ):
@@ -213,6 +216,7 @@ async def test_who_is_to_come_to_a_branch_that_is_deleted_meanwhile_waits_for_th
     assert charts_read(company) == 2
 
 
+@pytest.mark.long
 async def test_long_after_the_branches_were_read_nobody_comes_to_another_one_of_that_name(company, europe, sqlite_url):
     settings = settings_for(company.facts(), sqlite_url)
 
@@ -227,6 +231,7 @@ async def test_long_after_the_branches_were_read_nobody_comes_to_another_one_of_
     assert charts_read(company) == 2
 
 
+@pytest.mark.long
 async def test_branches_are_not_read_again_where_nobody_is_placed(company, europe, sqlite_url):
     settings = settings_for(company.facts(), sqlite_url)
     await run_import(settings, rows={**ON, "ATTRIBUTES": RULES})
@@ -243,6 +248,7 @@ async def test_branches_are_not_read_again_where_nobody_is_placed(company, europ
 
 
 @pytest.mark.parametrize(("becomes", "lands_in"), [("renamed", 1), ("deleted", 0)])
+@pytest.mark.variants(1)
 async def test_a_run_of_real_time_that_lingers_plans_anew_who_is_refused_for_a_branch_that_it_knows_no_more(
     company, europe, sqlite_url, tmp_path, becomes, lands_in
 ):

@@ -71,6 +71,7 @@ async def test_a_stamp_of_the_future_silences_nobody_and_lets_nothing_older_thro
     assert here.account(slack_id).lastname == "Two"
 
 
+@pytest.mark.long
 async def test_a_stamp_ahead_by_as_much_as_clocks_differ_silences_nobody(here):
     slack_id = member(here)
     rename(here, slack_id, "One")
@@ -84,6 +85,7 @@ async def test_a_stamp_ahead_by_as_much_as_clocks_differ_silences_nobody(here):
     assert here.account(slack_id).lastname == "Two"
 
 
+@pytest.mark.long
 async def test_a_stamp_of_the_future_that_is_on_record_silences_nobody(here):
     slack_id = member(here)
     ahead = int(time.time()) + CENTURY
@@ -130,6 +132,7 @@ async def test_an_event_that_comes_long_after_its_time_does_not_overwrite_what_a
     assert here.account(slack_id).lastname == "Now"
 
 
+@pytest.mark.long
 async def test_an_event_that_comes_long_after_its_time_does_not_overwrite_who_was_named(here):
     slack_id = member(here)
     late = here.event(slack_id, profile={"last_name": "Then"})
@@ -145,6 +148,7 @@ async def test_an_event_that_comes_long_after_its_time_does_not_overwrite_who_wa
 
 
 @pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.variants(1)
 async def test_an_event_that_has_waited_for_an_hour_is_not_believed_before_slack_was_asked(here, is_there):
     # As in a database that was restored from a backup, which knows nothing of what was applied since.
     new = here.sandbox.slack.add("Ada", "Then", "ada@example.com")["id"]
@@ -160,6 +164,7 @@ async def test_an_event_that_has_waited_for_an_hour_is_not_believed_before_slack
     assert [account.lastname for account in accounts] == ["Now"] * is_there
 
 
+@pytest.mark.long
 async def test_a_join_that_comes_after_who_was_named_had_left_already_makes_no_account(here):
     new = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     late = here.event(new, kind="team_join")
@@ -257,6 +262,7 @@ async def test_what_a_killed_import_read_before_an_event_is_looked_at_again(here
     assert here.account(slack_id).lastname == before
 
 
+@pytest.mark.long
 async def test_what_was_read_before_an_event_by_the_dry_run_of_a_saved_plan_is_looked_at_again(here):
     slack_id = member(here)
     before = here.account(slack_id).lastname
@@ -276,6 +282,7 @@ async def test_what_was_read_before_an_event_by_the_dry_run_of_a_saved_plan_is_l
     assert here.account(slack_id).lastname == before
 
 
+@pytest.mark.long
 async def test_an_event_under_another_id_of_the_person_is_looked_at_again(here):
     slack_id = member(here)
     rename(here, slack_id, "Meanwhile")
@@ -293,6 +300,7 @@ async def test_an_event_under_another_id_of_the_person_is_looked_at_again(here):
     assert here.state(event) is EventState.WAITING
 
 
+@pytest.mark.long
 async def test_an_event_in_work_while_an_import_writes_is_looked_at_again(here, monkeypatch):
     slack_id = member(here)
     before = here.account(slack_id).lastname
@@ -419,7 +427,7 @@ async def test_an_event_is_not_done_with_while_slack_still_shows_what_was_before
 
 @pytest.mark.parametrize("change", ["leaves", "is renamed"])
 @pytest.mark.parametrize("methods", [["users.list"], ["users.list", "users.info"]])
-@pytest.mark.variants(3)
+@pytest.mark.variants(2)
 async def test_a_list_that_is_behind_an_event_takes_nothing_back(here, change, methods):
     slack_id = member(here)
     with behind(here, slack_id, *methods) as url:
@@ -456,6 +464,7 @@ async def test_who_is_named_is_not_written_as_before_an_event(here, tmp_path):
 
 
 @pytest.mark.parametrize("before", ["is not there", "has left"])
+@pytest.mark.variants(1)
 async def test_who_has_come_by_an_event_is_not_taken_for_gone_by_what_slack_said_before(here, before):
     if before == "has left":
         slack_id = member(here)
@@ -483,6 +492,7 @@ async def test_who_has_come_by_an_event_is_not_taken_for_gone_by_what_slack_said
     assert here.account(slack_id).active
 
 
+@pytest.mark.long
 async def test_an_import_is_not_refused_for_want_of_calls_because_somebody_changes_the_profile(here):
     busy, left = here.members()[:2]
     with behind(here, busy, "users.list") as late:
@@ -500,6 +510,7 @@ async def test_an_import_is_not_refused_for_want_of_calls_because_somebody_chang
     assert here.account(busy).lastname == "Newer"
 
 
+@pytest.mark.long
 async def test_once_slack_answers_nobody_it_is_asked_for_no_more_of_those_whom_its_list_shows_as_before(here):
     people = here.members()
     questions = []

@@ -102,6 +102,7 @@ async def test_a_password_is_not_sent_to_a_server_with_a_wrong_certificate(encry
     assert list(server.taken()) == []
 
 
+@pytest.mark.long
 async def test_a_mail_server_at_an_address_takes_mail_without_a_sender_being_set():
     with mail_server() as (server, port):
         await notifier(settings(port, smtp_from=""), "lms@example.com").send("title", "body")
@@ -118,6 +119,7 @@ async def test_a_mail_server_at_an_address_takes_mail_without_a_sender_being_set
         ("mail", "slack-docebo@localhost"),
     ],
 )
+@pytest.mark.variants(1)
 def test_whatever_may_be_a_mail_server_can_be_written_to_without_a_sender(host, sender):
     found = settings(25, smtp_host=host, smtp_from="")
 
@@ -199,7 +201,7 @@ async def test_a_service_that_drips_is_given_up_and_the_others_are_told(monkeypa
 
 
 @pytest.mark.parametrize("answer", [bomb, endless, endless_header])
-@pytest.mark.variants(1)
+@pytest.mark.long
 async def test_a_service_that_sends_without_measure_is_given_up(answer):
     async with listening() as service:
         service.answer = answer
@@ -331,6 +333,7 @@ def test_each_of_several_addresses_is_a_place_of_its_own():
         (None, ""),
     ],
 )  # fmt: skip
+@pytest.mark.variants(3)
 def test_the_address_is_found_in_a_table_that_is_wrong_otherwise(rows, mail_id):
     assert notification_mail_id(rows) == mail_id
 
@@ -348,6 +351,7 @@ async def test_a_chat_is_sent_what_markdown_leaves_as_it_is_and_a_mail_plain_tex
 
 
 @pytest.mark.parametrize("message", ["<!channel> a", "<http://e.example|a b> c", "<@U0ADA> b", "@everyone c"])
+@pytest.mark.variants(1)
 async def test_a_chat_of_slacks_takes_what_looks_like_a_mention_and_calls_nobody(message, monkeypatch):
     incident = Incident(Trouble.FAILED, "bulk-import", message)
     place = Apprise.instantiate("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#sync")

@@ -97,6 +97,7 @@ async def test_a_platform_that_refuses_each_call_without_a_branch_is_told_of_wit
     assert there.count(Kind.CREATE, outcome=Outcome.APPLIED) > 10
 
 
+@pytest.mark.long
 async def test_a_platform_that_wants_a_branch_for_new_accounts_is_told_of_with_the_setting(sandbox, sqlite_url):
     done = await imported(sandbox, sqlite_url, {**ON, "LIMIT_REJECTIONS": "100"}, branchless="refused")
 
@@ -143,7 +144,7 @@ async def test_nobody_new_is_sent_again_while_a_mandatory_field_is_known_that_no
 
 
 @pytest.mark.parametrize("message", ["Username not available", "No more users: see your licence"])
-@pytest.mark.variants(1)
+@pytest.mark.long
 async def test_who_is_refused_for_another_known_reason_is_sent_again_whatever_field_is_mandatory(
     sandbox, sqlite_url, message
 ):
@@ -160,6 +161,7 @@ async def test_who_is_refused_for_another_known_reason_is_sent_again_whatever_fi
     assert (refused.count(outcome=Outcome.FAILED), there.count(Kind.CREATE, outcome=Outcome.APPLIED)) == (3, 3)
 
 
+@pytest.mark.long
 async def test_who_has_one_name_is_refused_alone_where_two_are_wanted_and_told_what_to_do(sandbox, sqlite_url):
     cher = sandbox.slack.add("Cher", "", "cher@example.com")["id"]
     rule = 'first_name, last_name = last_name == "" ? "-" : last_name, email'
@@ -202,6 +204,7 @@ async def test_once_the_full_search_has_shown_an_address_nobody_is_searched_for_
     assert (before, runtime.docebo.calls["find users"]) == (2, 4)
 
 
+@pytest.mark.long
 async def test_an_option_that_the_platform_does_not_know_is_left_out_and_the_rows_are_proven_anew(sandbox, sqlite_url):
     await imported(sandbox, sqlite_url)
     for number in range(3):
@@ -214,6 +217,7 @@ async def test_an_option_that_the_platform_does_not_know_is_left_out_and_the_row
     assert learned(sqlite_url, sandbox, PROVEN.name) == ""
 
 
+@pytest.mark.long
 async def test_an_undo_looks_whether_an_empty_value_has_emptied_anything(sandbox, sqlite_url):
     rules = {**ON, "ATTRIBUTES": "email, first_name, last_name, field_13 = title", "LIMIT_UNMAPPINGS": "none"}
     people = [user for user in sandbox.slack if any(sandbox.docebo.accounts.by_email(user["profile"].get("email", "")))]
@@ -301,6 +305,7 @@ async def test_a_platform_that_reads_rows_as_one_table_is_recognised_by_two_of_t
     assert sandbox.docebo_gate.counters.calls[BATCH] <= (2 if learned_as == "own" else 6)
 
 
+@pytest.mark.long
 async def test_a_field_that_the_view_of_an_account_shows_empty_and_a_list_as_sent_says_nothing_of_columns(
     sandbox, sqlite_url
 ):

@@ -76,10 +76,12 @@ async def test_a_customer_is_an_account_without_slack_user(fresh, before):
     assert before[OrphanKind.ACCOUNT, "", (customer,)] == "nobody in Slack bears its e-mail address"
 
 
+@pytest.mark.long
 async def test_administrators_and_inactive_accounts_are_marked(before):
     assert any("(administrator)" in why for (kind, _, _), why in before.items() if kind is OrphanKind.ACCOUNT)
 
 
+@pytest.mark.long
 async def test_two_accounts_with_the_same_address_are_several_for_one_person(before):
     several = [ids for kind, _, ids in before if kind is OrphanKind.SEVERAL_ACCOUNTS]
 
@@ -106,12 +108,14 @@ async def test_a_person_who_left_slack_leaves_account_and_mapping_behind(fresh, 
     }
 
 
+@pytest.mark.long
 async def test_nothing_is_concluded_from_a_short_read(fresh, settings, before):
     fresh.slack_gate.faults.add("users.list", "shrinking", share=0.5)
     with pytest.raises(IncompleteRead):
         await orphans(settings)
 
 
+@pytest.mark.long
 async def test_a_mapped_account_is_nobodys_orphan(fresh, settings, before):
     mapping = mapped(settings.database_url.get_secret_value(), fresh.slack.team.id)
     lonely = {n for kind, _, ids in before if kind is OrphanKind.ACCOUNT for n in ids}

@@ -75,6 +75,7 @@ def limited(sandbox: Sandbox, **switches: Any) -> None:
     sandbox.slack.switches = replace(sandbox.slack.switches, **switches)
 
 
+@pytest.mark.long
 async def test_ten_thousand_people_are_read_within_15_s_at_slacks_pace(sandbox, clock, paced):
     assert await read(paced(slack_page_size=1000)) == 1000
 

@@ -122,6 +122,7 @@ async def test_from_the_list_of_everybody_a_form_leads_to_applying_the_plan_to_s
     assert not [step for step in afterwards.next_steps if step.flow == "apply-plan"]
 
 
+@pytest.mark.long
 async def test_once_the_first_are_done_everybody_else_is_a_click_away_until_the_rest_is_done(settings):
     planned = await run_import(settings, dry_run=True)
     first = await apply_part(settings, planned.plan.id, PartChoice(first=3))
@@ -198,6 +199,7 @@ async def test_a_part_keeps_within_the_limits_that_the_whole_exceeds_and_two_par
     assert len(sandbox.docebo.accounts) == before + 3
 
 
+@pytest.mark.long
 async def test_a_part_whose_run_died_before_it_began_is_refused_before_anybody_lets_it_through(settings, sandbox):
     limits = {"LIMIT_CREATIONS": "2"}
     planned = await run_import(settings, dry_run=True, rows=limits)
@@ -238,6 +240,7 @@ async def test_of_a_plan_that_was_begun_nobody_is_taken_out(settings):
         assert summary(runtime.store, planned.plan.id).plan.state is PlanState.APPLYING
 
 
+@pytest.mark.long
 async def test_a_plan_is_chosen_from_those_that_can_be_applied_or_have_done_something(settings, sandbox):
     async with at_work(settings, "here") as runtime:
         store, docebo = runtime.store, runtime.settings.docebo_url

@@ -95,6 +95,7 @@ async def test_who_was_forgotten_has_no_name_any_more(here, ada, tmp_path):
         assert tables.names.of(here.workspace.team, [ada]) == {}
 
 
+@pytest.mark.long
 async def test_a_parked_event_says_whose_it_is(here, ada):
     refuse(here, "ada@example.com")
     here.put(here.event(ada))
@@ -118,6 +119,7 @@ async def test_everybody_who_needs_somebody_is_shown_with_what_to_do(here, ada):
     assert all(row["what to do"] for row in rows)
 
 
+@pytest.mark.long
 async def test_who_waits_as_before_is_shown_again(here):
     first = await imported(here)
     again = await imported(here)

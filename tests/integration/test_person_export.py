@@ -84,6 +84,7 @@ async def test_of_somebody_forgotten_only_that_is_left(here, ada):
     assert exported["files"] == {}
 
 
+@pytest.mark.long
 async def test_a_word_that_is_no_id_exports_nobody(here, ada):
     with pytest.raises(ConfigurationError, match="give a Slack id"):
         export_person(here.runtime.store, here.runtime.settings.report_dir, "%")

@@ -59,6 +59,7 @@ async def test_a_run_over_a_limit_is_refused_and_exactly_its_plan_can_be_let_thr
     assert run(env, "plan", "apply", first["plan"], "--yes").returncode == 2  # not twice
 
 
+@pytest.mark.long
 async def test_an_undo_over_a_limit_exits_3_and_writes_nothing(sandbox, settings, env):
     done = await run_import(settings)
     before = target(sandbox)
@@ -80,7 +81,7 @@ async def test_a_plan_is_applied_once_somebody_at_the_terminal_has_seen_it_and_s
 
 
 @pytest.mark.parametrize("typed", ["\n", "n\n", "yesterday\n", "\x04"], ids=["Enter", "n", "another word", "Ctrl-D"])
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_any_other_answer_at_the_terminal_changes_nothing_and_exits_3(sandbox, settings, env, typed):
     planned = await run_import(settings, dry_run=True)
     before = target(sandbox)
@@ -156,6 +157,7 @@ async def test_rows_that_docebo_refuses_are_a_partial_failure_and_not_a_success(
     assert {row["operation"] for row in failed["operations"]} == {CREATED}
 
 
+@pytest.mark.long
 async def test_who_is_refused_each_time_is_acknowledged_from_the_shell(sandbox, settings, env):
     ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     sandbox.docebo_gate.faults.add(
@@ -206,6 +208,7 @@ async def test_two_plans_are_compared_person_by_person(sandbox, settings, env):
 
 
 @pytest.mark.parametrize("ask", ["by e-mail", "as a mail has it", "by Slack id", "by account"])
+@pytest.mark.variants(2)
 async def test_explain_says_the_same_however_the_person_is_named(sandbox, settings, env, ask):
     await run_import(settings)
     account = next(a for a in sandbox.docebo.accounts if a.provisioned_by)
@@ -233,6 +236,7 @@ async def test_explain_says_the_same_however_the_person_is_named(sandbox, settin
     assert counters.calls.total() <= 5
 
 
+@pytest.mark.long
 async def test_explain_finds_a_deactivated_person_by_the_address_of_the_account(sandbox, settings, env):
     await run_import(settings)
     account = next(a for a in sandbox.docebo.accounts if a.provisioned_by)
@@ -296,6 +300,7 @@ async def test_a_command_looks_values_up_in_prefects_variables_and_in_files(sand
     assert (missing.returncode, "there is no table floors" in missing.stderr) == (2, True)
 
 
+@pytest.mark.long
 async def test_rules_are_tried_on_a_sample_that_is_read_in_full(sandbox, settings, env):
     await run_import(settings)
     calls = sandbox.slack_gate.counters
@@ -343,6 +348,7 @@ async def test_fields_of_both_sides_are_listed_with_options_and_rules_even_where
 
 @pytest.mark.parametrize("more", [[], ["--json"]])
 @pytest.mark.parametrize("command", [["explain"], ["attributes", "try"]])
+@pytest.mark.variants(2)
 async def test_a_script_is_told_whether_anybody_was_found(sandbox, settings, env, command, more):
     await run_import(settings)
     somebody = next(user["id"] for user in sandbox.slack if not user["deleted"] and user["id"] != "USLACKBOT")
@@ -390,6 +396,7 @@ def test_of_a_blank_argument_a_command_says_in_one_line_what_is_missing_and_how_
         pytest.param({"DATABASE_URL": "sqlite:////proc/no/store.db"}, "/proc/no/store.db", id="database"),
     ],
 )
+@pytest.mark.variants(2)
 async def test_what_has_to_be_corrected_first_is_one_line_and_exits_2(settings, env, variables, told):
     await run_import(settings, dry_run=True)
 

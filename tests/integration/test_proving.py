@@ -89,6 +89,7 @@ async def test_what_the_view_of_an_account_leaves_out_is_not_told_with_what_it_s
         await run_import(settings_for(sandbox.facts(), sqlite_url, docebo_url=url), rows=ROWS)
 
 
+@pytest.mark.long
 async def test_a_day_that_is_shown_in_another_form_is_told_as_that(sandbox, sqlite_url):
     def day_first(call: Call, answer: Any) -> Any:
         if re.fullmatch(r"/manage/v1/user/\d+", call.path) and call.method == "GET":
@@ -106,6 +107,7 @@ async def test_a_day_that_is_shown_in_another_form_is_told_as_that(sandbox, sqli
         await run_import(settings_for(sandbox.facts(), sqlite_url, docebo_url=url), rows=rows)
 
 
+@pytest.mark.long
 async def test_the_account_that_proved_it_is_told_with_its_person(sandbox, sqlite_url):
     with pytest.raises(Unproven):
         await imported(sandbox, sqlite_url, ignored="firstname")
@@ -166,6 +168,7 @@ async def test_a_search_that_never_finds_the_account_lets_no_later_import_make_a
     assert len(made(sandbox)) > 1
 
 
+@pytest.mark.long
 async def test_whose_account_is_the_one_that_is_not_found_has_not_failed_when_back_under_another_id(
     sandbox, sqlite_url, tmp_path
 ):
@@ -185,6 +188,7 @@ async def test_whose_account_is_the_one_that_is_not_found_has_not_failed_when_ba
     assert "is gone, and Docebo does not show it yet" in rows[0].error
 
 
+@pytest.mark.long
 async def test_an_account_that_was_not_found_and_is_gone_keeps_nobody_from_an_account(sandbox, sqlite_url):
     with pytest.raises(Unproven, match="search does not find it"):
         await imported(sandbox, sqlite_url, searches_behind=100)

@@ -74,6 +74,7 @@ async def test_a_leaver_is_deactivated(settled):
     assert not settled.account(slack_id).active
 
 
+@pytest.mark.long
 async def test_a_leaver_is_left_alone_where_that_is_the_policy(shared_sandbox, sqlite_url, tmp_path):
     shared_sandbox.reset()
     async with world(shared_sandbox, sqlite_url, tmp_path, LEAVERS="keep") as here:
@@ -114,6 +115,7 @@ async def test_noise_costs_no_call_and_leaves_no_plan(settled):
     assert served.count(Became.IN_LINE) == USERS
 
 
+@pytest.mark.long
 async def test_twin_events_are_one_change(settled):
     slack_id = member(settled)
     settled.sandbox.slack.change(slack_id, {"profile": {"last_name": "King"}})
@@ -163,6 +165,7 @@ async def test_what_is_older_than_what_was_applied_is_superseded(settled):
     assert settled.state(late) is EventState.SUPERSEDED
 
 
+@pytest.mark.long
 async def test_slack_is_asked_which_of_two_profiles_of_the_same_second_is_the_newer(settled):
     slack_id = member(settled)
     settled.sandbox.slack.change(slack_id, {"profile": {"last_name": "Last"}})
@@ -201,6 +204,7 @@ async def test_an_event_older_than_an_import_is_checked_with_slack(settled):
     assert settled.account(slack_id).lastname != "Stale"
 
 
+@pytest.mark.long
 async def test_an_import_does_not_write_what_it_read_before_an_event_that_was_applied_meanwhile(settled):
     runtime = settled.runtime
     slack_id = member(settled)
@@ -224,6 +228,7 @@ def _no_progress(_rows: int) -> None:
     pass
 
 
+@pytest.mark.long
 async def test_who_was_parked_and_replayed_counts_as_what_became_of_the_event_last(settled):
     ada = settled.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     settled.sandbox.docebo_gate.faults.add(
@@ -299,6 +304,7 @@ async def test_a_refusal_that_names_somebody_else_is_whole_only_in_the_owners_re
         assert file.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.long
 async def test_a_failing_person_does_not_hold_up_the_others(settled):
     ada = settled.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     ghost = replaced(settled.event(ada["id"], bare=True), slack_id="U0GHOST")
@@ -313,7 +319,7 @@ async def test_a_failing_person_does_not_hold_up_the_others(settled):
 
 @pytest.mark.parametrize("kind", ["drip", "bomb"])
 @pytest.mark.parametrize("call", ["GET /manage/v1/user", "POST /manage/v1/user/batch"])
-@pytest.mark.variants(1)
+@pytest.mark.long
 async def test_an_answer_out_of_bounds_does_not_hold_up_the_others(shared_sandbox, sqlite_url, tmp_path, call, kind):
     shared_sandbox.reset()
     async with world(shared_sandbox, sqlite_url, tmp_path, docebo_timeout_seconds=2) as here:
@@ -418,6 +424,7 @@ async def test_who_is_forgotten_during_a_round_stays_forgotten(settled, tmp_path
     assert settled.account(bob).lastname == "King"
 
 
+@pytest.mark.long
 async def test_a_round_that_dies_counts_against_the_share(settled, monkeypatch):
     slack_id = member(settled)
     settled.sandbox.slack.change(slack_id, {"profile": {"last_name": "King"}})
@@ -432,6 +439,7 @@ async def test_a_round_that_dies_counts_against_the_share(settled, monkeypatch):
         assert (inbox.due(now, 10), inbox.due(now, 10, left=0.0)) == (1, 0)
 
 
+@pytest.mark.long
 async def test_what_changes_nothing_that_is_mapped_costs_nothing_of_the_share(settled):
     slack_id = member(settled)
     settled.put(settled.event(slack_id))

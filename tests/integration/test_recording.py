@@ -41,7 +41,7 @@ def members(sandbox):
     ("change", "leavers", "kind"),
     [(rename, "keep", Kind.UPDATE), (leave, "deactivate", Kind.DEACTIVATE), (leave, "unmap", Kind.UNMAP)],
 )
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_a_mapping_that_somebody_corrects_during_a_call_is_not_moved_back(
     sandbox, sqlite_url, change, leavers, kind
 ):

@@ -64,6 +64,7 @@ async def test_whose_account_was_made_and_refused_is_not_recorded_as_failed_and_
     assert mapped(sqlite_url, sandbox.slack.team.id) == there
 
 
+@pytest.mark.long
 async def test_who_is_changed_and_refused_is_recorded_as_changed(sandbox, sqlite_url):
     def renamed(answer):
         for name in NAMES:
@@ -78,6 +79,7 @@ async def test_who_is_changed_and_refused_is_recorded_as_changed(sandbox, sqlite
     assert len(second) == len(NAMES)
 
 
+@pytest.mark.long
 async def test_an_account_whose_id_docebo_does_not_say_is_mapped_by_the_run_that_made_it(sandbox, sqlite_url):
     [entries] = await import_with(sandbox, sqlite_url, without_ids)
 
@@ -122,6 +124,7 @@ async def test_an_account_that_is_said_to_be_made_without_its_id_and_is_not_show
 
 
 @pytest.mark.parametrize("answer", ["none", "without an id"])
+@pytest.mark.variants(1)
 async def test_an_account_that_somebody_else_has_got_with_the_username_meanwhile_is_not_taken_for_the_new_one(
     sandbox, sqlite_url, answer
 ):

@@ -98,6 +98,7 @@ async def test_no_mapping_is_written_for_another_address_by_whatever_road(trial,
             tables.mappings(real.facts()["docebo_url"]).save(known, now=datetime.now(UTC))
 
 
+@pytest.mark.long
 async def test_a_database_without_mappings_goes_wherever_the_address_leads(trial, real, sqlite_url):
     await run_import(settings_for(trial.facts(), sqlite_url), rows=ROWS, dry_run=True)
 
@@ -126,6 +127,7 @@ async def test_the_same_platform_under_a_new_address_keeps_everything(trial, usu
 
 
 @pytest.mark.parametrize("relation", Relation)
+@pytest.mark.variants(1)
 async def test_the_form_restores_a_backup_of_before_where_the_platform_is_the_same(trial, real, sqlite_url, relation):
     settings = settings_for(trial.facts(), sqlite_url)
     await run_import(settings, rows=ROWS)
@@ -155,6 +157,7 @@ async def test_another_platform_is_not_taken_for_the_same(trial, real, sqlite_ur
     assert linked(sqlite_url) == address
 
 
+@pytest.mark.long
 async def test_a_few_accounts_that_were_changed_or_deleted_disprove_nothing(trial, sqlite_url):
     await run_import(settings_for(trial.facts(), sqlite_url), rows=ROWS)
     some = sorted(mapped(sqlite_url, "T0SANDBOX").values())
@@ -200,6 +203,7 @@ async def test_a_table_of_the_mappings_of_another_platform_is_not_taken_over(tri
     assert rows(sqlite_url, trial.facts()["docebo_url"]) == before
 
 
+@pytest.mark.long
 async def test_what_was_applied_to_another_platform_is_not_taken_as_done(trial, real, sqlite_url, tmp_path):
     person = trial.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     async with world(trial, sqlite_url, tmp_path) as here:
@@ -227,6 +231,7 @@ class _Both:
         return self._facts
 
 
+@pytest.mark.long
 async def test_a_dry_run_and_a_run_at_work_leave_the_database_where_it_is(trial, real, sqlite_url):
     settings = settings_for(trial.facts(), sqlite_url)
     await run_import(settings, rows=ROWS)
@@ -270,6 +275,7 @@ def linked(url):
         return tables.platforms.linked().address
 
 
+@pytest.mark.long
 async def test_the_doctor_tells_of_another_address(trial, real, sqlite_url, tmp_path):
     await run_import(settings_for(trial.facts(), sqlite_url), rows=ROWS)
     env = environment(elsewhere(trial, real), sqlite_url, tmp_path)

@@ -106,6 +106,7 @@ async def test_a_mapping_that_was_handed_over_comes_back_by_an_undo(sandbox, sql
     assert not sandbox.docebo.accounts[account].active
 
 
+@pytest.mark.long
 async def test_who_returns_under_a_new_id_has_the_account_again_once_its_mapping_was_deleted(sandbox, sqlite_url):
     settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "deactivate"}
     old, new, account = await leave_and_return(sandbox, settings, rows)
@@ -119,6 +120,7 @@ async def test_who_returns_under_a_new_id_has_the_account_again_once_its_mapping
     assert (await run_import(settings, rows=rows)).count(outcome=Outcome.APPLIED) == 0
 
 
+@pytest.mark.long
 async def test_who_gets_an_account_that_we_shut_has_it_open_though_an_own_one_was_shut_before(sandbox, sqlite_url):
     settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "deactivate"}
     old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
@@ -152,6 +154,7 @@ async def test_nothing_is_taken_from_a_holder_who_is_there(sandbox, sqlite_url):
     assert old in mapped(sqlite_url, sandbox.slack.team.id)
 
 
+@pytest.mark.long
 async def test_an_account_that_was_deactivated_by_hand_stays_so_when_it_is_handed_over(sandbox, sqlite_url):
     settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "REHIRES": "hand-over"}
     _, new, account = await leave_and_return(sandbox, settings, rows)
@@ -189,17 +192,18 @@ async def assert_not_handed_over(sandbox, sqlite_url, leavers, changed):
 
 
 @LEAVERS
-@pytest.mark.variants(1)
+@pytest.mark.long
 async def test_nothing_is_handed_over_by_a_plan_of_before_the_former_holder_came_back(sandbox, sqlite_url, leavers):
     await assert_not_handed_over(sandbox, sqlite_url, leavers, lambda old, new: sandbox.slack.reactivate(old))
 
 
 @LEAVERS
-@pytest.mark.variants(1)
+@pytest.mark.long
 async def test_nothing_is_handed_over_by_a_saved_plan_to_somebody_who_has_left_again(sandbox, sqlite_url, leavers):
     await assert_not_handed_over(sandbox, sqlite_url, leavers, lambda old, new: sandbox.slack.deactivate(new))
 
 
+@pytest.mark.long
 async def test_a_plan_that_hands_over_more_than_slack_may_be_asked_for_stops_before_the_first(sandbox, sqlite_url):
     settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "REHIRES": "hand-over"}
     old, _, account = await leave_and_return(sandbox, settings, rows)
@@ -238,6 +242,7 @@ async def test_an_event_of_who_returns_is_reported_or_hands_over_at_once(sandbox
             assert here.sandbox.docebo.accounts[account].active
 
 
+@pytest.mark.long
 async def test_mappings_that_pass_to_another_person_count_as_moved_by_events_and_imports_together(
     sandbox, sqlite_url, tmp_path
 ):
@@ -268,6 +273,7 @@ async def test_mappings_that_pass_to_another_person_count_as_moved_by_events_and
         assert here.docebo_id(back["bob"]) is not None
 
 
+@pytest.mark.long
 async def test_a_list_that_shows_the_organisations_ids_alone_loses_nobody(sandbox, sqlite_url, monkeypatch):
     settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "deactivate"}
     await run_import(settings, rows=rows)
@@ -289,6 +295,7 @@ async def test_a_list_that_shows_the_organisations_ids_alone_loses_nobody(sandbo
     assert summary.count(Kind.DEACTIVATE) == 0
 
 
+@pytest.mark.long
 async def test_who_is_named_is_reported_or_gets_the_mapping_too(sandbox, sqlite_url):
     settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "deactivate"}
     _, new, account = await leave_and_return(sandbox, settings, rows)
@@ -329,6 +336,7 @@ async def test_an_account_that_we_have_shut_is_not_opened_for_somebody_else_to_w
 
 
 @pytest.mark.parametrize("leavers", ["keep", "deactivate"])
+@pytest.mark.variants(1)
 async def test_an_account_that_was_linked_by_hand_and_handed_over_is_not_written_by_the_events_of_who_left_and_is_back(
     sandbox, sqlite_url, tmp_path, leavers
 ):
@@ -426,6 +434,7 @@ async def former(sandbox, sqlite_url) -> tuple[str, str, Any]:
     return ada, bob, account
 
 
+@pytest.mark.long
 async def test_whose_former_account_is_mapped_to_somebody_else_gets_another_one(sandbox, sqlite_url, former):
     ada, bob, account = former
 

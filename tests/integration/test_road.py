@@ -77,6 +77,7 @@ async def test_a_text_for_which_a_firewall_refuses_the_whole_call_keeps_nobody_e
     assert sum(summary.plan.facts["calls"].values()) < 45
 
 
+@pytest.mark.long
 async def test_why_a_call_was_refused_for_one_person_is_whole_only_in_the_owners_report(sandbox, sqlite_url, tmp_path):
     poisonous = next(user for user in sandbox.slack if sandbox_member(user))
     sandbox.slack.change(poisonous["id"], {"profile": {"title": POISON}})
@@ -97,6 +98,7 @@ async def test_why_a_call_was_refused_for_one_person_is_whole_only_in_the_owners
     assert all("Refused, ask Grace Hopper" in file.read_text() for file in files)
 
 
+@pytest.mark.long
 async def test_a_docebo_that_refuses_every_row_stops_the_run_after_a_few_calls(sandbox, sqlite_url):
     with firewall(sandbox.docebo_url, 400, b"firstname") as url:
         settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
@@ -222,6 +224,7 @@ async def test_what_a_dead_run_has_sent_is_known_before_the_next_one_plans_for_t
 
 
 @pytest.mark.parametrize("ahead", [0, 5], ids=["", "whose clock was ahead"])
+@pytest.mark.variants(1)
 async def test_an_account_that_the_next_run_has_made_is_not_recorded_as_that_of_a_run_that_died_before_its_call(
     small_sandbox, sqlite_url, monkeypatch, ahead
 ):
@@ -289,6 +292,7 @@ async def test_whose_account_is_not_shown_for_hours_after_a_run_has_died_is_not_
     assert made.outcome is Outcome.APPLIED
 
 
+@pytest.mark.long
 async def test_whose_address_is_another_one_after_a_run_has_died_gets_no_account_beside_one_that_is_not_shown_yet(
     small_sandbox, sqlite_url, monkeypatch
 ):
@@ -364,6 +368,7 @@ async def test_what_a_dead_run_was_about_to_send_is_not_recorded_as_done(
         assert [entry.outcome for entry in tables.operations.rows(dead)] == [Outcome.PLANNED]
 
 
+@pytest.mark.long
 async def test_a_dead_run_gets_no_credit_for_what_an_event_has_brought_about_since(
     small_sandbox, sqlite_url, tmp_path, monkeypatch
 ):
@@ -401,6 +406,7 @@ async def test_what_a_dead_run_has_sent_can_be_undone_at_once(small_sandbox, sql
     assert [account.active for account in made] == [False]
 
 
+@pytest.mark.long
 async def test_what_a_dead_run_has_changed_is_recorded_also_where_the_view_of_an_account_lacks_it(
     small_sandbox, sqlite_url, monkeypatch
 ):
@@ -417,7 +423,7 @@ async def test_what_a_dead_run_has_changed_is_recorded_also_where_the_view_of_an
 
 
 @pytest.mark.parametrize("ago", [timedelta(hours=2), timedelta(0)])
-@pytest.mark.variants(1)
+@pytest.mark.long
 async def test_what_a_dead_run_for_named_people_has_sent_is_recorded_by_the_next_import(
     sandbox, sqlite_url, monkeypatch, ago
 ):
@@ -549,6 +555,7 @@ async def test_an_order_to_stop_is_met_before_the_next_batch_and_taken_back(sand
 
 
 @pytest.mark.parametrize("meanwhile", ["somebody is forgotten", "everything is stopped"])
+@pytest.mark.variants(1)
 async def test_what_a_call_has_done_is_recorded_where_its_refused_rows_may_not_be_tried_otherwise(
     small_sandbox, sqlite_url, meanwhile
 ):
@@ -581,6 +588,7 @@ async def test_what_a_call_has_done_is_recorded_where_its_refused_rows_may_not_b
     assert mapped(sqlite_url, small_sandbox.slack.team.id).keys() >= set(others)
 
 
+@pytest.mark.long
 async def test_whose_account_was_made_without_a_refused_value_as_the_plan_changed_is_not_told_as_refused(
     small_sandbox, sqlite_url
 ):
@@ -612,6 +620,7 @@ async def test_whose_account_was_made_without_a_refused_value_as_the_plan_change
     assert (mapping.docebo_id, mapping.fingerprint) == (account.user_id, "")  # what is left out is written by the next
 
 
+@pytest.mark.long
 async def test_rows_that_were_not_tried_otherwise_as_the_plan_changed_are_tried_later(small_sandbox, sqlite_url):
     people = [
         str(small_sandbox.slack.add("New", f"Comer {n}", f"comer{n}@example.com")["id"]) for n in range(TRIED + 1)
@@ -652,6 +661,7 @@ async def test_on_days_that_are_frozen_nothing_is_written_and_a_dry_run_works(sa
         assert "FREEZE" in status(runtime).page(next_import=None, forms={}, shown=str)
 
 
+@pytest.mark.long
 async def test_a_run_that_is_at_work_when_frozen_days_begin_ends_before_its_next_batch(
     sandbox, sqlite_url, monkeypatch
 ):

@@ -101,7 +101,7 @@ async def apply_by_id(settings: Settings, plan_id: str, rows: dict[str, str] = L
     "share",
     [
         pytest.param(0.92, id="shorter by less than SOURCE_MAY_SHRINK"),
-        pytest.param(0.5, id="half of it"),
+        pytest.param(0.5, id="half of it", marks=pytest.mark.long),
         pytest.param(0.0, id="empty list"),
     ],
 )
@@ -239,6 +239,7 @@ async def test_too_many_missing_accounts_to_ask_for_stop_the_import_before_a_que
     assert not [call for call in sandbox.docebo_gate.counters.calls if "{id}" in call]
 
 
+@pytest.mark.long
 async def test_a_list_without_the_few_who_have_left_a_small_workspace_stops_no_import(small):
     sandbox, settings = small
     people = [sandbox.slack.add(f"First{n}", f"Last{n}", f"p{n}@example.com")["id"] for n in range(5)]

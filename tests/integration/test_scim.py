@@ -114,6 +114,7 @@ async def test_who_joins_gets_what_scim_says_in_real_time(company, sqlite_url, t
     assert units(company) == ["Sales"]
 
 
+@pytest.mark.long
 async def test_a_saved_plan_writes_nothing_that_scim_says_no_more_though_docebo_has_the_former_value(
     company, sqlite_url, ada
 ):

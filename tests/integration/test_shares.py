@@ -124,6 +124,7 @@ def test_many_people_are_booked_at_once(here):
 
 @settings(max_examples=8)
 @given(pauses=st.lists(st.sampled_from([0, 0, 0, 1, 30, 59, 61, 600, 4000]), max_size=300))
+@pytest.mark.long
 def test_no_hour_sees_more_looks_than_a_share(migrated_sqlite: Path, pauses: list[int]):
     looks: list[datetime] = []
     now = NOW

@@ -192,7 +192,7 @@ async def test_a_change_is_told_and_nobody_else(sandbox, settings, store):
 
 
 @pytest.mark.parametrize("leavers", ["keep", "unmap", "deactivate"])
-@pytest.mark.variants(1)
+@pytest.mark.long
 async def test_the_night_after_somebody_has_left_is_quiet_whatever_was_done(sandbox, settings, store, leavers):
     wishes = {"LEAVERS": leavers}
     done = await settle(settings, rows=wishes)
@@ -262,6 +262,7 @@ async def test_switching_provisioning_off_and_on_changes_nothing_about_who_is_ma
     assert (explained.kind, explained.reason) == (Kind.LEAVE, "in line")
 
 
+@pytest.mark.long
 async def test_who_was_first_mapped_while_provisioning_was_off_and_is_in_line_is_left_alone_when_it_is_on(
     sandbox, settings, tmp_path
 ):
@@ -279,7 +280,7 @@ async def test_who_was_first_mapped_while_provisioning_was_off_and_is_in_line_is
 
 
 @on_both
-@pytest.mark.variants(1)
+@pytest.mark.long
 async def test_a_saved_plan_does_not_bring_an_older_reason_back(sandbox, settings, store):
     await run_import(settings)
     slack_id = somebody(sandbox)
@@ -296,6 +297,7 @@ async def test_a_saved_plan_does_not_bring_an_older_reason_back(sandbox, setting
     assert standings(store, saved, slack_id)[0].standing.reason == reason
 
 
+@pytest.mark.long
 async def test_a_run_that_dies_before_its_end_is_told_again_by_the_next(settings, store):
     async with open_runtime(settings, read_rows(table(ON)), run_id="dies") as runtime:
         plan_id = await plan_import(runtime)
@@ -308,6 +310,7 @@ async def test_a_run_that_dies_before_its_end_is_told_again_by_the_next(settings
     assert rows(store, quiet) == []
 
 
+@pytest.mark.long
 async def test_after_an_undo_the_next_import_tells_what_it_finds(sandbox, settings, store):
     await run_import(settings)
     slack_id = somebody(sandbox)
@@ -335,7 +338,7 @@ async def test_why_somebody_was_left_alone_outlives_the_plan_that_told_it(sandbo
 
 
 @on_both
-@pytest.mark.variants(1)
+@pytest.mark.long
 async def test_a_reason_that_no_longer_stands_is_kept_as_long_as_the_plans_of_its_time(sandbox, settings, store):
     first = await run_import(settings)
     slack_id = somebody(sandbox)
@@ -362,6 +365,7 @@ async def test_who_is_forgotten_has_no_standing_and_gets_none_from_a_saved_plan(
     assert standings(store, done, slack_id) == []
 
 
+@pytest.mark.long
 async def test_everybody_of_every_night_is_shown_explained_and_compared(sandbox, sqlite_url, tmp_path):
     settings, env = settings_for(sandbox.facts(), sqlite_url), environment(sandbox.facts(), sqlite_url, tmp_path)
     first, quiet = await run_import(settings), await run_import(settings)
@@ -388,7 +392,7 @@ async def test_everybody_of_every_night_is_shown_explained_and_compared(sandbox,
 
 
 @on_both
-@pytest.mark.variants(1)
+@pytest.mark.long
 async def test_whoever_is_known_and_in_no_list_any_more_is_told_once_and_then_known_no_longer(sandbox, settings, store):
     first = await settle(settings)
     with store.transaction() as tables:

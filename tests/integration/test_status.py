@@ -56,6 +56,7 @@ async def test_before_the_first_import_there_is_a_dry_run_to_do(here):
     assert "| Last import | none yet |" in shown(here)
 
 
+@pytest.mark.long
 async def test_a_dry_run_is_a_click_away_until_something_is_imported(here):
     planned = await run_import(here.runtime.settings, rows=ON, dry_run=True)
     page = shown(here, summaries={planned.plan.id: "/v2/dry"})
@@ -98,6 +99,7 @@ async def test_days_begin_by_the_clock_of_the_administrator(here):
 
 
 @ON_BOTH
+@pytest.mark.variants(1)
 async def test_after_an_import_the_page_says_what_it_did_and_who_waits(here):
     done = await imported(here)
     found = status(here.runtime)
@@ -118,6 +120,7 @@ async def test_after_an_import_the_page_says_what_it_did_and_who_waits(here):
     assert f"| People | {done.plan.looked_after:,} looked after, {found.mapped:,} mapped, " in shown(here)
 
 
+@pytest.mark.long
 async def test_after_a_reset_only_those_count_as_in_line_who_are_mapped(here):
     await imported(here)
     before = status(here.runtime)
@@ -235,6 +238,7 @@ async def test_a_plan_that_a_limit_refused_is_to_be_looked_at_until_one_is_appli
     assert not status(here.runtime).over_limit
 
 
+@pytest.mark.long
 async def test_moves_that_a_limit_refused_are_to_be_looked_at_until_the_next_import(here):
     rows = {**ON, "ATTRIBUTES": "first_name, last_name, email, branch = title", "BRANCH_MOVES": "true"}
     here.sandbox.docebo.add_branch("EU", "Europe")

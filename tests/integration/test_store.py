@@ -73,6 +73,7 @@ def test_opening_an_existing_database_keeps_what_is_in_it(database_url):
         assert linked(store) == ["https://1.example.com"]
 
 
+@pytest.mark.long
 def test_opening_an_up_to_date_database_does_not_import_alembic_or_prefect(sqlite_url, postgres_url):
     program = (
         "import sys; from slack_docebo.storage.store import Store;"
@@ -227,6 +228,7 @@ def test_the_shown_url_has_no_password(postgres_url):
         pytest.param("pl4nted://host/db", "must begin with", id="something else in front"),
     ],
 )
+@pytest.mark.variants(11)
 def test_a_url_that_cannot_work_is_told_in_one_line_that_quotes_nothing_of_it(url, advice):
     with pytest.raises(ConfigurationError, match=advice) as raised:
         Store.open(url)

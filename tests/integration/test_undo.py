@@ -90,6 +90,7 @@ async def test_a_deactivation_and_its_mark_are_undone_together(sandbox, settings
     assert (account.active, mapping_of(settings, sandbox, ada).deactivated) == (True, False)
 
 
+@pytest.mark.long
 async def test_an_account_that_cannot_be_undone_keeps_the_mark_that_we_deactivated_it(sandbox, settings):
     ada, account = await somebody(sandbox, settings)
     sandbox.slack.deactivate(ada)
@@ -104,7 +105,7 @@ async def test_an_account_that_cannot_be_undone_keeps_the_mark_that_we_deactivat
 
 @pytest.mark.parametrize("leavers", ["deactivate", pytest.param("expire", marks=pytest.mark.long)])
 @pytest.mark.parametrize("maps", ["true", "false"])
-@pytest.mark.variants(1)
+@pytest.mark.long
 async def test_whom_undoing_shuts_out_again_gets_in_again_though_no_mapping_says_who_has_shut_the_account(
     sandbox, settings, leavers, maps
 ):
@@ -127,6 +128,7 @@ async def test_whom_undoing_shuts_out_again_gets_in_again_though_no_mapping_says
     assert (account.active, account.expiration) == (True, None)
 
 
+@pytest.mark.long
 async def test_an_end_that_somebody_else_has_given_an_account_is_not_taken_for_ours_once_it_was_undone(
     sandbox, settings
 ):
@@ -162,6 +164,7 @@ async def test_an_account_that_was_found_and_its_mapping_are_undone_together(san
     assert mapping_of(settings, sandbox, ada) is None
 
 
+@pytest.mark.long
 async def test_without_mapping_an_account_that_was_found_is_changed_by_saved_plans_and_undone(sandbox, settings):
     rows = {"MAP_SLACK_USER_DATA": "false"}
     account = sandbox.docebo.accounts.add("a.lovelace", email="ada@example.com", firstname="A.", lastname="L.")
@@ -208,6 +211,7 @@ async def test_a_mapping_stays_where_the_account_was_changed_since(sandbox, sett
     assert (account.lastname, mapping_of(settings, sandbox, ada).docebo_id) == ("Byhand", account.user_id)
 
 
+@pytest.mark.long
 async def test_a_mapping_stays_where_docebo_refuses_the_account(sandbox, settings, taken_over):
     ada, account, plan_id = taken_over
     unnamed = "None"  # a row that changes an account names no user
@@ -238,6 +242,7 @@ async def somebody_maps(settings: Settings, sandbox: Sandbox, slack_id: str, doc
             mappings.save([row], now=runtime.now())
 
 
+@pytest.mark.long
 async def test_an_account_that_our_own_update_brought_under_protection_is_undone(sandbox, settings):
     ada, account = await somebody(sandbox, settings)
     sandbox.slack.change(ada, {"profile": {"email": "ada@vip.example"}})
@@ -276,6 +281,7 @@ async def test_an_address_that_is_somebody_elses_by_now_is_not_given_back(sandbo
     assert (account.email, undone.count(outcome=Outcome.SKIPPED)) == ("king@example.com", 1)
 
 
+@pytest.mark.long
 async def test_of_several_addresses_those_that_are_nobody_elses_are_given_back(sandbox, settings):
     bob = sandbox.slack.add("Bob", "Babbage", "bob@example.com")["id"]
     ada, account = await somebody(sandbox, settings)
@@ -320,6 +326,7 @@ async def test_what_an_undo_of_undos_has_undone_in_the_end_is_not_undone_over_wh
     assert account.lastname == "Lovelace"
 
 
+@pytest.mark.long
 async def test_what_another_plan_of_the_same_run_did_can_still_be_undone(sandbox, settings):
     ada, account = await somebody(sandbox, settings)
     first, second = [], []
@@ -334,6 +341,7 @@ async def test_what_another_plan_of_the_same_run_did_can_still_be_undone(sandbox
     assert account.lastname == "Lovelace"
 
 
+@pytest.mark.long
 async def test_a_mapping_that_was_moved_back_is_not_undone_twice(sandbox, settings, taken_over):
     ada, account, _ = taken_over
     sandbox.docebo.delete(account.user_id)
@@ -347,6 +355,7 @@ async def test_a_mapping_that_was_moved_back_is_not_undone_twice(sandbox, settin
         await undo(settings, done.plan.id, deactivate_created=True)
 
 
+@pytest.mark.long
 async def test_what_could_not_be_undone_can_be_undone_later(sandbox, settings, taken_over):
     _, account, plan_id = taken_over
     sandbox.docebo.edit(account.user_id, {"lastname": "Byhand"})
@@ -409,6 +418,7 @@ async def test_nobody_is_deactivated_whose_address_slack_hides_by_now(sandbox, s
     assert account.active
 
 
+@pytest.mark.long
 async def test_nobody_is_deactivated_whom_slack_does_not_show_to_the_app_by_now(sandbox, settings):
     ada, account = await somebody(sandbox, settings)
     sandbox.slack.deactivate(ada)
@@ -433,7 +443,7 @@ async def test_a_plan_with_more_leavers_than_slack_may_be_asked_for_is_refused_w
 
 
 @pytest.mark.parametrize("leavers", ["deactivate", "expire"])
-@pytest.mark.variants(1)
+@pytest.mark.long
 async def test_a_plan_that_lets_in_more_people_than_slack_may_be_asked_for_is_refused_with_their_number(
     sandbox, settings, leavers
 ):
@@ -451,6 +461,7 @@ async def test_a_plan_that_lets_in_more_people_than_slack_may_be_asked_for_is_re
     assert (account.active, account.expiration) == shut
 
 
+@pytest.mark.long
 async def test_nobody_is_unmapped_by_a_plan_of_before_the_person_came_back(sandbox, settings):
     ada, _ = await somebody(sandbox, settings)
     sandbox.slack.deactivate(ada)
@@ -518,6 +529,7 @@ async def test_nobody_leaves_by_an_old_list_of_before_the_person_came_back(sandb
     assert mapping_of(settings, sandbox, ada) is not None
 
 
+@pytest.mark.long
 async def test_nothing_is_handed_over_by_a_plan_of_before_returns_are_only_reported(sandbox, settings):
     rows = {**LEAVERS, "REHIRES": "hand-over"}
     ada, _ = await somebody(sandbox, settings)
@@ -533,6 +545,7 @@ async def test_nothing_is_handed_over_by_a_plan_of_before_returns_are_only_repor
     }
 
 
+@pytest.mark.long
 async def test_nobody_is_created_by_a_plan_of_before_an_event_said_that_the_person_has_left(sandbox, settings):
     ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     planned = await run_import(settings, dry_run=True)
@@ -575,6 +588,7 @@ async def test_who_has_left_since_a_plan_was_made_gets_no_account_by_it_though_n
     assert all(mapping_of(settings, sandbox, slack_id) for slack_id in people)
 
 
+@pytest.mark.long
 async def test_whom_the_list_of_a_saved_plans_run_leaves_out_is_asked_for_and_gets_the_account(sandbox, settings):
     await run_import(settings)
     ada, bob = (sandbox.slack.add(name, "L", f"{name}@example.com".lower())["id"] for name in ("Ada", "Bob"))
@@ -594,7 +608,7 @@ async def test_whom_the_list_of_a_saved_plans_run_leaves_out_is_asked_for_and_ge
 
 @pytest.mark.parametrize("is_new", [True, False])
 @pytest.mark.parametrize("heir", [True, False])
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_a_saved_plan_gives_nobody_an_address_that_the_person_has_no_more(sandbox, settings, is_new, heir):
     await run_import(settings)
     if is_new:
@@ -682,6 +696,7 @@ def ada_in(sandbox: Sandbox) -> Any:
     return account
 
 
+@pytest.mark.long
 async def test_what_a_rule_has_written_is_undone_once_the_rule_is_gone_and_not_over_what_was_edited_since(
     sandbox, settings, dept
 ):
@@ -713,6 +728,7 @@ async def test_a_saved_plan_writes_the_options_of_its_fields_whatever_the_rules_
     assert ada_in(sandbox).fields[dept.id] == "1"
 
 
+@pytest.mark.long
 async def test_an_option_that_is_gone_for_a_while_is_written_once_it_is_back(sandbox, settings, dept):
     titled(sandbox, "Sales")
     planned = await run_import(settings, dry_run=True, rows={"ATTRIBUTES": DROPDOWN})

@@ -101,6 +101,7 @@ async def test_whose_account_nobody_finds_gets_no_second_one_under_another_addre
     assert (second.undecided, second.newly_undecided, third.newly_undecided) == (1, 1, 0)
 
 
+@pytest.mark.long
 async def test_an_account_that_shows_later_is_that_of_the_person_for_whom_it_was_made(sandbox, docebo, settings):
     [ada] = join(sandbox, "ada")
     prove(settings)
@@ -134,6 +135,7 @@ async def test_a_docebo_that_shows_no_new_account_makes_one_in_all_its_runs(sand
     assert len(made(sandbox)) == len(docebo.sent) == 4
 
 
+@pytest.mark.long
 async def test_a_docebo_that_was_seen_to_show_new_accounts_and_does_not_any_more_makes_those_of_one_call(
     sandbox, docebo, settings
 ):
@@ -188,6 +190,7 @@ async def test_who_waits_gets_an_account_once_somebody_says_that_none_was_made(s
     assert ada in mapped(settings.database_url.get_secret_value(), sandbox.slack.team.id)
 
 
+@pytest.mark.long
 async def test_that_somebody_waits_can_be_acknowledged_and_makes_nobody_an_account(sandbox, docebo, settings):
     [ada] = join(sandbox, "ada")
     prove(settings)
@@ -202,6 +205,7 @@ async def test_that_somebody_waits_can_be_acknowledged_and_makes_nobody_an_accou
     assert docebo.sent == ["ada@example.com"]
 
 
+@pytest.mark.long
 async def test_what_is_not_found_is_remembered_longer_than_plans_are_kept(sandbox, docebo, settings):
     join(sandbox, "ada")
     prove(settings)

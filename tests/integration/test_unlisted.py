@@ -112,6 +112,7 @@ async def test_somebody_may_take_the_first_list_as_it_is(sandbox, settings, left
     assert done.count(Kind.CREATE, outcome=Outcome.APPLIED) == 2
 
 
+@pytest.mark.long
 async def test_many_who_join_before_the_first_import_get_no_second_account_by_a_list_that_leaves_out_the_first(
     sandbox, docebo, left_out, sqlite_url, tmp_path
 ):
@@ -128,6 +129,7 @@ async def test_many_who_join_before_the_first_import_get_no_second_account_by_a_
     assert accounts[0] == jane(sandbox)
 
 
+@pytest.mark.long
 async def test_what_one_night_has_not_asked_for_is_missed_by_the_next(sandbox, settings, left_out):
     await run_import(settings, rows=ROWS)
     delete_customers(sandbox, 12)

@@ -114,6 +114,7 @@ async def test_what_expires_at_once_or_within_the_hours_that_limits_count_counts
     assert await over_limit(date(2099, 1, 1)) == []
 
 
+@pytest.mark.long
 async def test_in_real_time_what_expires_within_the_hours_that_limits_count_is_held(
     shared_sandbox, sqlite_url, tmp_path
 ):

@@ -496,6 +496,7 @@ def hanging_prefect() -> Iterator[tuple[str, list[socket.socket]]]:
         connection.close()
 
 
+@pytest.mark.long
 def test_while_prefect_hangs_readiness_is_told_to_hundreds_at_once(sqlite_url):
     with (
         hanging_prefect() as (api, waiting),
@@ -550,6 +551,7 @@ def test_slow_clients_do_not_keep_the_process_from_ending_and_nothing_of_theirs_
     assert "the log" not in log.read_text()
 
 
+@pytest.mark.long
 def test_an_address_that_is_taken_is_said_in_one_line(sqlite_url, tmp_path):
     log = tmp_path / "log"
     with socket.create_server(("127.0.0.1", 0)) as taken:

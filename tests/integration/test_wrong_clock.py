@@ -37,6 +37,7 @@ def who_gets_in(sandbox: Sandbox) -> set[str]:
 
 
 @pytest.mark.parametrize(("hours", "told"), [(-49, "49 hours ahead of"), (30, "30 hours behind")])
+@pytest.mark.variants(1)
 async def test_by_a_clock_that_both_sides_call_wrong_nothing_is_done(sandbox, settings, hours, told):
     await run_import(settings, rows=LEAVERS)
     leave(sandbox, "ada")
