@@ -11,9 +11,10 @@ import time_machine
 from sandbox.server import Sandbox
 from slack_docebo.engine.realtime.upkeep import PLANS_AT_ONCE, tidy
 from slack_docebo.engine.reporting.files import write_files
+from slack_docebo.storage.inbox import Event, EventState
 from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.reads import ProvenRead
-from tests.importing import run_import, settings_for
+from tests.importing import reset, run_import, settings_for
 from tests.integration.realtime_world import world
 
 DAY = timedelta(days=1)
@@ -53,6 +54,29 @@ async def test_plans_outcomes_and_reports_are_kept_for_as_long_as_the_settings_s
         assert plans_of(here.runtime) == [second]  # the newest serves the command line while Prefect is down
         with here.runtime.store.reading() as tables:
             assert list(tables.operations.rows(first)) == []
+
+
+async def test_events_that_are_done_and_backups_are_kept_for_as_long_as_the_settings_say(company, sqlite_url, tmp_path):
+    kept = {"INBOX_KEEP_DAYS": "7", "JOURNAL_KEEP_DAYS": "90"}
+    async with world(company, sqlite_url, tmp_path, **kept) as here:
+        now = datetime.now(UTC)
+        with here.runtime.store.transaction() as tables:
+            tables.inbox.put([Event(f"Ev-{one}", "", one, 0, "user_change", now) for one in ("U1", "U2")])
+            tables.inbox.finish(["Ev-U1"], EventState.APPLIED, now)
+        await reset(here.runtime)
+        with later(6):
+            young = tidy(here.runtime)
+        assert (young.purged, young.files) == (0, 0)
+        with later(8):
+            assert tidy(here.runtime).purged == 1
+        with later(89):
+            assert tidy(here.runtime).files == 0
+        with later(91):
+            gone = tidy(here.runtime)
+
+        assert (gone.purged, gone.files) == (0, 1)
+        assert gone.status.waiting == 1  # what waits is never too old
+        assert list(here.runtime.settings.report_dir.glob("mappings-*")) == []
 
 
 async def test_an_import_for_real_and_a_sweep_are_milestones_and_a_dry_run_is_none(company, sqlite_url, tmp_path):
