@@ -170,7 +170,10 @@ class Planner:
             if found.account and found.by is FoundBy.FORMER_MAPPING and not (user.deactivated or user.forgotten):
                 # Who is out of scope and has not left keeps the account from whoever bears the former address by now.
                 self.claims.stake(found.account.docebo_id, user.slack_id, Rank.FORMER_MAPPING)
-            return self._plan_absent(user, mapping, against)
+            absent = self._plan_absent(user, mapping, against)
+            if found.account and not (mapping or under_other_id or holder or former_holders):
+                self._note_out_of_scope(user, applied, found.account, absent)
+            return absent
         self.found.people += 1
         if not (self.policy.provision or self.policy.map):
             return self._leave(user, "provisioning and mapping are off")
@@ -228,6 +231,18 @@ class Planner:
             self.returns.contest_given(user.slack_id, former_holders)
             return given_before(account.docebo_id, still_there[0])
         return reported_given(account.docebo_id, min(former_holders)) if self.policy.reports_former_holders else ""
+
+    def _note_out_of_scope(
+        self, user: SourceUser, applied: Applied | None, account: Account, operation: Operation
+    ) -> None:
+        """Note that the *account* is that of *user*, who is here and out of scope, where nobody in scope has it.
+
+        Else who comes into scope with another address would get a second one.
+        """
+        if not self.policy.scope.is_here(user):
+            return
+        if self.claims.stake(account.docebo_id, user.slack_id, Rank.OUT_OF_SCOPE) == user.slack_id:
+            self._note_seen(user, None, applied, account, operation)
 
     def _note_seen(
         self,
