@@ -4,7 +4,11 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Outcome
-from tests.importing import mapped, run_import, settings_for
+from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
+from slack_docebo.engine.reading.connection import validate
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
+from tests.importing import ON, mapped, run_import, settings_for
 from tests.integration.after_an_import import apply_by_id
 from tests.integration.realtime_world import world
 
@@ -59,22 +63,26 @@ async def test_an_account_that_bears_another_address_by_now_is_not_passed_on_by_
     assert {name: getattr(account, name) for name in BOBS} == BOBS
 
 
-async def handed_over_to_bob(sandbox, settings):
-    """Give Ann's mapped account to Bob, who is in Slack, too."""
+USERNAMES = pytest.mark.parametrize("username", ["lovelace", "ann@example.com"])
+
+
+async def handed_over_to_bob(sandbox, settings, username="lovelace", **rows):
+    """Give Ann's account, which is mapped unless *rows* say otherwise, to Bob, but for its user name."""
     account = sandbox.docebo.accounts.add(
-        username="lovelace", email="ann@example.com", firstname="Ann", lastname="Lovelace"
+        username=username, email="ann@example.com", firstname="Ann", lastname="Lovelace"
     )
-    await run_import(settings)
+    await run_import(settings, rows=rows)
     sandbox.docebo.edit(account.user_id, BOBS)
     return account
 
 
+@USERNAMES
 @pytest.mark.parametrize("ann", ["stays", "leaves"])
 async def test_an_account_that_shows_another_persons_address_and_only_the_user_name_of_before_is_left_alone(
-    sandbox, sqlite_url, ann
+    sandbox, sqlite_url, ann, username
 ):
     settings = settings_for(sandbox.facts(), sqlite_url)
-    account = await handed_over_to_bob(sandbox, settings)
+    account = await handed_over_to_bob(sandbox, settings, username)
     sandbox.slack.add("Bob", "Byron", "bob@example.com")
     if ann == "leaves":
         sandbox.slack.deactivate(sandbox.slack.by_email("ann@example.com")["id"])
@@ -86,8 +94,11 @@ async def test_an_account_that_shows_another_persons_address_and_only_the_user_n
     assert account.active
 
 
-async def test_an_event_changes_nothing_of_an_account_that_shows_another_persons_address(sandbox, sqlite_url, tmp_path):
-    account = await handed_over_to_bob(sandbox, settings_for(sandbox.facts(), sqlite_url))
+@USERNAMES
+async def test_an_event_changes_nothing_of_an_account_that_shows_another_persons_address(
+    sandbox, sqlite_url, tmp_path, username
+):
+    account = await handed_over_to_bob(sandbox, settings_for(sandbox.facts(), sqlite_url), username)
     sandbox.slack.add("Bob", "Byron", "bob@example.com")
     ann = sandbox.slack.by_email("ann@example.com")["id"]
     sandbox.slack.change(ann, {"profile": {"first_name": "Anna"}})
@@ -106,3 +117,53 @@ async def test_an_address_that_nobody_in_slack_bears_makes_no_account_another_pe
     await run_import(settings)
 
     assert (account.email, account.firstname) == ("ann@example.com", "Ann")
+
+
+WITHOUT_MAPPINGS = {"MAP_SLACK_USER_DATA": "false"}
+
+
+@USERNAMES
+@pytest.mark.parametrize("road", ["import", "real time"])
+async def test_without_mappings_an_account_that_shows_another_persons_address_is_left_alone_too(
+    sandbox, sqlite_url, tmp_path, road, username
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    account = await handed_over_to_bob(sandbox, settings, username, **WITHOUT_MAPPINGS)
+    bob = sandbox.slack.add("Bob", "Byron", "bob@example.com")["id"]
+    ann = sandbox.slack.by_email("ann@example.com")["id"]
+    sandbox.slack.change(ann, {"profile": {"first_name": "Anna"}})
+    before = {one.user_id for one in sandbox.docebo.accounts}
+
+    for _ in range(2):
+        if road == "import":
+            told = await run_import(settings, rows=WITHOUT_MAPPINGS)
+            assert told.undecided == 2
+        else:
+            async with world(sandbox, sqlite_url, tmp_path, **WITHOUT_MAPPINGS) as here:
+                here.put(here.event(ann), here.event(bob))
+                await here.serve()
+
+    assert {name: getattr(account, name) for name in BOBS} == BOBS
+    assert {one.user_id for one in sandbox.docebo.accounts} == before
+
+
+async def test_an_account_that_was_handed_over_is_the_next_ones_once_the_mapping_is_deleted_and_that_one_is_linked(
+    sandbox, sqlite_url
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    account = await handed_over_to_bob(sandbox, settings)
+    bob = sandbox.slack.add("Bob", "Byron", "bob@example.com")["id"]
+    ann = sandbox.slack.by_email("ann@example.com")["id"]
+    async with open_runtime(settings, read_rows(table(ON)), run_id="decide") as runtime:
+        with runtime.store.transaction() as tables:
+            tables.mappings(runtime.settings.docebo_url).delete(sandbox.slack.team.id, [ann])
+        await run_import(settings)
+        assert {name: getattr(account, name) for name in BOBS} == BOBS
+        link = DecisionRequest(DecisionAction.LINK, [bob], docebo_id=account.user_id, why="asked them", by="Grace")
+        await decide(runtime, await validate(runtime), link)
+
+    await run_import(settings)
+
+    assert {name: getattr(account, name) for name in BOBS} == BOBS
+    assert mapped(sqlite_url, sandbox.slack.team.id)[bob] == account.user_id
+    assert sandbox.docebo.accounts[mapped(sqlite_url, sandbox.slack.team.id)[ann]].username == "ann@example.com"
