@@ -3,8 +3,10 @@
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.domain.operations import Outcome
+from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
+from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
@@ -167,3 +169,68 @@ async def test_an_account_that_was_handed_over_is_the_next_ones_once_the_mapping
     assert {name: getattr(account, name) for name in BOBS} == BOBS
     assert mapped(sqlite_url, sandbox.slack.team.id)[bob] == account.user_id
     assert sandbox.docebo.accounts[mapped(sqlite_url, sandbox.slack.team.id)[ann]].username == "ann@example.com"
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["", "and a dry run has seen it since"])
+@pytest.mark.parametrize("handed_over", [BOBS, {**BOBS, "username": "bob"}], ids=["user name kept", "with user name"])
+@pytest.mark.parametrize("mapping", ["true", "false"], ids=["with mappings", "without mappings"])
+async def test_an_account_that_was_handed_over_since_is_not_written_for_its_former_owner_by_a_saved_plan(
+    sandbox, sqlite_url, mapping, handed_over, again
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    rows = {"MAP_SLACK_USER_DATA": mapping, "ATTRIBUTES": "email, field_13 = title"}
+    account = sandbox.docebo.accounts.add(
+        username="lovelace", email="ann@example.com", firstname="Ann", lastname="Lovelace"
+    )
+    await run_import(settings, rows=rows)
+    sandbox.slack.add("Bob", "Byron", "bob@example.com")
+    sandbox.slack.change(sandbox.slack.by_email("ann@example.com")["id"], {"profile": {"title": "Queen"}})
+    planned = await run_import(settings, rows=rows, dry_run=True)
+    sandbox.docebo.edit(account.user_id, handed_over)
+    if again:
+        await run_import(settings, rows=rows, dry_run=True)
+
+    applied = await apply_by_id(settings, rows, planned.plan.id)
+
+    assert applied.count(Kind.UPDATE, outcome=Outcome.SKIPPED) == 1
+    assert account.fields == {13: "Countess"}
+
+
+@USERNAMES
+async def test_an_account_that_was_handed_over_since_is_not_deactivated_for_its_former_owner_by_a_saved_plan(
+    sandbox, sqlite_url, username
+):
+    settings, rows = (
+        settings_for(sandbox.facts(), sqlite_url),
+        {**ON, "LEAVERS": "deactivate", "SOURCE_MAY_SHRINK": "50"},
+    )
+    account = sandbox.docebo.accounts.add(
+        username=username, email="ann@example.com", firstname="Ann", lastname="Lovelace"
+    )
+    await run_import(settings, rows=rows)
+    sandbox.slack.deactivate(sandbox.slack.by_email("ann@example.com")["id"])
+    planned = await run_import(settings, rows={**rows, "LIMIT_DEACTIVATIONS": "none"}, dry_run=True)
+    sandbox.docebo.edit(account.user_id, BOBS)
+
+    applied = await apply_by_id(settings, {**rows, "LIMIT_DEACTIVATIONS": "none"}, planned.plan.id)
+
+    assert applied.count(outcome=Outcome.SKIPPED) == 1
+    assert account.active
+
+
+@USERNAMES
+async def test_an_account_that_was_handed_over_since_is_not_written_for_its_former_owner_by_an_undo(
+    sandbox, sqlite_url, username
+):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {"ATTRIBUTES": "email, field_13 = title"}
+    account = sandbox.docebo.accounts.add(
+        username=username, email="ann@example.com", firstname="Ann", lastname="Lovelace"
+    )
+    done = await run_import(settings, rows=rows)
+    sandbox.docebo.edit(account.user_id, BOBS)
+
+    async with open_runtime(settings, read_rows(table(ON | rows)), run_id="undo") as runtime:
+        undone = await apply_saved(runtime, plan_undo(runtime, done.plan.id), lambda _: None)
+
+    assert undone.count(Kind.UPDATE, outcome=Outcome.SKIPPED) == 1
+    assert account.fields == {13: "Countess"}
