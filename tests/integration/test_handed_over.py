@@ -234,3 +234,19 @@ async def test_an_account_that_was_handed_over_since_is_not_written_for_its_form
 
     assert undone.count(Kind.UPDATE, outcome=Outcome.SKIPPED) == 1
     assert account.fields == {13: "Countess"}
+
+
+async def test_an_account_that_we_have_made_and_that_was_handed_over_since_is_not_deactivated_by_an_undo(
+    sandbox, sqlite_url
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    done = await run_import(settings)
+    account = sandbox.docebo.accounts.by_username("ann@example.com")
+    sandbox.docebo.edit(account.user_id, BOBS)
+
+    async with open_runtime(settings, read_rows(table(ON)), run_id="undo") as runtime:
+        plan_id = plan_undo(runtime, done.plan.id, deactivate_created=True)
+        undone = await apply_saved(runtime, plan_id, lambda _: None)
+
+    assert undone.count(Kind.DEACTIVATE, outcome=Outcome.SKIPPED) == 1
+    assert account.active

@@ -194,14 +194,14 @@ def reason_by_sight(operation: Operation, accounts: Accounts, seen: LastSeen) ->
 def reason_by_new_address(operation: Operation, accounts: Accounts, seen: LastSeen) -> str:
     """Return why the account that *operation* changes may have been handed over since, by the address that it shows, or "".
 
-    The user name may have stayed. Who has that address only a new plan hears.
+    The user name may have stayed. Who has that address only a new plan hears. One that we have written and nobody has seen
+    since counts, too.
     """
     account = accounts.get(operation.docebo_id) if operation.docebo_id is not None else None
     if account is None or operation.kind not in TO_ACCOUNTS or "email" in operation.changes:
         return ""
     now = look(account).address
-    is_news = bool(now and seen.address) and not seen.address_written and now != seen.address
-    return "changed in Docebo since: email" if is_news else ""
+    return "changed in Docebo since: email" if now and seen.address and now != seen.address else ""
 
 
 def reason_by_given(operation: Operation, branch: int | None, managers: MappingType[int, int]) -> str:
