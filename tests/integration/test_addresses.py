@@ -295,6 +295,61 @@ async def test_the_account_of_somebody_who_is_out_of_scope_is_not_given_to_the_n
     assert fingerprint(sandbox) == before
 
 
+@ROADS
+@pytest.mark.parametrize("mapping", ["false", "true"], ids=["without mappings", "with mappings"])
+@pytest.mark.parametrize(
+    ("address", "is_guest"),
+    [("ann@partner.example", False), ("ann@example.com", True)],
+    ids=["whose address was excluded", "who was a guest"],
+)
+@pytest.mark.variants(2)  # both roads
+async def test_who_comes_into_scope_with_another_address_keeps_the_account_of_before(
+    sandbox, sqlite_url, tmp_path, address, is_guest, mapping, road
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    rows = {"MAP_SLACK_USER_DATA": mapping, "SCOPE_EXCLUDE": "*@partner.example"}
+    ann = sandbox.slack.add("Ann", "Berg", address)["id"]
+    sandbox.slack.change(ann, {"is_restricted": is_guest})
+    hers = account(sandbox, address, firstname="Ann", lastname="Berg")
+    await run_import(settings, rows=ON | rows)
+    sandbox.slack.change(ann, {"is_restricted": False, "profile": {"email": "ann@new.example"}})
+
+    if road == "import":
+        await run_import(settings, rows=ON | rows)
+    else:
+        async with world(sandbox, sqlite_url, tmp_path, **rows) as here:
+            here.put(here.event(ann))
+            await here.serve()
+
+    assert [one.user_id for one in sandbox.docebo.accounts if one.firstname == "Ann"] == [hers]
+    assert sandbox.docebo.accounts[hers].email == "ann@new.example"
+
+
+@ROADS
+@pytest.mark.parametrize("mapping", ["false", "true"], ids=["without mappings", "with mappings"])
+@pytest.mark.variants(2)  # both roads
+async def test_the_account_of_somebody_who_was_never_in_scope_is_not_given_to_the_next_with_the_address(
+    sandbox, sqlite_url, tmp_path, mapping, road
+):
+    ann = sandbox.slack.add("Ann", "Berg", "ann@example.com")["id"]
+    account(sandbox, "ann@example.com", firstname="Ann", lastname="Berg")
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    rows = {"MAP_SLACK_USER_DATA": mapping, "SCOPE_EXCLUDE": ann}
+    await run_import(settings, rows=ON | rows)
+    sandbox.slack.change(ann, {"profile": {"email": "ann@other.example"}})
+    bob = sandbox.slack.add("Bob", "Neu", "ann@example.com")["id"]
+    before = fingerprint(sandbox)
+
+    if road == "import":
+        assert (await run_import(settings, rows=ON | rows)).undecided == 1
+    else:
+        async with world(sandbox, sqlite_url, tmp_path, **rows) as here:
+            here.put(here.event(ann), here.event(bob, kind="team_join"))
+            await here.serve()
+
+    assert fingerprint(sandbox) == before
+
+
 async def test_what_an_event_has_applied_while_an_import_was_planned_stays_known_without_mappings(
     sandbox, sqlite_url, tmp_path
 ):

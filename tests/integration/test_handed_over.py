@@ -3,8 +3,14 @@
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.domain.operations import Outcome
-from tests.importing import mapped, run_import, settings_for
+from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.engine.importing import apply_saved
+from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
+from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.engine.reading.connection import validate
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
+from tests.importing import ON, mapped, run_import, settings_for
 from tests.integration.after_an_import import apply_by_id
 from tests.integration.realtime_world import world
 
@@ -60,23 +66,27 @@ async def test_an_account_that_bears_another_address_by_now_is_not_passed_on_by_
     assert {name: getattr(account, name) for name in BOBS} == BOBS
 
 
-async def handed_over_to_bob(sandbox, settings):
-    """Give Ann's mapped account to Bob, who is in Slack, too."""
+USERNAMES = pytest.mark.parametrize("username", ["lovelace", "ann@example.com"])
+
+
+async def handed_over_to_bob(sandbox, settings, username="lovelace", **rows):
+    """Give Ann's account, which is mapped unless *rows* say otherwise, to Bob, but for its user name."""
     account = sandbox.docebo.accounts.add(
-        username="lovelace", email="ann@example.com", firstname="Ann", lastname="Lovelace"
+        username=username, email="ann@example.com", firstname="Ann", lastname="Lovelace"
     )
-    await run_import(settings)
+    await run_import(settings, rows=rows)
     sandbox.docebo.edit(account.user_id, BOBS)
     return account
 
 
+@USERNAMES
 @pytest.mark.parametrize("ann", ["stays", "leaves"])
 @pytest.mark.variants(1)
 async def test_an_account_that_shows_another_persons_address_and_only_the_user_name_of_before_is_left_alone(
-    sandbox, sqlite_url, ann
+    sandbox, sqlite_url, ann, username
 ):
     settings = settings_for(sandbox.facts(), sqlite_url)
-    account = await handed_over_to_bob(sandbox, settings)
+    account = await handed_over_to_bob(sandbox, settings, username)
     sandbox.slack.add("Bob", "Byron", "bob@example.com")
     if ann == "leaves":
         sandbox.slack.deactivate(sandbox.slack.by_email("ann@example.com")["id"])
@@ -88,8 +98,11 @@ async def test_an_account_that_shows_another_persons_address_and_only_the_user_n
     assert account.active
 
 
-async def test_an_event_changes_nothing_of_an_account_that_shows_another_persons_address(sandbox, sqlite_url, tmp_path):
-    account = await handed_over_to_bob(sandbox, settings_for(sandbox.facts(), sqlite_url))
+@USERNAMES
+async def test_an_event_changes_nothing_of_an_account_that_shows_another_persons_address(
+    sandbox, sqlite_url, tmp_path, username
+):
+    account = await handed_over_to_bob(sandbox, settings_for(sandbox.facts(), sqlite_url), username)
     sandbox.slack.add("Bob", "Byron", "bob@example.com")
     ann = sandbox.slack.by_email("ann@example.com")["id"]
     sandbox.slack.change(ann, {"profile": {"first_name": "Anna"}})
@@ -108,3 +121,134 @@ async def test_an_address_that_nobody_in_slack_bears_makes_no_account_another_pe
     await run_import(settings)
 
     assert (account.email, account.firstname) == ("ann@example.com", "Ann")
+
+
+WITHOUT_MAPPINGS = {"MAP_SLACK_USER_DATA": "false"}
+
+
+@USERNAMES
+@pytest.mark.parametrize("road", ["import", "real time"])
+async def test_without_mappings_an_account_that_shows_another_persons_address_is_left_alone_too(
+    sandbox, sqlite_url, tmp_path, road, username
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    account = await handed_over_to_bob(sandbox, settings, username, **WITHOUT_MAPPINGS)
+    bob = sandbox.slack.add("Bob", "Byron", "bob@example.com")["id"]
+    ann = sandbox.slack.by_email("ann@example.com")["id"]
+    sandbox.slack.change(ann, {"profile": {"first_name": "Anna"}})
+    before = {one.user_id for one in sandbox.docebo.accounts}
+
+    for _ in range(2):
+        if road == "import":
+            told = await run_import(settings, rows=WITHOUT_MAPPINGS)
+            assert told.undecided == 2
+        else:
+            async with world(sandbox, sqlite_url, tmp_path, **WITHOUT_MAPPINGS) as here:
+                here.put(here.event(ann), here.event(bob))
+                await here.serve()
+
+    assert {name: getattr(account, name) for name in BOBS} == BOBS
+    assert {one.user_id for one in sandbox.docebo.accounts} == before
+
+
+async def test_an_account_that_was_handed_over_is_the_next_ones_once_the_mapping_is_deleted_and_that_one_is_linked(
+    sandbox, sqlite_url
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    account = await handed_over_to_bob(sandbox, settings)
+    bob = sandbox.slack.add("Bob", "Byron", "bob@example.com")["id"]
+    ann = sandbox.slack.by_email("ann@example.com")["id"]
+    async with open_runtime(settings, read_rows(table(ON)), run_id="decide") as runtime:
+        with runtime.store.transaction() as tables:
+            tables.mappings(runtime.settings.docebo_url).delete(sandbox.slack.team.id, [ann])
+        await run_import(settings)
+        assert {name: getattr(account, name) for name in BOBS} == BOBS
+        link = DecisionRequest(DecisionAction.LINK, [bob], docebo_id=account.user_id, why="asked them", by="Grace")
+        await decide(runtime, await validate(runtime), link)
+
+    await run_import(settings)
+
+    assert {name: getattr(account, name) for name in BOBS} == BOBS
+    assert mapped(sqlite_url, sandbox.slack.team.id)[bob] == account.user_id
+    assert sandbox.docebo.accounts[mapped(sqlite_url, sandbox.slack.team.id)[ann]].username == "ann@example.com"
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["", "and a dry run has seen it since"])
+@pytest.mark.parametrize("handed_over", [BOBS, {**BOBS, "username": "bob"}], ids=["user name kept", "with user name"])
+@pytest.mark.parametrize("mapping", ["true", "false"], ids=["with mappings", "without mappings"])
+async def test_an_account_that_was_handed_over_since_is_not_written_for_its_former_owner_by_a_saved_plan(
+    sandbox, sqlite_url, mapping, handed_over, again
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    rows = {"MAP_SLACK_USER_DATA": mapping, "ATTRIBUTES": "email, field_13 = title"}
+    account = sandbox.docebo.accounts.add(
+        username="lovelace", email="ann@example.com", firstname="Ann", lastname="Lovelace"
+    )
+    await run_import(settings, rows=rows)
+    sandbox.slack.add("Bob", "Byron", "bob@example.com")
+    sandbox.slack.change(sandbox.slack.by_email("ann@example.com")["id"], {"profile": {"title": "Queen"}})
+    planned = await run_import(settings, rows=rows, dry_run=True)
+    sandbox.docebo.edit(account.user_id, handed_over)
+    if again:
+        await run_import(settings, rows=rows, dry_run=True)
+
+    applied = await apply_by_id(settings, rows, planned.plan.id)
+
+    assert applied.count(Kind.UPDATE, outcome=Outcome.SKIPPED) == 1
+    assert account.fields == {13: "Countess"}
+
+
+@USERNAMES
+async def test_an_account_that_was_handed_over_since_is_not_deactivated_for_its_former_owner_by_a_saved_plan(
+    sandbox, sqlite_url, username
+):
+    settings, rows = (
+        settings_for(sandbox.facts(), sqlite_url),
+        {**ON, "LEAVERS": "deactivate", "SOURCE_MAY_SHRINK": "50"},
+    )
+    account = sandbox.docebo.accounts.add(
+        username=username, email="ann@example.com", firstname="Ann", lastname="Lovelace"
+    )
+    await run_import(settings, rows=rows)
+    sandbox.slack.deactivate(sandbox.slack.by_email("ann@example.com")["id"])
+    planned = await run_import(settings, rows={**rows, "LIMIT_DEACTIVATIONS": "none"}, dry_run=True)
+    sandbox.docebo.edit(account.user_id, BOBS)
+
+    applied = await apply_by_id(settings, {**rows, "LIMIT_DEACTIVATIONS": "none"}, planned.plan.id)
+
+    assert applied.count(outcome=Outcome.SKIPPED) == 1
+    assert account.active
+
+
+@USERNAMES
+async def test_an_account_that_was_handed_over_since_is_not_written_for_its_former_owner_by_an_undo(
+    sandbox, sqlite_url, username
+):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {"ATTRIBUTES": "email, field_13 = title"}
+    account = sandbox.docebo.accounts.add(
+        username=username, email="ann@example.com", firstname="Ann", lastname="Lovelace"
+    )
+    done = await run_import(settings, rows=rows)
+    sandbox.docebo.edit(account.user_id, BOBS)
+
+    async with open_runtime(settings, read_rows(table(ON | rows)), run_id="undo") as runtime:
+        undone = await apply_saved(runtime, plan_undo(runtime, done.plan.id), lambda _: None)
+
+    assert undone.count(Kind.UPDATE, outcome=Outcome.SKIPPED) == 1
+    assert account.fields == {13: "Countess"}
+
+
+async def test_an_account_that_we_have_made_and_that_was_handed_over_since_is_not_deactivated_by_an_undo(
+    sandbox, sqlite_url
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    done = await run_import(settings)
+    account = sandbox.docebo.accounts.by_username("ann@example.com")
+    sandbox.docebo.edit(account.user_id, BOBS)
+
+    async with open_runtime(settings, read_rows(table(ON)), run_id="undo") as runtime:
+        plan_id = plan_undo(runtime, done.plan.id, deactivate_created=True)
+        undone = await apply_saved(runtime, plan_id, lambda _: None)
+
+    assert undone.count(Kind.DEACTIVATE, outcome=Outcome.SKIPPED) == 1
+    assert account.active

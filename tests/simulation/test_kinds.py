@@ -95,6 +95,19 @@ def test_an_account_that_slips_through_a_shifting_list_gets_no_double(mapping: s
     assert_kept(Promise.SECOND_ACCOUNT, story)
 
 
+def test_who_was_out_of_scope_gets_no_second_account_by_a_list_that_is_behind() -> None:
+    story = company(
+        *(at(0, "import"), at(0.5, "swap_addresses", 2, 4), at(1, "swap_addresses", 4, 1), at(2, "import")),
+        *(at(2, "delay_event", seconds=2), at(2.5, "fall_behind"), at(2.5, "swap_addresses", 2, 1, seconds=5)),
+        at(2.85, "import"),
+        with_accounts=(0, 1, 2, 3, 4),
+        MAP_SLACK_USER_DATA="false",
+        PROTECTED_ACCOUNTS="p1@example.com",
+        SCOPE_EXCLUDE="p2@example.com",
+    )
+    assert_kept(Promise.SECOND_ACCOUNT, story)
+
+
 def test_a_mapping_does_not_leave_an_account_that_a_shifting_list_did_not_show() -> None:
     story = company(
         at(0, "import"),

@@ -30,6 +30,7 @@ MENDED = [
     (2, Promise.SECOND_ACCOUNT, 1219),
     (2, Promise.SECOND_ACCOUNT, 240000100),
     (2, Promise.SECOND_ACCOUNT, 270000757),
+    (2, Promise.SECOND_ACCOUNT, 1400001062),
     (3, Promise.LIMITS, 31),
     (4, Promise.NEWEST, 164),
     (4, Promise.NEWEST, 210000671),

@@ -5,7 +5,7 @@ import pytest
 from slack_docebo.domain.disputes import bears_data_of, is_same, look
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind
-from slack_docebo.domain.people import Account, LastSeen, Mapping, SourceUser
+from slack_docebo.domain.people import Account, Applied, LastSeen, Mapping, SourceUser
 from slack_docebo.domain.planning import Planner
 from slack_docebo.domain.policy import Leavers, Policy
 
@@ -54,6 +54,7 @@ def test_who_has_no_name_bears_nobodys_data():
     assert not is_same(look(nobody), look(HERS))
 
 
+HANDED_OVER_TO_BOB = replace(BOBS, username="ada@example.com")
 HANDED_OVER = replace(BOBS, email="ada@example.com")  # to Bob, right before we wrote Ada's address
 
 
@@ -85,3 +86,16 @@ def test_what_a_table_claims_is_nobodys_until_the_account_has_shown_it():
     assert "account 7 is not proven" in planned(ADA, BOBS, claimed).reason
     assert "account 7 is not proven" in planned(replace(ADA, deactivated=True), BOBS, claimed).reason
     assert planned(ADA, replace(BOBS, email="ADA@example.com"), claimed).kind is Kind.UPDATE
+
+
+def test_what_is_seen_of_an_account_that_may_be_anothers_is_not_noted_before_that_one_was_heard():
+    planner, applied = Planner(replace(ON, map=False), Accounts([HANDED_OVER_TO_BOB])), Applied(7, seen=look(HERS))
+
+    kind = planner.plan(ADA, None, planner.match(ADA, applied), applied=applied).kind
+
+    assert (kind, planner.found.seen) == (Kind.UPDATE, {})
+    assert planner.named_after == {"bob@example.com": ["U1"]}
+    planner.accounts.note_bearer(7, "U2")
+    disputed = planner.plan(ADA, None, planner.match(ADA, applied), applied=applied).reason
+    assert "account 7 is disputed" in disputed
+    assert "link that one to it" in disputed

@@ -5,11 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slack_docebo.domain.attributes import fingerprint, refused_as, wanted
+from slack_docebo.domain.disputes import look
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.people import Account, Applied, Mapping, SourceUser
-from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.planning import Met, Planner
 from slack_docebo.domain.policy import Leavers, Policy
 from slack_docebo.domain.scope import Scope
 from tests.attribute_mapping import parse_rules
@@ -248,6 +249,55 @@ def test_one_account_is_never_given_to_two_people():
     kinds = [planner.plan(user, None, planner.match(user, None)).kind for user in (ADA, bob)]
 
     assert kinds == [Kind.MAP, Kind.LEAVE]
+
+
+EXCLUDING_ADA = replace(ON, scope=replace(ON.scope, exclude=[ADA.slack_id]))
+
+
+def test_the_account_of_who_is_out_of_scope_is_known_from_then_on():
+    planner = Planner(EXCLUDING_ADA, Accounts([HERS]))
+
+    assert planner.plan(ADA, None, planner.match(ADA, None)).reason == "excluded"
+
+    assert planner.found.met == {"U1": Met(7, None)}
+    assert planner.found.seen == {7: look(HERS)}
+
+
+@pytest.mark.parametrize(
+    "is_not_here",
+    [{"deactivated": True}, {"forgotten": True}, {"external": True}, {"bot": True}, {"unsaid": ("deactivated",)}],
+    ids=str,
+)
+def test_who_is_not_a_person_of_the_workspace_any_more_keeps_no_account_from_others(is_not_here):
+    planner, user = Planner(ON, Accounts([HERS])), replace(ADA, **is_not_here)
+
+    planner.plan(user, None, planner.match(user, None))
+
+    assert planner.found.met == {}
+
+
+@pytest.mark.parametrize("holder", [Mapping("U9", "T1", "eve", 7), None])
+def test_an_account_that_is_somebody_elses_is_not_that_of_who_is_out_of_scope_and_bears_its_address(holder):
+    planner = Planner(EXCLUDING_ADA, Accounts([HERS]))
+    former_holders = () if holder else {"U9"}
+
+    planner.plan(ADA, None, planner.match(ADA, None), holder, former_holders=former_holders)
+
+    assert planner.found.met == {}
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_who_is_out_of_scope_keeps_no_account_from_who_is_in_scope_with_the_same_address(is_first):
+    planner, again = Planner(EXCLUDING_ADA, Accounts([HERS])), replace(ADA, slack_id="U2")
+    people = [ADA, again] if is_first else [again, ADA]
+
+    kinds = {user.slack_id: planner.plan(user, None, planner.match(user, None)).kind for user in people}
+    for user in (ADA, again):
+        if user.slack_id in planner.claims.outdone:
+            planner.plan(user, None, planner.match(user, None))
+
+    assert kinds == {"U1": Kind.LEAVE, "U2": Kind.MAP}
+    assert planner.found.met == {}
 
 
 def test_a_username_taken_by_an_account_with_another_address_is_reported():

@@ -14,6 +14,7 @@ class Rank(IntEnum):
     FORMER_MAPPING = 1
     EMAIL = 2
     USERNAME = 3
+    OUT_OF_SCOPE = 4  # by address or username, of somebody who is to get nothing written
 
 
 RANKS = {

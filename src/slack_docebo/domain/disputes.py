@@ -9,12 +9,14 @@ import hashlib
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.names import clean, folded
-from slack_docebo.domain.people import Account, LastSeen, Mapping, SourceUser
+from slack_docebo.domain.people import Account, Applied, LastSeen, Mapping, SourceUser
 
 DISPUTED = "is disputed: "
 NOTHING_THEIRS = "it shows neither what was last seen of it nor this person's data"
 HANDED_OVER = "it shows another person's address, and of what was last seen the user name alone"
 UNPROVEN = "is not proven: a table of mappings gives it to this person, whose address it does not show"
+DELETE_THE_MAPPING = "delete the mapping of this Slack id"
+LINK_THE_OTHER = "link that one to it, with MAP_SLACK_USER_DATA on"
 NOT_THE_NAME = ", nor the name"
 ADDRESS_OF_ANOTHER = "; it shows the name, and another person's address"
 ADDRESS_OF_NOBODY_KNOWN = (
@@ -59,11 +61,15 @@ def bears_data_of(account: Account, user: SourceUser, seen: LastSeen) -> bool:
 
 def bears_address_of(account: Account, user: SourceUser, seen: LastSeen) -> bool:
     """Tell whether the account shows the address of *user*, like `bears_data_of`."""
-    address = "" if user.unconfirmed else mailbox(user.email)
+    address = _address_of(user)
     if not address or address == mailbox(account.username):
         return bool(address)
     is_own_word = seen.address_written and seen.address == look(account).address
     return address == mailbox(account.email) and not is_own_word
+
+
+def _address_of(user: SourceUser) -> str:
+    return "" if user.unconfirmed else mailbox(user.email)
 
 
 def bears_name_of(account: Account, user: SourceUser) -> bool:
@@ -76,12 +82,13 @@ def bears_name_of(account: Account, user: SourceUser) -> bool:
 def may_be_of_another(account: Account, user: SourceUser, seen: LastSeen) -> bool:
     """Tell whether it depends on who bears the address of the account, which is another one, whether it is that of *user*.
 
-    Nothing but the name shows that a table is right about it, or nothing but the username that it was not handed over.
+    Nothing but the name shows that a table is right about it, or nothing but the username that it was not handed over: that
+    stays as it was, also where it is the address of *user*.
     """
-    if not account.email or bears_address_of(account, user, seen):
+    if not account.email or (_address_of(user) == mailbox(account.email)):
         return False
     if seen.claimed:
-        return bears_name_of(account, user)
+        return bears_name_of(account, user) and not bears_address_of(account, user, seen)
     is_news = bool(seen.address) and not seen.address_written and seen.address != look(account).address
     return is_news and not bears_name_of(account, user)
 
@@ -94,8 +101,17 @@ def doubt_about(account: Account, mapping: Mapping, user: SourceUser, accounts: 
         return _doubt_of_claim(account, mapping, user, accounts)
     if not (is_same(look(account), mapping.seen) or bears_data_of(account, user, mapping.seen)):
         return dispute(account.docebo_id)
-    is_handed_over = may_be_of_another(account, user, mapping.seen) and accounts.has_other_bearer(account, user)
-    return dispute(account.docebo_id, HANDED_OVER) if is_handed_over else ""
+    return dispute(account.docebo_id, HANDED_OVER) if _is_handed_over(account, user, mapping.seen, accounts) else ""
+
+
+def doubt_about_former(account: Account, applied: Applied, user: SourceUser, accounts: Accounts) -> str:
+    """Return what `doubt_about` does of an account that no mapping gives to *user*, only what was applied before."""
+    is_handed_over = _is_handed_over(account, user, applied.seen, accounts)
+    return dispute(account.docebo_id, HANDED_OVER, LINK_THE_OTHER) if is_handed_over else ""
+
+
+def _is_handed_over(account: Account, user: SourceUser, seen: LastSeen, accounts: Accounts) -> bool:
+    return may_be_of_another(account, user, seen) and accounts.has_other_bearer(account, user)
 
 
 def _doubt_of_claim(account: Account, mapping: Mapping, user: SourceUser, accounts: Accounts) -> str:
@@ -112,10 +128,10 @@ def _doubt_of_claim(account: Account, mapping: Mapping, user: SourceUser, accoun
     return unproven(account.docebo_id, ADDRESS_OF_ANOTHER) if accounts.is_of_another(account, user) else ""
 
 
-def dispute(docebo_id: int, why: str = NOTHING_THEIRS) -> str:
+def dispute(docebo_id: int, why: str = NOTHING_THEIRS, if_not_theirs: str = DELETE_THE_MAPPING) -> str:
     """Return what is told of a disputed account, *why* it is that, and what there is to do."""
     return (
-        f"account {docebo_id} {DISPUTED}{why}. If it is somebody else's by now, delete the mapping of this Slack id; if it is"
+        f"account {docebo_id} {DISPUTED}{why}. If it is somebody else's by now, {if_not_theirs}; if it is"
         " right, link the two: the form Decide about people on the status page"
     )
 

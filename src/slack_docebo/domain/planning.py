@@ -20,6 +20,7 @@ from slack_docebo.domain.claims import RANKS, Claims, Rank
 from slack_docebo.domain.disputes import (
     bears_address_of,
     doubt_about,
+    doubt_about_former,
     is_same,
     look,
     may_be_of_another,
@@ -108,13 +109,13 @@ class Planner:
         address by now has no better claim to it.
         """
         found = match(user, self.accounts, known, self.policy.match_by)
-        if found == Match() and (former := self._former(known)):
-            return Match(former, FoundBy.FORMER_MAPPING)
+        if found == Match() and known and (former := self._former(known)):
+            return self._found_as_before(user, known, former)
         by_username = found.by is not FoundBy.MAPPING and self.policy.match_by is not MatchBy.EMAIL
         if by_username and (account := self.accounts.named_after(user)):
             self.named_after.setdefault(mailbox(account.email), []).append(user.slack_id)
-        if found.account and isinstance(known, Mapping) and may_be_of_another(found.account, user, known.seen):
-            self.named_after.setdefault(mailbox(found.account.email), []).append(user.slack_id)
+        if found.account and isinstance(known, Mapping):
+            self._note_other_bearer(user, known, found.account)
         return found
 
     def match_again(
@@ -130,8 +131,8 @@ class Planner:
         holders = given.get(found.account.docebo_id, set())
         if not holders or holders.intersection(user.ids):
             return found
-        if former := self._former(known):
-            return Match(former, FoundBy.FORMER_MAPPING)
+        if known and (former := self._former(known)):
+            return self._found_as_before(user, known, former)
         if found.by is not FoundBy.USERNAME or not self.accounts.named_after(user):
             return found
         self.accounts.note_bearer(found.account.docebo_id, min(holders))
@@ -148,6 +149,15 @@ class Planner:
             return None
         account = self.accounts.get(known.docebo_id)
         return account if account and is_same(look(account), known.seen) else None
+
+    def _found_as_before(self, user: SourceUser, known: Known, former: Account) -> Match:
+        self._note_other_bearer(user, known, former)
+        return Match(former, FoundBy.FORMER_MAPPING)
+
+    def _note_other_bearer(self, user: SourceUser, known: Known, account: Account) -> None:
+        """Note by which address somebody else may tell that the *known* account is not that of *user*, or not any more."""
+        if may_be_of_another(account, user, known.seen):
+            self.named_after.setdefault(mailbox(account.email), []).append(user.slack_id)
 
     def plan(
         self,
@@ -170,7 +180,10 @@ class Planner:
             if found.account and found.by is FoundBy.FORMER_MAPPING and not (user.deactivated or user.forgotten):
                 # Who is out of scope and has not left keeps the account from whoever bears the former address by now.
                 self.claims.stake(found.account.docebo_id, user.slack_id, Rank.FORMER_MAPPING)
-            return self._plan_absent(user, mapping, against)
+            absent = self._plan_absent(user, mapping, against)
+            if found.account and not (mapping or under_other_id or holder or former_holders):
+                self._note_out_of_scope(user, applied, found.account, absent)
+            return absent
         self.found.people += 1
         if not (self.policy.provision or self.policy.map):
             return self._leave(user, "provisioning and mapping are off")
@@ -194,7 +207,7 @@ class Planner:
                 return self._leave(user, reported(account.docebo_id, holder.slack_id), account)
         if theirs := self._reason_by_others(user, mapping, account, RANKS[found.by], holder, former_holders):
             return self._leave(user, theirs, account)
-        if mapping and (doubt := doubt_about(account, mapping, user, self.accounts)):
+        if doubt := self._doubt_about(user, mapping, found, applied):
             return self._leave(user, doubt, account)
         if mapping and mapping.slack_id == user.local_id:
             self.found.renamed[user.slack_id] = mapping.slack_id
@@ -203,6 +216,14 @@ class Planner:
             operation = replace(operation, reason=f"{PASSED_ON}{operation.reason}")
         self._note_seen(user, mapping, applied, account, operation)
         return operation
+
+    def _doubt_about(self, user: SourceUser, mapping: Mapping | None, found: Match, applied: Applied | None) -> str:
+        """Return why nobody can tell that the account, which *user* had before, still is theirs, or ""."""
+        if found.account and mapping:
+            return doubt_about(found.account, mapping, user, self.accounts)
+        if found.account and applied and found.by is FoundBy.FORMER_MAPPING:
+            return doubt_about_former(found.account, applied, user, self.accounts)
+        return ""
 
     def _reason_by_others(
         self,
@@ -229,6 +250,18 @@ class Planner:
             return given_before(account.docebo_id, still_there[0])
         return reported_given(account.docebo_id, min(former_holders)) if self.policy.reports_former_holders else ""
 
+    def _note_out_of_scope(
+        self, user: SourceUser, applied: Applied | None, account: Account, operation: Operation
+    ) -> None:
+        """Note that the *account* is that of *user*, who is here and out of scope, where nobody in scope has it.
+
+        Else who comes into scope with another address would get a second one.
+        """
+        if not self.policy.scope.is_here(user):
+            return
+        if self.claims.stake(account.docebo_id, user.slack_id, Rank.OUT_OF_SCOPE) == user.slack_id:
+            self._note_seen(user, None, applied, account, operation)
+
     def _note_seen(
         self,
         user: SourceUser,
@@ -247,7 +280,7 @@ class Planner:
             now = look(account)
             if mapping and mapping.seen.claimed and not bears_address_of(account, user, mapping.seen):
                 now = LastSeen(now.username, claimed=True)  # until the address is seen there, or written
-            elif mapping and may_be_of_another(account, user, mapping.seen):
+            elif known and not is_new and may_be_of_another(account, user, known.seen):
                 return  # before whoever bears that address was heard
             if is_new or (known and now != known.seen):
                 self.found.seen[account.docebo_id] = now

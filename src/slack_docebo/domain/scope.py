@@ -56,6 +56,19 @@ class Scope:
 
     def reason_against_kind(self, user: SourceUser) -> str:
         """Return why *user* is out of scope for a reason other than the address, or ""."""
+        if absent := self._reason_against_presence(user):
+            return absent
+        if user.guest and not self._admits_guest(user):
+            return "single-channel guest" if user.single_channel else "multi-channel guest"
+        if user.invited and not self.invited:
+            return "invited, not yet joined"
+        return ""
+
+    def is_here(self, user: SourceUser) -> bool:
+        """Tell whether *user* is a person of this workspace who has not left, as Slack says, be it in scope or not."""
+        return not self._reason_against_presence(user)
+
+    def _reason_against_presence(self, user: SourceUser) -> str:
         if user.bot:
             return "Slackbot" if user.slack_id == "USLACKBOT" else "bot"
         if user.external:
@@ -68,10 +81,6 @@ class Scope:
             return "deactivated in Slack"
         if "deactivated" in user.unsaid:
             return STATUS_NOT_KNOWN
-        if user.guest and not self._admits_guest(user):
-            return "single-channel guest" if user.single_channel else "multi-channel guest"
-        if user.invited and not self.invited:
-            return "invited, not yet joined"
         return ""
 
     def kind_in_doubt(self, user: SourceUser) -> str:

@@ -26,8 +26,11 @@ async def find_bearers(runtime: Runtime, people: Iterable[tuple[SourceUser, Know
     for user, known in people:
         if isinstance(known, Applied):
             await _find_former_holders(runtime, user, accounts)
-        if isinstance(known, Mapping) and (mapped := accounts.get(known.docebo_id)):
-            account = mapped if may_be_of_another(mapped, user, known.seen) else None
+        theirs = accounts.get(known.docebo_id) if known else None
+        if theirs and known and may_be_of_another(theirs, user, known.seen):
+            account: Account | None = theirs
+        elif theirs and isinstance(known, Mapping):
+            account = None
         else:
             named = None if user.unconfirmed else accounts.named_after(user)
             is_given = named is not None and await to_completion(_note_given, runtime, user, named, accounts)

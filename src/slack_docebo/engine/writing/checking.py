@@ -193,9 +193,12 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
     if operation.kind is Kind.CREATE and now.accounts.may_lack(address_of(operation)):
         return UNLISTED
     seen = now.seen_of(operation.docebo_id)
-    found_by = "" if now.undoes else reason_by_sight(operation, now.accounts, seen)
-    disputed = found_by or reason_by_dispute(operation, now.accounts, seen)
-    return disputed or reason_by_account(operation, now.accounts, now.policy, undoes=now.undoes)
+    return (
+        ("" if now.undoes else reason_by_sight(operation, now.accounts, seen))
+        or reason_by_dispute(operation, now.accounts, seen)
+        or reason_by_new_address(operation, now.accounts, seen)
+        or reason_by_account(operation, now.accounts, now.policy, undoes=now.undoes)
+    )
 
 
 def reason_by_sight(operation: Operation, accounts: Accounts, seen: LastSeen) -> str:
@@ -211,6 +214,19 @@ def reason_by_sight(operation: Operation, accounts: Accounts, seen: LastSeen) ->
     borne = {USERNAME: (now.username, seen.username), "email": (now.address, seen.address)}
     changed = [name for name, (one, then) in borne.items() if then and one != then and name not in operation.changes]
     return f"changed in Docebo since: {', '.join(changed)}" if changed else ""
+
+
+def reason_by_new_address(operation: Operation, accounts: Accounts, seen: LastSeen) -> str:
+    """Return why the account that *operation* changes may have been handed over since, by the address that it shows, or "".
+
+    The user name may have stayed. Who has that address only a new plan hears. One that we have written and nobody has seen
+    since counts, too.
+    """
+    account = accounts.get(operation.docebo_id) if operation.docebo_id is not None else None
+    if account is None or operation.kind not in TO_ACCOUNTS or "email" in operation.changes:
+        return ""
+    now = look(account).address
+    return "changed in Docebo since: email" if now and seen.address and now != seen.address else ""
 
 
 def reason_by_given(operation: Operation, branch: int | None, managers: MappingType[int, int]) -> str:

@@ -12,6 +12,7 @@ from itertools import chain
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.attributes import same, wanted
+from slack_docebo.domain.disputes import bears_data_of
 from slack_docebo.domain.effects import activates, managers_of
 from slack_docebo.domain.formulas import OneSource
 from slack_docebo.domain.grace import is_of_leaver
@@ -19,13 +20,14 @@ from slack_docebo.domain.managers import Directory
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.operations import Kind, Operation, Outcome
-from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.people import LastSeen, SourceUser
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.rules import AttributeRule, reads_scim
 from slack_docebo.domain.targets import MANAGER, USERNAME, is_manager
 from slack_docebo.engine.planning.moving import ANOTHER_BRANCH
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_people, can_ask, check_calls
+from slack_docebo.engine.reading.lagging import BORNE
 from slack_docebo.engine.reading.profiles import fields_wanted, keep_fields_shown, with_fields_known
 from slack_docebo.engine.reading.roll_call import Roll, asks_each, call_roll
 from slack_docebo.engine.reading.scim import read_scim, with_scim
@@ -38,6 +40,7 @@ OPERATIONS_AT_ONCE = 500
 ANOTHER_ADDRESS = "the person has another address in Slack by now: plan again"
 OTHERWISE = "Slack gives the person another"
 NONE_BY_NOW = "Slack gives the person no"
+NOTHING_OF_THEIRS = "the account shows neither the address nor the name of the person by now: plan again"
 TOO_MANY_TO_ASK = "custom fields may hold other values by now, and EVIDENCE_CALLS allows no call to ask for them: raise it for one run"
 
 
@@ -61,7 +64,21 @@ class Inquiry:
             return against
         address = _address_of(operation)
         reason = self._reason_by_bearer(operation, address, accounts, planned_by) if address else ""
-        return reason or self._reason_by_values(operation, policy)
+        return reason or self._reason_by_values(operation, policy) or self._reason_by_stranger(operation, accounts)
+
+    def _reason_by_stranger(self, operation: Operation, accounts: Accounts) -> str:
+        """Return why the account, which no mapping gives to the person, may be somebody else's by now, or "".
+
+        What was last seen of it does not tell: a dry run may have noted since what it bears by now. Where the plan changes
+        what an account bears, it is compared with what that was.
+        """
+        account = accounts.get(operation.docebo_id) if operation.docebo_id is not None else None
+        seen = self.roll.people.get(operation.slack_id)
+        is_given = operation.kind is Kind.UPDATE and operation.prior is None and not self.undoes
+        is_compared = not operation.changes.keys().isdisjoint(BORNE)
+        if account is None or not is_given or is_compared or not isinstance(seen, Present):
+            return ""
+        return "" if bears_data_of(account, seen.value, LastSeen()) else NOTHING_OF_THEIRS
 
     def _reason_by_manager(self, operation: Operation, policy: Policy) -> str:
         if self.undoes or not any(map(is_manager, operation.changes)):
