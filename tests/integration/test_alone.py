@@ -128,10 +128,10 @@ async def test_for_whom_no_plan_can_be_made_is_parked_alone(here, monkeypatch, f
     events = joined(here, "ada", "bea", "cid", "dan", "eve")
     plan = Planner.plan
 
-    def failing(planner, user, *rest):
+    def failing(planner, user, *rest, **named):
         if user.slack_id == events[1].slack_id:
             raise fault
-        return plan(planner, user, *rest)
+        return plan(planner, user, *rest, **named)
 
     monkeypatch.setattr(Planner, "plan", failing)
     await here.serve()

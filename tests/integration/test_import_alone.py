@@ -47,10 +47,10 @@ async def test_for_whom_no_plan_can_be_made_is_left_alone_and_told_of(here, monk
     _, settings, people = here
     plan = Planner.plan
 
-    def failing(planner, user, *rest):
+    def failing(planner, user, *rest, **named):
         if user.slack_id == people[7]:
             raise fault
-        return plan(planner, user, *rest)
+        return plan(planner, user, *rest, **named)
 
     monkeypatch.setattr(Planner, "plan", failing)
     summary = await run_import(settings)
@@ -85,10 +85,10 @@ async def test_for_whom_of_the_leavers_no_plan_can_be_made_is_left_alone(here, m
     sandbox.slack.deactivate(people[7])
     leave = Planner._plan_leaver
 
-    def failing(planner, user, *rest):
+    def failing(planner, user, *rest, **named):
         if user.slack_id == people[7]:
             raise KeyError(user.email)
-        return leave(planner, user, *rest)
+        return leave(planner, user, *rest, **named)
 
     monkeypatch.setattr(Planner, "_plan_leaver", failing)
     summary = await run_import(settings, rows={"LEAVERS": "deactivate"})
@@ -100,7 +100,7 @@ async def test_for_whom_of_the_leavers_no_plan_can_be_made_is_left_alone(here, m
 async def test_what_fails_for_everybody_fails_the_import(here, monkeypatch):
     sandbox, settings, _ = here
 
-    def failing(*_):
+    def failing(*_, **_named):
         raise KeyError("everybody")
 
     monkeypatch.setattr(Planner, "plan", failing)
@@ -113,7 +113,7 @@ async def test_what_fails_for_everybody_fails_the_import(here, monkeypatch):
 async def test_an_order_to_stop_is_nobodys_own_failure(here, monkeypatch):
     _, settings, _ = here
 
-    def failing(*_):
+    def failing(*_, **_named):
         raise Halted("stop")
 
     monkeypatch.setattr(Planner, "plan", failing)
@@ -127,10 +127,10 @@ async def test_the_counts_are_of_everybody_once_however_often_they_were_planned(
     whole = await run_import(settings, dry_run=True)
     plan = Planner.plan
 
-    def failing(planner, user, *rest):
+    def failing(planner, user, *rest, **named):
         if user.slack_id == people[7]:
             raise KeyError(user.email)
-        return plan(planner, user, *rest)
+        return plan(planner, user, *rest, **named)
 
     monkeypatch.setattr(Planner, "plan", failing)
     summary = await run_import(settings)
