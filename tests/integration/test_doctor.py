@@ -3,6 +3,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -152,17 +153,22 @@ class PrefectWithTable(BaseHTTPRequestHandler):
         pass
 
 
+@contextmanager
+def prefect_answering(environment: pytest.MonkeyPatch, handler: type[BaseHTTPRequestHandler]) -> Iterator[None]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        environment.setenv("PREFECT_API_URL", f"http://127.0.0.1:{server.server_port}/api")
+        yield
+        server.shutdown()
+
+
 async def test_a_switch_and_an_entry_that_are_perhaps_not_meant_are_told_after_an_import(
     environment, company, sqlite_url
 ):
     rows = {**ON, "MAP_SLACK_USER_DATA": "WAHR", "SCOPE_EXCLUDE": "*@exampel.com, *"}
     done = await run_import(settings_for(company.facts(), sqlite_url), rows=rows, dry_run=True)
-    handler = type("Handler", (PrefectWithTable,), {"table": table(rows)})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        environment.setenv("PREFECT_API_URL", f"http://127.0.0.1:{server.server_port}/api")
+    with prefect_answering(environment, type("Handler", (PrefectWithTable,), {"table": table(rows)})):
         level, message = (await findings())["integration_settings"]
-        server.shutdown()
 
     told = ("MAP_SLACK_USER_DATA says 'WAHR' and is off", "SCOPE_EXCLUDE: entry 1 of the list fits nobody")
     assert level is Level.WARN
@@ -181,11 +187,8 @@ async def test_a_lookup_table_that_is_not_there_is_named(environment, company, s
             else:
                 super().do_GET()
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), PrefectWithoutZones) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        environment.setenv("PREFECT_API_URL", f"http://127.0.0.1:{server.server_port}/api")
+    with prefect_answering(environment, PrefectWithoutZones):
         level, message = (await findings())["integration_settings"]
-        server.shutdown()
 
     assert level is Level.FAIL
     assert "there is no table zones: make the Variable table_zones in Prefect" in message
@@ -338,6 +341,16 @@ async def test_what_the_platforms_description_lacks_is_named_before_anything_is_
     assert found["Docebo's description"][0] is level
     assert told in found["Docebo's description"][1]
     assert company.docebo_gate.counters.calls["POST /manage/v1/user/batch"] == 0
+
+
+async def test_a_column_that_a_rule_writes_and_the_platform_does_not_describe_is_named(environment, company):
+    switch(company, {"description_lacks": "country"})
+    rows = {**ON, "ATTRIBUTES": "email, country = title"}
+    with prefect_answering(environment, type("Handler", (PrefectWithTable,), {"table": table(rows)})):
+        level, message = (await findings())["Docebo's description"]
+
+    assert level is Level.WARN
+    assert "POST /manage/v1/user/batch does not list country: " in message
 
 
 @pytest.mark.parametrize(
