@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -64,7 +65,7 @@ async def findings() -> dict[str, tuple[Level, str]]:
 async def test_slack_docebo_and_the_database_are_found_well_while_prefect_is_down(environment):
     found = await findings()
 
-    for check in ("settings", "database", "Slack", "Slack workspace", "Docebo", "Docebo call budget"):
+    for check in ("settings", "database", "Slack", "Slack workspace", "Slack's SCIM", "Docebo", "Docebo call budget"):
         assert found[check][0] is Level.OK, found[check]
     assert "is new and empty" in found["database"][1]
     for check in ("Prefect", "deployments", "integration_settings"):
@@ -320,6 +321,33 @@ async def test_a_slack_service_of_the_platform_itself_is_told(environment, compa
 
 async def test_a_description_that_knows_all_that_is_used_is_told(environment):
     assert (await findings())["Docebo's description"][0] is Level.OK
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("plus_teams_only", "SCIM needs Slack's plan Business+ or Enterprise: unset SLACK_SCIM_TOKEN"),
+        ("non_org_teams_only", "SLACK_SCIM_TOKEN has to be one that the organisation's owner has made"),
+    ],
+)
+async def test_a_scim_that_is_refused_is_explained(environment, company, answer, told):
+    company.slack.switches = replace(company.slack.switches, scim=answer)
+
+    level, message = (await findings())["Slack's SCIM"]
+
+    assert (level, told in message) == (Level.FAIL, True)
+
+
+async def test_a_rule_that_reads_scim_wants_a_token(environment):
+    environment.delenv("SLACK_SCIM_TOKEN")
+    rows = {**ON, "ATTRIBUTES": "email, manager = scim:manager"}
+    with prefect_answering(environment, type("Handler", (PrefectWithTable,), {"table": table(rows)})):
+        wanting = (await findings())["Slack's SCIM"]
+    without = (await findings())["Slack's SCIM"]
+
+    assert wanting[0] is Level.FAIL
+    assert "SLACK_SCIM_TOKEN is missing" in wanting[1]
+    assert without == (Level.OK, "no rule reads it, and there is no token for it")
 
 
 @pytest.mark.parametrize(
