@@ -34,6 +34,14 @@ def main(arguments: Sequence[str] = ()) -> int:
     with Sandbox(users=people, docebo_users=0, rate_limits=False) as company, tempfile.TemporaryDirectory() as folder:
         _organise(company)
         plain = _calls(company, folder, "plain", {"ATTRIBUTES": NAMES}, plan_managers_alone)
+        by_branches = {}
+        for branches in (1, BRANCHES):
+            company.docebo.reset()
+            _organise(company, branches)
+            of_branches = {"ATTRIBUTES": f"{NAMES}, branch = scim:department"}
+            by_branches[branches] = _calls(
+                company, folder, f"into-{branches}", of_branches, plan_managers_alone
+            ).total()
         company.docebo.reset()
         _organise(company)
         rows = {"ATTRIBUTES": f"{NAMES}, branch = scim:department, manager = scim:manager", "BRANCH_MOVES": "true"}
@@ -44,6 +52,8 @@ def main(arguments: Sequence[str] = ()) -> int:
             company.slack.scim[slack_id]["department"] = f"B{place % INTO}"
         moves = _calls(company, folder, "all", rows, plan_moves)
     results.add("calls of SCIM", first["scim users"], -(-people // 1_000))
+    more = by_branches[BRANCHES] - by_branches[1]
+    results.add(f"newcomers into {BRANCHES} branches: calls more than into one", more, 0)
     results.add(f"batch calls more for {BRANCHES} branches and all managers", first[BATCH] - plain[BATCH], people / 100)
     results.add("batch calls of the second import", second[BATCH], 0)
     results.add(f"{MOVED} people into {INTO} branches: calls that move", moves[MOVE], INTO)
@@ -52,13 +62,13 @@ def main(arguments: Sequence[str] = ()) -> int:
     return 0
 
 
-def _organise(company: Sandbox) -> None:
+def _organise(company: Sandbox, branches: int = BRANCHES) -> None:
     """Give everybody a department, which is the code of a branch, and a manager: one for each ten people."""
-    for number in range(BRANCHES):
+    for number in range(branches):
         company.docebo.add_branch(f"B{number}", f"Branch {number}")
     ids = [str(user["id"]) for user in company.slack if user["profile"].get("email") and not user.get("deleted")]
     for place, slack_id in enumerate(ids):
-        said = {"department": f"B{place % BRANCHES}"}
+        said = {"department": f"B{place % branches}"}
         company.slack.scim[slack_id] = said | ({"manager": ids[(place - 1) // SPAN]} if place else {})
 
 

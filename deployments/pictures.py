@@ -15,7 +15,7 @@ USERS = 500
 
 
 async def take(ui: PrefectUI) -> None:
-    """Do a dry run, and take a picture of everything met on the way."""
+    """Do a dry run, and take a picture of everything met on the way, and of the forms that other pages are about."""
     await ui.open_form("bulk-import/import-everybody")
     await ui.page.get_by_label("Saved plan").wait_for()
     await picture(ui, "run-form")
@@ -30,6 +30,9 @@ async def take(ui: PrefectUI) -> None:
     run = ui.page.url
     await ui.open_artifact("MARKDOWN")
     await picture(ui, "summary")
+    await ui.page.get_by_role("link", name="Apply a part of it first").first.click()
+    await ui.page.get_by_label("Only the first so many people").wait_for()
+    await picture(ui, "part")
     await ui.page.goto(run)
     await ui.open_artifact("TABLE created")
     await picture(ui, "table")
@@ -38,6 +41,9 @@ async def take(ui: PrefectUI) -> None:
     await ui.open_form("settings/change-settings")
     await ui.page.get_by_label("Guests").scroll_into_view_if_needed()
     await picture(ui, "settings")
+    await ui.open_form("reset-mappings/delete-mappings")
+    await ui.page.get_by_label("Dry run").wait_for()
+    await picture(ui, "reset")
 
 
 async def picture(ui: PrefectUI, name: str) -> None:

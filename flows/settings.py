@@ -39,7 +39,7 @@ async def settings(
     if not check_only:
         return await save_settings(values, revision, changed_by)
     proposal = await propose_settings(values, revision)
-    told = f"{proposal.line} would change, nothing was saved"
+    told = f"{proposal.line} would change, nothing was saved{proposal.perhaps_not_meant}"
     if not look_at_people:
         return told + proposal.left_behind()
     with SourceSnapshot() as people:

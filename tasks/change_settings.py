@@ -48,6 +48,11 @@ class Proposal(NamedTuple):
         settings = "1 setting" if len(self.changes) == 1 else f"{len(self.changes)} settings"
         return f"{settings} ({keys})" if keys else settings
 
+    @property
+    def perhaps_not_meant(self) -> str:
+        """Say what is not wrong in the table and perhaps not meant, "" for nothing."""
+        return "".join(f"; {remark}" for remark in self.settings.remarks)
+
     def left_behind(self, titles: Mapping[str, str] = NO_TITLES) -> str:
         """Say what accounts keep that is looked after no longer, "" for nothing; *titles* tell which fields are the same."""
         given_up = no_longer_filled(self.rules_before, self.settings.attributes, titles)
@@ -118,13 +123,13 @@ async def save_settings(form: BaseModel, filled_from: str, changed_by: str) -> s
     with Store.of(load_settings(StoreSettings)) as store, RunLock(store, VARIABLE, "save", holder=changed_by):
         proposal = await propose_settings(form, filled_from, check_only=False)
         if not proposal.changes:
-            return "nothing was saved: nothing is different"
+            return f"nothing was saved: nothing is different{proposal.perhaps_not_meant}"
         await Variable.aset(VARIABLE, proposal.rows, overwrite=True)
         await to_completion(_record, store, proposal.changes, changed_by)
     async with get_client() as client:
         await follow_settings(client)
     get_run_logger().info("Saved: %s", proposal.line)
-    return f"saved: {proposal.line}, in force from the next run on{proposal.left_behind()}"
+    return f"saved: {proposal.line}, in force from the next run on{proposal.left_behind()}{proposal.perhaps_not_meant}"
 
 
 def _read(present: object) -> IntegrationSettings | None:

@@ -21,6 +21,15 @@ STATUS_KEYS = frozenset({"status_text", "status_emoji", "status_expiration", "st
 PROFILE_FIELDS = (
     {"id": "Xf0DEPARTMT", "label": "Department", "type": "text", "ordering": 0},
     {"id": "Xf0STARTDAT", "label": "Start date", "type": "date", "ordering": 1},
+    {
+        "id": "Xf0OFFICE00",
+        "label": "Office",
+        "type": "options_list",
+        "ordering": 2,
+        "possible_values": ["London", "Rome"],
+    },
+    {"id": "Xf0MANAGER0", "label": "Manager", "type": "user", "ordering": 3},
+    {"id": "Xf0WEBSITE0", "label": "Website", "type": "link", "ordering": 4},
 )
 
 Announce = Callable[[tuple[str, ...], User], None]

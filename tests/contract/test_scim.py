@@ -37,10 +37,11 @@ async def test_everybody_is_read_a_thousand_at_a_time():
         async with client(facts["scim_url"], facts["scim_token"]) as reading:
             found = await reading.people()
             one = await reading.person(slack_id)
+            counted = await reading.counted()
 
-    assert len(found) == 2_501
+    assert len(found) == counted == 2_501
     assert found[slack_id] == one == {"department": "Sales", "manager": "U0BOSS", "startDate": "2026-05-31"}
-    assert reading.calls == {"SCIM people": 3, "SCIM person": 1}
+    assert reading.calls == {"SCIM people": 3, "SCIM person": 1, "SCIM count": 1}
 
 
 @respx.mock
@@ -95,8 +96,9 @@ async def test_a_plan_or_a_token_that_is_too_small_is_told_with_what_to_do(switc
         company.slack.switches = replace(company.slack.switches, scim=switch)
         facts = company.facts()
         async with client(facts["scim_url"], facts["scim_token"]) as reading:
-            with pytest.raises(AccessDenied, match=told):
-                await reading.people()
+            for call in (reading.people, reading.counted):
+                with pytest.raises(AccessDenied, match=told):
+                    await call()
 
 
 @pytest.mark.parametrize(
@@ -116,6 +118,15 @@ async def test_what_is_no_list_of_people_is_an_error(answer, error):
     async with client() as reading:
         with pytest.raises(error):
             await reading.people()
+
+
+@pytest.mark.parametrize("counted", [None, "12", True])
+@respx.mock
+async def test_a_number_that_is_none_counts_nobody(counted):
+    respx.get(f"{URL}Users").mock(return_value=httpx.Response(200, json={"totalResults": counted}))
+    async with client() as reading:
+        with pytest.raises(ContractViolation):
+            await reading.counted()
 
 
 def test_the_client_can_only_read():

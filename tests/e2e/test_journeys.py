@@ -173,6 +173,20 @@ async def test_the_last_import_is_one_click_away(seat):
     await seat.ui.page.get_by_role("heading", name=re.compile("^Import [0-9a-z]{8}: done")).wait_for()
 
 
+async def test_whether_everything_is_in_place_is_shown_with_what_mends_it(seat, company, monkeypatch):
+    await seat.open_status_page()
+    await seat.click("Is everything in place?")
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(company.slack, "scopes", frozenset({"users:read"}))
+        told = await seat.run(ends_as="Failed")
+    await seat.read("doctor")
+    await seat.click("Look again")
+    mended = await seat.run()
+
+    assert "1 of 26 checks failed: Slack" in told
+    assert mended.startswith("nothing is in the way of a run; ")
+
+
 async def test_a_row_that_is_refused_each_night_is_acknowledged(seat, company):
     join(company, "Max")
     company.docebo_gate.faults.add(

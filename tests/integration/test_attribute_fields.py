@@ -39,12 +39,42 @@ async def test_fields_are_named_by_title_and_label_in_any_case(shared_sandbox, s
         assert here.account(slack_id).fields[field.id] == "Sales"
 
 
+async def test_profile_fields_of_each_type_are_read(shared_sandbox, sqlite_url, tmp_path):
+    shared_sandbox.reset()
+    shown = {
+        "Department": "Sales",
+        "Start date": "2026-05-31",
+        "Office": "Rome",
+        "Manager": "U0BOSS",
+        "Website": "https://a.example",
+    }
+    of_docebo = {
+        label: shared_sandbox.docebo.add_field(label, "textfield", mandatory=False, invisible_to_user=False).id
+        for label in shown
+    }
+    rules = ", ".join(f'field_{of_docebo[label]} = custom:"{label}"' for label in shown)
+    ids = {one["label"]: one["id"] for one in shared_sandbox.slack.profile_fields}
+    async with world(shared_sandbox, sqlite_url, tmp_path, ATTRIBUTES=f"email, {rules}") as here:
+        await here.settle()
+        slack_id = next(user["id"] for user in shared_sandbox.slack if user["profile"].get("email"))
+        fields = {ids[label]: {"value": value, "alt": ""} for label, value in shown.items()}
+        here.sandbox.slack.change(slack_id, {"profile": {"fields": fields}})
+
+        here.put(here.event(slack_id))
+        await here.serve()
+
+        assert {label: here.account(slack_id).fields[of_docebo[label]] for label in shown} == shown
+
+
 @pytest.mark.parametrize(
     ("rule", "told"),
     [
         ("field:Colour = title", "Docebo has no field called Colour: there are "),
         ("field:Twin = title", r"Docebo has several fields called Twin: name .* by its id, \d+ or \d+"),
-        ("field:Role = custom:Colour", "Slack has no field called Colour: there are Department, Start date"),
+        (
+            "field:Role = custom:Colour",
+            "Slack has no field called Colour: there are Department, Manager, Office, Start date",
+        ),
         ("field:Role = title, field_{role} = handle", "is the target of two rules"),
     ],
 )

@@ -3,6 +3,8 @@ import json
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -63,7 +65,7 @@ async def findings() -> dict[str, tuple[Level, str]]:
 async def test_slack_docebo_and_the_database_are_found_well_while_prefect_is_down(environment):
     found = await findings()
 
-    for check in ("settings", "database", "Slack", "Slack workspace", "Docebo", "Docebo call budget"):
+    for check in ("settings", "database", "Slack", "Slack workspace", "Slack's SCIM", "Docebo", "Docebo call budget"):
         assert found[check][0] is Level.OK, found[check]
     assert "is new and empty" in found["database"][1]
     for check in ("Prefect", "deployments", "integration_settings"):
@@ -152,18 +154,23 @@ class PrefectWithTable(BaseHTTPRequestHandler):
         pass
 
 
+@contextmanager
+def prefect_answering(environment: pytest.MonkeyPatch, handler: type[BaseHTTPRequestHandler]) -> Iterator[None]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        environment.setenv("PREFECT_API_URL", f"http://127.0.0.1:{server.server_port}/api")
+        yield
+        server.shutdown()
+
+
 @pytest.mark.long
 async def test_a_switch_and_an_entry_that_are_perhaps_not_meant_are_told_after_an_import(
     environment, company, sqlite_url
 ):
     rows = {**ON, "MAP_SLACK_USER_DATA": "WAHR", "SCOPE_EXCLUDE": "*@exampel.com, *"}
     done = await run_import(settings_for(company.facts(), sqlite_url), rows=rows, dry_run=True)
-    handler = type("Handler", (PrefectWithTable,), {"table": table(rows)})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        environment.setenv("PREFECT_API_URL", f"http://127.0.0.1:{server.server_port}/api")
+    with prefect_answering(environment, type("Handler", (PrefectWithTable,), {"table": table(rows)})):
         level, message = (await findings())["integration_settings"]
-        server.shutdown()
 
     told = ("MAP_SLACK_USER_DATA says 'WAHR' and is off", "SCOPE_EXCLUDE: entry 1 of the list fits nobody")
     assert level is Level.WARN
@@ -182,11 +189,8 @@ async def test_a_lookup_table_that_is_not_there_is_named(environment, company, s
             else:
                 super().do_GET()
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), PrefectWithoutZones) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        environment.setenv("PREFECT_API_URL", f"http://127.0.0.1:{server.server_port}/api")
+    with prefect_answering(environment, PrefectWithoutZones):
         level, message = (await findings())["integration_settings"]
-        server.shutdown()
 
     assert level is Level.FAIL
     assert "there is no table zones: make the Variable table_zones in Prefect" in message
@@ -322,6 +326,33 @@ async def test_a_description_that_knows_all_that_is_used_is_told(environment):
 
 
 @pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("plus_teams_only", "SCIM needs Slack's plan Business+ or Enterprise: unset SLACK_SCIM_TOKEN"),
+        ("non_org_teams_only", "SLACK_SCIM_TOKEN has to be one that the organisation's owner has made"),
+    ],
+)
+async def test_a_scim_that_is_refused_is_explained(environment, company, answer, told):
+    company.slack.switches = replace(company.slack.switches, scim=answer)
+
+    level, message = (await findings())["Slack's SCIM"]
+
+    assert (level, told in message) == (Level.FAIL, True)
+
+
+async def test_a_rule_that_reads_scim_wants_a_token(environment):
+    environment.delenv("SLACK_SCIM_TOKEN")
+    rows = {**ON, "ATTRIBUTES": "email, manager = scim:manager"}
+    with prefect_answering(environment, type("Handler", (PrefectWithTable,), {"table": table(rows)})):
+        wanting = (await findings())["Slack's SCIM"]
+    without = (await findings())["Slack's SCIM"]
+
+    assert wanting[0] is Level.FAIL
+    assert "SLACK_SCIM_TOKEN is missing" in wanting[1]
+    assert without == (Level.OK, "no rule reads it, and there is no token for it")
+
+
+@pytest.mark.parametrize(
     ("lacking", "level", "told"),
     [
         ("POST /manage/v1/user/batch", Level.FAIL, "accounts cannot be created or changed"),
@@ -340,6 +371,16 @@ async def test_what_the_platforms_description_lacks_is_named_before_anything_is_
     assert found["Docebo's description"][0] is level
     assert told in found["Docebo's description"][1]
     assert company.docebo_gate.counters.calls["POST /manage/v1/user/batch"] == 0
+
+
+async def test_a_column_that_a_rule_writes_and_the_platform_does_not_describe_is_named(environment, company):
+    switch(company, {"description_lacks": "country"})
+    rows = {**ON, "ATTRIBUTES": "email, country = title"}
+    with prefect_answering(environment, type("Handler", (PrefectWithTable,), {"table": table(rows)})):
+        level, message = (await findings())["Docebo's description"]
+
+    assert level is Level.WARN
+    assert "POST /manage/v1/user/batch does not list country: " in message
 
 
 @pytest.mark.parametrize(

@@ -340,6 +340,8 @@ async def test_fields_of_both_sides_are_listed_with_options_and_rules_even_where
         "rules": [filled],
     }
     assert (shown["custom:Department"]["id"], shown["custom:Department"]["rules"]) == ("Xf0DEPARTMT", [filled])
+    assert (shown["custom:Office"]["type"], shown["custom:Office"]["options"]) == ("options_list", ["London", "Rome"])
+    assert [shown[f"custom:{label}"]["type"] for label in ("Manager", "Website")] == ["user", "link"]
     assert (shown["title"]["side"], shown["title"]["rules"]) == ("Slack", ["field:Nowhere = title"])
     assert (shown["first_name"]["rules"], shown["time_zone"]["rules"]) == (["first_name"], [])
     assert (shown["branch"]["options"], shown["manager"]["options"]) == (["SLACK", "Sandbox"], ["Direct manager"])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from slack_docebo.domain.description import USES, Difference, Use, differences, places
+from slack_docebo.domain.description import USES, Difference, Use, differences, places, uses_with
 
 OF_2017 = json.loads((Path(__file__).parents[1] / "fixtures" / "docebo" / "description_2017.json").read_text())
 
@@ -80,6 +80,14 @@ def test_a_field_of_a_row_that_is_missing_is_named(described, name):
     del described["definitions"]["Row"]["properties"][name]
 
     assert f"POST /manage/v1/user/batch does not list {name}" in texts(described)
+
+
+def test_a_column_that_only_some_rules_write_is_looked_up_where_one_does(described):
+    del described["definitions"]["Row"]["properties"]["expiration_date"]
+
+    assert differences(described, uses_with({"email"})) == []
+    [found] = differences(described, uses_with({"country", "expiration_date"}))
+    assert found.text.startswith("POST /manage/v1/user/batch does not list expiration_date: ")
 
 
 @pytest.mark.parametrize("base", ["/", "", "/manage", "/manage/v1/"])

@@ -2,8 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.profiles import Coverage, Profile, reading_order
+from slack_docebo.domain.profiles import Coverage, Profile, reading_order, when_read
 from slack_docebo.domain.scope import Scope
 
 WANTED = frozenset({"Xf1", "Xf2"})
@@ -60,3 +62,17 @@ def test_known_is_of_whom_every_mapped_field_is_known():
     ]
     coverage.see([*people, SourceUser("U9", "T1", bot=True, custom=whole)], Scope("T1"), WANTED)
     assert (coverage.known, coverage.people) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("people", "minutes", "told"),
+    [
+        (1, 60, "the others are read after it, in about 1 minute"),
+        (5_400, 60, "the others are read after it, in about 60 minutes"),
+        (5_401, 60, "the others are read in about 61 minutes, spread over 2 imports"),
+        (10_000, 10, "the others are read in about 112 minutes, spread over 12 imports"),
+        (10_000, 0, "no import reads those of others while PROFILE_MINUTES is 0"),
+    ],
+)
+def test_when_everybody_will_have_been_read_can_be_told(people, minutes, told):
+    assert when_read(people, minutes) == told

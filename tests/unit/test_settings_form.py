@@ -2,9 +2,11 @@ import json
 
 import pytest
 
+from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import IntegrationSettings, documented_rows, read_rows, rows_by_key, table
 from slack_docebo.settings_form import GROUPS, SettingsForm, changes, filled, filled_up, proposed_rows, revision
+from tasks.change_settings import Proposal
 
 DEFAULTS = {key: default for key, default, _ in documented_rows()}
 
@@ -135,3 +137,11 @@ def test_another_table_has_another_revision():
         len({revision(rows), revision(None), revision(rows[1:]), revision(table({**DEFAULTS, "LEAVERS": "unmap"}))})
         == 4
     )
+
+
+def test_a_switch_that_is_off_for_what_it_says_is_named_where_other_settings_are_checked_and_saved():
+    rows = table({**DEFAULTS, "MAP_SLACK_USER_DATA": "WAHR"})
+    settings = read_rows(proposed(rows, scope_guests="all"))
+    proposal = Proposal([], settings, [], {}, (), Step("Save", "settings"))
+
+    assert proposal.perhaps_not_meant == "; MAP_SLACK_USER_DATA says 'WAHR' and is off: only true switches it on"

@@ -92,6 +92,13 @@ class ScimClient:
             raise IncompleteRead(f"SCIM counts {total} people and has shown {len(found)}")
         return found
 
+    async def counted(self) -> int:
+        """Return how many people SCIM counts, bots among them, for one call: it shows whether the token may read it."""
+        body = await self._get("count", "Users", {"startIndex": 1, "count": 1})
+        if type(counted := body.get("totalResults")) is not int:
+            raise ContractViolation(SIDE, "the answer does not count the people")
+        return counted
+
     async def person(self, slack_id: str) -> Mapping[str, str] | None:
         """Return what SCIM says of one person, None of whom it does not know."""
         try:

@@ -44,6 +44,7 @@ from slack_docebo.clients.slack_wire import (
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.profiles import PROFILES_A_MINUTE
 from slack_docebo.domain.user_groups import UserGroup
 from slack_docebo.errors import ContractViolation, TransientError
 
@@ -57,7 +58,7 @@ MINUTE = 61.0  # seconds; the last one is for calls whose way to Slack takes lon
 # Calls a minute, by the tier of each method; `users.list` (tier 2) has a pace of its own.
 PACES = {
     "users.info": 100,
-    "users.profile.get": 90,  # below its tier: one person may be read for an event meanwhile
+    "users.profile.get": PROFILES_A_MINUTE,
     "users.lookupByEmail": 50,
     "team.info": 50,
     "usergroups.list": 20,

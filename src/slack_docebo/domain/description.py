@@ -4,8 +4,8 @@ A tenant describes its API in Swagger 2.0 or OpenAPI 3. What the description lea
 lists, without what we send, is a difference.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -84,6 +84,11 @@ USES = (
     ),
     Use("GET", "/manage/v1/orgchart", PAGED | {"flattened"}, "DESTINATION_BRANCH cannot be checked"),
 )  # fmt: skip
+
+
+def uses_with(columns: Collection[str]) -> list[Use]:
+    """Return what we use where the rows of a batch have these *columns*, too."""
+    return [replace(use, sent=use.sent.union(columns)) if "items" in use.sent else use for use in USES]
 
 
 def differences(description: object, uses: Iterable[Use] = USES) -> list[Difference]:

@@ -8,6 +8,8 @@ from hashlib import blake2b
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.scope import Scope
 
+PROFILES_A_MINUTE = 90  # that are read: below Slack's limit, for one person may be read for an event meanwhile
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -41,6 +43,16 @@ class Coverage:
         inside = [user for user in users if not scope.reason_against(user)]
         self.people += len(inside)
         self.known += sum(wanted <= (user.custom or {}).keys() for user in inside)
+
+
+def when_read(people: int, profile_minutes: int) -> str:
+    """Say when so many people, of whom the fields are not known yet, will have been read."""
+    if not profile_minutes:
+        return "no import reads those of others while PROFILE_MINUTES is 0"
+    minutes = -(-people // PROFILES_A_MINUTE)
+    if minutes <= profile_minutes:
+        return f"the others are read after it, in about {minutes} {'minute' if minutes == 1 else 'minutes'}"
+    return f"the others are read in about {minutes} minutes, spread over {-(-minutes // profile_minutes)} imports"
 
 
 ReadingOrder = tuple[int, float, str]  # whoever has a smaller one is read earlier

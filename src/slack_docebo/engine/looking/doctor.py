@@ -31,6 +31,7 @@ CHECKS = (
     ("integration_settings", prefect.settings),
     ("Slack", slack.token),
     ("Slack workspace", slack.workspace),
+    ("Slack's SCIM", slack.scim),
     ("Docebo", docebo.superadmin),
     ("linked Docebo", docebo.platform),
     ("order to stop", installation.order_to_stop),

@@ -12,15 +12,16 @@ from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
 
 NOTHING: Mapping[str, str] = {}
+WANTED_FOR_SCIM = (
+    "integration_settings: row SLACK | ATTRIBUTES reads SCIM, for which SLACK_SCIM_TOKEN is missing: set it, or"
+    " take the values from custom profile fields"
+)
 
 
 def check_scim(runtime: Runtime) -> None:
     """Raise ConfigurationError where a rule reads SCIM and there is no token for it."""
     if runtime.scim is None and reads_scim(runtime.behaviour.attributes):
-        raise ConfigurationError(
-            "integration_settings: row SLACK | ATTRIBUTES reads SCIM, for which SLACK_SCIM_TOKEN is missing: set it, or"
-            " take the values from custom profile fields"
-        )
+        raise ConfigurationError(WANTED_FOR_SCIM)
 
 
 async def read_scim(runtime: Runtime) -> dict[str, Mapping[str, str]] | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from slack_docebo.domain.operations import CREATED_STAYS, NOT_TAKEN, OWN_FORM, Kind, Outcome
+from slack_docebo.domain.profiles import when_read
 from slack_docebo.domain.standing import WAITING, is_undecided
 from slack_docebo.domain.texts import markdown, without_numbers
 from slack_docebo.engine.reporting.files import branches_file, orphan_file, values_file
@@ -245,7 +246,8 @@ class Summary:
         coverage = self.plan.facts.get(COVERAGE)
         if isinstance(coverage, list):
             known, people = coverage
-            rest = "" if known == people else "; the others are read after it, and in the runs that follow"
+            minutes = int(str(self.plan.settings["PROFILE_MINUTES"]))
+            rest = "" if known == people else f"; {when_read(people - known, minutes)}"
             yield [f"Custom fields of Slack profiles are known for {known:,} of {people:,} people{rest}."]
         if before := sum(self.plan.left_as_before.values()):
             where = f"in a shell, `slack-docebo plan show {self.plan.id} --operation leave` lists them"

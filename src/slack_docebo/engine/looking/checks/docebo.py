@@ -7,7 +7,7 @@ from typing import Any
 
 from slack_docebo.clients.docebo import DoceboClient, open_docebo
 from slack_docebo.clients.docebo_rows import BATCH_NAMES
-from slack_docebo.domain.description import differences, places
+from slack_docebo.domain.description import differences, places, uses_with
 from slack_docebo.domain.dialect import PROVEN, QUESTIONS, REFUSED_VALUES, SET_BY_HAND, Dialect
 from slack_docebo.domain.formulas import as_in_rules
 from slack_docebo.domain.targets import TITLED
@@ -83,7 +83,7 @@ async def description(check: str, seen: Seen) -> Finding:
             return warn(check, "the platform lists no description of its user management: the first run shows more")
         try:
             description = await client.described(manage)
-            found, there = differences(description), places(description)
+            found, there = differences(description, uses_with(_columns(seen))), places(description)
         except (RemoteError, ValueError) as error:
             return warn(check, f"it cannot be read ({error}): the first run shows more")
     if found:
@@ -108,8 +108,7 @@ async def importer(check: str, seen: Seen) -> Finding:
             known = await (await _docebo(seen, stack)).importer_columns()
     except NO_SUCH_CALL as error:
         return warn(check, f"its columns are not told ({error}): the first run shows more")
-    targets = {rule.target for rule in seen.behaviour.attributes} if seen.behaviour else set()
-    written = {BATCH_NAMES[target] for target in targets if target in BATCH_NAMES} | ALWAYS_WRITTEN
+    written = _columns(seen)
     if "username" not in known:
         return ok(check, "it does not tell its columns in the words that are used here: the first run shows more")
     if lacking := sorted(written - known):
@@ -119,6 +118,12 @@ async def importer(check: str, seen: Seen) -> Finding:
             " one person first",
         )
     return ok(check, f"it has the {len(written)} columns that are written by the rules of now")
+
+
+def _columns(seen: Seen) -> set[str]:
+    """Return the columns of rows that the rules of now write; those of additional fields and managers bear numbers."""
+    targets = {rule.target for rule in seen.behaviour.attributes} if seen.behaviour else set()
+    return {BATCH_NAMES[target] for target in targets if target in BATCH_NAMES} | ALWAYS_WRITTEN
 
 
 async def mandatory_fields(check: str, seen: Seen) -> Finding:

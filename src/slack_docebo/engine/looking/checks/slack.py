@@ -10,13 +10,16 @@ import time
 import httpx
 
 from slack_docebo.clients.answers import BoundedClient
+from slack_docebo.clients.scim import open_scim
 from slack_docebo.clients.slack import open_slack
+from slack_docebo.domain.rules import reads_scim
 from slack_docebo.engine.looking.checks.seen import SECONDS, Seen
 from slack_docebo.engine.looking.diagnosis import Finding, fail, ok, warn
 from slack_docebo.engine.reading.connection import (
     missing_scopes,
     of_another_workspace,
 )
+from slack_docebo.engine.reading.scim import WANTED_FOR_SCIM
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.settings import (
     SigningSettings,
@@ -58,6 +61,19 @@ async def workspace(check: str, seen: Seen) -> Finding:
     if expected != seen.team and is_named:
         return fail(check, of_another_workspace(seen.team, expected))
     return ok(check, f"{expected} is the one linked to this Docebo")
+
+
+async def scim(check: str, seen: Seen) -> Finding:
+    """Look whether SCIM can be read, where there is a token for it; where rules read it, there has to be one."""
+    settings, token = seen.settings, seen.settings.slack_scim_token
+    if token is None:
+        is_read = seen.behaviour is not None and reads_scim(seen.behaviour.attributes)
+        return fail(check, WANTED_FOR_SCIM) if is_read else ok(check, "no rule reads it, and there is no token for it")
+    async with open_scim(
+        lambda: token, base_url=settings.slack_scim_url, timeout=SECONDS, attempts=1, recorder=seen.recorder
+    ) as client:
+        counted = await client.counted()
+    return ok(check, f"the token may read it; {counted:,} people and bots are there")
 
 
 async def request_url(check: str, seen: Seen) -> Finding:
