@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.profiles import Coverage, Profile, reading_order, when_read
+from slack_docebo.domain.profiles import Coverage, Profile, a_days_share, reading_order, when_read
 from slack_docebo.domain.scope import Scope
 
 WANTED = frozenset({"Xf1", "Xf2"})
@@ -36,22 +36,43 @@ def test_of_those_who_were_never_read_the_newest_comes_first():
     assert [turns[its] for its in sorted(filter(None, turns))] == [ADA, older]
 
 
-def test_everybody_falls_due_once_a_week_and_no_day_sees_much_more_than_a_seventh():
-    people = [SourceUser(f"U{number:05}", "T1") for number in range(2_000)]
+def nights(people: list[SourceUser], days: list[int]) -> list[int]:
+    """Return how many of *people*, all read at the beginning, are read in the night of each of *days*."""
     read_at = dict.fromkeys(people, NOW)
-    days = []
-    for day in range(1, 8):
+    numbers = []
+    for day in days:
         now = NOW + timedelta(days=day)
-        due = [
-            user
+        due = {
+            its: user
             for user in people
-            if reading_order(user, Profile({"Xf1": "", "Xf2": ""}, 0, read_at[user]), WANTED, now=now, max_age=WEEK)
-        ]
-        read_at |= dict.fromkeys(due, now)
-        days.append(len(due))
+            if (
+                its := reading_order(
+                    user, Profile({"Xf1": "", "Xf2": ""}, 0, read_at[user]), WANTED, now=now, max_age=WEEK
+                )
+            )
+        }
+        read_now = [due[its] for its in a_days_share(due, len(people), now=now, max_age=WEEK)]
+        read_at |= dict.fromkeys(read_now, now)
+        numbers.append(len(read_now))
+    return numbers
 
-    assert sum(days) == len(people)
-    assert all(len(people) / 8 < people_due < len(people) / 6 for people_due in days)
+
+PEOPLE = [SourceUser(f"U{number:05}", "T1") for number in range(2_000)]
+
+
+def test_everybody_is_read_once_a_week_and_in_no_night_more_than_the_seventh_part():
+    days = nights(PEOPLE, list(range(1, 15)))
+
+    assert max(days) <= len(PEOPLE) / 7 + 1
+    assert 1.95 * len(PEOPLE) < sum(days) <= 2 * len(PEOPLE)
+
+
+def test_after_nights_without_an_import_whoever_has_waited_is_read_in_the_next():
+    missed = nights(PEOPLE, [4, *range(5, 12)])
+
+    assert missed[0] > 0.9 * 3 / 7 * len(PEOPLE)
+    assert max(missed[1:]) <= len(PEOPLE) / 7 + 1
+    assert sum(missed[:4]) > 0.97 * len(PEOPLE)
 
 
 def test_known_is_of_whom_every_mapped_field_is_known():

@@ -1,6 +1,6 @@
 """Custom profile fields, which Slack tells of one person a call: what is known of them, and who is read when."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -56,6 +56,8 @@ def when_read(people: int, profile_minutes: int) -> str:
 
 
 ReadingOrder = tuple[int, float, str]  # whoever has a smaller one is read earlier
+TOO_OLD = 2  # the first part of it, of those who are read again for that alone
+DAY = timedelta(days=1)
 
 
 def reading_order(
@@ -65,15 +67,33 @@ def reading_order(
 
     First come those who were never read, the newest first. Then those whose stamp has moved since they were read, and those
     for whom what was written by the reading was undone. Last come those whose reading is too old, because an edit of a
-    custom field may not move the stamp.
+    custom field may not move the stamp: who fell due first before the others.
     """
     if profile is None or not profile.tells(wanted):
         return 0, -user.updated, user.slack_id
     if profile.updated != user.updated:
         return 1, profile.read_at.timestamp(), user.slack_id
-    if profile.read_at < _last_due(user.slack_id, now, max_age):
-        return 2, profile.read_at.timestamp(), user.slack_id
+    fell_due = _last_due(user.slack_id, now, max_age)
+    if profile.read_at < min(fell_due, now - DAY / 2):  # nobody is read twice in a night, whose moment came just after
+        return TOO_OLD, fell_due.timestamp(), user.slack_id
     return None
+
+
+def a_days_share(
+    orders: Iterable[ReadingOrder], people: int, *, now: datetime, max_age: timedelta
+) -> list[ReadingOrder]:
+    """Return *orders* in their order: of those whose reading is too old no more than a day's part of all *people* in scope.
+
+    Chance makes more fall due on one day than on another. Where somebody has waited for several days, because nights were
+    left out, the parts of those days are read at once.
+    """
+    ordered = sorted(orders)
+    too_old = [order for order in ordered if order[0] == TOO_OLD]
+    if not too_old:
+        return ordered
+    days = round((now.timestamp() - too_old[0][1]) / DAY.total_seconds())
+    part = max(days, 1) * people * DAY / max_age
+    return ordered[: len(ordered) - len(too_old)] + too_old[: max(int(part), 1)]
 
 
 def _last_due(slack_id: str, now: datetime, max_age: timedelta) -> datetime:

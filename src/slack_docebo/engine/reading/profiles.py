@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.profiles import Profile, reading_order
+from slack_docebo.domain.profiles import Profile, ReadingOrder, a_days_share, reading_order
 from slack_docebo.domain.rules import custom_fields
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.outages import OutageWatch, greet_slack
@@ -70,7 +70,8 @@ def due(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot) -> list[
         return []
     scope = runtime.behaviour.policy(workspace.team).scope
     max_age, now = timedelta(days=runtime.behaviour.profile_max_age_days), runtime.now()
-    turns = {}
+    turns: dict[ReadingOrder, SourceUser] = {}
+    in_scope = 0
     for page in listed:
         with runtime.store.reading() as tables:
             known = tables.profiles.of(workspace.team, [user.slack_id for user in page])
@@ -78,9 +79,10 @@ def due(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot) -> list[
         for user in page:
             if scope.reason_against(user) or excluded.cover(user):
                 continue
+            in_scope += 1
             if (its := reading_order(user, known.get(user.slack_id), wanted, now=now, max_age=max_age)) is not None:
                 turns[its] = user
-    return [turns[its] for its in sorted(turns)]
+    return [turns[its] for its in a_days_share(turns, in_scope, now=now, max_age=max_age)]
 
 
 def keep_fields_shown(runtime: Runtime, team: str, users: Iterable[SourceUser]) -> None:
