@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.planner import Planner
 from slack_docebo.engine.realtime import rounds
 from slack_docebo.errors import AccessDenied, ContractViolation, IncompleteRead, PlanChanged, StorageConflict
 from slack_docebo.storage.inbox import EventState

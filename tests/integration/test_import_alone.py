@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.operations import NOT_PLANNED, Kind, Outcome
-from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.planner import Planner
 from slack_docebo.errors import ContractViolation, Halted, IncompleteRead, StorageConflict, StorageError
 from slack_docebo.settings import Settings
 from slack_docebo.storage.operations import OperationRepository

@@ -18,7 +18,7 @@ from deployments.local import free_port
 from sandbox.server import Sandbox
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.operations import Kind
-from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.planner import Planner
 from slack_docebo.engine.planning.people import plan_people
 from slack_docebo.engine.reading.sides import read_target
 from slack_docebo.storage.inbox import Event, EventState

@@ -21,7 +21,7 @@ from slack_docebo.domain.managers import may_have
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.profiles import Profile
 from slack_docebo.domain.returns import Returns

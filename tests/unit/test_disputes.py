@@ -6,7 +6,7 @@ from slack_docebo.domain.disputes import bears_data_of, is_same, look
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import Account, Applied, LastSeen, Mapping, SourceUser
-from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.policy import Leavers, Policy
 
 ADA = SourceUser("U1", "T1", "ada", "ada@example.com", "Ada", "Lovelace", "Ada Lovelace")

@@ -7,7 +7,7 @@ from slack_docebo.domain.matching import Accounts, Match
 from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import Mapping, SourceUser
-from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.returns import Rehires, Returns, given_before, reported, reported_given
 from slack_docebo.domain.standing import is_undecided

@@ -10,7 +10,7 @@ from slack_docebo.domain.lookup import LookupTable
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.people import Account, SourceUser
-from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.rules import TAKEN
 from slack_docebo.domain.standing import is_undecided

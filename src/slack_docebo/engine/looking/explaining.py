@@ -14,7 +14,7 @@ from slack_docebo.domain.moments import in_utc
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.operations import Operation
 from slack_docebo.domain.people import SLACK_ID, Account, Known, Mapping, SourceUser
-from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.sources import said

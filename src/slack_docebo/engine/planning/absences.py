@@ -10,7 +10,7 @@ from slack_docebo.domain.leavers import acts_on_leaver, is_leaver
 from slack_docebo.domain.observation import Observation, Present, Unknown
 from slack_docebo.domain.operations import NO_LONGER_IN_SLACK, NOT_LISTED, NOT_PLANNED, Kind, Operation
 from slack_docebo.domain.people import Known, Mapping, SourceUser
-from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.returns import has_left
 from slack_docebo.domain.standing import NOT_COMPARED, NOT_MAPPED

@@ -12,7 +12,7 @@ from slack_docebo.domain.leavers import is_leaver
 from slack_docebo.domain.matching import FoundBy, Match
 from slack_docebo.domain.operations import Kind, Operation, leave_alone
 from slack_docebo.domain.people import Applied, Known, LastSeen, Mapping, PeopleShown, SourceUser
-from slack_docebo.domain.planning import Findings, Met, Planner
+from slack_docebo.domain.planner import Findings, Met, Planner
 from slack_docebo.domain.unfound import reason_by_unfound
 from slack_docebo.engine.reporting.orphans import OrphanSearch
 from slack_docebo.runtime import Runtime

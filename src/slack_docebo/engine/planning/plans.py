@@ -9,7 +9,7 @@ from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import Known, SourceUser
-from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.profiles import Coverage
 from slack_docebo.domain.targets import USERNAME
 from slack_docebo.engine.planning.absences import Absences, not_planned

@@ -11,7 +11,7 @@ from slack_docebo.domain.dialect import PAGES, Pages
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Observation, Present
 from slack_docebo.domain.people import Account, Known, Mapping, SourceUser
-from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.targets import USERNAME
 from slack_docebo.engine.reading.bearers import find_bearers
 from slack_docebo.engine.reading.connection import Workspace

@@ -4,7 +4,7 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.guards import Change, changes_of
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Operation
-from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.engine.planning.drafts import close_plan, open_plan

@@ -16,7 +16,7 @@ from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.scope import STATUS_NOT_KNOWN
 from slack_docebo.domain.stamps import believed
 from slack_docebo.engine.reading.bearers import find_bearers

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.stamps import NOT_BELIEVED, TOLERANCE, UNSTAMPED
 from slack_docebo.engine.realtime.merging import Case, is_complete, is_newer, restored
 from slack_docebo.engine.realtime.serve_result import Became

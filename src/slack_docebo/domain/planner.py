@@ -1,4 +1,4 @@
-"""Planning: the one operation that is to be done about each person, and why."""
+"""The planner: it finds the one operation that is to be done about each person, and why."""
 
 from collections.abc import Collection
 from collections.abc import Mapping as MappingType

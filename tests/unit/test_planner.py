@@ -10,7 +10,7 @@ from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.people import Account, Applied, Mapping, SourceUser
-from slack_docebo.domain.planning import Met, Planner
+from slack_docebo.domain.planner import Met, Planner
 from slack_docebo.domain.policy import Leavers, Policy
 from slack_docebo.domain.scope import Scope
 from tests.attribute_mapping import parse_rules
