@@ -55,6 +55,7 @@ def active(sandbox: Sandbox) -> int:
     return sum(account.active for account in sandbox.docebo.accounts)
 
 
+@pytest.mark.long
 async def test_undoing_is_shown_and_then_done(imported, sandbox):
     from flows.undo import undo
 
@@ -186,6 +187,7 @@ async def test_the_reconciliation_begins_when_the_settings_say_also_after_a_depl
     assert changed == after_deploy == ("5 4 * * *", "Europe/Rome", True)
 
 
+@pytest.mark.long
 async def test_what_is_decided_about_a_person_is_kept_and_shown(imported, sandbox):
     from flows.decide import decide
     from slack_docebo.engine.mappings.deciding import DecisionAction
@@ -345,6 +347,7 @@ async def test_a_person_is_found_by_name_and_explained(imported, sandbox, deploy
     assert asked_for_by(deployed, published(two, "found-people-next"), of_eve) == {"who": eve}
 
 
+@pytest.mark.long
 @pytest.mark.variants(1)
 @pytest.mark.parametrize("shown", ["ids", "names"])
 async def test_values_that_have_no_place_are_a_table_only_where_people_are_shown_by_names(imported, sandbox, shown):

@@ -96,6 +96,7 @@ async def test_a_second_run_ends_at_once(sandbox, store):
     assert state_of(store, event) is EventState.WAITING
 
 
+@pytest.mark.long
 async def test_named_users_are_not_synchronised_while_an_import_or_a_forgetting_is_at_work(sandbox, store):
     ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     with RunLock(store, sandbox.docebo_url, "bulk-import", holder="slack-docebo forget"):
@@ -140,6 +141,7 @@ async def test_named_users_get_their_managers_once_they_have_accounts(sandbox, s
     assert "another manager" not in str(artifacts(again))
 
 
+@pytest.mark.long
 async def test_a_name_slack_does_not_know_stops_the_run_without_quoting_it(store):
     state = await sync(emails=["nobody@example.com"])
 

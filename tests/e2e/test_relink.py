@@ -1,5 +1,7 @@
 """The flow `relink` on a real Prefect server, after DOCEBO_URL was changed."""
 
+import pytest
+
 from deployments.local import connection_settings
 from deployments.settings_variable import ensure_settings
 from sandbox.server import Sandbox
@@ -7,6 +9,7 @@ from slack_docebo.integration_settings import table
 from tests.importing import ON, run_import, settings_for
 
 
+@pytest.mark.long
 async def test_a_run_at_a_new_address_stops_until_it_is_relinked(prefect_api, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with Sandbox(users=20, rate_limits=False) as sandbox:

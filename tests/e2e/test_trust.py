@@ -86,6 +86,7 @@ async def test_a_run_that_meets_the_order_to_stop_has_its_own_state_and_writes_n
     assert len(sandbox.docebo.accounts) > before
 
 
+@pytest.mark.long
 async def test_the_reconciliation_of_a_day_on_which_nothing_is_written_is_green_and_what_a_person_starts_is_not(
     sandbox, flows
 ):

@@ -491,6 +491,7 @@ async def test_a_proxy_that_passes_on_another_name_is_told(environment):
     assert "WEBHOOK_ALLOWED_HOSTS" in message
 
 
+@pytest.mark.long
 async def test_nobody_to_notify_is_told_and_places_are_checked(environment):
     assert (await findings())["notifications"][0] is Level.WARN
 

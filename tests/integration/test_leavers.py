@@ -30,6 +30,7 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "form", ["array", "silent", *(pytest.param(form, marks=pytest.mark.long) for form in ("ids", "rows"))]
 )

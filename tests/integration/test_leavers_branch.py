@@ -116,6 +116,7 @@ async def test_a_leaver_counts_as_a_move(company, settings, ada):
     assert branch_of(company) == "SLACK"
 
 
+@pytest.mark.long
 async def test_a_leaver_is_moved_after_the_days_of_grace_and_who_returns_before_is_untouched(company, settings, ada):
     rows, begun = {**ROWS, "LEAVERS_AFTER_DAYS": "7"}, datetime.now(UTC)
     company.slack.deactivate(ada)

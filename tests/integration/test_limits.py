@@ -210,6 +210,7 @@ async def test_what_was_let_through_does_not_count_and_lets_nobody_else_through(
     assert later.incident != incident
 
 
+@pytest.mark.long
 async def test_people_whose_change_is_under_no_limit_are_served_in_the_same_round(here):
     people = here.members()
     here.sandbox.slack.change(people[5], {"profile": {"last_name": "King"}})
@@ -368,6 +369,7 @@ async def test_a_saved_plan_is_measured_again_when_it_is_applied(here):
     assert not here.account(people[0]).active
 
 
+@pytest.mark.long
 async def test_who_lets_a_plan_through_one_limit_lets_it_through_no_other_that_came_later(here):
     leaver = here.members()[0]
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")

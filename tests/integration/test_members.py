@@ -332,6 +332,7 @@ async def test_who_leaves_and_returns_has_the_own_account_again_and_nobody_elses
     assert here.docebo_id(slack_id) == own
 
 
+@pytest.mark.long
 async def test_a_thousand_changes_of_one_member_cost_a_share_and_keep_nobody_waiting(here):
     attacker, victim = member(here), member(here, 1)
     with here.runtime.store.transaction() as tables:

@@ -84,6 +84,7 @@ async def test_an_incident_arrives_as_one_mail_that_says_what_to_do():
     assert list(server.taken()) == []
 
 
+@pytest.mark.long
 async def test_a_server_that_wants_encryption_and_a_password_is_given_both(encrypted):
     with mail_server(tls=encrypted, sign_in=True) as (server, port):
         signed_in = settings(port, smtp_starttls=True, smtp_username=USER, smtp_password=PASSWORD)
@@ -338,6 +339,7 @@ def test_the_address_is_found_in_a_table_that_is_wrong_otherwise(rows, mail_id):
     assert notification_mail_id(rows) == mail_id
 
 
+@pytest.mark.long
 async def test_a_chat_is_sent_what_markdown_leaves_as_it_is_and_a_mail_plain_text():
     incident = Incident(Trouble.FAILED, "bulk-import", "[x](http://e.example) <!channel> @everyone *a*")
     async with listening() as service:

@@ -247,6 +247,7 @@ async def test_explain_finds_a_deactivated_person_by_the_address_of_the_account(
     assert "deactivated in Slack" in shown
 
 
+@pytest.mark.long
 async def test_rules_are_tried_on_one_person_with_what_each_reads_and_gives(sandbox, settings, env):
     await run_import(settings)
     account = next(a for a in sandbox.docebo.accounts if a.provisioned_by)

@@ -126,6 +126,7 @@ async def test_the_same_platform_under_a_new_address_keeps_everything(trial, usu
         begin(runtime, plan_undo(runtime, first.plan.id))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("relation", Relation)
 @pytest.mark.variants(1)
 async def test_the_form_restores_a_backup_of_before_where_the_platform_is_the_same(trial, real, sqlite_url, relation):
@@ -256,6 +257,7 @@ async def test_there_is_nothing_to_relink_where_the_address_is_the_same(trial, s
         await relinked(trial.facts(), sqlite_url, Relation.SAME)
 
 
+@pytest.mark.long
 async def test_the_command_relinks_once_it_is_confirmed(trial, sqlite_url, tmp_path):
     await run_import(settings_for(trial.facts(), sqlite_url), rows=ROWS)
     env = environment(moved(trial), sqlite_url, tmp_path)

@@ -437,6 +437,7 @@ def test_the_process_answers_what_is_under_way_and_ends(sqlite_url, tmp_path):
         assert len(entries(store)) == 1
 
 
+@pytest.mark.long
 def test_the_process_says_what_is_missing(tmp_path):
     result = subprocess.run(
         [sys.executable, "-m", "deployments.webhook"],

@@ -516,6 +516,7 @@ def test_while_prefect_hangs_readiness_is_told_to_hundreds_at_once(sqlite_url):
     assert len(waiting) < 20
 
 
+@pytest.mark.long
 def test_health_and_metrics_are_served_elsewhere_if_asked_for(sqlite_url, tmp_path):
     port, other = free_port(), free_port()
     log = tmp_path / "log"

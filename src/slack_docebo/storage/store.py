@@ -232,7 +232,7 @@ def _engine(url: URL, path: Path | None) -> Engine:
     engine = create_engine(url.set(database=str(path)), creator=partial(_connected, path), hide_parameters=True)
     # Events of the pool alone: one of the engine's would be looked for at each statement, a fifth of what that costs.
     event.listen(engine, "connect", _note_file)
-    event.listen(engine, "checkout", partial(_check_file, path))
+    event.listen(engine, "checkout", partial(_check_file, str(path)))
     return engine
 
 
@@ -255,15 +255,15 @@ def _note_file(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> N
     record.info["file"] = _identity(connection.execute("PRAGMA database_list").fetchone()[2])
 
 
-def _check_file(path: Path, _connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
+def _check_file(path: str, _connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
     """Let no connection outlive its file: SQLite goes on writing to one that was removed, and what it commits is gone."""
     if record.info["file"] != _identity(path):
         raise DisconnectionError
 
 
-def _identity(path: str | Path) -> tuple[int, int] | None:
+def _identity(path: str) -> tuple[int, int] | None:
     try:
-        found = Path(path).stat()
+        found = os.stat(path)  # noqa: PTH116 - for each transaction, of which making a Path would be a twentieth
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino
