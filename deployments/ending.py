@@ -10,13 +10,22 @@ from contextlib import contextmanager, suppress
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOOK_SECONDS = 1.0  # between two looks whether we are in the terminal's foreground
+AGAIN_SECONDS = 1.0  # after which an order to end is given again, unless it was heard
 
 
 def end_in_order() -> None:
-    """Raise KeyboardInterrupt when we are told to end or the terminal is closed, too, and not only at Ctrl-C."""
+    """Raise KeyboardInterrupt when we are told to end or the terminal is closed, too, and not only at Ctrl-C.
+
+    It is raised again until somebody says that it was heard: what is raised in a destructor, or in a callback of Python's
+    own, as of its import locks, is printed and lost.
+    """
 
     def interrupt(*_: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
         raise KeyboardInterrupt
+
+    def again(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)  # whose handler may be another's by then
 
     def hang_up(*_: object) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it may come from the kernel, a shell, and ourselves
@@ -25,10 +34,16 @@ def end_in_order() -> None:
             os.dup2(nowhere, output.fileno())
         os.kill(os.getpid(), signal.SIGTERM)  # whose handler may be another's by then
 
+    signal.signal(signal.SIGALRM, again)
     signal.signal(signal.SIGTERM, interrupt)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as with nohup
         signal.signal(signal.SIGHUP, hang_up)
         threading.Thread(target=_watch_the_terminal, daemon=True).start()
+
+
+def heard() -> None:
+    """Say that the order to end was heard, so that it is not given again."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 @contextmanager

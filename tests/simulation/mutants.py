@@ -136,7 +136,7 @@ def _taking_hidden_for_left() -> Patches:
         gone = user.deactivated or user.forgotten
         return gone or (policy.out_of_scope_leaves and bool(policy.scope.reason_against(user)))
 
-    return [patch(f"{DOMAIN}.{module}.counts_as_leaver", counts_as_leaver) for module in ("leavers", "planning")]
+    return [patch(f"{DOMAIN}.{module}.counts_as_leaver", counts_as_leaver) for module in ("leavers", "planner")]
 
 
 def _expecting_whoever_is_known() -> Patches:
@@ -198,7 +198,7 @@ MUTANTS = (
     Mutant(
         "an account is whoever's id it bears", 1, frozenset({P.ONLY_OWN}),
         lambda: [
-            *(patch(f"{DOMAIN}.{module}.doubt_about", _blank) for module in ("leavers", "planning")),
+            *(patch(f"{DOMAIN}.{module}.doubt_about", _blank) for module in ("leavers", "planner")),
             patch(f"{ENGINE}.writing.checking.reason_by_dispute", _blank),
             patch(f"{ENGINE}.writing.admitting.reason_by_dispute", _blank),
         ],
