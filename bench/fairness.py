@@ -10,15 +10,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.settings_on import ON
 from bench.table import Results
 from deployments.local import connection_settings
 from sandbox.server import Sandbox
-from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import FOR_EVER, InboxLease, serve
@@ -27,6 +24,7 @@ from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import Settings
 from slack_docebo.storage.inbox import Event, EventState
 from slack_docebo.storage.shares import PER_HOUR
+from tests.integration.realtime_world import event_about
 
 CALLS_PER_HOUR = 1000
 LATENCY_MS = 100
@@ -49,17 +47,7 @@ class Member:
         """Change the name, and store the event as the webhook does."""
         self._changes += 1
         user = self._sandbox.slack.change(self._slack_id, {"profile": {"last_name": f"Name{self._changes}"}})
-        known, now = source_user(user), datetime.now(UTC)
-        event_id = f"Ev{self._slack_id}{self._changes}"
-        event = Event(
-            event_id=event_id,
-            slack_team=known.team,
-            slack_id=known.slack_id,
-            updated=known.updated,
-            kind="user_change",
-            received_at=now,
-            profile=asdict(known),
-        )
+        event = event_about(user, f"Ev{self._slack_id}{self._changes}")
         with self._runtime.store.transaction() as tables:
             tables.inbox.put([event])
         return event

@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.storage.inbox import Event, EventState
 from slack_docebo.storage.store import Store
 from tests.e2e.prefect_http import prefect_http
+from tests.integration.realtime_world import event_about
 
 LATENCY_MS = 100
 EVENTS_A_SECOND = 2
@@ -54,20 +54,6 @@ class Installation:
     def __exit__(self, *_: object) -> None:
         self.store.close()
         self.sandbox.stop()
-
-    def event(self, number: int, user: dict[str, Any]) -> Event:
-        """The event of a user as Slack has it now."""
-        known = source_user(user)
-        now = datetime.now(UTC)
-        return Event(
-            event_id=f"Ev{number}",
-            slack_team=known.team,
-            slack_id=known.slack_id,
-            updated=known.updated,
-            kind="user_change",
-            received_at=now,
-            profile=asdict(known),
-        )
 
     def put(self, events: Sequence[Event]) -> None:
         """Store events as the webhook does."""
@@ -138,7 +124,7 @@ def cold(results: Results) -> None:
         with prefect_server(Path(name)) as clients:
             env = {**os.environ, **here.env, **clients, "PREFECT_HOME": f"{name}/prefect"}
             subprocess.run([sys.executable, "-m", "bench.settings_on"], env=env, check=True)
-            here.put([here.event(1, here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com"))])
+            here.put([event_about(here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com"), "Ev1")])
             begun = datetime.now(UTC)
             flow = (
                 "import asyncio; from flows.realtime_sync import realtime_sync as f; asyncio.run(f(linger_seconds=0))"
@@ -164,7 +150,7 @@ def burst(results: Results, events: int) -> None:
         child = here.serve(linger=3)
         begun = time.perf_counter()
         for start in range(0, events, 100):
-            here.put([here.event(n, users[n % len(users)]) for n in range(start, min(start + 100, events))])
+            here.put([event_about(users[n % len(users)], f"Ev{n}") for n in range(start, min(start + 100, events))])
         stored = time.perf_counter() - begun
         run = result(child)
         calls = here.sandbox.docebo_gate.counters.calls[BATCH_CALL]
@@ -182,7 +168,7 @@ def noise(results: Results, events: int) -> None:
     """Measure events of people of whom nothing that is mapped has changed."""
     with tempfile.TemporaryDirectory() as folder, Installation(Path(folder), 400, latency_ms=0) as here:
         everybody = list(here.sandbox.slack)
-        here.put([here.event(number, user) for number, user in enumerate(everybody)])
+        here.put([event_about(user, f"Ev{number}") for number, user in enumerate(everybody)])
         result(here.serve(linger=0))
         here.sandbox.docebo_gate.counters.reset()
         child = here.serve(linger=3)
@@ -191,7 +177,7 @@ def noise(results: Results, events: int) -> None:
             user = here.sandbox.slack.get(everybody[number % len(everybody)]["id"])
             if number % 100 == 0:
                 group = []
-            group.append(here.event(1_000_000 + number, user))
+            group.append(event_about(user, f"Ev{1_000_000 + number}"))
             if len(group) == 100 or number == events - 1:
                 here.put(group)
         run = result(child)

@@ -24,7 +24,7 @@ def end_in_order() -> None:
         signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
         raise KeyboardInterrupt
 
-    def again(*_: object) -> None:
+    def tell(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGTERM)  # whose handler may be another's by then
 
     def hang_up(*_: object) -> None:
@@ -32,9 +32,9 @@ def end_in_order() -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for output in (sys.stdout, sys.stderr):  # the terminal is gone, and what ends others says so
             os.dup2(nowhere, output.fileno())
-        os.kill(os.getpid(), signal.SIGTERM)  # whose handler may be another's by then
+        tell()
 
-    signal.signal(signal.SIGALRM, again)
+    signal.signal(signal.SIGALRM, tell)
     signal.signal(signal.SIGTERM, interrupt)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as with nohup
         signal.signal(signal.SIGHUP, hang_up)

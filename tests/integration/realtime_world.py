@@ -26,6 +26,20 @@ ON |= {"LEAVERS": "deactivate", "REALTIME_RETRY_DELAYS": "0, 0"}
 numbers = itertools.count(1)
 
 
+def event_about(user: Mapping[str, Any], event_id: str, *, kind: str = "user_change") -> Event:
+    """Return the event that tells of *user*, as Slack has that person now, received at this moment."""
+    known = source_user(user)
+    return Event(
+        event_id=event_id,
+        slack_team=known.team,
+        slack_id=known.slack_id,
+        updated=known.updated,
+        kind=kind,
+        received_at=datetime.now(UTC),
+        profile=asdict(known),
+    )
+
+
 def environment(sandbox: Sandbox, database_url: str, folder: Path) -> dict[str, str]:
     """What the processes of an installation on *sandbox* find in their environment."""
     return connection_settings(sandbox.facts(), folder) | {
@@ -45,17 +59,8 @@ class World:
 
     def event(self, slack_id: str, *, kind: str = "user_change", bare: bool = False, **changes: Any) -> Event:
         """The event that tells of *slack_id* as Slack has it now."""
-        user = source_user(self.sandbox.slack.get(slack_id))
-        event = Event(
-            event_id=f"Ev{next(numbers)}",
-            slack_team=user.team,
-            slack_id=slack_id,
-            updated=user.updated,
-            kind=kind,
-            received_at=datetime.now(UTC),
-            profile=None if bare else asdict(user),
-        )
-        return replaced(event, **changes)
+        event = event_about(self.sandbox.slack.get(slack_id), f"Ev{next(numbers)}", kind=kind)
+        return replaced(event, **({"profile": None} if bare else {}), **changes)
 
     def put(self, *events: Event) -> None:
         with self.runtime.store.transaction() as tables:
