@@ -187,5 +187,5 @@ def _end_with_the_worker() -> None:
             os.kill(os.getpid(), signal.SIGKILL)  # the worker takes the run for crashed, whatever it would say itself
     logger.warning("The worker is gone: this run ends, too")
     os.kill(os.getpid(), THE_WORKER_ENDS)
-    time.sleep(GRACE_SECONDS)  # in which the run ends by itself, in the main thread
+    time.sleep(GRACE_SECONDS)  # the run has so long to end by itself in the main thread, and this thread ends with it
     os.kill(os.getpid(), signal.SIGKILL)

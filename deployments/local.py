@@ -189,4 +189,4 @@ def wait_until_listening(port: int, child: subprocess.Popen[bytes], log: Path) -
 def _still_starting(child: subprocess.Popen[bytes], deadline: float, log: Path) -> None:
     if child.poll() is not None or time.monotonic() > deadline:
         raise RuntimeError(f"{child.args} did not start:\n{log.read_text()[-2000:]}")
-    time.sleep(0.1)  # until it is asked again
+    time.sleep(0.1)  # a child tells nobody when it is ready: it is looked at again

@@ -36,7 +36,7 @@ def wait_for_server(api: str) -> bool:
                 return True
         except httpx.TransportError:
             pass
-        time.sleep(0.3)  # until it is asked again
+        time.sleep(0.3)  # a server tells nobody when it is ready: it is asked again
     return False
 
 
