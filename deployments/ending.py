@@ -10,18 +10,17 @@ from contextlib import contextmanager, suppress
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOOK_SECONDS = 1.0  # between two looks whether we are in the terminal's foreground
-AGAIN_SECONDS = 1.0  # after which an order to end is given again, unless it was heard
+AGAIN_SECONDS = 0.1  # after which an order to end that was lost is given again
 
 
 def end_in_order() -> None:
     """Raise KeyboardInterrupt when we are told to end or the terminal is closed, too, and not only at Ctrl-C.
 
-    It is raised again until somebody says that it was heard: what is raised in a destructor, or in a callback of Python's
-    own, as of its import locks, is printed and lost.
+    Where it is lost it is raised again: what is raised in a destructor, or in a callback of Python's own, as of its import
+    locks, goes to `sys.unraisablehook` alone.
     """
 
     def interrupt(*_: object) -> None:
-        signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
         raise KeyboardInterrupt
 
     def tell(*_: object) -> None:
@@ -34,16 +33,20 @@ def end_in_order() -> None:
             os.dup2(nowhere, output.fileno())
         tell()
 
+    show = sys.unraisablehook
+
+    def tell_again(lost: "sys.UnraisableHookArgs") -> None:
+        if lost.exc_type is KeyboardInterrupt:
+            signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)  # raised in here it would be lost once more
+        else:
+            show(lost)
+
+    sys.unraisablehook = tell_again
     signal.signal(signal.SIGALRM, tell)
     signal.signal(signal.SIGTERM, interrupt)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as with nohup
         signal.signal(signal.SIGHUP, hang_up)
         threading.Thread(target=_watch_the_terminal, daemon=True).start()
-
-
-def heard() -> None:
-    """Say that the order to end was heard, so that it is not given again."""
-    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 @contextmanager

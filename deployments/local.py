@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from deployments.ending import heard, interrupted_later
+from deployments.ending import interrupted_later
 from deployments.login import new_login
 from slack_docebo.private_files import make_folder, open_own
 
@@ -70,9 +70,6 @@ def process(
                     start_new_session=True,  # Ctrl-C reaches us alone, and we stop the children in order
                 )
             yield child
-        except KeyboardInterrupt:
-            heard()
-            raise
         finally:
             if child is not None:
                 stop(child)

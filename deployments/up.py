@@ -15,7 +15,7 @@ from pathlib import Path
 
 from honcho import manager as honcho
 
-from deployments.ending import end_in_order, heard
+from deployments.ending import end_in_order
 from deployments.local import (
     DATABASE,
     LIBRARY_LOGS,
@@ -175,7 +175,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"up: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        heard()
         return 0
 
 
