@@ -37,9 +37,8 @@ class Managers:
 
     type_id: int | None = None  # of those that are written
     has_one_type: bool = False  # whether Docebo has no other
-    usernames: dict[int, str] = field(
-        default_factory=dict
-    )  # as rows name managers; by account, as this run has seen them
+    # As rows name managers; by account, as this run has seen them.
+    usernames: dict[int, str] = field(default_factory=dict)
     planned: dict[int, str] = field(default_factory=dict)  # their Slack ids when the plan was made, by account
 
 

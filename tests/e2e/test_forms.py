@@ -348,7 +348,6 @@ async def test_a_person_is_found_by_name_and_explained(imported, sandbox, deploy
 
 
 @pytest.mark.long
-@pytest.mark.variants(1)
 @pytest.mark.parametrize("shown", ["ids", "names"])
 async def test_values_that_have_no_place_are_a_table_only_where_people_are_shown_by_names(imported, sandbox, shown):
     from flows.bulk_import import bulk_import

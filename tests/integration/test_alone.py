@@ -120,7 +120,7 @@ async def test_a_grant_that_is_refused_altogether_costs_nobody_an_attempt(here):
 
 @pytest.mark.parametrize(
     "fault",
-    [ContractViolation("user"), IncompleteRead("a"), StorageConflict("a"), PlanChanged("a"), KeyError("ada@x")],
+    [KeyError("ada@x"), ContractViolation("user"), IncompleteRead("a"), StorageConflict("a"), PlanChanged("a")],
     ids=lambda fault: type(fault).__name__,
 )
 @pytest.mark.variants(1)

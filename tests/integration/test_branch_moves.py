@@ -120,7 +120,6 @@ async def test_whom_nobody_has_brought_anywhere_is_moved_unless_already_there(co
     assert company.docebo_gate.counters.calls["GET /manage/v1/user"] - calls <= 2  # the import's own list
 
 
-@pytest.mark.long
 async def test_whose_account_was_anothers_is_moved_as_if_nobody_had_brought_it_anywhere(company, settings):
     ada = join(company, "Ada", "EU")
     await import_then(settings, ROWS, plan_moves)

@@ -157,7 +157,6 @@ async def test_a_field_that_was_deleted_in_slack_stops_the_import_and_empties_no
     assert night.department(member) == "Sales"
 
 
-@pytest.mark.long
 async def test_a_field_that_was_hidden_in_slack_and_is_shown_no_more_empties_nobodys(night, member):
     rules = {"ATTRIBUTES": f"{RULES} clear"}
     night.give(member, "Sales")

@@ -39,7 +39,7 @@ def left_alone(summary) -> list[tuple[str, int]]:
 
 @pytest.mark.parametrize(
     "fault",
-    [ContractViolation("user"), IncompleteRead("a"), StorageConflict("a"), KeyError("p7@example.com")],
+    [KeyError("p7@example.com"), ContractViolation("user"), IncompleteRead("a"), StorageConflict("a")],
     ids=lambda fault: type(fault).__name__,
 )
 @pytest.mark.variants(1)

@@ -31,10 +31,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    "form", ["array", "silent", *(pytest.param(form, marks=pytest.mark.long) for form in ("ids", "rows"))]
-)
-@pytest.mark.variants(1)
+@pytest.mark.parametrize("form", ["array", "silent", "ids", "rows"])
 async def test_all_of_many_leavers_are_done_whatever_form_the_answer_has(sandbox, sqlite_url, form):
     sandbox.reset()
     settings = settings_for(sandbox.facts(), sqlite_url)

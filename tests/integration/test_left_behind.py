@@ -27,7 +27,6 @@ with sandbox("--users", "1", folder=pathlib.Path(sys.argv[1])) as facts:
 """
 
 
-@pytest.mark.variants(1)
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=lambda how: how.name)
 @pytest.mark.long
 def test_what_tests_started_and_wrote_ends_with_them_even_where_they_are_killed(

@@ -369,7 +369,6 @@ async def test_a_saved_plan_is_measured_again_when_it_is_applied(here):
     assert not here.account(people[0]).active
 
 
-@pytest.mark.long
 async def test_who_lets_a_plan_through_one_limit_lets_it_through_no_other_that_came_later(here):
     leaver = here.members()[0]
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")

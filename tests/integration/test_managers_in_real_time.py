@@ -177,7 +177,6 @@ async def test_what_events_have_written_is_undone_like_anything_else(team):
     assert team.manager_of("Ada") == team.account_of("Grace")
 
 
-@pytest.mark.long
 async def test_managers_over_a_limit_wait_and_are_not_tried_again_in_the_same_run(shared_sandbox, sqlite_url, tmp_path):
     shared_sandbox.reset()
     async with world(shared_sandbox, sqlite_url, tmp_path, ATTRIBUTES=RULES, LIMIT_UPDATES="0") as here:

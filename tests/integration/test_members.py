@@ -139,7 +139,6 @@ def test_no_attribute_that_can_be_mapped_gives_rights():
             parse_rules(f"{target_} = custom:Xf01")
 
 
-@pytest.mark.long
 async def test_a_custom_field_changes_the_mapped_field_of_the_own_account(shared_sandbox, sqlite_url, tmp_path):
     shared_sandbox.reset()
     field = shared_sandbox.docebo.add_field("Favourite", "textfield", mandatory=False, invisible_to_user=False)
@@ -269,7 +268,7 @@ async def test_whose_new_address_is_not_confirmed_keeps_account_and_address(
 
 
 @both
-@pytest.mark.long
+@pytest.mark.variants(1)
 async def test_a_handle_that_looks_like_an_id_is_a_handle(here, sync: Sync):
     slack_id, victim, before = member(here), member(here, 1), target(here)
     own, other = here.docebo_id(slack_id), here.docebo_id(victim)
@@ -297,7 +296,7 @@ async def test_guests_the_invited_and_people_by_slack_connect_get_no_account(her
 
 
 @both
-@pytest.mark.long
+@pytest.mark.variants(1)
 async def test_the_invited_are_served_once_they_have_confirmed_the_address(
     shared_sandbox, sqlite_url, tmp_path, sync: Sync
 ):

@@ -128,7 +128,6 @@ async def test_the_same_platform_under_a_new_address_keeps_everything(trial, usu
 
 @pytest.mark.long
 @pytest.mark.parametrize("relation", Relation)
-@pytest.mark.variants(1)
 async def test_the_form_restores_a_backup_of_before_where_the_platform_is_the_same(trial, real, sqlite_url, relation):
     settings = settings_for(trial.facts(), sqlite_url)
     await run_import(settings, rows=ROWS)

@@ -431,7 +431,7 @@ async def test_what_a_dead_run_has_changed_is_recorded_also_where_the_view_of_an
 
 
 @pytest.mark.parametrize("ago", [timedelta(hours=2), timedelta(0)])
-@pytest.mark.long
+@pytest.mark.variants(1)
 async def test_what_a_dead_run_for_named_people_has_sent_is_recorded_by_the_next_import(
     sandbox, sqlite_url, monkeypatch, ago
 ):

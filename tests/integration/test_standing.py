@@ -233,7 +233,6 @@ async def test_nights_that_trust_and_nights_that_compare_agree(sandbox, settings
         assert rows(store, night) == []
 
 
-@pytest.mark.long
 async def test_who_waits_for_a_decision_is_no_news_after_a_night_that_trusts(sandbox, settings, store):
     first = await settle(settings)
     slack_id = somebody(sandbox)
@@ -251,7 +250,6 @@ async def test_who_waits_for_a_decision_is_no_news_after_a_night_that_trusts(san
 
 @pytest.mark.long
 @on_both
-@pytest.mark.variants(1)
 async def test_switching_provisioning_off_and_on_changes_nothing_about_who_is_mapped_and_in_line(sandbox, settings):
     await settle(settings)
     off = {"PROVISION_SLACK_USER_DATA": "false"}

@@ -103,7 +103,7 @@ async def test_an_account_that_cannot_be_undone_keeps_the_mark_that_we_deactivat
     assert (account.active, mapping_of(settings, sandbox, ada).deactivated) == (False, True)
 
 
-@pytest.mark.parametrize("leavers", ["deactivate", pytest.param("expire", marks=pytest.mark.long)])
+@pytest.mark.parametrize("leavers", ["deactivate", "expire"])
 @pytest.mark.parametrize("maps", ["true", "false"])
 @pytest.mark.long
 async def test_whom_undoing_shuts_out_again_gets_in_again_though_no_mapping_says_who_has_shut_the_account(

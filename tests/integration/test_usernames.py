@@ -61,7 +61,6 @@ async def test_more_changes_of_usernames_than_the_limit_stop_before_the_first_an
     assert usernames(shared_sandbox) == before
 
 
-@pytest.mark.long
 async def test_an_account_that_a_list_shows_as_before_we_have_changed_all_of_it_is_not_disputed(
     shared_sandbox, sqlite_url
 ):

@@ -304,3 +304,8 @@ def test_what_the_message_of_a_state_begins_with_is_explained_there_too():
 
     wanted = {*beginnings, A_FAULT, WRONG_FORM, OTHER_CODE} - of_a_worker
     assert {first for first in wanted if f"\n| *{first}* | " not in manual} == set()
+
+
+def test_each_kind_of_breach_stands_once_in_the_table_of_the_simulation():
+    kinds = re.findall(r"^\| (\d+) ", (ROOT / "docs/safety.md").read_text(), re.MULTILINE)
+    assert kinds == [str(number) for number in range(1, len(kinds) + 1)]

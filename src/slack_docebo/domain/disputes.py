@@ -80,12 +80,12 @@ def bears_name_of(account: Account, user: SourceUser) -> bool:
 
 
 def may_be_of_another(account: Account, user: SourceUser, seen: LastSeen) -> bool:
-    """Tell whether it depends on who bears the address of the account, which is another one, whether it is that of *user*.
+    """Tell whether the account, which shows another address than that of *user*, is theirs only if nobody else bears that one.
 
-    Nothing but the name shows that a table is right about it, or nothing but the username that it was not handed over: that
-    stays as it was, also where it is the address of *user*.
+    So it is where nothing but the name shows that a table is right about it; or where, of what was last seen, the user name
+    alone is left, even if that is the address of *user*.
     """
-    if not account.email or (_address_of(user) == mailbox(account.email)):
+    if not account.email or _address_of(user) == mailbox(account.email):
         return False
     if seen.claimed:
         return bears_name_of(account, user) and not bears_address_of(account, user, seen)
@@ -139,6 +139,6 @@ def dispute(docebo_id: int, why: str = NOTHING_THEIRS, if_not_theirs: str = DELE
 def unproven(docebo_id: int, why: str) -> str:
     """Return what is told of an account that a table has given to somebody, *why* that is no more than a claim."""
     return (
-        f"account {docebo_id} {UNPROVEN}{why}. If it is somebody else's, delete the mapping of this Slack id; if it is"
+        f"account {docebo_id} {UNPROVEN}{why}. If it is somebody else's, {DELETE_THE_MAPPING}; if it is"
         " right, link the two: the form Decide about people on the status page"
     )

@@ -66,9 +66,9 @@ def differs(account: Account, name: str, value: Value) -> bool:
 
 
 def is_looked_for(operation: Operation) -> bool:
-    """Tell whether the next run finds out what became of *operation*, which was sent before and is not sent again.
+    """Tell whether a later run finds out what became of *operation*, which was sent before and is not sent again.
 
-    An account that was made is that person's, and of a branch or a manager that was given no list tells.
+    So it is of a new account, of a branch and of a manager; other changes a list shows.
     """
     return operation.kind is Kind.CREATE or any(map(is_never_shown, operation.changes))
 

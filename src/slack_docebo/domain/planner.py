@@ -113,7 +113,7 @@ class Planner:
             return self._found_as_before(user, known, former)
         by_username = found.by is not FoundBy.MAPPING and self.policy.match_by is not MatchBy.EMAIL
         if by_username and (account := self.accounts.named_after(user)):
-            self.named_after.setdefault(mailbox(account.email), []).append(user.slack_id)
+            self._note_named_after(user, account)
         if found.account and isinstance(known, Mapping):
             self._note_other_bearer(user, known, found.account)
         return found
@@ -157,7 +157,10 @@ class Planner:
     def _note_other_bearer(self, user: SourceUser, known: Known, account: Account) -> None:
         """Note by which address somebody else may tell that the *known* account is not that of *user*, or not any more."""
         if may_be_of_another(account, user, known.seen):
-            self.named_after.setdefault(mailbox(account.email), []).append(user.slack_id)
+            self._note_named_after(user, account)
+
+    def _note_named_after(self, user: SourceUser, account: Account) -> None:
+        self.named_after.setdefault(mailbox(account.email), []).append(user.slack_id)
 
     def plan(
         self,

@@ -56,7 +56,7 @@ def when_read(people: int, profile_minutes: int) -> str:
 
 
 ReadingOrder = tuple[int, float, str]  # whoever has a smaller one is read earlier
-TOO_OLD = 2  # the first part of it, of those who are read again for that alone
+TOO_OLD = 2  # the first item of it, of those who are read again only because their reading is too old
 DAY = timedelta(days=1)
 
 
@@ -74,7 +74,7 @@ def reading_order(
     if profile.updated != user.updated:
         return 1, profile.read_at.timestamp(), user.slack_id
     fell_due = _last_due(user.slack_id, now, max_age)
-    if profile.read_at < min(fell_due, now - DAY / 2):  # nobody is read twice in a night, whose moment came just after
+    if profile.read_at < min(fell_due, now - DAY / 2):  # nobody is read twice in a night whose moment came in between
         return TOO_OLD, fell_due.timestamp(), user.slack_id
     return None
 

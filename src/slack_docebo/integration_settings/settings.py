@@ -154,7 +154,7 @@ class IntegrationSettings(BaseModel):
         le=366,
         title="Days that custom profile fields are believed",
         description="After so many days, an import reads a person's custom profile fields again although Slack shows no"
-        " change of the profile.",
+        " change of the profile; a night later where more people fall due than a day's part of all.",
     )
     destination_branch: WholeOrNone = Field(
         None,

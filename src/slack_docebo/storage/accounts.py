@@ -288,13 +288,17 @@ class AccountRepository:
 
     def may_have_as(self, type_id: int, docebo_ids: Collection[int] | None = None) -> dict[int, Collection[int]]:
         """Return whom accounts may have as managers of one type by what we have set, or may have: all, or these."""
+        return may_have(self.managers_as(type_id, docebo_ids), self.in_doubt_as(type_id, docebo_ids))
+
+    def in_doubt_as(self, type_id: int, docebo_ids: Collection[int] | None = None) -> dict[int, list[int]]:
+        """Return whom accounts may have as managers of one type where nobody knows that: all, or these."""
         query = select(possible_manager.c.user_id, possible_manager.c.manager_id).where(
             possible_manager.c.platform_id == self._platform_id, possible_manager.c.type_id == type_id
         )
         in_doubt: dict[int, list[int]] = {}
         for row in self._of(query.order_by(possible_manager.c.manager_id), possible_manager.c.user_id, docebo_ids):
             in_doubt.setdefault(row.user_id, []).append(row.manager_id)
-        return may_have(self.managers_as(type_id, docebo_ids), in_doubt)
+        return in_doubt
 
     def gone(self) -> dict[int, datetime]:
         """Return since when accounts are known to be gone."""

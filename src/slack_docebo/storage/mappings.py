@@ -88,7 +88,7 @@ class MappingRepository:
     def records(self, team: str, slack_ids: Collection[str] = ()) -> Iterator[MappingRecord]:
         """Yield, like `all`, everything that is known with the mappings; only those of *slack_ids*, if any are named."""
         if slack_ids:
-            found = iter(sorted(self._among(OF, team, slack_ids), key=lambda row: str(row.slack_id)))
+            found = iter(sorted(self._where_in(OF, team, slack_ids), key=lambda row: str(row.slack_id)))
         else:
             found = self._stream(READ.where(self._of(team)))
         for row in found:
@@ -96,7 +96,7 @@ class MappingRepository:
 
     def of(self, team: str, slack_ids: Iterable[str]) -> dict[str, Mapping]:
         """Return the mappings of those of *slack_ids* who have one."""
-        return {row.slack_id: _mapping(row) for row in self._among(OF, team, slack_ids)}
+        return {row.slack_id: _mapping(row) for row in self._where_in(OF, team, slack_ids)}
 
     def of_people(self, team: str, users: Collection[SourceUser]) -> dict[str, Mapping]:
         """Return, by Slack id, the mappings of those of *users* who have one, under whichever of their ids."""
@@ -112,11 +112,11 @@ class MappingRepository:
 
     def of_accounts(self, team: str, docebo_ids: Iterable[int]) -> dict[int, Mapping]:
         """Return, by Docebo id, the mappings of those of the accounts that have one."""
-        return {row.user_id: _mapping(row) for row in self._among(OF_ACCOUNTS, team, docebo_ids)}
+        return {row.user_id: _mapping(row) for row in self._where_in(OF_ACCOUNTS, team, docebo_ids)}
 
     def holders(self, team: str, docebo_ids: Iterable[int]) -> dict[int, str]:
         """Return, by Docebo id, the Slack id that holds the account."""
-        return {row.user_id: row.slack_id for row in self._among(HOLDERS, team, docebo_ids)}
+        return {row.user_id: row.slack_id for row in self._where_in(HOLDERS, team, docebo_ids)}
 
     def unseen(self, team: str) -> list[int]:
         """Return the accounts of mappings of which nobody knows what they bear: somebody has just mapped them by hand."""
@@ -210,7 +210,7 @@ class MappingRepository:
     def _applied(self) -> AppliedRepository:
         return AppliedRepository(self._connection, self._platforms, self._docebo)
 
-    def _among(self, queries: MappingType[bool, WhereIn], team: str, values: Iterable[Any]) -> Iterator[Row[Any]]:
+    def _where_in(self, queries: MappingType[bool, WhereIn], team: str, values: Iterable[Any]) -> Iterator[Row[Any]]:
         """Yield the rows of the workspace on this platform that are found for any of *values*."""
         here = {"platform": self._platform_id} if self._docebo else {}
         return queries[bool(here)].rows(self._connection, values, team=team, **here)

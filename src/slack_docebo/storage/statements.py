@@ -33,7 +33,7 @@ from sqlalchemy.exc import DBAPIError
 
 T = TypeVar("T")
 ROWS_AT_ONCE = 1000
-GIVEN = "given"  # the parameter that takes the values of an `WhereIn`
+GIVEN = "given"  # the parameter that takes the values of a `WhereIn`
 SOMEBODY = "(somebody)"  # in the place of an id that was forgotten
 _insertion_into = lru_cache(insert)
 

@@ -23,7 +23,7 @@ class Leaving:
     back: dict[int, PersonsMapping] = field(default_factory=dict)
 
     def take(self, mappings: Iterable[PersonsMapping]) -> None:
-        """Add a leaver."""
+        """Add these leavers."""
         self.left |= {mapping.docebo_id: mapping for mapping in mappings}
 
 

@@ -128,13 +128,13 @@ def _relations(
     directory, mapped = Directory(), dict[str, Mapping]()
     with runtime.store.reading() as tables:
         accounts = tables.accounts_at(docebo)
-        placed, possible = accounts.managers_as(type_id), accounts.may_have_as(type_id)
+        placed, in_doubt = accounts.managers_as(type_id), accounts.in_doubt_as(type_id)
     for page in listed:
         inside = [user for user in page if not scope.reason_against(user)]
         directory.add(inside)
         with runtime.store.reading() as tables:
             mapped |= tables.mappings(docebo).of_people(workspace.team, inside)
-    found = Relations(wishes_of(runtime, workspace, listed, rule), placed, possible)
+    found = Relations(wishes_of(runtime, workspace, listed, rule), placed, may_have(placed, in_doubt))
     for account, named in found.wishes.values.items():
         if not named:
             if placed.get(account):
@@ -147,7 +147,7 @@ def _relations(
             found.problems[NO_ACCOUNT] += 1
         else:
             found.managers[account] = mapped[whom]
-    if circled := found.circled(possible):
+    if circled := found.circled(found.may_have):
         surely = found.circled(may_have(placed, {}))
         for account in circled:
             del found.managers[account]

@@ -16,8 +16,8 @@ from slack_docebo.runtime import Runtime
 async def renewed(runtime: Runtime, team: str, users: Sequence[SourceUser]) -> list[SourceUser]:
     """Return the *users* of a list; those whom it shows as they were before an event are replaced by Slack's answer.
 
-    Slack is asked for each of them, up to EVIDENCE_CALLS of their own. Where the answer is no newer than the list, or nobody
-    asked, it counts as unknown whether the person is there.
+    Slack is asked for each of them, up to EVIDENCE_CALLS of their own. Where the answer is older than the event, or none
+    was asked for, it counts as unknown whether the person is there.
     """
     stamps = await to_completion(stamps_of_overtaken, runtime, team, users, LISTS_LAG)
     if not stamps:
@@ -44,9 +44,8 @@ async def _answers(runtime: Runtime, slack_ids: Sequence[str]) -> dict[str, Obse
         questions = answers_to(runtime, asked, about, OutageWatch(runtime, greet_slack))
         return {slack_id: answer async for slack_id, answer in questions}
     except RemoteError:
-        runtime.evidence.renews_no_more = (
-            True  # each further one would wait as long, and whoever is not asked for is left alone
-        )
+        # Each further one would wait as long, and whoever is not asked for is left alone.
+        runtime.evidence.renews_no_more = True
         return {}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
-from slack_docebo.domain.managers import MayHave
+from slack_docebo.domain.managers import MayHave, may_have
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import SLACK_ID, SourceUser
 from slack_docebo.domain.people import Mapping as Link
@@ -71,7 +71,7 @@ def _relations(
     with runtime.store.reading() as tables:
         accounts = tables.accounts_at(runtime.settings.docebo_url)
         placed = accounts.managers_as(type_id, wishes.mappings)
-        found = Relations(wishes, placed, accounts.may_have_as(type_id, wishes.mappings))
+        found = Relations(wishes, placed, may_have(placed, accounts.in_doubt_as(type_id, wishes.mappings)))
     named = _mapped_as(runtime, workspace.team, set(found.wishes.values.values()))
     for account, name in found.wishes.values.items():
         if not found.wishes.mappings[account].fingerprint:

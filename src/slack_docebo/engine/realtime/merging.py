@@ -99,7 +99,7 @@ def merge(entries: Iterable[InboxEntry]) -> tuple[list[Case], list[str]]:
 def joined(cases: Iterable[Case]) -> list[Case]:
     """Return one case for each person, also of somebody who came under two ids, with the events of both.
 
-    Of two cases, the one counts for which Slack was asked. If it was asked for neither, the case is doubtful, and it will be.
+    Of two cases, the one counts for which Slack was asked. If it was asked for neither, the case is doubtful, so that Slack is asked.
     """
     people: list[list[Case]] = []
     places: dict[str, int] = {}

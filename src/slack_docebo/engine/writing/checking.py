@@ -219,10 +219,10 @@ def reason_by_sight(operation: Operation, accounts: Accounts, seen: LastSeen) ->
 def reason_by_new_address(operation: Operation, accounts: Accounts, seen: LastSeen) -> str:
     """Return why the account that *operation* changes may have been handed over since, by the address that it shows, or "".
 
-    The user name may have stayed. Who has that address only a new plan hears. One that we have written and nobody has seen
-    since counts, too.
+    The user name may have stayed. Whose that address is, only a new plan finds out. What was last known of the address
+    counts also where we have written it and nobody has seen it since.
     """
-    account = accounts.get(operation.docebo_id) if operation.docebo_id is not None else None
+    account = account_of(accounts, operation)
     if account is None or operation.kind not in TO_ACCOUNTS or "email" in operation.changes:
         return ""
     now = look(account).address

@@ -13,7 +13,7 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.attributes import same, wanted
 from slack_docebo.domain.disputes import bears_data_of
-from slack_docebo.domain.effects import activates, managers_of
+from slack_docebo.domain.effects import account_of, activates, managers_of
 from slack_docebo.domain.formulas import OneSource
 from slack_docebo.domain.grace import is_of_leaver
 from slack_docebo.domain.managers import Directory
@@ -72,7 +72,7 @@ class Inquiry:
         What was last seen of it does not tell: a dry run may have noted since what it bears by now. Where the plan changes
         what an account bears, it is compared with what that was.
         """
-        account = accounts.get(operation.docebo_id) if operation.docebo_id is not None else None
+        account = account_of(accounts, operation)
         seen = self.roll.people.get(operation.slack_id)
         is_given = operation.kind is Kind.UPDATE and operation.prior is None and not self.undoes
         is_compared = not operation.changes.keys().isdisjoint(BORNE)

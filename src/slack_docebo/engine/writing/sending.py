@@ -18,7 +18,7 @@ from slack_docebo.domain.effects import changes_access, differs, is_looked_for
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import NOT_SHOWN_YET, SAID_TO_BE_MADE, SENT_BEFORE, Kind, Operation, Outcome
 from slack_docebo.domain.quoting import MEANINGS
-from slack_docebo.domain.targets import is_manager, is_never_shown
+from slack_docebo.domain.targets import is_manager
 from slack_docebo.engine.reading.outages import greet_docebo
 from slack_docebo.engine.reading.sides import listed_last
 from slack_docebo.engine.writing.adapting import Adapter
@@ -105,7 +105,7 @@ class Sender:
         return [numbered for numbered, its in zip(batch, columns, strict=True) if its == columns[0]]
 
     def left_out(self, operation: Operation) -> list[str]:
-        """Return which attributes of *operation* its row leaves out, because this Docebo refuses them."""
+        """Return which attributes of *operation* its row leaves out: this Docebo refuses them, or has nothing for them."""
         if operation.kind in {Kind.DEACTIVATE, Kind.MOVE}:
             return []
         return self._adapter.left_out(operation.changes, creates=operation.kind is Kind.CREATE)
@@ -172,7 +172,7 @@ class Sender:
         """
         seq, operation = numbered
         if operation.kind is not Kind.CREATE:
-            in_doubt = may_be_done = seq in self._in_doubt and any(map(is_never_shown, operation.changes))
+            in_doubt = may_be_done = seq in self._in_doubt and is_looked_for(operation)
         else:
             in_doubt = seq in self._in_doubt or bool(sent_by_others(self._runtime, self._plan_id, [numbered]))
             may_be_done = in_doubt or bool(given_up(self._runtime, [numbered]))
