@@ -17,7 +17,6 @@ from inspect import signature
 from typing import Any
 from unittest.mock import patch
 
-from slack_docebo.domain.managers import may_have
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone
 from slack_docebo.domain.people import SourceUser
@@ -336,7 +335,7 @@ MUTANTS = (
     ),
     Mutant(
         "a manager in doubt is nobody", 17, frozenset({P.PLACED}),
-        lambda: [patch("slack_docebo.storage.accounts.may_have", lambda set_last, _: may_have(set_last, {}))],
+        lambda: [patch("slack_docebo.storage.accounts.AccountRepository.in_doubt_as", lambda *_, **__: {})],
     ),
     Mutant(
         "limits are those of one plan of moves", 17, frozenset({P.LIMITS}),
