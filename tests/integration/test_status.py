@@ -83,6 +83,14 @@ async def test_where_everything_is_switched_off_the_page_says_that_nothing_is_wr
     assert "| Writing to Docebo | allowed |" in shown(here)
 
 
+async def test_a_switch_that_is_mistyped_is_to_be_corrected(here):
+    here.runtime.behaviour = read_rows(table({**ON, "MAP_SLACK_USER_DATA": "WAHR"}))
+
+    assert ("MAP_SLACK_USER_DATA says 'WAHR' and is off: only true switches it on: say true or false.", "settings") in [
+        (step.words, step.flow) for step in status(here.runtime).to_do
+    ]
+
+
 @ON_BOTH
 async def test_days_begin_by_the_clock_of_the_administrator(here):
     done = await imported(here)

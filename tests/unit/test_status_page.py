@@ -25,6 +25,7 @@ def test_every_time_is_told_by_the_clock_of_the_schedule_which_is_named_once():
         time_zone="Europe/Rome",
         frozen_until=None,
         switched_off=False,
+        remarks=(),
         slack_read=read,
         docebo_read=read,
         last_import=None,

@@ -56,6 +56,7 @@ class Status:
     time_zone: str  # by whose clock the reconciliation begins, and times are told
     frozen_until: date | None  # the last of the days on which nothing is written
     switched_off: bool  # neither accounts nor mappings are written
+    remarks: Sequence[str]  # on how the settings are written, which are perhaps not meant so
     slack_read: ProvenRead | None
     docebo_read: ProvenRead | None
     last_import: Summary | None
@@ -97,6 +98,7 @@ class Status:
             found.append(Step(saved, "bulk-import", {"plan_id": plan_id}))
         elif self.last_import is None and not self.over_limit:
             found.append(Step("Nobody was imported yet: see what an import would do, and to whom.", "bulk-import"))
+        found += [Step(f"{remark}: say true or false.", "settings") for remark in self.remarks]
         found += [
             Step(
                 f"A limit has refused plan {plan_id}: look at it, and apply it if it is right.",
@@ -278,6 +280,7 @@ def status(runtime: Runtime) -> Status:
             time_zone=runtime.behaviour.time_zone,
             frozen_until=runtime.behaviour.frozen_until(now),
             switched_off=not (runtime.behaviour.provision_slack_user_data or runtime.behaviour.map_slack_user_data),
+            remarks=runtime.behaviour.remarks,
             slack_read=tables.reads.last(f"slack:{team}"),
             docebo_read=tables.reads.last(f"docebo:{docebo}"),
             last_import=summary(runtime.store, done.id) if done else None,
