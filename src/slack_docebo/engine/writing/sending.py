@@ -194,10 +194,7 @@ class Sender:
         async with self._runtime.gate.call():
             carried_out = await self._rereading.carried_out(batch)
         by_others = await to_completion(self._made_by_others, batch, dict(carried_out))
-        results = [
-            made_already(seq, docebo_id) if seq in by_others else RowOutcome(seq, Outcome.APPLIED, docebo_id)
-            for seq, docebo_id in carried_out
-        ]
+        results = list(_done(dict(carried_out), by_others=by_others).values())
         # Done is done, but a mapping that was corrected meanwhile stays as it is.
         moved = moved_meanwhile(self._runtime, batch)
         unmapped = [(seq, replace(op, maps=False, fingerprint="") if seq in moved else op) for seq, op in batch]
@@ -360,36 +357,42 @@ class Sender:
         self, kind: Kind, batch: Sequence[Numbered], results: Sequence[RowOutcome]
     ) -> list[RowOutcome]:
         """Return *results*; a row that Docebo refuses counts as done if its account shows that it was carried out before."""
-        refused = [
-            numbered for numbered, result in zip(batch, results, strict=True) if result.outcome is Outcome.FAILED
-        ]
+        said = {result.seq: result for result in results}
+        refused = [numbered for numbered in batch if said[numbered[0]].outcome is Outcome.FAILED]
         if not refused:
             return list(results)
-        # Docebo's no to a status says nothing of the one it has.
-        doubtful = [one for one in refused if kind is Kind.DEACTIVATE or one[0] in self._in_doubt]
-        by_others: list[Numbered] = []
-        said, settled = {result.seq: result for result in results}, dict[int, RowOutcome]()
-        if kind is Kind.CREATE:
-            by_others = sent_by_others(self._runtime, self._plan_id, [one for one in refused if one not in doubtful])
-            doubtful += by_others
-            # A creation that is done is refused as well, and the search may be behind.
-            settled = {seq: RowOutcome(seq, Outcome.SKIPPED, error=NOT_SHOWN_YET, in_doubt=True) for seq, _ in doubtful}
-            unsought = given_up(self._runtime, [one for one in refused if one not in doubtful])
-            settled |= {seq: _perhaps_done(said[seq], in_doubt=False) for seq, _ in unsought}
-            by_others, doubtful = [*by_others, *unsought], [*doubtful, *unsought]
-            settled |= made_meanwhile(self._runtime, self._plan_id, refused)
-            settled |= await made_for_another_id(self._runtime, [one for one in refused if one[0] not in settled])
-        if kind is Kind.DEACTIVATE:
-            settled |= await self._proven(doubtful, {one.seq for one in results if one.error == STATUS_KEPT})
-        else:
-            done = dict(await self._rereading.carried_out(doubtful))
-            # Those accounts have what Slack had said when the other plan was made.
-            theirs = {seq for seq, _ in by_others} | await to_completion(self._made_by_others, doubtful, done)
-            settled |= {
-                seq: made_already(seq, docebo_id) if seq in theirs else RowOutcome(seq, Outcome.APPLIED, docebo_id)
-                for seq, docebo_id in done.items()
-            }
+        match kind:
+            case Kind.CREATE:
+                settled = await self._of_refused_creations(refused, said)
+            case Kind.DEACTIVATE:  # Docebo's no to a status says nothing of the one it has
+                settled = await self._proven(refused, {one.seq for one in results if one.error == STATUS_KEPT})
+            case _:
+                sent_before = [numbered for numbered in refused if numbered[0] in self._in_doubt]
+                settled = _done(dict(await self._rereading.carried_out(sent_before)))
         return [settled.get(result.seq, result) for result in results]
+
+    async def _of_refused_creations(
+        self, refused: Sequence[Numbered], said: MappingType[int, RowOutcome]
+    ) -> dict[int, RowOutcome]:
+        """Return the outcomes of *refused* creations, where they are not what Docebo has *said*.
+
+        Docebo refuses a creation that it has carried out before, too, and its search may be behind.
+        """
+        sent_before = [numbered for numbered in refused if numbered[0] in self._in_doubt]
+        by_others = sent_by_others(self._runtime, self._plan_id, [one for one in refused if one not in sent_before])
+        sent_before += by_others
+        unsought = given_up(self._runtime, [one for one in refused if one not in sent_before])
+        settled = {seq: RowOutcome(seq, Outcome.SKIPPED, error=NOT_SHOWN_YET, in_doubt=True) for seq, _ in sent_before}
+        settled |= {seq: _perhaps_done(said[seq], in_doubt=False) for seq, _ in unsought}
+        settled |= made_meanwhile(self._runtime, self._plan_id, refused)
+        settled |= await made_for_another_id(self._runtime, [one for one in refused if one[0] not in settled])
+        looked_for = [*sent_before, *unsought]
+        done = dict(await self._rereading.carried_out(looked_for))
+        # Those accounts have what Slack had said when the other plan was made.
+        theirs = {seq for seq, _ in (*by_others, *unsought)} | await to_completion(
+            self._made_by_others, looked_for, done
+        )
+        return settled | _done(done, by_others=theirs)
 
     async def _proven(self, batch: Sequence[Numbered], not_told: Collection[int]) -> dict[int, RowOutcome]:
         """Return the outcomes of those of *batch* who were to be shut out, where they are not those of Docebo's answer.
@@ -430,6 +433,14 @@ class Sender:
             else RowOutcome(seq, Outcome.APPLIED, docebo_id)
             for seq, docebo_id in done.items()
         ]
+
+
+def _done(accounts: MappingType[int, int], *, by_others: Collection[int] = ()) -> dict[int, RowOutcome]:
+    """Return that each row whose account is among *accounts* is done; what was made *by_others* is not ours."""
+    return {
+        seq: made_already(seq, docebo_id) if seq in by_others else RowOutcome(seq, Outcome.APPLIED, docebo_id)
+        for seq, docebo_id in accounts.items()
+    }
 
 
 def _perhaps_done(refused: RowOutcome, *, in_doubt: bool) -> RowOutcome:
