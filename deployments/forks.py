@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import tempfile
 from collections.abc import Callable
 from multiprocessing import forkserver
 from typing import Any
@@ -16,6 +17,8 @@ from prefect.runner._process_manager import ProcessHandle
 
 from deployments.flow_run import GRACE_SECONDS, THE_WORKER_ENDS, execute, run_hooks
 
+SHORT_FOLDER = "/tmp"  # noqa: S108 - what is made in it is a folder that nobody else may enter
+LONGEST_FOLDER = 103 - len("/pymp-xxxxxxxx/listener-xxxxxxxx")  # bytes: what the address of a socket has room for
 FORK_SERVER_DIED = 255  # what multiprocessing takes for the exit code then
 
 _forks = multiprocessing.get_context("forkserver")
@@ -23,8 +26,17 @@ _forks.set_forkserver_preload(["deployments.preload"])
 
 
 def begin_to_import() -> None:
-    """Start the small process, so that it has imported everything before the first run comes."""
-    forkserver.ensure_running()
+    """Start the small process, so that it has imported everything before the first run comes.
+
+    Its socket is in a folder of its own, below that for temporary files where the address has room.
+    """
+    usual = tempfile.gettempdir()
+    if len(os.fsencode(usual)) > LONGEST_FOLDER:
+        tempfile.tempdir = SHORT_FOLDER
+    try:
+        forkserver.ensure_running()
+    finally:
+        tempfile.tempdir = usual
 
 
 class ForkedRun:

@@ -111,8 +111,9 @@ def environment(
 def at_work(
     deployed: httpx.Client, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker that was started in a folder of its own."""
-    with worker(tmp_path_factory.mktemp("worker"), env=environment) as process:
+    """A worker that was started in a folder of its own, and whose folder for temporary files has a long name."""
+    temporary = tmp_path_factory.mktemp("too-long-for-the-address-of-a-socket".ljust(108, "-"))
+    with worker(tmp_path_factory.mktemp("worker"), env={**environment, "TMPDIR": str(temporary)}) as process:
         yield process
 
 
