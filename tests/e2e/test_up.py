@@ -33,6 +33,14 @@ ROOT = Path(__file__).parents[2]
 PARTS = ("deployments.webhook", "worker start", "-m sandbox", "deployments.server")  # words among their arguments
 
 
+@pytest.fixture(autouse=True)
+def as_in_a_terminal() -> Iterator[None]:
+    """What is started heeds SIGHUP, also where the tests themselves were started with nohup."""
+    former = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, former)
+
+
 @pytest.fixture
 def ports() -> dict[str, int]:
     return {name: free_port() for name in ("prefect", "webhook", "slack", "docebo")}
