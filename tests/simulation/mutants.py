@@ -198,8 +198,8 @@ MUTANTS = (
         "an account is whoever's id it bears", 1, frozenset({P.ONLY_OWN}),
         lambda: [
             *(patch(f"{DOMAIN}.{module}.doubt_about", _blank) for module in ("leavers", "planner")),
-            patch(f"{ENGINE}.writing.checking.reason_by_dispute", _blank),
-            patch(f"{ENGINE}.writing.admitting.reason_by_dispute", _blank),
+            patch(f"{ENGINE}.writing.checking.reason_by_sight", _blank),
+            patch(f"{ENGINE}.writing.admitting.reason_by_sight", _blank),
         ],
         (2,),
     ),

@@ -89,8 +89,13 @@ def may_be_of_another(account: Account, user: SourceUser, seen: LastSeen) -> boo
         return False
     if seen.claimed:
         return bears_name_of(account, user) and not bears_address_of(account, user, seen)
-    is_news = bool(seen.address) and not seen.address_written and seen.address != look(account).address
-    return is_news and not bears_name_of(account, user)
+    return bears_new_address(account, seen) and not bears_name_of(account, user)
+
+
+def bears_new_address(account: Account, seen: LastSeen) -> bool:
+    """Tell whether the account shows another address than the one that was last *seen* there."""
+    now = look(account).address
+    return bool(now and seen.address) and not seen.address_written and now != seen.address
 
 
 def doubt_about(account: Account, mapping: Mapping, user: SourceUser, accounts: Accounts) -> str:

@@ -218,7 +218,7 @@ class Planner:
         if former_holders and operation.kind is Kind.UPDATE and not operation.maps:
             operation = replace(operation, reason=f"{PASSED_ON}{operation.reason}")
         self._note_seen(user, mapping, applied, account, operation)
-        return operation
+        return operation if operation.kind is Kind.LEAVE else replace(operation, seen=look(account))
 
     def _doubt_about(self, user: SourceUser, mapping: Mapping | None, found: Match, applied: Applied | None) -> str:
         """Return why nobody can tell that the account, which *user* had before, still is theirs, or ""."""
