@@ -13,14 +13,14 @@ from slack_docebo.engine.planning.moving import plan_moves
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.writing.applying import apply_accounts, begin
-from slack_docebo.engine.writing.checking import NOT_KEPT, read_for, recheck
+from slack_docebo.engine.writing.checking import LINK_TO_UNDO, NOT_KEPT, read_for, recheck
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.schema import operation
 from slack_docebo.storage.store import Store
 from tests.importing import ON, mapped, prove, run_import, settings_for
-from tests.integration.after_an_import import apply_by_id, import_then
+from tests.integration.after_an_import import apply_by_id, import_then, undo
 from tests.integration.realtime_world import world
 
 BOBS = {"email": "bob@example.com", "firstname": "Bob", "lastname": "Byron"}
@@ -285,6 +285,12 @@ async def account_of_ann(sandbox, settings, **rows):
     return account
 
 
+def reasons_of(database_url, summary):
+    """Return why those were left out whom the plan of *summary* did not change."""
+    with Store.open(database_url) as store, store.reading() as tables:
+        return [entry.error for entry in tables.operations.rows(summary.plan.id) if entry.error]
+
+
 async def apply_slowly(runtime, monkeypatch, plan_id):
     """Apply the plan two hours after its accounts were listed."""
     begin(runtime, plan_id)
@@ -396,9 +402,7 @@ async def test_an_account_that_no_mapping_gives_to_anybody_is_not_written_by_a_p
 
     applied = await apply_by_id(settings, rows, planned.plan.id)
 
-    with Store.open(sqlite_url) as store, store.reading() as tables:
-        [entry] = tables.operations.rows(applied.plan.id)
-    assert (entry.outcome, entry.error) == (Outcome.SKIPPED, NOT_KEPT)
+    assert reasons_of(sqlite_url, applied) == [NOT_KEPT]
     assert account.fields == {13: "Countess"}
 
 
@@ -423,3 +427,23 @@ async def test_an_account_that_shows_another_persons_address_is_not_moved_to_ano
     assert await import_then(settings, rows, plan_moves) is None
 
     assert account.branches == before
+
+
+async def test_an_undo_takes_an_account_whose_address_somebody_has_edited_once_the_two_are_linked(sandbox, sqlite_url):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    account = await account_of_ann(sandbox, settings, **TITLE)
+    changes_in_slack(sandbox, TITLE)
+    done = await run_import(settings, rows=TITLE)
+    sandbox.docebo.edit(account.user_id, EDITED)
+    undone = await undo(settings, TITLE, done.plan.id)
+    [advice] = reasons_of(sqlite_url, undone)
+    assert (account.fields, advice) == ({13: "Queen"}, f"changed in Docebo since: email{LINK_TO_UNDO}")
+
+    async with open_runtime(settings, read_rows(table(ON | TITLE)), run_id="decide") as runtime:
+        ann = sandbox.slack.by_email("ann@example.com")["id"]
+        link = DecisionRequest(DecisionAction.LINK, [ann], docebo_id=account.user_id, why="asked her", by="Grace")
+        await decide(runtime, await validate(runtime), link)
+    await run_import(settings, rows=TITLE)
+    await undo(settings, TITLE, done.plan.id)
+
+    assert account.fields == {13: "Countess"}

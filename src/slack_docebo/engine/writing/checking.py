@@ -38,6 +38,10 @@ from slack_docebo.storage.plans import OPEN, Plan, PlanKind, PlanState
 from slack_docebo.storage.tables import Tables
 
 OPERATIONS_AT_ONCE = 500
+LINK_TO_UNDO = (
+    ". If it is this person's all the same, link the two (the form Decide about people on the status page), import, and undo"
+    " again"
+)
 NOT_KEPT = "nobody kept what the account bore when this was planned: plan again"
 SAVED = frozenset(PlanKind) - {PlanKind.RESET_MAPPINGS}
 
@@ -223,7 +227,8 @@ def reason_by_sight(operation: Operation, accounts: Accounts, seen: LastSeen, *,
         changed.append(USERNAME)
     if _bears_another_address(operation, account, then, is_found=is_found):
         changed.append("email")
-    return f"changed in Docebo since: {', '.join(changed)}" if changed else ""
+    advice = LINK_TO_UNDO if undoes and "email" not in operation.changes else ""
+    return f"changed in Docebo since: {', '.join(changed)}{advice}" if changed else ""
 
 
 def _is_new(operation: Operation) -> bool:
