@@ -447,3 +447,26 @@ async def test_an_undo_takes_an_account_whose_address_somebody_has_edited_once_t
     await undo(settings, TITLE, done.plan.id)
 
     assert account.fields == {13: "Countess"}
+
+
+@pytest.mark.parametrize("road", ["import", "real time", "leaver"])
+async def test_an_account_that_is_handed_over_before_anybody_has_seen_the_address_that_we_have_written_is_left_alone(
+    sandbox, sqlite_url, tmp_path, road
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    await run_import(settings)  # which makes it
+    account = sandbox.docebo.accounts.by_username("ann@example.com")
+    sandbox.docebo.edit(account.user_id, BOBS)
+    sandbox.slack.add("Bob", "Byron", "bob@example.com")
+    rows = LEAVERS if road == "leaver" else NAMES
+    changes_in_slack(sandbox, rows)
+
+    if road == "real time":
+        async with world(sandbox, sqlite_url, tmp_path, **rows) as here:
+            here.put(here.event(sandbox.slack.by_email("ann@example.com")["id"]))
+            await here.serve()
+    else:
+        await run_import(settings, rows=rows)
+
+    assert {name: getattr(account, name) for name in BOBS} == BOBS
+    assert account.active

@@ -93,9 +93,9 @@ def may_be_of_another(account: Account, user: SourceUser, seen: LastSeen) -> boo
 
 
 def bears_new_address(account: Account, seen: LastSeen) -> bool:
-    """Tell whether the account shows another address than the one that was last *seen* there."""
+    """Tell whether the account shows another address than the one that was last *seen* there, or that we have written since."""
     now = look(account).address
-    return bool(now and seen.address) and not seen.address_written and now != seen.address
+    return bool(now and seen.address) and now != seen.address
 
 
 def doubt_about(account: Account, mapping: Mapping, user: SourceUser, accounts: Accounts) -> str:
