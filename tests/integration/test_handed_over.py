@@ -132,6 +132,19 @@ async def test_an_address_that_nobody_in_slack_bears_makes_no_account_another_pe
     assert (account.email, account.firstname) == ("ann@example.com", "Ann")
 
 
+async def test_an_account_that_shows_another_persons_name_and_an_address_which_that_one_bears_no_more_is_left_alone(
+    sandbox, sqlite_url
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    account = await handed_over_to_bob(sandbox, settings)
+    sandbox.slack.add("Bob", "Byron", "byron@example.com")  # bob@example.com before
+
+    for _ in range(2):
+        await run_import(settings)
+
+    assert {name: getattr(account, name) for name in BOBS} == BOBS
+
+
 WITHOUT_MAPPINGS = {"MAP_SLACK_USER_DATA": "false"}
 
 
