@@ -204,6 +204,10 @@ MUTANTS = (
         (2,),
     ),
     Mutant(
+        "a user name says whose an account is", 1, frozenset({P.OWN_DATA, P.ABSENCE}),
+        lambda: [patch(f"{DOMAIN}.disputes.may_be_of_another", _no), patch(f"{DOMAIN}.planner.may_be_of_another", _no)],
+    ),
+    Mutant(
         "what Docebo does not list is gone", 2, frozenset({P.SECOND_ACCOUNT, P.MOVED_MAPPING, P.ABSENCE}),
         _believing_absence, (163,),
     ),
