@@ -398,9 +398,10 @@ async def test_a_dry_run_leaves_no_digest_of_somebody_forgotten(here, tmp_path):
 
     with here.runtime.store.reading() as tables:
         digests = {
-            d
-            for row in tables.connection.execute(select(account.c.username_digest, account.c.address_digest))
-            for d in row
+            value
+            for table in (account, operation)
+            for row in tables.connection.execute(select(table.c.username_digest, table.c.address_digest))
+            for value in row
         }
     assert digests.isdisjoint({digest("ada@example.com")})
     assert digests != set()

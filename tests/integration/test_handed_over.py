@@ -1,17 +1,26 @@
 """Accounts that are handed over to somebody else in Docebo: address and name are that one's, and the user name stays."""
 
+from datetime import timedelta
+
 import pytest
+from sqlalchemy import create_engine, update
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
-from slack_docebo.engine.importing import apply_saved
+from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
+from slack_docebo.engine.planning.moving import plan_moves
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
+from slack_docebo.engine.writing.applying import apply_accounts, begin
+from slack_docebo.engine.writing.checking import LINK_TO_UNDO, NOT_KEPT, read_for, recheck
+from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
-from tests.importing import ON, mapped, run_import, settings_for
-from tests.integration.after_an_import import apply_by_id
+from slack_docebo.storage.schema import operation
+from slack_docebo.storage.store import Store
+from tests.importing import ON, mapped, prove, run_import, settings_for
+from tests.integration.after_an_import import apply_by_id, import_then, undo
 from tests.integration.realtime_world import world
 
 BOBS = {"email": "bob@example.com", "firstname": "Bob", "lastname": "Byron"}
@@ -121,6 +130,19 @@ async def test_an_address_that_nobody_in_slack_bears_makes_no_account_another_pe
     await run_import(settings)
 
     assert (account.email, account.firstname) == ("ann@example.com", "Ann")
+
+
+async def test_an_account_that_shows_another_persons_name_and_an_address_which_that_one_bears_no_more_is_left_alone(
+    sandbox, sqlite_url
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    account = await handed_over_to_bob(sandbox, settings)
+    sandbox.slack.add("Bob", "Byron", "byron@example.com")  # bob@example.com before
+
+    for _ in range(2):
+        await run_import(settings)
+
+    assert {name: getattr(account, name) for name in BOBS} == BOBS
 
 
 WITHOUT_MAPPINGS = {"MAP_SLACK_USER_DATA": "false"}
@@ -251,4 +273,213 @@ async def test_an_account_that_we_have_made_and_that_was_handed_over_since_is_no
         undone = await apply_saved(runtime, plan_id, lambda _: None)
 
     assert undone.count(Kind.DEACTIVATE, outcome=Outcome.SKIPPED) == 1
+    assert account.active
+
+
+NAMES, TITLE = {"ATTRIBUTES": "first_name, last_name, email"}, {"ATTRIBUTES": "field_13 = title"}
+LEAVERS = {**TITLE, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none", "SOURCE_MAY_SHRINK": "50"}
+
+
+def changes_in_slack(sandbox, rows):
+    """Let there be something to do about Ann by these *rows*."""
+    ann = sandbox.slack.by_email("ann@example.com")["id"]
+    if "LEAVERS" in rows:
+        sandbox.slack.deactivate(ann)
+    else:
+        sandbox.slack.change(ann, {"profile": {"title": "Queen", "first_name": "Anna"}})
+
+
+async def account_of_ann(sandbox, settings, **rows):
+    """Return Ann's account, mapped unless *rows* say otherwise."""
+    account = sandbox.docebo.accounts.add(
+        username="lovelace", email="ann@example.com", firstname="Ann", lastname="Lovelace"
+    )
+    await run_import(settings, rows=rows)
+    return account
+
+
+def reasons_of(database_url, summary):
+    """Return why those were left out whom the plan of *summary* did not change."""
+    with Store.open(database_url) as store, store.reading() as tables:
+        return [entry.error for entry in tables.operations.rows(summary.plan.id) if entry.error]
+
+
+async def apply_slowly(runtime, monkeypatch, plan_id):
+    """Apply the plan two hours after its accounts were listed."""
+    begin(runtime, plan_id)
+    later = runtime.now() + timedelta(hours=2)
+    monkeypatch.setattr(runtime, "now", lambda: later)
+    await apply_accounts(runtime, plan_id, lambda _: None)
+    return finish(runtime, plan_id)
+
+
+@pytest.mark.parametrize("rows", [NAMES, TITLE, LEAVERS], ids=["name and address", "title", "leaver"])
+async def test_an_account_that_is_handed_over_within_a_slow_import_is_not_written_for_its_former_owner(
+    sandbox, sqlite_url, monkeypatch, rows
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    account = await account_of_ann(sandbox, settings, **rows)
+    prove(settings)
+    fields = dict(account.fields)
+    changes_in_slack(sandbox, rows)
+    async with open_runtime(settings, read_rows(table(ON | rows)), run_id="slow") as runtime:
+        plan_id = await plan_import(runtime)
+        sandbox.docebo.edit(account.user_id, BOBS)
+        done = await apply_slowly(runtime, monkeypatch, plan_id)
+
+    assert done.count(outcome=Outcome.SKIPPED) == 1
+    assert {name: getattr(account, name) for name in BOBS} == BOBS
+    assert (account.fields, account.active) == (fields, True)
+
+
+async def test_an_account_that_is_seen_to_be_handed_over_before_the_first_row_is_not_written(sandbox, sqlite_url):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    account = await account_of_ann(sandbox, settings, **NAMES)
+    changes_in_slack(sandbox, NAMES)
+    async with open_runtime(settings, read_rows(table(ON | NAMES)), run_id="first") as runtime:
+        plan_id = await plan_import(runtime)
+        sandbox.docebo.edit(account.user_id, BOBS)
+        begin(runtime, plan_id)
+        await apply_accounts(runtime, plan_id, lambda _: None)
+        done = finish(runtime, plan_id)
+
+    assert done.count(Kind.UPDATE, outcome=Outcome.SKIPPED) == 1
+    assert {name: getattr(account, name) for name in BOBS} == BOBS
+
+
+async def test_an_account_that_is_handed_over_within_a_slow_undo_is_not_written_for_its_former_owner(
+    sandbox, sqlite_url, monkeypatch
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    account = await account_of_ann(sandbox, settings, **TITLE)
+    changes_in_slack(sandbox, TITLE)
+    done = await run_import(settings, rows=TITLE)
+    async with open_runtime(settings, read_rows(table(ON | TITLE)), run_id="undo") as runtime:
+        plan_id = plan_undo(runtime, done.plan.id)
+        await recheck(runtime, await validate(runtime), plan_id, await read_for(runtime, plan_id))
+        sandbox.docebo.edit(account.user_id, BOBS)
+        undone = await apply_slowly(runtime, monkeypatch, plan_id)
+
+    assert undone.count(Kind.UPDATE, outcome=Outcome.SKIPPED) == 1
+    assert account.fields == {13: "Queen"}
+
+
+EDITED = {"email": "private@example.net", "firstname": "Annie"}
+
+
+@pytest.mark.parametrize(
+    "rows", [TITLE, TITLE | WITHOUT_MAPPINGS, LEAVERS], ids=["title", "title, without mappings", "leaver"]
+)
+async def test_a_saved_plan_is_applied_to_an_account_whose_address_somebody_has_edited_before_it_was_made(
+    sandbox, sqlite_url, rows
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    account = await account_of_ann(sandbox, settings, **rows)
+    sandbox.docebo.edit(account.user_id, EDITED)
+    changes_in_slack(sandbox, rows)
+    planned = await run_import(settings, rows=rows, dry_run=True)
+
+    applied = await apply_by_id(settings, rows, planned.plan.id)
+
+    assert applied.count(outcome=Outcome.APPLIED) == 1
+    assert (account.fields, account.active) == (({13: "Countess"}, False) if rows is LEAVERS else ({13: "Queen"}, True))
+    assert {name: getattr(account, name) for name in EDITED} == EDITED
+
+
+@pytest.mark.parametrize("rows", [TITLE, LEAVERS], ids=["title", "leaver"])
+async def test_a_saved_plan_is_not_applied_to_an_account_whose_new_address_somebody_bears_in_slack_since(
+    sandbox, sqlite_url, rows
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    account = await account_of_ann(sandbox, settings, **rows)
+    sandbox.docebo.edit(account.user_id, BOBS)  # who is not in Slack yet
+    changes_in_slack(sandbox, rows)
+    planned = await run_import(settings, rows=rows, dry_run=True)
+    sandbox.slack.add("Bob", "Byron", "bob@example.com")
+
+    applied = await apply_by_id(settings, rows, planned.plan.id)
+
+    assert applied.count(outcome=Outcome.SKIPPED) == 1
+    assert (account.fields, account.active) == ({13: "Countess"}, True)
+
+
+async def test_an_account_that_no_mapping_gives_to_anybody_is_not_written_by_a_plan_of_a_release_that_kept_no_sight_of_it(
+    sandbox, sqlite_url
+):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), TITLE | WITHOUT_MAPPINGS
+    account = await account_of_ann(sandbox, settings, **rows)
+    changes_in_slack(sandbox, rows)
+    planned = await run_import(settings, rows=rows, dry_run=True)
+    with create_engine(sqlite_url).begin() as connection:
+        connection.execute(update(operation).values(username_digest="", address_digest=""))
+
+    applied = await apply_by_id(settings, rows, planned.plan.id)
+
+    assert reasons_of(sqlite_url, applied) == [NOT_KEPT]
+    assert account.fields == {13: "Countess"}
+
+
+async def test_an_account_that_shows_another_persons_address_is_not_moved_to_another_branch(sandbox, sqlite_url):
+    sandbox.docebo.add_branch("EU", "Europe")
+    sandbox.docebo.add_branch("US", "America")
+    rows = {
+        "ATTRIBUTES": f"{NAMES['ATTRIBUTES']}, branch = title",
+        "BRANCH_MOVES": "true",
+        "LIMIT_BRANCH_MOVES": "none",
+    }
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    ann = sandbox.slack.by_email("ann@example.com")["id"]
+    sandbox.slack.change(ann, {"profile": {"title": "EU"}})
+    account = await account_of_ann(sandbox, settings)
+    await import_then(settings, rows, plan_moves)
+    before = account.branches
+    sandbox.docebo.edit(account.user_id, BOBS)
+    sandbox.slack.add("Bob", "Byron", "bob@example.com")
+    sandbox.slack.change(ann, {"profile": {"title": "US"}})
+
+    assert await import_then(settings, rows, plan_moves) is None
+
+    assert account.branches == before
+
+
+async def test_an_undo_takes_an_account_whose_address_somebody_has_edited_once_the_two_are_linked(sandbox, sqlite_url):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    account = await account_of_ann(sandbox, settings, **TITLE)
+    changes_in_slack(sandbox, TITLE)
+    done = await run_import(settings, rows=TITLE)
+    sandbox.docebo.edit(account.user_id, EDITED)
+    undone = await undo(settings, TITLE, done.plan.id)
+    [advice] = reasons_of(sqlite_url, undone)
+    assert (account.fields, advice) == ({13: "Queen"}, f"changed in Docebo since: email{LINK_TO_UNDO}")
+
+    async with open_runtime(settings, read_rows(table(ON | TITLE)), run_id="decide") as runtime:
+        ann = sandbox.slack.by_email("ann@example.com")["id"]
+        link = DecisionRequest(DecisionAction.LINK, [ann], docebo_id=account.user_id, why="asked her", by="Grace")
+        await decide(runtime, await validate(runtime), link)
+    await run_import(settings, rows=TITLE)
+    await undo(settings, TITLE, done.plan.id)
+
+    assert account.fields == {13: "Countess"}
+
+
+@pytest.mark.parametrize("road", ["import", "real time", "leaver"])
+async def test_an_account_that_is_handed_over_before_anybody_has_seen_the_address_that_we_have_written_is_left_alone(
+    sandbox, sqlite_url, tmp_path, road
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    await run_import(settings)  # which makes it
+    account = sandbox.docebo.accounts.by_username("ann@example.com")
+    sandbox.docebo.edit(account.user_id, BOBS)
+    sandbox.slack.add("Bob", "Byron", "bob@example.com")
+    rows = LEAVERS if road == "leaver" else NAMES
+    changes_in_slack(sandbox, rows)
+
+    if road == "real time":
+        async with world(sandbox, sqlite_url, tmp_path, **rows) as here:
+            here.put(here.event(sandbox.slack.by_email("ann@example.com")["id"]))
+            await here.serve()
+    else:
+        await run_import(settings, rows=rows)
+
+    assert {name: getattr(account, name) for name in BOBS} == BOBS
     assert account.active

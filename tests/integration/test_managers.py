@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.docebo.switches import switched
 from slack_docebo.domain.dialect import ROWS_PER_CALL, SET_BY_HAND
-from slack_docebo.domain.managers import PERHAPS_IN_A_CIRCLE
+from slack_docebo.domain.managers import NOT_THEIRS, PERHAPS_IN_A_CIRCLE
 from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.targets import manager_column
@@ -126,6 +126,23 @@ async def test_whose_account_was_anothers_has_the_manager_of_its_own_person(comp
 
     assert company.account("Joan") == account
     assert company.manager_of("Joan") == company.account("Grace").user_id
+
+
+async def test_an_account_that_shows_another_persons_address_gets_no_manager_and_is_nobodys(company):
+    grace, joan = company.hire("Grace"), company.hire("Joan")
+    ada, bob = company.hire("Ada", grace), company.hire("Bob")
+    await company.import_everybody()
+    await company.import_everybody()  # which sees the address that the first one has written
+    account = company.account("Ada")
+    company.sandbox.docebo.edit(account.user_id, {"email": "eve@example.com", "firstname": "Eve"})
+    company.hire("Eve")
+    company.report_to(ada, joan)
+    company.report_to(bob, ada)
+
+    done, problems = await company.import_everybody()
+
+    assert (done, dict(problems)) == (None, {NOT_THEIRS: 1})
+    assert company.hierarchy() == {"Eve": "Grace"}
 
 
 async def test_another_manager_is_one_row_and_undoing_brings_the_former_back(company):

@@ -21,6 +21,7 @@ from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.plans import PlanState
+from tests.importing import run_import
 from tests.integration.realtime_world import World, world
 
 RULES = "first_name, last_name, email, manager = title"
@@ -75,6 +76,17 @@ async def team(shared_sandbox, sqlite_url, tmp_path):
         found.hire("Ada", "Grace")
         await found.settle("Grace", "Joan", "Ada")
         yield found
+
+
+async def test_an_account_that_shows_another_persons_address_gets_no_manager_by_an_event(team):
+    await run_import(team.here.runtime.settings, rows={"ATTRIBUTES": RULES})  # which sees the address that was written
+    account = team.here.account(team.ids["Ada"])
+    team.here.sandbox.docebo.edit(account.user_id, {"email": address("Eve"), "firstname": "Eve"})
+    team.hire("Eve")
+
+    await team.tell("Ada", "Joan")
+
+    assert team.manager_of("Ada") == team.account_of("Grace")
 
 
 async def test_whoever_comes_with_a_manager_who_has_an_account_gets_that_manager_at_once(team):

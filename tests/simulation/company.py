@@ -145,6 +145,7 @@ class Company:
         self.lagged = (float("inf"), float("inf"))  # when that began first, and ended
         self.moved: dict[int, float] = {}  # account -> when an administrator moved it
         self.managed: dict[int, float] = {}  # account -> when an administrator gave it a manager
+        self.passed_on: dict[int, float] = {}  # account -> when an administrator gave it to somebody new in Slack
         self.given_by_hand: set[int] = set()  # accounts to which an administrator has set a mapping
         self.undone_at = ALWAYS  # when anything was undone last
         self.fields_in_events = True
@@ -289,6 +290,15 @@ class Company:
         """An account is given to somebody who is not in Slack."""
         if account := self.account_of(person):
             self._give_away(account)
+
+    def pass_account_on(self, former: Person) -> None:
+        """Somebody is hired and given the account of somebody else, which keeps its user name."""
+        account, newcomer = self.account_of(former), self.hire()
+        if account:
+            names = {"firstname": f"First{newcomer.number}", "lastname": newcomer.last_names[-1]}
+            self.sandbox.docebo.edit(account.user_id, {"email": newcomer.address, **names})
+            self.owners[account.user_id] = Ownership(newcomer, time.time())
+            self.passed_on[account.user_id] = time.time()
 
     def delete_account(self, person: Person) -> None:
         if account := self.account_of(person):

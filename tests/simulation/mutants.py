@@ -198,10 +198,14 @@ MUTANTS = (
         "an account is whoever's id it bears", 1, frozenset({P.ONLY_OWN}),
         lambda: [
             *(patch(f"{DOMAIN}.{module}.doubt_about", _blank) for module in ("leavers", "planner")),
-            patch(f"{ENGINE}.writing.checking.reason_by_dispute", _blank),
-            patch(f"{ENGINE}.writing.admitting.reason_by_dispute", _blank),
+            patch(f"{ENGINE}.writing.checking.reason_by_sight", _blank),
+            patch(f"{ENGINE}.writing.admitting.reason_by_sight", _blank),
         ],
         (2,),
+    ),
+    Mutant(
+        "a user name says whose an account is", 1, frozenset({P.OWN_DATA, P.ABSENCE}),
+        lambda: [patch(f"{DOMAIN}.disputes.may_be_of_another", _no), patch(f"{DOMAIN}.planner.may_be_of_another", _no)],
     ),
     Mutant(
         "what Docebo does not list is gone", 2, frozenset({P.SECOND_ACCOUNT, P.MOVED_MAPPING, P.ABSENCE}),

@@ -29,10 +29,12 @@ LATER_CHANGES = {
     "change_department": 1, "change_team": 1, "lose_team": 1, "change_manager": 2, "lose_manager": 1,
     "show_fields_otherwise": 0, "keep_stamps": 0, "move_by_hand": 1, "manage_by_hand": 1,
 }  # fmt: skip
+HIRING = frozenset({"hire", "pass_address_on", "pass_account_on"})  # changes by which there is somebody more
 PAUSES = (0.3, 1.0, 2.0, 5.0, 60.0, 1200.0, 3 * HOUR)  # mostly while the run before is at work
 DAYS = (14 * HOUR, 26 * HOUR)  # also in stories with a time of grace, which is a day
 FIRST_LATER = 10_000_000  # the first seed that may stand for a story of LATER_THEMES
 FIRST_BEHIND = 700_000_000  # likewise, of THEMES_BEHIND
+FIRST_PASSED_ON = 2_000_000_000  # likewise, of THEMES_PASSED_ON
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,16 @@ THEMES_BEHIND = (
     Theme(("fall_behind", "hide", "hire"), faults=(("read", "unanswered"), ("read", "short"))),
 )
 
+THEMES_PASSED_ON = (
+    Theme(("pass_account_on", "rename"), faults=(("read", "slow"), ("write", "killed at work"))),
+    Theme(("pass_account_on", "rename"), ("saved plan",)),
+    Theme(("pass_account_on", "rename"), ("reset", "undo")),
+    Theme(("pass_account_on", "leave", "come_back"), leavers="deactivate"),
+    Theme(("pass_account_on", "lose_event", "rename")),
+    Theme(("pass_account_on", "change_department"), ("late plan",), follows=(BRANCH_RULE,)),
+    Theme(("pass_account_on", "change_manager"), follows=(MANAGER_RULE,)),
+)
+
 
 @dataclass(frozen=True)
 class Step:
@@ -148,20 +160,16 @@ def draw(seed: int, *, length: int = 30) -> Story:
     """Return the story that *seed* stands for, with *length* changes, starts and faults.
 
     Below FIRST_LATER each tells what it has told before there were LATER_THEMES; from there on half of them tell of those,
-    and from FIRST_BEHIND on a third of that half of THEMES_BEHIND.
+    from FIRST_BEHIND on a third of that half of THEMES_BEHIND, and from FIRST_PASSED_ON on another third of THEMES_PASSED_ON.
     """
     chance = random.Random(seed)
     size = chance.randint(5, 11)
     rows = _rows(chance)
     # A story tells of a few kinds of changes and of a few people: then they meet.
-    theme = chance.choice(THEMES)
+    theme, possible = chance.choice(THEMES), CHANGES
     is_later = seed >= FIRST_LATER and chance.random() < 0.5
-    possible = CHANGES
-    if is_later and seed >= FIRST_BEHIND and chance.random() < 0.3:
-        theme, possible = chance.choice(THEMES_BEHIND), CHANGES | LATER_CHANGES | {"fall_behind": 0}
-        rows |= _later_rows(chance, theme)
-    elif is_later:
-        theme, possible = chance.choice(LATER_THEMES), CHANGES | LATER_CHANGES
+    if is_later:
+        theme, possible = _later(chance, seed)
         rows |= _later_rows(chance, theme)
     changes = [*theme.changes, *chance.sample(sorted(possible), chance.randint(0, 2))]
     pauses = PAUSES + (DAYS if theme.leavers else ())
@@ -185,12 +193,22 @@ def draw(seed: int, *, length: int = 30) -> Story:
         else:
             change = chance.choice(changes)
             steps.append(Step(at, change, tuple(chance.sample(cast, possible[change]))))
-            if change in {"hire", "pass_address_on"}:
-                cast.append(size + sum(step.what in {"hire", "pass_address_on"} for step in steps) - 1)
+            if change in HIRING:
+                cast.append(size + sum(step.what in HIRING for step in steps) - 1)
                 cast.pop(0)
         at += chance.choice(pauses)
     have_accounts = tuple(sorted(chance.sample(range(size), chance.choice([0, size // 3, size]))))
     return Story(size, tuple(rows.items()), tuple(steps), have_accounts)
+
+
+def _later(chance: random.Random, seed: int) -> tuple[Theme, dict[str, int]]:
+    """Return what a story tells of that stands for a later *seed*, and the changes that are possible in it."""
+    possible = CHANGES | LATER_CHANGES
+    if seed >= FIRST_PASSED_ON and chance.random() < 0.3:
+        return chance.choice(THEMES_PASSED_ON), possible | {"pass_account_on": 1}
+    if seed >= FIRST_BEHIND and chance.random() < 0.3:
+        return chance.choice(THEMES_BEHIND), possible | {"fall_behind": 0}
+    return chance.choice(LATER_THEMES), possible
 
 
 def _faults(

@@ -82,6 +82,16 @@ def test_an_account_that_was_handed_over_is_not_deactivated_for_its_former_owner
     assert_kept(Promise.ONLY_OWN, story)
 
 
+def test_an_account_that_is_passed_on_to_somebody_new_with_its_user_name_is_not_given_its_former_owners_data() -> None:
+    story = company(at(0, "import"), at(1, "pass_account_on", 1), at(3, "rename", 1), at(5, "import"))
+    assert_kept(Promise.OWN_DATA, story)
+
+
+def test_an_account_that_is_passed_on_to_somebody_new_is_not_deactivated_as_its_former_owner_leaves() -> None:
+    story = company(at(0, "import"), at(1, "import"), at(2, "pass_account_on", 1), at(5, "leave", 1))
+    assert_kept(Promise.ABSENCE, story)
+
+
 @pytest.mark.parametrize("mapping", ["true", pytest.param("false", marks=ANOTHER)])
 def test_an_account_that_slips_through_a_shifting_list_gets_no_double(mapping: str) -> None:
     story = company(

@@ -179,6 +179,8 @@ class Watch:
             if write.at - owner.since > (FRESH if hurts else LISTED):
                 self.found(Promise.ONLY_OWN, f"{what}, which belongs to somebody who is not in Slack")
             return
+        if write.at - self._company.passed_on.get(write.account_id, ALWAYS) <= (FRESH if hurts else LISTED):
+            return  # what was planned for its former owner is on its way
         self._look_at_status(write, write.before, owner.person, what)
         self._look_at_data(write, write.before, owner.person, what)
         if person := self._company.owner_of(write.account_id):  # by now

@@ -13,7 +13,7 @@ from slack_docebo.domain.people import Account, Applied, LastSeen, Mapping, Sour
 
 DISPUTED = "is disputed: "
 NOTHING_THEIRS = "it shows neither what was last seen of it nor this person's data"
-HANDED_OVER = "it shows another person's address, and of what was last seen the user name alone"
+HANDED_OVER = "it shows another person's address or name, and of what was last seen the user name alone"
 UNPROVEN = "is not proven: a table of mappings gives it to this person, whose address it does not show"
 DELETE_THE_MAPPING = "delete the mapping of this Slack id"
 LINK_THE_OTHER = "link that one to it, with MAP_SLACK_USER_DATA on"
@@ -74,9 +74,17 @@ def _address_of(user: SourceUser) -> str:
 
 def bears_name_of(account: Account, user: SourceUser) -> bool:
     """Tell whether the account shows the name of *user*."""
-    names = {f"{user.first_name} {user.last_name}", user.real_name, user.display_name}
-    shown = folded(clean(f"{account.first_name} {account.last_name}"))
-    return bool(shown) and shown in {folded(clean(name)) for name in names}
+    return bool(name := name_on(account)) and name in names_of(user)
+
+
+def name_on(account: Account) -> str:
+    """Return the name that the account shows, as names are compared; "" where it shows none."""
+    return folded(clean(f"{account.first_name} {account.last_name}"))
+
+
+def names_of(user: SourceUser) -> set[str]:
+    """Return every name that Slack shows of *user*, as names are compared."""
+    return {folded(clean(name)) for name in (f"{user.first_name} {user.last_name}", user.real_name, user.display_name)}
 
 
 def may_be_of_another(account: Account, user: SourceUser, seen: LastSeen) -> bool:
@@ -89,8 +97,13 @@ def may_be_of_another(account: Account, user: SourceUser, seen: LastSeen) -> boo
         return False
     if seen.claimed:
         return bears_name_of(account, user) and not bears_address_of(account, user, seen)
-    is_news = bool(seen.address) and not seen.address_written and seen.address != look(account).address
-    return is_news and not bears_name_of(account, user)
+    return bears_new_address(account, seen) and not bears_name_of(account, user)
+
+
+def bears_new_address(account: Account, seen: LastSeen) -> bool:
+    """Tell whether the account shows another address than the one that was last *seen* there, or that we have written since."""
+    now = look(account).address
+    return bool(now and seen.address) and now != seen.address
 
 
 def doubt_about(account: Account, mapping: Mapping, user: SourceUser, accounts: Accounts) -> str:

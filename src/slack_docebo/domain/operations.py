@@ -4,7 +4,7 @@ from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from slack_docebo.domain.people import Account, Mapping, SourceUser
+from slack_docebo.domain.people import Account, LastSeen, Mapping, SourceUser
 
 Value = str | bool
 # Reasons by which the next run is told that nothing has changed.
@@ -89,6 +89,7 @@ class Operation:
     echo: str = ""
     deactivated: bool = False  # the account is then inactive because of us
     prior: Mapping | None = None  # the mapping that is replaced or removed: what undoing brings back
+    seen: LastSeen = field(default=LastSeen(), compare=False)  # of the account, when this was planned; none of an undo
 
     @property
     def moves_mapping(self) -> bool:

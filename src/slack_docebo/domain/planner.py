@@ -24,6 +24,7 @@ from slack_docebo.domain.disputes import (
     is_same,
     look,
     may_be_of_another,
+    name_on,
 )
 from slack_docebo.domain.expiry import end_of_before, has_expired, may_have_ended
 from slack_docebo.domain.leavers import acts_on_leaver, counts_as_leaver, plan_leaver
@@ -94,6 +95,8 @@ class Planner:
         # Slack ids, by the other address of an account that was found by its username, that a table has given to them, or
         # that may have been handed over
         self.named_after: dict[str, list[str]] = {}
+        # By the name that they show, accounts that may have been handed over, and Slack ids of those whose they were
+        self.named_like: dict[str, list[tuple[int, str]]] = {}
         self.accounts = accounts
 
     def anew(self) -> "Planner":
@@ -158,6 +161,8 @@ class Planner:
         """Note by which address somebody else may tell that the *known* account is not that of *user*, or not any more."""
         if may_be_of_another(account, user, known.seen):
             self._note_named_after(user, account)
+            if not known.seen.claimed and (name := name_on(account)):
+                self.named_like.setdefault(name, []).append((account.docebo_id, user.slack_id))
 
     def _note_named_after(self, user: SourceUser, account: Account) -> None:
         self.named_after.setdefault(mailbox(account.email), []).append(user.slack_id)
@@ -218,7 +223,7 @@ class Planner:
         if former_holders and operation.kind is Kind.UPDATE and not operation.maps:
             operation = replace(operation, reason=f"{PASSED_ON}{operation.reason}")
         self._note_seen(user, mapping, applied, account, operation)
-        return operation
+        return operation if operation.kind is Kind.LEAVE else replace(operation, seen=look(account))
 
     def _doubt_about(self, user: SourceUser, mapping: Mapping | None, found: Match, applied: Applied | None) -> str:
         """Return why nobody can tell that the account, which *user* had before, still is theirs, or ""."""

@@ -297,7 +297,8 @@ class JournalRepository:
         told = self._connection.execute(left.where(operations.c.plan_id.in_(open_plans))).rowcount
         planned = update(operations).where(of_person, operations.c.outcome == Outcome.PLANNED.value)
         self._connection.execute(planned.values(outcome=Outcome.SKIPPED.value))
-        empty = dict.fromkeys(("slack_id", "slack_name", "fingerprint", "echo", "error", "said"), "")
+        digests = "username_digest", "address_digest"
+        empty = dict.fromkeys(("slack_id", "slack_name", "fingerprint", "echo", "error", "said", *digests), "")
         blank: dict[str, object] = {**empty, "maps": False, "changes": {}, "before": {}, "prior": None}
         told += self._connection.execute(update(operations).where(of_person).values(**blank)).rowcount
         for column in (operations.c.reason, operations.c.error, operations.c.said):

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from slack_docebo.domain.operations import Kind, Operation, Outcome, Value
-from slack_docebo.domain.people import Mapping
+from slack_docebo.domain.people import LastSeen, Mapping
 from slack_docebo.storage.schema import mapping as mappings
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
@@ -320,6 +320,8 @@ def _columns(plan_id: str, seq: int, operation: Operation) -> dict[str, object]:
         "said": "",
         "done_at": None,
         "flow_run": "",
+        "username_digest": operation.seen.username,
+        "address_digest": operation.seen.address,
     }
 
 
@@ -341,6 +343,7 @@ def operation_of(row: Row[Any]) -> Operation:
         prior=None
         if row.prior is None
         else Mapping(**{"slack_id": row.slack_id, **row.prior}, slack_team=row.slack_team),
+        seen=LastSeen(row.username_digest, row.address_digest),
     )
 
 

@@ -177,6 +177,8 @@ operation = Table(
         "deactivated", Boolean, nullable=False, server_default=false()
     ),  # the account is then inactive because of us
     Column("said", FreeText, nullable=False, server_default=text("''")),  # what Docebo said of it, in its own words
+    _text("username_digest", server_default=text("''")),  # what the account bore when this was planned
+    _text("address_digest", server_default=text("''")),  # likewise
     Index(None, "slack_id", "plan_id"),
     Index(None, "plan_id", "outcome", "kind", "seq"),
     Index(None, "done_at"),

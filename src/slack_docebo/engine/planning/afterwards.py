@@ -1,19 +1,21 @@
 """What the plans for managers and for branches share: both follow one rule, and are made once everybody has an account."""
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import chain
 
+from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.decisions import is_for_never
-from slack_docebo.domain.disputes import is_same, look
+from slack_docebo.domain.disputes import bears_new_address, is_same, look
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Operation, Value
-from slack_docebo.domain.people import Mapping, SourceUser
+from slack_docebo.domain.people import Account, Mapping, SourceUser
 from slack_docebo.domain.protection import shielded
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.engine.planning.drafts import close_plan, open_plan
 from slack_docebo.engine.planning.limits import count_people
 from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.evidence import counted
 from slack_docebo.engine.reading.profiles import with_fields_read_before
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
@@ -82,12 +84,50 @@ def changeable(runtime: Runtime, workspace: Workspace, accounts: Accounts, mappi
     }
 
 
+async def handed_over(
+    runtime: Runtime, accounts: Accounts, mappings: Iterable[Mapping], listed: SourceSnapshot | None
+) -> set[int]:
+    """Return which accounts of *mappings* show the address of another person in Slack, and not the one that was last seen.
+
+    So it is judged for everybody else, too. Who bears an address *listed* tells; without it, Slack is asked, a call for each.
+    """
+    suspects: dict[str, list[Mapping]] = {}
+    for mapping in mappings:
+        account = accounts.get(mapping.docebo_id)
+        if account and bears_new_address(account, mapping.seen):
+            suspects.setdefault(mailbox(account.email), []).append(mapping)
+    if not suspects:
+        return set()
+    return {
+        mapping.docebo_id
+        async for user in _bearers(runtime, suspects, listed)
+        for mapping in suspects.get(mailbox(user.email), ())
+        if mapping.slack_id not in user.ids
+    }
+
+
+async def _bearers(
+    runtime: Runtime, addresses: Iterable[str], listed: SourceSnapshot | None
+) -> AsyncIterator[SourceUser]:
+    """Yield who in Slack may bear one of *addresses*."""
+    if listed is not None:
+        for user in chain.from_iterable(listed):
+            if not user.bot:
+                yield user
+        return
+    for address in addresses:
+        with counted(runtime):
+            found = await runtime.slack.find_user(address)
+        if found:
+            yield found
+
+
 def operation_on(
-    mapping: Mapping, kind: Kind, reason: str, changes: dict[str, Value], before: dict[str, Value]
+    account: Account, mapping: Mapping, kind: Kind, reason: str, changes: dict[str, Value], before: dict[str, Value]
 ) -> Operation:
-    """Return the operation on the account of *mapping*; it is not carried out where the mapping is another by then."""
+    """Return the operation on the *account* of *mapping*; it is not carried out where the mapping is another by then."""
     person = mapping.slack_id, mapping.slack_team, mapping.slack_name
-    return Operation(*person, kind, reason, mapping.docebo_id, changes, before, prior=mapping)
+    return Operation(*person, kind, reason, mapping.docebo_id, changes, before, prior=mapping, seen=look(account))
 
 
 def store_plan(

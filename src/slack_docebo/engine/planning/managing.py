@@ -1,6 +1,7 @@
 """Planning who is whose manager, once all accounts exist: for those for whom that is another than we set last."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -28,7 +29,15 @@ from slack_docebo.domain.operations import Kind, Operation, Value
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.targets import MANAGER, manager_column
-from slack_docebo.engine.planning.afterwards import Wishes, changeable, operation_on, rule_for, store_plan, wishes_of
+from slack_docebo.engine.planning.afterwards import (
+    Wishes,
+    changeable,
+    handed_over,
+    operation_on,
+    rule_for,
+    store_plan,
+    wishes_of,
+)
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.sides import read_accounts
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
@@ -77,11 +86,17 @@ async def plan_managers(
     if rule is None or runtime.managers.type_id is None:
         return None, Counter()
     relations = await to_completion(_relations, runtime, workspace, listed, rule, runtime.managers.type_id)
-    plan_id = await plan_relations(runtime, workspace, relations, PlanKind.MANAGERS)
+    plan_id = await plan_relations(runtime, workspace, relations, PlanKind.MANAGERS, listed)
     return plan_id, relations.problems
 
 
-async def plan_relations(runtime: Runtime, workspace: Workspace, relations: Relations, kind: PlanKind) -> str | None:
+async def plan_relations(
+    runtime: Runtime,
+    workspace: Workspace,
+    relations: Relations,
+    kind: PlanKind,
+    listed: SourceSnapshot | None = None,
+) -> str | None:
     """Return the id of the stored plan of those of *relations* that have changed, None where none has; Docebo is read for these.
 
     An event that was applied since an import began to read is looked at again, once the import has written something older.
@@ -90,8 +105,12 @@ async def plan_relations(runtime: Runtime, workspace: Workspace, relations: Rela
     changed = relations.changed
     if not changed or runtime.managers.type_id is None:
         return None
-    accounts = await read_accounts(runtime, {*changed, *(one.docebo_id for one in changed.values() if one)})
-    operations = _operations(runtime, workspace, relations, accounts, manager_column(runtime.managers.type_id))
+    managers = [one for one in changed.values() if one]
+    accounts = await read_accounts(runtime, {*changed, *(one.docebo_id for one in managers)})
+    theirs = [*(relations.wishes.mappings[one] for one in changed), *managers]
+    strangers = await handed_over(runtime, accounts, theirs, listed)
+    column = manager_column(runtime.managers.type_id)
+    operations = _operations(runtime, workspace, relations, accounts, strangers, column)
     if not operations:
         return None
     facts = {READ_SINCE: runtime.begun.isoformat()} if kind is PlanKind.MANAGERS else NO_FACTS
@@ -156,16 +175,25 @@ def _relations(
 
 
 def _operations(
-    runtime: Runtime, workspace: Workspace, relations: Relations, accounts: Accounts, column: str
+    runtime: Runtime,
+    workspace: Workspace,
+    relations: Relations,
+    accounts: Accounts,
+    strangers: Collection[int],
+    column: str,
 ) -> list[Operation]:
-    """Return what is to be done. Managers are named by the ids of their accounts: a journal of others tells no addresses."""
+    """Return what is to be done, and nothing with accounts of *strangers*.
+
+    Managers are named by the ids of their accounts: a journal of others tells no addresses.
+    """
     changed, mappings, placed = relations.changed, relations.wishes.mappings, relations.placed
     may_change = changeable(runtime, workspace, accounts, [mappings[one] for one in changed])
     operations = []
     for docebo_id, manager in changed.items():
-        if docebo_id not in may_change:
+        theirs = accounts.get(docebo_id)
+        if theirs is None or docebo_id not in may_change or docebo_id in strangers:
             continue
-        if manager and (problem := _problem_of(manager, accounts)):
+        if manager and (problem := _problem_of(manager, accounts, strangers)):
             relations.problems[problem] += 1
             continue
         if manager and (account := accounts.get(manager.docebo_id)):
@@ -175,13 +203,14 @@ def _operations(
         is_known = placed.get(docebo_id, IN_DOUBT) != IN_DOUBT
         before: dict[str, Value] = {column: str(placed[docebo_id] or "")} if is_known else {}
         changes: dict[str, Value] = {column: str(manager.docebo_id) if manager else ""}
-        operations.append(operation_on(mappings[docebo_id], Kind.UPDATE, "another manager", changes, before))
+        operations.append(operation_on(theirs, mappings[docebo_id], Kind.UPDATE, "another manager", changes, before))
     return operations
 
 
-def _problem_of(manager: Mapping, accounts: Accounts) -> str:
+def _problem_of(manager: Mapping, accounts: Accounts, strangers: Collection[int]) -> str:
     """Return why nobody can be given this *manager*, or ""."""
     account = accounts.get(manager.docebo_id)
     if account is None:
         return NO_ACCOUNT
-    return "" if is_same(look(account), manager.seen) else NOT_THEIRS
+    is_theirs = is_same(look(account), manager.seen) and manager.docebo_id not in strangers
+    return "" if is_theirs else NOT_THEIRS

@@ -8,7 +8,15 @@ from slack_docebo.domain.grace import HAS_LEFT
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.targets import BRANCH
-from slack_docebo.engine.planning.afterwards import Wishes, changeable, operation_on, rule_for, store_plan, wishes_of
+from slack_docebo.engine.planning.afterwards import (
+    Wishes,
+    changeable,
+    handed_over,
+    operation_on,
+    rule_for,
+    store_plan,
+    wishes_of,
+)
 from slack_docebo.engine.planning.leaving import Leaving, look_for_leavers
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import can_ask, counted
@@ -52,9 +60,12 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
     if not moved:
         return None
     accounts = await read_accounts(runtime, {one for _, one in moved})
-    may_move = changeable(runtime, workspace, accounts, [mappings[one] for _, one in moved])
+    theirs = [mappings[one] for _, one in moved]
+    may_move = changeable(runtime, workspace, accounts, theirs)
+    may_move -= await handed_over(runtime, accounts, theirs, listed)
     operations = [
         operation_on(
+            account,
             mappings[one],
             Kind.MOVE,
             HAS_LEFT if one in leaving.left else ANOTHER_BRANCH if one in wishes.values else IS_BACK,
@@ -62,7 +73,7 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
             {BRANCH: str(placed[one])} if one in placed else {},
         )
         for branch, one in moved
-        if one in may_move
+        if one in may_move and (account := accounts.get(one))
     ]
     return await to_completion(store_plan, runtime, workspace, PlanKind.MOVES, operations) if operations else None
 

@@ -1,6 +1,6 @@
 """Admitting: what a batch has to pass before it is sent, whoever planned it and when."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from slack_docebo.domain.decisions import NEVER, is_never
@@ -18,8 +18,8 @@ from slack_docebo.engine.writing.checking import (
     last_seen,
     reason_by_account,
     reason_by_branch,
-    reason_by_dispute,
     reason_by_mapping,
+    reason_by_sight,
 )
 from slack_docebo.engine.writing.leavers import OF_THE_RULES
 from slack_docebo.engine.writing.managers import reasons_by_managers
@@ -94,14 +94,14 @@ def _admitted(
     in_part = tables.operations.not_done(plan.id, [op.slack_id for _, op in batch]) if undoes else set()
     decisions = tables.decisions.binding(plan.slack_team)
     outdated = _outdated(tables, runtime, plan, [numbered for numbered in batch if numbered[0] in there])
+    seen = _seen(runtime, tables, batch) if accounts is not None else {}
     for seq, op in batch:
         if seq not in there:
             continue
         reason = outdated.get(seq, "") or (IN_PART if op.slack_id in in_part else "")
         reason = NEVER if is_never(decisions, op) else reason or reason_by_branch(op, runtime.org_chart.branches)
         if not reason and accounts is not None and op.kind in TO_ACCOUNTS and _shows(accounts, op):
-            # Slack is the source: what else somebody has changed in Docebo meanwhile, any import would overwrite.
-            reason = reason_by_account(op, accounts, policy, undoes=undoes, attributes=HURTING)
+            reason = _reason_by_look(op, accounts, seen, policy, undoes=undoes)
         if reason:
             skipped.append(RowOutcome(seq, Outcome.SKIPPED, error=reason))
         else:
@@ -109,6 +109,24 @@ def _admitted(
     sent = [seq for seq, op in admitted if op.kind in TO_ACCOUNTS]
     tables.intents.note(plan.id, sent, flow_run=runtime.run_id, now=runtime.now())
     return admitted, skipped
+
+
+def _seen(runtime: Runtime, tables: Tables, batch: Sequence[Numbered]) -> dict[int, LastSeen]:
+    """Return what the accounts of *batch* were last seen to bear."""
+    ids = [operation.docebo_id for _, operation in batch if operation.docebo_id is not None]
+    return last_seen(tables, runtime.settings.docebo_url, ids)
+
+
+def _reason_by_look(
+    operation: Operation, accounts: Accounts, seen: Mapping[int, LastSeen], policy: Policy, *, undoes: bool
+) -> str:
+    """Return why *operation* must not be sent by what Docebo has shown of its account since all were listed, or "".
+
+    Slack is the source: what else somebody has changed in Docebo meanwhile, any import would overwrite.
+    """
+    return reason_by_sight(
+        operation, accounts, seen.get(operation.docebo_id or 0, LastSeen()), undoes=undoes
+    ) or reason_by_account(operation, accounts, policy, undoes=undoes, attributes=HURTING)
 
 
 def _shows(accounts: Accounts, operation: Operation) -> bool:
@@ -198,8 +216,7 @@ async def ask_where_it_hurts(
         return []
     skipped = []
     with runtime.store.reading() as tables:
-        ids = [operation.docebo_id for _, operation in batch if operation.docebo_id is not None]
-        seen = last_seen(tables, runtime.settings.docebo_url, ids)
+        seen = _seen(runtime, tables, batch)
     for seq, operation in batch:
         is_plain = operation.kind in {Kind.UPDATE, Kind.MOVE} and not hurts(operation)
         asks = is_old if is_plain else hurts(operation) and not is_fresh
@@ -209,10 +226,8 @@ async def ask_where_it_hurts(
             looked_at_again = await observe_account(runtime, operation.docebo_id)
         match looked_at_again:
             case Present(account):
-                found = Accounts([account])
-                reason = reason_by_dispute(operation, found, seen.get(operation.docebo_id, LastSeen()))
                 undoes = plan.kind is PlanKind.UNDO
-                reason = reason or reason_by_account(operation, found, policy, undoes=undoes, attributes=HURTING)
+                reason = _reason_by_look(operation, Accounts([account]), seen, policy, undoes=undoes)
             case Gone(evidence):
                 reason = evidence
             case Unknown(why):

@@ -11,6 +11,7 @@ from slack_docebo.domain.effects import (
     TO_ACCOUNTS,
     account_of,
     differs,
+    holds,
     is_carried_out,
     is_looked_for,
     managers_of,
@@ -37,6 +38,11 @@ from slack_docebo.storage.plans import OPEN, Plan, PlanKind, PlanState
 from slack_docebo.storage.tables import Tables
 
 OPERATIONS_AT_ONCE = 500
+LINK_TO_UNDO = (
+    ". If it is this person's all the same, link the two (the form Decide about people on the status page), import, and undo"
+    " again"
+)
+NOT_KEPT = "nobody kept what the account bore when this was planned: plan again"
 SAVED = frozenset(PlanKind) - {PlanKind.RESET_MAPPINGS}
 
 
@@ -85,7 +91,7 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
     _check_applicable(runtime, workspace, plan, pending)
     policy = runtime.behaviour.policy(workspace.team)
     planned_by = planned_behaviour(runtime, plan).policy(workspace.team)
-    inquiry = await inquire(runtime, workspace, plan, policy, planned_by)
+    inquiry = await inquire(runtime, workspace, plan, accounts, policy, planned_by)
     runtime.managers.planned |= inquiry.managers
     _note_first_sight(runtime, workspace, accounts)
     of_all = Situation(accounts, policy, planned_by, undoes=plan.kind is PlanKind.UNDO)
@@ -193,40 +199,50 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
     if operation.kind is Kind.CREATE and now.accounts.may_lack(address_of(operation)):
         return UNLISTED
     seen = now.seen_of(operation.docebo_id)
-    return (
-        ("" if now.undoes else reason_by_sight(operation, now.accounts, seen))
-        or reason_by_dispute(operation, now.accounts, seen)
-        or reason_by_new_address(operation, now.accounts, seen)
-        or reason_by_account(operation, now.accounts, now.policy, undoes=now.undoes)
+    return reason_by_sight(operation, now.accounts, seen, undoes=now.undoes) or reason_by_account(
+        operation, now.accounts, now.policy, undoes=now.undoes
     )
 
 
-def reason_by_sight(operation: Operation, accounts: Accounts, seen: LastSeen) -> str:
-    """Return why the account that *operation* gives to somebody is not as it was when it was found, or "".
+def reason_by_sight(operation: Operation, accounts: Accounts, seen: LastSeen, *, undoes: bool) -> str:
+    """Return why the account of *operation* may be somebody else's by now, or "": the one judgement wherever it is read again.
 
-    No mapping of that person's says whose it is, only the address or the username by which it was found.
+    It has to bear what it bore when this was planned, or, where that is not known, as of an undo, what was last *seen* of it.
+    Whoever hands an account over may leave the user name: whose another address is, only a new plan finds out. Where no
+    mapping says whose it is, only what it was found by, the user name has to be the same as well.
     """
-    account = accounts.get(operation.docebo_id) if operation.docebo_id is not None else None
-    is_given = operation.prior is None or operation.mapped_as != operation.slack_id
-    if account is None or not is_given or operation.kind not in {Kind.MAP, Kind.UPDATE}:
+    account = None if operation.docebo_id is None else accounts.get(operation.docebo_id)
+    is_found = not undoes and operation.kind in {Kind.MAP, Kind.UPDATE} and _is_new(operation)
+    if account is None or not (is_found or operation.kind in TO_ACCOUNTS):
         return ""
-    now = look(account)
-    borne = {USERNAME: (now.username, seen.username), "email": (now.address, seen.address)}
-    changed = [name for name, (one, then) in borne.items() if then and one != then and name not in operation.changes]
-    return f"changed in Docebo since: {', '.join(changed)}" if changed else ""
+    now, then = look(account), operation.seen
+    if then == LastSeen():
+        if is_found and operation.kind is Kind.UPDATE:
+            return NOT_KEPT  # a dry run may have noted since what it bears by now
+        then = seen
+    if not is_found and not is_same(now, then):
+        return dispute(account.docebo_id)
+    changed = []
+    if is_found and USERNAME not in operation.changes and then.username not in {"", now.username}:
+        changed.append(USERNAME)
+    if _bears_another_address(operation, account, then, is_found=is_found):
+        changed.append("email")
+    advice = LINK_TO_UNDO if undoes and "email" not in operation.changes else ""
+    return f"changed in Docebo since: {', '.join(changed)}{advice}" if changed else ""
 
 
-def reason_by_new_address(operation: Operation, accounts: Accounts, seen: LastSeen) -> str:
-    """Return why the account that *operation* changes may have been handed over since, by the address that it shows, or "".
+def _is_new(operation: Operation) -> bool:
+    """Tell whether no mapping gives the account to the person of *operation* yet."""
+    return operation.prior is None or operation.mapped_as != operation.slack_id
 
-    The user name may have stayed. Whose that address is, only a new plan finds out. What was last known of the address
-    counts also where we have written it and nobody has seen it since.
-    """
-    account = account_of(accounts, operation)
-    if account is None or operation.kind not in TO_ACCOUNTS or "email" in operation.changes:
-        return ""
-    now = look(account).address
-    return "changed in Docebo since: email" if now and seen.address and now != seen.address else ""
+
+def _bears_another_address(operation: Operation, account: Account, then: LastSeen, *, is_found: bool) -> bool:
+    """Tell whether *account* shows neither the address of *then* nor the one that it is to get; of one that is *found*, also none."""
+    if "email" in operation.changes:
+        before, given = operation.before.get("email", ""), operation.changes["email"]
+        return bool(before) and differs(account, "email", before) and not holds(account, "email", given)
+    is_shown = bool(account.email) or is_found
+    return is_shown and "email" not in account.unshown and then.address not in {"", look(account).address}
 
 
 def reason_by_given(operation: Operation, branch: int | None, managers: MappingType[int, int]) -> str:
@@ -258,14 +274,6 @@ def reason_by_branch(operation: Operation, branches: Branches | None) -> str:
     else:
         is_there = branches is not None and branch in branches.columns
     return "" if is_there else f"branch {branch} is gone from Docebo since, or nothing tells it from others: plan again"
-
-
-def reason_by_dispute(operation: Operation, accounts: Accounts, seen: LastSeen) -> str:
-    """Return why the account that *operation* changes may be somebody else's by now, or ""."""
-    if operation.kind not in TO_ACCOUNTS or operation.docebo_id is None:
-        return ""
-    account = accounts.get(operation.docebo_id)
-    return "" if account is None or is_same(look(account), seen) else dispute(account.docebo_id)
 
 
 def last_seen(tables: Tables, docebo: str, docebo_ids: Collection[int]) -> dict[int, LastSeen]:
@@ -388,10 +396,9 @@ def _carried_out(operation: Operation, now: Situation) -> int | None:
     account = account_of(now.accounts, operation) if operation.kind in TO_ACCOUNTS else None
     if account is None or not is_carried_out(operation, account):
         return None
-    at_odds = reason_by_mapping(operation, now.mapping, now.holder) or reason_by_dispute(
-        operation, now.accounts, now.seen_of(account.docebo_id)
-    )
-    return None if at_odds else account.docebo_id
+    is_theirs = operation.docebo_id is None or is_same(look(account), now.seen_of(operation.docebo_id))
+    at_odds = reason_by_mapping(operation, now.mapping, now.holder)
+    return account.docebo_id if is_theirs and not at_odds else None
 
 
 def _row(mapping: Mapping | None) -> tuple[str, int, str, bool] | None:

@@ -12,22 +12,21 @@ from itertools import chain
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.attributes import same, wanted
-from slack_docebo.domain.disputes import bears_data_of
-from slack_docebo.domain.effects import account_of, activates, managers_of
+from slack_docebo.domain.disputes import look
+from slack_docebo.domain.effects import activates, managers_of
 from slack_docebo.domain.formulas import OneSource
 from slack_docebo.domain.grace import is_of_leaver
 from slack_docebo.domain.managers import Directory
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.operations import Kind, Operation, Outcome
-from slack_docebo.domain.people import LastSeen, SourceUser
+from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.rules import AttributeRule, reads_scim
 from slack_docebo.domain.targets import MANAGER, USERNAME, is_manager
 from slack_docebo.engine.planning.moving import ANOTHER_BRANCH
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_people, can_ask, check_calls
-from slack_docebo.engine.reading.lagging import BORNE
 from slack_docebo.engine.reading.profiles import fields_wanted, keep_fields_shown, with_fields_known
 from slack_docebo.engine.reading.roll_call import Roll, asks_each, call_roll
 from slack_docebo.engine.reading.scim import read_scim, with_scim
@@ -40,7 +39,6 @@ OPERATIONS_AT_ONCE = 500
 ANOTHER_ADDRESS = "the person has another address in Slack by now: plan again"
 OTHERWISE = "Slack gives the person another"
 NONE_BY_NOW = "Slack gives the person no"
-NOTHING_OF_THEIRS = "the account shows neither the address nor the name of the person by now: plan again"
 TOO_MANY_TO_ASK = "custom fields may hold other values by now, and EVIDENCE_CALLS allows no call to ask for them: raise it for one run"
 
 
@@ -51,6 +49,7 @@ class Inquiry:
     roll: Roll
     undoes: bool
     managers: Mapping[int, str]  # the Slack ids of those whom the plan makes managers, by their accounts
+    edited: Mapping[int, str]  # addresses that accounts of the plan bear, and that nobody has noted as theirs
     rules: Collection[AttributeRule]  # by which what Slack says now can be held against the plan
 
     def reason_against(self, operation: Operation, accounts: Accounts, policy: Policy, planned_by: Policy) -> str:
@@ -64,21 +63,19 @@ class Inquiry:
             return against
         address = _address_of(operation)
         reason = self._reason_by_bearer(operation, address, accounts, planned_by) if address else ""
-        return reason or self._reason_by_values(operation, policy) or self._reason_by_stranger(operation, accounts)
+        return reason or self._reason_by_values(operation, policy) or self._reason_by_stranger(operation)
 
-    def _reason_by_stranger(self, operation: Operation, accounts: Accounts) -> str:
-        """Return why the account, which no mapping gives to the person, may be somebody else's by now, or "".
+    def _reason_by_stranger(self, operation: Operation) -> str:
+        """Return whose the account may be, which bears an address that nobody has noted as its own, or "".
 
-        What was last seen of it does not tell: a dry run may have noted since what it bears by now. Where the plan changes
-        what an account bears, it is compared with what that was.
+        When this was planned nobody in Slack bore that address, so that somebody had edited it by hand.
         """
-        account = account_of(accounts, operation)
-        seen = self.roll.people.get(operation.slack_id)
-        is_given = operation.kind is Kind.UPDATE and operation.prior is None and not self.undoes
-        is_compared = not operation.changes.keys().isdisjoint(BORNE)
-        if account is None or not is_given or is_compared or not isinstance(seen, Present):
-            return ""
-        return "" if bears_data_of(account, seen.value, LastSeen()) else NOTHING_OF_THEIRS
+        match self.roll.bearers.get(self.edited.get(operation.docebo_id or 0, "")):
+            case Present(user) if operation.slack_id not in user.ids:
+                return f"the account shows the address of {user.slack_id} in Slack by now: plan again"
+            case Unknown(why):
+                return why
+        return ""
 
     def _reason_by_manager(self, operation: Operation, policy: Policy) -> str:
         if self.undoes or not any(map(is_manager, operation.changes)):
@@ -163,7 +160,9 @@ class Inquiry:
         return ""
 
 
-async def inquire(runtime: Runtime, workspace: Workspace, plan: Plan, policy: Policy, planned_by: Policy) -> Inquiry:
+async def inquire(
+    runtime: Runtime, workspace: Workspace, plan: Plan, accounts: Accounts, policy: Policy, planned_by: Policy
+) -> Inquiry:
     """Ask Slack what the *plan* rests on, one by one or by its list, whichever takes fewer calls.
 
     Whom it gives what no list shows is asked for alone, within EVIDENCE_CALLS, and beyond has what was last read.
@@ -180,6 +179,8 @@ async def inquire(runtime: Runtime, workspace: Workspace, plan: Plan, policy: Po
         if reads_scim(hidden) and any(rule.target == MANAGER for rule in rules):  # an employee number may name one
             by_hidden.update(managers.values())
         to_ask = _to_ask_later(tables, plan) if of_rules else 0
+        edited = _edited(tables, plan, accounts) if of_rules else {}
+    given.update(edited.values())
     people = dict.fromkeys([*newcomers, *changed, *managers.values()])
 
     def calls(questions: int) -> int:
@@ -200,7 +201,7 @@ async def inquire(runtime: Runtime, workspace: Workspace, plan: Plan, policy: Po
         roll = await call_roll(runtime, workspace, people, given) if questions else Roll({}, {})
         if by_hidden:
             roll = replace(roll, people={**roll.people, **await _as_read_last(runtime, workspace, roll, by_hidden)})
-    return Inquiry(roll, plan.kind is PlanKind.UNDO, managers, rules)
+    return Inquiry(roll, plan.kind is PlanKind.UNDO, managers, edited, rules)
 
 
 def _compared(policy: Policy, planned_by: Policy) -> list[AttributeRule]:
@@ -240,6 +241,22 @@ def _updated(tables: Tables, plan: Plan, compared: Collection[str]) -> tuple[set
     if plan.kind is PlanKind.UNDO:
         return changed, given, {}
     return changed, given, tables.mappings(plan.docebo).holders(plan.slack_team, accounts)
+
+
+def _edited(tables: Tables, plan: Plan, accounts: Accounts) -> dict[int, str]:
+    """Return, by account, the addresses that the *plan* has seen there, that are there still, and that were not noted as its own."""
+    found: dict[int, str] = {}
+    for some in chain.from_iterable(_pending(tables, plan, kind) for kind in (Kind.UPDATE, Kind.MOVE, Kind.DEACTIVATE)):
+        planned = {one.docebo_id: one.seen.address for one in some if one.docebo_id is not None and one.seen.address}
+        for docebo_id, noted in tables.accounts_at(plan.docebo).last_seen(planned).items():
+            account = accounts.get(docebo_id)
+            if (
+                account
+                and look(account).address == planned[docebo_id]
+                and noted.address not in {"", planned[docebo_id]}
+            ):
+                found[docebo_id] = account.email
+    return found
 
 
 def _to_ask_later(tables: Tables, plan: Plan) -> int:
