@@ -390,3 +390,45 @@ async def test_a_saved_plan_gives_nobody_the_account_of_whom_an_event_has_shown_
 
     assert back["updated"] > left["updated"]
     assert account(sandbox).firstname == "Ada"
+
+
+@ROADS
+@pytest.mark.parametrize("rows", [WITHOUT_MAPPINGS, ON], ids=["without mappings", "once the mapping is deleted"])
+@pytest.mark.variants(1)
+async def test_whose_account_bears_nothing_but_the_name_any_more_gets_no_second_one(
+    sandbox, settings, tmp_path, road, rows
+):
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings, rows=rows)
+    with Store.of(settings) as store, store.transaction() as tables:
+        tables.mappings(settings.docebo_url).delete(sandbox.slack.team.id, [ada])
+    moved = {"username": "ada@moved.example", "email": "ada@moved.example"}
+    sandbox.docebo.edit(account(sandbox).user_id, moved)
+
+    served = await told(sandbox, settings, tmp_path, road, ada, **rows)
+
+    assert account(sandbox) is None
+    assert served.undecided == 1
+    sandbox.slack.change(ada, {"profile": {"email": "ada@moved.example", "title": "Countess"}})
+    assert (await told(sandbox, settings, tmp_path, road, ada, **rows)).undecided == 0
+    assert len(sandbox.docebo.accounts.by_email("ada@moved.example")) == 1
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_an_account_that_bears_somebody_elses_address_and_the_former_name_is_that_ones(
+    sandbox, settings, dry_run
+):
+    await ada_is_in_line(sandbox, settings)
+    bobs = {"username": "bob@example.com", "email": "bob@example.com"}
+    handed_over = sandbox.docebo.edit(account(sandbox).user_id, bobs)
+    sandbox.slack.add("Bob", "Byron", "bob@example.com")
+
+    if dry_run:  # which notes what the account bears by now
+        await run_import(settings, rows=WITHOUT_MAPPINGS, dry_run=True)
+    first = await run_import(settings, rows=WITHOUT_MAPPINGS)
+    second = await run_import(settings, rows=WITHOUT_MAPPINGS)
+
+    assert (handed_over.username, handed_over.firstname, first.undecided) == ("bob@example.com", "Bob", 1)
+    assert second.count(Kind.CREATE, outcome=Outcome.APPLIED) == 1
+    assert account(sandbox).firstname == "Ada"
+    assert (await run_import(settings, rows=WITHOUT_MAPPINGS)).count(outcome=Outcome.APPLIED) == 0

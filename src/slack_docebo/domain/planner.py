@@ -18,7 +18,11 @@ from slack_docebo.domain.attributes import (
 )
 from slack_docebo.domain.claims import RANKS, Claims, Rank
 from slack_docebo.domain.disputes import (
+    GIVE_THE_NAME,
+    NAME_ALONE,
     bears_address_of,
+    bears_name_of,
+    dispute,
     doubt_about,
     doubt_about_former,
     is_same,
@@ -73,6 +77,8 @@ class Findings:
     seen: dict[int, LastSeen] = field(default_factory=dict)  # what people's accounts bear, where that is news
     # By Slack id, the account that was found to be somebody's and is left as it is, where nothing has noted so before
     met: dict[str, Met] = field(default_factory=dict)
+    # Likewise one that was somebody else's and was handed over in Docebo, whatever is to be done about it
+    handed_over: dict[str, Met] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)  # Slack ids of before, by the organisation's
     first_seen_leaving: list[str] = field(default_factory=list)  # Slack ids
     no_leavers: list[str] = field(default_factory=list)  # Slack ids of those who were known as leavers
@@ -90,6 +96,9 @@ class Planner:
         self.claims = Claims()  # also to addresses: usernames are unique, and Slack may list one twice
         self.returns = Returns(policy.rehires)
         self.ended: dict[int, str] = {}  # accounts that we have let expire, with the date that they had before
+        self.handed_over: set[int] = (
+            set()
+        )  # accounts that were given to others, and bear nothing of what they bore then
         self.reopened: set[int] = set()  # accounts that we have shut, and that the list shows as open
         # Slack ids, by the other address of an account that was found by its username, that a table has given to them, or
         # that may have been handed over
@@ -106,11 +115,15 @@ class Planner:
         """Return which account *user* is, looking only at people in scope.
 
         Whose address finds none has the one of before, as long as that bears what it bore then: whoever bears the former
-        address by now has no better claim to it.
+        address by now has no better claim to it. One that bears nothing but the name may be theirs, so that they get no other.
         """
         found = match(user, self.accounts, known, self.policy.match_by)
-        if found == Match() and known and (former := self._former(known)):
-            return self._found_as_before(user, known, former)
+        if found == Match() and known:
+            if former := self._former(known):
+                return self._found_as_before(user, known, former)
+            account = self.accounts.get(known.docebo_id)
+            if account and bears_name_of(account, user) and not self.policy.scope.reason_against(user):
+                return Match(account, FoundBy.NAME)
         by_username = found.by is not FoundBy.MAPPING and self.policy.match_by is not MatchBy.EMAIL
         if by_username and (account := self.accounts.named_after(user)):
             self._note_named_after(user, account)
@@ -192,7 +205,7 @@ class Planner:
             return self._leave(user, "provisioning and mapping are off")
         if found.problem:
             return self._leave(user, found.problem)
-        if found.by is FoundBy.FORMER_MAPPING and holder is not None:
+        if found.by in {FoundBy.FORMER_MAPPING, FoundBy.NAME} and holder is not None:
             found = Match()  # somebody else has the account by now
         if mapping is None and under_other_id is not None:
             former = under_other_id.slack_id
@@ -226,6 +239,8 @@ class Planner:
             return doubt_about(found.account, mapping, user, self.accounts)
         if found.account and applied and found.by is FoundBy.FORMER_MAPPING:
             return doubt_about_former(found.account, applied, user, self.accounts)
+        if found.account and found.by is FoundBy.NAME:
+            return dispute(found.account.docebo_id, NAME_ALONE, GIVE_THE_NAME)
         return ""
 
     def _reason_by_others(
@@ -276,8 +291,12 @@ class Planner:
         """Note whose the *account* is and what it bears, where that is news."""
         known = mapping or applied
         is_new = known is None or known.docebo_id != account.docebo_id
+        met = Met(account.docebo_id, known.docebo_id if known else None)
+        if account.docebo_id in self.handed_over and is_new:
+            # What it bears is noted, and would be taken for what it bore when it was the former one's.
+            self.found.handed_over[user.slack_id] = met
         if operation.kind is Kind.LEAVE and is_new:
-            self.found.met[user.slack_id] = Met(account.docebo_id, known.docebo_id if known else None)
+            self.found.met[user.slack_id] = met
         # Without mappings what was applied leads to the account.
         if known or operation.maps or operation.fingerprint or user.slack_id in self.found.met:
             now = look(account)

@@ -157,7 +157,8 @@ def _given_before(
 ) -> dict[str, set[str]]:
     """Return, by Slack id, to whom the account found for the person was given before, where it is new for that person.
 
-    An account that bears nothing any more of what it bore then is left out: somebody has handed it over in Docebo.
+    An account that bears nothing any more of what it bore then is left out, and noted with the *planner*: somebody has handed
+    it over in Docebo.
     """
     new: dict[str, tuple[SourceUser, int]] = {}
     for user in users:
@@ -168,11 +169,12 @@ def _given_before(
         return {}
     holders = tables.applied(docebo).former_holders({docebo_id for _, docebo_id in new.values()})
     seen = tables.accounts_at(docebo).last_seen(holders)
+    planner.handed_over |= {one for one in holders if not planner.is_as_seen(one, seen.get(one, LastSeen()))}
     return {
         slack_id: others
         for slack_id, (user, docebo_id) in new.items()
         if (others := holders.get(docebo_id)) and others.isdisjoint(user.ids)
-        if planner.is_as_seen(docebo_id, seen.get(docebo_id, LastSeen()))
+        if docebo_id not in planner.handed_over
     }
 
 
@@ -235,6 +237,9 @@ def keep_observations(tables: Tables, docebo: str, team: str, found: Findings, *
         platform_id = tables.platforms.take(docebo)
         tables.accounts(platform_id).note_seen(found.seen, now=now)
         found.seen.clear()
+    if found.handed_over:
+        keep_met(tables, docebo, team, found.handed_over, now=now)
+        found.handed_over.clear()
 
 
 def keep_met(tables: Tables, docebo: str, team: str, met: MappingType[str, Met], *, now: datetime) -> None:
