@@ -16,8 +16,8 @@ from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
 from tests.between import between, in_json
-from tests.importing import ON, carry_out, mapped, run_import, settings_for
-from tests.integration.after_an_import import apply_by_id
+from tests.importing import ON, carry_out, mapped, prove, run_import, settings_for
+from tests.integration.after_an_import import apply_by_id, decide_never
 from tests.integration.realtime_world import world
 
 WITHOUT_MAPPINGS = {**ON, "MAP_SLACK_USER_DATA": "false", "SOURCE_MAY_SHRINK": "50"}
@@ -432,3 +432,19 @@ async def test_an_account_that_bears_somebody_elses_address_and_the_former_name_
     assert second.count(Kind.CREATE, outcome=Outcome.APPLIED) == 1
     assert account(sandbox).firstname == "Ada"
     assert (await run_import(settings, rows=WITHOUT_MAPPINGS)).count(outcome=Outcome.APPLIED) == 0
+
+
+@ROADS
+@pytest.mark.variants(1)
+async def test_the_account_of_whom_nobody_may_touch_goes_to_nobody(sandbox, settings, tmp_path, road):
+    prove(settings)
+    ada = await ada_has_left(sandbox, settings)
+    bob = sandbox.slack.add("Bob", "Neu", "ada@example.com")["id"]
+    planned = await run_import(settings, rows=HAND_OVER, dry_run=True)
+    decide_never(settings, sandbox.slack.team.id, ada)
+
+    applied = await apply_by_id(settings, HAND_OVER, planned.plan.id)
+    await told(sandbox, settings, tmp_path, road, bob, REHIRES="hand-over")
+
+    assert applied.count(outcome=Outcome.SKIPPED) == 1
+    assert (account(sandbox).firstname, account(sandbox).lastname) == ("Ada", "Lovelace")

@@ -446,7 +446,8 @@ class Planner:
                 kind=Kind.UPDATE,
                 changes=changes,
                 before=before,
-                maps=self.policy.map or (returned and mapping is not None),  # undoing brings the mark back
+                # undoing brings the mark back
+                maps=self.policy.map or (returned and mapping is not None) or _passes_on(mapping, user),
                 fingerprint=print_,
                 echo=echo,
                 prior=mapping,
@@ -468,7 +469,7 @@ class Planner:
             (mapping.slack_id, mapping.slack_name, mapping.docebo_id, mapping.fingerprint, mapping.deactivated)
             == (user.slack_id, user.handle, known.docebo_id, known.fingerprint, known.deactivated)
         )
-        if as_it_was or not self.policy.map:
+        if as_it_was or not (self.policy.map or _passes_on(mapping, user)):
             return self._leave(user, otherwise, account)
         return replace(
             self._leave(user, _known_as(mapping, user) or f"found by {by}", account),
@@ -545,6 +546,14 @@ class Planner:
         else:
             self.found.shortfalls.pop(user.slack_id, None)  # as it was planned before
         return found
+
+
+def _passes_on(mapping: Mapping | None, user: SourceUser) -> bool:
+    """Tell whether the *mapping* goes to *user* from somebody who is gone: also where nobody new is mapped.
+
+    Else who was gone, and comes back, would have the account of whoever has it by now.
+    """
+    return mapping is not None and mapping.slack_id not in user.ids
 
 
 def _known_as(mapping: Mapping | None, user: SourceUser) -> str:

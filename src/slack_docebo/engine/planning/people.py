@@ -5,7 +5,7 @@ from collections.abc import Mapping as MappingType
 from dataclasses import replace
 from datetime import datetime
 
-from slack_docebo.domain.decisions import about, respecting
+from slack_docebo.domain.decisions import NOBODY, FormerHolders, about, respecting
 from slack_docebo.domain.effects import people_of
 from slack_docebo.domain.grace import hold
 from slack_docebo.domain.leavers import is_leaver
@@ -95,7 +95,7 @@ def plan_people(
         orphans.look(users, mappings)
         orphans.pass_over(forgotten)
     graced = in_grace(tables, team, planner, operations, now=now, read_since=read_since, back=back)
-    return as_decided(tables, team, graced, users)
+    return as_decided(tables, team, graced, users, given_before)
 
 
 def _shut(known: MappingType[str, Known], holders: MappingType[int, Mapping], back: Collection[str]) -> set[str]:
@@ -186,17 +186,21 @@ def _shut_by_us(tables: Tables, docebo: str, planner: Planner, docebo_ids: Colle
 
 
 def as_decided(
-    tables: Tables, team: str, operations: Iterable[Operation], users: Collection[SourceUser] = ()
+    tables: Tables,
+    team: str,
+    operations: Iterable[Operation],
+    users: Collection[SourceUser] = (),
+    former_holders: FormerHolders = NOBODY,
 ) -> list[Operation]:
     """Return *operations*, changed by what somebody has decided by hand about these people, under whichever of their ids.
 
-    *users* are those whom they are about, where Slack shows them.
+    *users* are those whom they are about, where Slack shows them; *former_holders* those whose accounts some of these get.
     """
     binding, acknowledged = (
         tables.under_other_ids(team, about(decisions, users))
         for decisions in (tables.decisions.binding(team), tables.decisions.acknowledged(team))
     )
-    return respecting(binding, acknowledged, operations)
+    return respecting(binding, acknowledged, operations, former_holders)
 
 
 def in_grace(
