@@ -448,3 +448,24 @@ async def test_the_account_of_whom_nobody_may_touch_goes_to_nobody(sandbox, sett
 
     assert applied.count(outcome=Outcome.SKIPPED) == 1
     assert (account(sandbox).firstname, account(sandbox).lastname) == ("Ada", "Lovelace")
+
+
+@ROADS
+@pytest.mark.parametrize("is_made_by_hand", [True, False])
+@pytest.mark.variants(1)
+async def test_a_mapping_of_before_follows_to_the_account_that_comes_after_one_that_is_gone(
+    sandbox, settings, tmp_path, road, is_made_by_hand
+):
+    prove(settings)
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings)
+    sandbox.docebo.delete(account(sandbox).user_id)
+    if is_made_by_hand:
+        sandbox.docebo.accounts.add("ada@example.com", email="ada@example.com", firstname="Ada", lastname="Lovelace")
+    await run_import(settings, rows=WITHOUT_MAPPINGS)
+    sandbox.slack.change(ada, {"profile": {"email": "king@example.com"}})
+
+    await told(sandbox, settings, tmp_path, road, ada)
+
+    assert account(sandbox).email == "king@example.com"
+    assert len([one for one in sandbox.docebo.accounts if one.firstname == "Ada"]) == 1

@@ -447,7 +447,7 @@ class Planner:
                 changes=changes,
                 before=before,
                 # undoing brings the mark back
-                maps=self.policy.map or (returned and mapping is not None) or _passes_on(mapping, user),
+                maps=self.policy.map or (returned and mapping is not None) or _is_outdated(mapping, user, account),
                 fingerprint=print_,
                 echo=echo,
                 prior=mapping,
@@ -469,7 +469,7 @@ class Planner:
             (mapping.slack_id, mapping.slack_name, mapping.docebo_id, mapping.fingerprint, mapping.deactivated)
             == (user.slack_id, user.handle, known.docebo_id, known.fingerprint, known.deactivated)
         )
-        if as_it_was or not (self.policy.map or _passes_on(mapping, user)):
+        if as_it_was or not (self.policy.map or _is_outdated(mapping, user, account)):
             return self._leave(user, otherwise, account)
         return replace(
             self._leave(user, _known_as(mapping, user) or f"found by {by}", account),
@@ -548,12 +548,12 @@ class Planner:
         return found
 
 
-def _passes_on(mapping: Mapping | None, user: SourceUser) -> bool:
-    """Tell whether the *mapping* goes to *user* from somebody who is gone: also where nobody new is mapped.
+def _is_outdated(mapping: Mapping | None, user: SourceUser, account: Account) -> bool:
+    """Tell whether the *mapping* is that of somebody who is gone, or of an account that is: it follows although mapping is off.
 
-    Else who was gone, and comes back, would have the account of whoever has it by now.
+    Else who was gone, and comes back, would have the account of whoever has it by now; and nothing would lead to *account*.
     """
-    return mapping is not None and mapping.slack_id not in user.ids
+    return mapping is not None and (mapping.slack_id not in user.ids or mapping.docebo_id != account.docebo_id)
 
 
 def _known_as(mapping: Mapping | None, user: SourceUser) -> str:
