@@ -14,9 +14,7 @@ from slack_docebo.domain.people import Account, Applied, LastSeen, Mapping, Sour
 DISPUTED = "is disputed: "
 NOTHING_THEIRS = "it shows neither what was last seen of it nor this person's data"
 HANDED_OVER = "it shows another person's address, and of what was last seen the user name alone"
-NAME_ALONE = "it was given to this person before, and bears nothing of what it bore then but this person's name"
 UNPROVEN = "is not proven: a table of mappings gives it to this person, whose address it does not show"
-GIVE_THE_NAME = "give it that one's name"
 DELETE_THE_MAPPING = "delete the mapping of this Slack id"
 LINK_THE_OTHER = "link that one to it, with MAP_SLACK_USER_DATA on"
 NOT_THE_NAME = ", nor the name"
@@ -135,6 +133,15 @@ def dispute(docebo_id: int, why: str = NOTHING_THEIRS, if_not_theirs: str = DELE
     return (
         f"account {docebo_id} {DISPUTED}{why}. If it is somebody else's by now, {if_not_theirs}; if it is"
         " right, link the two: the form Decide about people on the status page"
+    )
+
+
+def dispute_by_name(docebo_id: int) -> str:
+    """Return what `dispute` does of an account that bears, of what it bore when it was given to somebody, the name alone."""
+    return (
+        f"account {docebo_id} {DISPUTED}it was given to this person before, and bears nothing of what it bore then but the"
+        " name. If it is somebody else's by now, give it the name of that one in Docebo; if it is right, give it this person's"
+        " address there, or link the two, with MAP_SLACK_USER_DATA on: the form Decide about people on the status page"
     )
 
 

@@ -18,11 +18,9 @@ from slack_docebo.domain.attributes import (
 )
 from slack_docebo.domain.claims import RANKS, Claims, Rank
 from slack_docebo.domain.disputes import (
-    GIVE_THE_NAME,
-    NAME_ALONE,
     bears_address_of,
     bears_name_of,
-    dispute,
+    dispute_by_name,
     doubt_about,
     doubt_about_former,
     is_same,
@@ -240,7 +238,7 @@ class Planner:
         if found.account and applied and found.by is FoundBy.FORMER_MAPPING:
             return doubt_about_former(found.account, applied, user, self.accounts)
         if found.account and found.by is FoundBy.NAME:
-            return dispute(found.account.docebo_id, NAME_ALONE, GIVE_THE_NAME)
+            return dispute_by_name(found.account.docebo_id)
         return ""
 
     def _reason_by_others(
