@@ -119,8 +119,7 @@ class Planner:
         if found == Match() and known:
             if former := self._former(known):
                 return self._found_as_before(user, known, former)
-            account = self.accounts.get(known.docebo_id)
-            if account and bears_name_of(account, user) and not self.policy.scope.reason_against(user):
+            if (account := self._called_as(user, known)) and not self.policy.scope.reason_against(user):
                 return Match(account, FoundBy.NAME)
         by_username = found.by is not FoundBy.MAPPING and self.policy.match_by is not MatchBy.EMAIL
         if by_username and (account := self.accounts.named_after(user)):
@@ -160,6 +159,11 @@ class Planner:
             return None
         account = self.accounts.get(known.docebo_id)
         return account if account and is_same(look(account), known.seen) else None
+
+    def _called_as(self, user: SourceUser, known: Known) -> Account | None:
+        """Return the account that was given to *user* and to nobody else, if it bears the name."""
+        account = None if known.seen == LastSeen() else self.accounts.get(known.docebo_id)
+        return account if account and bears_name_of(account, user) else None
 
     def _found_as_before(self, user: SourceUser, known: Known, former: Account) -> Match:
         self._note_other_bearer(user, known, former)
