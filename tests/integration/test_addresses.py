@@ -401,3 +401,4 @@ async def test_whose_former_id_comes_back_with_another_address_does_not_get_the_
 
     shown = sandbox.docebo.accounts[account_id]
     assert (shown.firstname, shown.email) == (name, "ada@example.com")
+    assert sandbox.docebo.accounts.by_username("king@example.com")

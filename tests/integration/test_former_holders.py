@@ -16,8 +16,8 @@ from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
 from tests.between import between, in_json
-from tests.importing import ON, carry_out, mapped, run_import, settings_for
-from tests.integration.after_an_import import apply_by_id
+from tests.importing import ON, carry_out, mapped, prove, run_import, settings_for
+from tests.integration.after_an_import import apply_by_id, decide_never
 from tests.integration.realtime_world import world
 
 WITHOUT_MAPPINGS = {**ON, "MAP_SLACK_USER_DATA": "false", "SOURCE_MAY_SHRINK": "50"}
@@ -390,3 +390,80 @@ async def test_a_saved_plan_gives_nobody_the_account_of_whom_an_event_has_shown_
 
     assert back["updated"] > left["updated"]
     assert account(sandbox).firstname == "Ada"
+
+
+@ROADS
+@pytest.mark.parametrize("rows", [WITHOUT_MAPPINGS, ON], ids=["without mappings", "once the mapping is deleted"])
+@pytest.mark.variants(1)
+async def test_whose_account_bears_nothing_but_the_name_any_more_gets_no_second_one(
+    sandbox, settings, tmp_path, road, rows
+):
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings, rows=rows)
+    with Store.of(settings) as store, store.transaction() as tables:
+        tables.mappings(settings.docebo_url).delete(sandbox.slack.team.id, [ada])
+    moved = {"username": "ada@moved.example", "email": "ada@moved.example"}
+    sandbox.docebo.edit(account(sandbox).user_id, moved)
+
+    served = await told(sandbox, settings, tmp_path, road, ada, **rows)
+
+    assert account(sandbox) is None
+    assert served.undecided == 1
+    sandbox.slack.change(ada, {"profile": {"email": "ada@moved.example", "title": "Countess"}})
+    assert (await told(sandbox, settings, tmp_path, road, ada, **rows)).undecided == 0
+    assert len(sandbox.docebo.accounts.by_email("ada@moved.example")) == 1
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_an_account_that_bears_somebody_elses_address_and_the_former_name_is_that_ones(
+    sandbox, settings, dry_run
+):
+    await ada_is_in_line(sandbox, settings)
+    bobs = {"username": "bob@example.com", "email": "bob@example.com"}
+    handed_over = sandbox.docebo.edit(account(sandbox).user_id, bobs)
+    sandbox.slack.add("Bob", "Byron", "bob@example.com")
+
+    if dry_run:  # which notes what the account bears by now
+        await run_import(settings, rows=WITHOUT_MAPPINGS, dry_run=True)
+    await run_import(settings, rows=WITHOUT_MAPPINGS)
+
+    assert (handed_over.username, handed_over.firstname) == ("bob@example.com", "Bob")
+    assert account(sandbox).firstname == "Ada"
+    assert (await run_import(settings, rows=WITHOUT_MAPPINGS)).count(outcome=Outcome.APPLIED) == 0
+
+
+@ROADS
+@pytest.mark.variants(1)
+async def test_the_account_of_whom_nobody_may_touch_goes_to_nobody(sandbox, settings, tmp_path, road):
+    prove(settings)
+    ada = await ada_has_left(sandbox, settings)
+    bob = sandbox.slack.add("Bob", "Neu", "ada@example.com")["id"]
+    planned = await run_import(settings, rows=HAND_OVER, dry_run=True)
+    decide_never(settings, sandbox.slack.team.id, ada)
+
+    applied = await apply_by_id(settings, HAND_OVER, planned.plan.id)
+    await told(sandbox, settings, tmp_path, road, bob, REHIRES="hand-over")
+
+    assert applied.count(outcome=Outcome.SKIPPED) == 1
+    assert (account(sandbox).firstname, account(sandbox).lastname) == ("Ada", "Lovelace")
+
+
+@ROADS
+@pytest.mark.parametrize("is_made_by_hand", [True, False])
+@pytest.mark.variants(1)
+async def test_a_mapping_of_before_follows_to_the_account_that_comes_after_one_that_is_gone(
+    sandbox, settings, tmp_path, road, is_made_by_hand
+):
+    prove(settings)
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings)
+    sandbox.docebo.delete(account(sandbox).user_id)
+    if is_made_by_hand:
+        sandbox.docebo.accounts.add("ada@example.com", email="ada@example.com", firstname="Ada", lastname="Lovelace")
+    await run_import(settings, rows=WITHOUT_MAPPINGS)
+    sandbox.slack.change(ada, {"profile": {"email": "king@example.com"}})
+
+    await told(sandbox, settings, tmp_path, road, ada)
+
+    assert account(sandbox).email == "king@example.com"
+    assert len([one for one in sandbox.docebo.accounts if one.firstname == "Ada"]) == 1

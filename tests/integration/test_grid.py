@@ -20,7 +20,8 @@ from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
-from tests.importing import ON, carry_out, mapped, run_import, settings_for
+from tests.importing import ON, carry_out, mapped, prove, run_import, settings_for
+from tests.integration.after_an_import import apply_by_id, decide_never
 from tests.integration.realtime_world import replaced, world
 
 LEAVERS = {**ON, "LIMIT_REMAPPINGS": "0", "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none"}
@@ -520,3 +521,26 @@ async def test_the_mirror_shows_the_linked_workspace_of_members_of_several(sandb
     shown = [set(account.fields.values()) for account in sandbox.docebo.accounts if account.fields]
     assert shown
     assert all(team(sandbox) in values and "T0HOME" not in values for values in shown)
+
+
+@pytest.mark.parametrize("said", ["never", "forget"])
+@pytest.mark.variants(1)
+async def test_a_plan_of_before_touches_nobody_whom_nobody_may_touch_under_the_id_of_the_organisation(
+    sandbox, sqlite_url, tmp_path, said
+):
+    settings, ada = settings_for(sandbox.facts(), sqlite_url), people(sandbox)[0]
+    prove(settings)
+    planned = await run_import(settings, rows=LEAVERS, dry_run=True)
+    join_grid(sandbox)
+    if said == "never":
+        decide_never(settings, team(sandbox), organisation_id(ada))
+    else:
+        with Store.open(sqlite_url) as store:
+            forget(store, tmp_path / "reports", organisation_id(ada))
+
+    await apply_by_id(settings, LEAVERS, planned.plan.id)
+
+    assert {account.email for account in sandbox.docebo.accounts if account.provisioned_by} == {
+        "ida@example.com",
+        "eva@example.com",
+    }

@@ -16,7 +16,7 @@ from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
-from tests.importing import ON, mapped, reset, run_import, settings_for
+from tests.importing import ON, mapped, prove, reset, run_import, settings_for
 from tests.integration.commands import environment, run
 from tests.integration.realtime_world import world
 
@@ -126,6 +126,19 @@ async def test_the_same_platform_under_a_new_address_keeps_everything(trial, usu
         begin(runtime, plan_undo(runtime, first.plan.id))
 
 
+async def test_without_mappings_the_accounts_that_people_were_given_prove_the_platform(trial, sqlite_url):
+    without = {**ROWS, "MAP_SLACK_USER_DATA": "false"}
+    settings = settings_for(trial.facts(), sqlite_url)
+    prove(settings)
+    await run_import(settings, rows=without)
+    await run_import(settings, rows=without)
+
+    await relinked(moved(trial), sqlite_url, Relation.SAME)
+
+    summary = await run_import(settings_for(moved(trial), sqlite_url), rows=without)
+    assert summary.count(outcome=Outcome.APPLIED) == 0
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("relation", Relation)
 async def test_the_form_restores_a_backup_of_before_where_the_platform_is_the_same(trial, real, sqlite_url, relation):
@@ -150,7 +163,7 @@ async def test_another_platform_is_not_taken_for_the_same(trial, real, sqlite_ur
     address = trial.facts()["docebo_url"]
     before = rows(sqlite_url, address)
 
-    with pytest.raises(NotConfirmed, match=f"0 of {SAMPLE} mapped accounts"):
+    with pytest.raises(NotConfirmed, match=f"0 of {SAMPLE} accounts of people"):
         await relinked(elsewhere(trial, real), sqlite_url, Relation.SAME)
 
     assert rows(sqlite_url, address) == before
@@ -267,7 +280,7 @@ async def test_the_command_relinks_once_it_is_confirmed(trial, sqlite_url, tmp_p
 
     assert (stopped.returncode, asked.returncode, done.returncode) == (2, 2, 0)
     assert "slack-docebo relink same" in stopped.stderr
-    assert f"{SAMPLE} of {SAMPLE} mapped accounts" in done.stdout
+    assert f"{SAMPLE} of {SAMPLE} accounts of people" in done.stdout
     assert linked(sqlite_url) == moved(trial)["docebo_url"]
 
 

@@ -1,5 +1,6 @@
 """Somebody returns under a new Slack id with the same address, and the account is mapped to the former one."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.store import Store
-from tests.importing import ON, carry_out, mapped, plan_import, run_import, settings_for
+from tests.importing import ON, carry_out, mapped, plan_import, prove, run_import, settings_for
 from tests.integration.after_an_import import apply_by_id
 from tests.integration.realtime_world import world
 
@@ -92,6 +93,28 @@ async def test_who_returns_under_a_new_id_gets_the_mapping_and_the_account_back(
     assert (mapping.get(new), old in mapping) == (account, False)
     assert sandbox.docebo.accounts[account].active
     assert (await run_import(settings, rows=rows)).count(outcome=Outcome.APPLIED) == 0
+
+
+@pytest.mark.parametrize("name", ["Ada", "Augusta"])
+@pytest.mark.variants(1)
+async def test_who_returns_gets_a_mapping_of_before_also_while_nobody_new_is_mapped(sandbox, sqlite_url, name):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "keep", "REHIRES": "hand-over"}
+    prove(settings)
+    old, new, account = await leave_and_return(sandbox, settings, rows, nights_between=0)
+    sandbox.slack.change(new, {"profile": {"first_name": name}})
+    off = {**rows, "MAP_SLACK_USER_DATA": "false", "LIMIT_REMAPPINGS": "0"}
+
+    with pytest.raises(ChangeLimitExceeded, match="map to another account or person") as refused:
+        await run_import(settings, rows=off)
+    await apply_by_id(settings, off, re.search(r"plan (\w+)", str(refused.value))[1])
+    sandbox.slack.reactivate(old)
+    sandbox.slack.change(old, {"profile": {"email": "lovelace@example.com"}})
+    for _ in range(2):
+        await run_import(settings, rows=off)
+
+    shown = sandbox.docebo.accounts[account]
+    assert (shown.firstname, shown.email) == (name, "ada@example.com")
+    assert mapped(sqlite_url, sandbox.slack.team.id)[new] == account
 
 
 async def test_a_mapping_that_was_handed_over_comes_back_by_an_undo(sandbox, sqlite_url):

@@ -15,6 +15,7 @@ from slack_docebo.storage.inbox import Event, EventState
 from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.reads import ProvenRead
 from tests.importing import reset, run_import, settings_for
+from tests.integration.after_an_import import apply_by_id
 from tests.integration.realtime_world import world
 
 DAY = timedelta(days=1)
@@ -54,6 +55,31 @@ async def test_plans_outcomes_and_reports_are_kept_for_as_long_as_the_settings_s
         assert plans_of(here.runtime) == [second]  # the newest serves the command line while Prefect is down
         with here.runtime.store.reading() as tables:
             assert list(tables.operations.rows(first)) == []
+
+
+async def test_plans_are_kept_for_as_long_as_limits_count_whom_they_have_changed(company, sqlite_url, tmp_path):
+    settings = settings_for(company.facts(), sqlite_url, report_dir=tmp_path)
+    first = await run_import(settings)
+    await run_import(settings)
+    async with world(company, sqlite_url, tmp_path, JOURNAL_KEEP_DAYS="1", LIMIT_WINDOW_HOURS="72") as here:
+        with later(2):
+            tidy(here.runtime)
+        assert first.plan.id in plans_of(here.runtime)
+        with later(4):
+            tidy(here.runtime)
+        assert first.plan.id not in plans_of(here.runtime)
+
+
+async def test_a_plan_that_was_applied_late_is_kept_from_then_on(company, sqlite_url, tmp_path):
+    company.reset()
+    settings = settings_for(company.facts(), sqlite_url, report_dir=tmp_path)
+    saved = (await run_import(settings, dry_run=True)).plan.id
+    with later(91):
+        await apply_by_id(settings, {}, saved)
+        await run_import(settings)
+        async with world(company, sqlite_url, tmp_path, JOURNAL_KEEP_DAYS="90") as here:
+            tidy(here.runtime)
+            assert saved in plans_of(here.runtime)
 
 
 async def test_events_that_are_done_and_backups_are_kept_for_as_long_as_the_settings_say(company, sqlite_url, tmp_path):

@@ -48,6 +48,15 @@ def test_rules_that_leave_somebody_alone_by_now_keep_a_plan_of_before_from_it(ki
     assert bool(found) is bool(reason)
 
 
+@pytest.mark.parametrize("kind", [Kind.CREATE, Kind.UPDATE])
+def test_nobody_is_mapped_by_a_plan_of_before_mapping_was_switched_off(kind):
+    operation = Operation("U1", "T1", "ada", kind, "", maps=True)
+    then, now = replace(THEN, map=True), replace(THEN, map=False)
+
+    assert reason_by_rules(operation, ADDRESS, then, now).startswith("MAP_SLACK_USER_DATA was on")
+    assert reason_by_rules(operation, ADDRESS, now, now) == ""  # its account was shut by us, which stays known
+
+
 def test_who_has_dropped_out_of_a_user_group_is_left_alone_though_no_setting_was_changed():
     scope = replace(THEN.scope, members=frozenset({"U2"}), excluded_members=frozenset({"U3"}))
     policy = replace(THEN, scope=scope)

@@ -28,6 +28,8 @@ def reason_by_rules(
         if then.out_of_scope_leaves and not now.out_of_scope_leaves:
             return "LEAVERS_OUT_OF_SCOPE was on when this was planned, and is off by now"
         return ""
+    if operation.maps and then.map and not now.map:
+        return "MAP_SLACK_USER_DATA was on when this was planned, and is off by now"
     if operation.mapped_as != operation.slack_id and then.rehires is not now.rehires:
         return f"REHIRES was {then.rehires} when this was planned, and is {now.rehires} by now"
     if operation.prior is None and then.match_by is not now.match_by:

@@ -14,7 +14,8 @@ class Rank(IntEnum):
     FORMER_MAPPING = 1
     EMAIL = 2
     USERNAME = 3
-    OUT_OF_SCOPE = 4  # by address or username, of somebody who is to get nothing written
+    NAME = 4
+    OUT_OF_SCOPE = 5  # by address or username, of somebody who is to get nothing written
 
 
 RANKS = {
@@ -22,6 +23,7 @@ RANKS = {
     FoundBy.FORMER_MAPPING: Rank.FORMER_MAPPING,
     FoundBy.EMAIL: Rank.EMAIL,
     FoundBy.USERNAME: Rank.USERNAME,
+    FoundBy.NAME: Rank.NAME,
 }
 
 

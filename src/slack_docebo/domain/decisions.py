@@ -1,6 +1,6 @@
 """What somebody has decided about single people, by hand: never this one; seen, and left so; this account."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -39,6 +39,9 @@ class Decision:
 
 Decisions = Mapping[str, Decision]
 """By Slack id: those that bind runs (never, this account), or what was acknowledged, for both can be so of one person."""
+FormerHolders = Mapping[str, Collection[str]]
+"""By Slack id of whoever gets an account that is mapped to nobody: the Slack ids of those to whom it was given before."""
+NOBODY: FormerHolders = {}
 
 
 def about(decisions: Decisions, users: Iterable[SourceUser]) -> Decisions:
@@ -51,18 +54,26 @@ def under_other_ids(decisions: Decisions, others: Mapping[str, str]) -> Decision
     return {**{other: decisions[one] for other, one in others.items()}, **decisions}
 
 
-def respecting(binding: Decisions, acknowledged: Decisions, operations: Iterable[Operation]) -> list[Operation]:
+def respecting(
+    binding: Decisions,
+    acknowledged: Decisions,
+    operations: Iterable[Operation],
+    former_holders: FormerHolders = NOBODY,
+) -> list[Operation]:
     """Return *operations* as they are with what was decided.
 
-    Who is never to be touched is left alone. A reason that was seen is told as such, until there is another. For whom
+    Who is never to be touched is left alone, and so is the account that was given to that person. A reason that was seen is told as such, until there is another. For whom
     something fails, it is tried as before: nobody has decided that it may not be done.
     """
-    return [_respecting(binding, acknowledged, operation) for operation in operations]
+    return [_respecting(binding, acknowledged, operation, former_holders) for operation in operations]
 
 
-def is_never(decisions: Decisions, operation: Operation) -> bool:
-    """Tell whether nothing may be done about the person of *operation*."""
-    return is_for_never(decisions, (operation.slack_id, operation.mapped_as))
+def is_never(decisions: Decisions, operation: Operation, former_holders: FormerHolders = NOBODY) -> bool:
+    """Tell whether nothing may be done about the person of *operation*, or about one whose the account was."""
+    others = former_holders.get(operation.slack_id, ())
+    return is_for_never(decisions, (operation.slack_id, operation.mapped_as)) or any(
+        is_for_never(decisions, [one]) for one in others
+    )
 
 
 def is_for_never(decisions: Decisions, slack_ids: Iterable[str]) -> bool:
@@ -77,8 +88,10 @@ def latest(decisions: Decisions, slack_ids: Iterable[str]) -> Decision | None:
     return max(found, key=lambda one: one.since, default=None)
 
 
-def _respecting(binding: Decisions, acknowledged: Decisions, operation: Operation) -> Operation:
-    if is_never(binding, operation):
+def _respecting(
+    binding: Decisions, acknowledged: Decisions, operation: Operation, former_holders: FormerHolders
+) -> Operation:
+    if is_never(binding, operation, former_holders):
         return Operation(
             slack_id=operation.slack_id,
             slack_team=operation.slack_team,

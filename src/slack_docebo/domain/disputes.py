@@ -149,6 +149,15 @@ def dispute(docebo_id: int, why: str = NOTHING_THEIRS, if_not_theirs: str = DELE
     )
 
 
+def dispute_by_name(docebo_id: int) -> str:
+    """Return what `dispute` does of an account that bears, of what it bore when it was given to somebody, the name alone."""
+    return (
+        f"account {docebo_id} {DISPUTED}it was given to this person before, and bears nothing of what it bore then but the"
+        " name. If it is somebody else's by now, give it the name of that one in Docebo; if it is right, give it this person's"
+        " address there, or link the two, with MAP_SLACK_USER_DATA on: the form Decide about people on the status page"
+    )
+
+
 def unproven(docebo_id: int, why: str) -> str:
     """Return what is told of an account that a table has given to somebody, *why* that is no more than a claim."""
     return (

@@ -29,6 +29,7 @@ class FoundBy(StrEnum):
     FORMER_MAPPING = "former mapping"
     EMAIL = "e-mail"
     USERNAME = "username"
+    NAME = "former mapping, and the name alone"
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def plan_newcomer(
         leave(why + without(lacking)),
         kind=Kind.CREATE,
         changes=changes,
-        maps=policy.map,
+        maps=policy.map or mapping is not None,  # else what leads to the account that is gone would hide this one
         fingerprint=fingerprint(wanted(member, policy.rules, creating=False)),
         prior=mapping,
     )

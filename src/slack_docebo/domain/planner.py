@@ -19,6 +19,8 @@ from slack_docebo.domain.attributes import (
 from slack_docebo.domain.claims import RANKS, Claims, Rank
 from slack_docebo.domain.disputes import (
     bears_address_of,
+    bears_name_of,
+    dispute_by_name,
     doubt_about,
     doubt_about_former,
     is_same,
@@ -74,6 +76,8 @@ class Findings:
     seen: dict[int, LastSeen] = field(default_factory=dict)  # what people's accounts bear, where that is news
     # By Slack id, the account that was found to be somebody's and is left as it is, where nothing has noted so before
     met: dict[str, Met] = field(default_factory=dict)
+    # Likewise one that was somebody else's and was handed over in Docebo, whatever is to be done about it
+    handed_over: dict[str, Met] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)  # Slack ids of before, by the organisation's
     first_seen_leaving: list[str] = field(default_factory=list)  # Slack ids
     no_leavers: list[str] = field(default_factory=list)  # Slack ids of those who were known as leavers
@@ -91,6 +95,9 @@ class Planner:
         self.claims = Claims()  # also to addresses: usernames are unique, and Slack may list one twice
         self.returns = Returns(policy.rehires)
         self.ended: dict[int, str] = {}  # accounts that we have let expire, with the date that they had before
+        self.handed_over: set[int] = (
+            set()
+        )  # accounts that were given to others, and bear nothing of what they bore then
         self.reopened: set[int] = set()  # accounts that we have shut, and that the list shows as open
         # Slack ids, by the other address of an account that was found by its username, that a table has given to them, or
         # that may have been handed over
@@ -109,11 +116,14 @@ class Planner:
         """Return which account *user* is, looking only at people in scope.
 
         Whose address finds none has the one of before, as long as that bears what it bore then: whoever bears the former
-        address by now has no better claim to it.
+        address by now has no better claim to it. One that bears nothing but the name may be theirs, so that they get no other.
         """
         found = match(user, self.accounts, known, self.policy.match_by)
-        if found == Match() and known and (former := self._former(known)):
-            return self._found_as_before(user, known, former)
+        if found == Match() and known:
+            if former := self._former(known):
+                return self._found_as_before(user, known, former)
+            if (account := self._called_as(user, known)) and not self.policy.scope.reason_against(user):
+                return Match(account, FoundBy.NAME)
         by_username = found.by is not FoundBy.MAPPING and self.policy.match_by is not MatchBy.EMAIL
         if by_username and (account := self.accounts.named_after(user)):
             self._note_named_after(user, account)
@@ -152,6 +162,11 @@ class Planner:
             return None
         account = self.accounts.get(known.docebo_id)
         return account if account and is_same(look(account), known.seen) else None
+
+    def _called_as(self, user: SourceUser, known: Known) -> Account | None:
+        """Return the account that was given to *user* and to nobody else, if it bears the name."""
+        account = None if known.seen == LastSeen() else self.accounts.get(known.docebo_id)
+        return account if account and bears_name_of(account, user) else None
 
     def _found_as_before(self, user: SourceUser, known: Known, former: Account) -> Match:
         self._note_other_bearer(user, known, former)
@@ -197,7 +212,7 @@ class Planner:
             return self._leave(user, "provisioning and mapping are off")
         if found.problem:
             return self._leave(user, found.problem)
-        if found.by is FoundBy.FORMER_MAPPING and holder is not None:
+        if found.by in {FoundBy.FORMER_MAPPING, FoundBy.NAME} and holder is not None:
             found = Match()  # somebody else has the account by now
         if mapping is None and under_other_id is not None:
             former = under_other_id.slack_id
@@ -231,6 +246,8 @@ class Planner:
             return doubt_about(found.account, mapping, user, self.accounts)
         if found.account and applied and found.by is FoundBy.FORMER_MAPPING:
             return doubt_about_former(found.account, applied, user, self.accounts)
+        if found.account and found.by is FoundBy.NAME:
+            return dispute_by_name(found.account.docebo_id)
         return ""
 
     def _reason_by_others(
@@ -281,8 +298,12 @@ class Planner:
         """Note whose the *account* is and what it bears, where that is news."""
         known = mapping or applied
         is_new = known is None or known.docebo_id != account.docebo_id
+        met = Met(account.docebo_id, known.docebo_id if known else None)
+        if account.docebo_id in self.handed_over and is_new:
+            # What it bears is noted, and would be taken for what it bore when it was the former one's.
+            self.found.handed_over[user.slack_id] = met
         if operation.kind is Kind.LEAVE and is_new:
-            self.found.met[user.slack_id] = Met(account.docebo_id, known.docebo_id if known else None)
+            self.found.met[user.slack_id] = met
         # Without mappings what was applied leads to the account.
         if known or operation.maps or operation.fingerprint or user.slack_id in self.found.met:
             now = look(account)
@@ -432,7 +453,8 @@ class Planner:
                 kind=Kind.UPDATE,
                 changes=changes,
                 before=before,
-                maps=self.policy.map or (returned and mapping is not None),  # undoing brings the mark back
+                # undoing brings the mark back
+                maps=self.policy.map or (returned and mapping is not None) or _is_outdated(mapping, user, account),
                 fingerprint=print_,
                 echo=echo,
                 prior=mapping,
@@ -454,7 +476,7 @@ class Planner:
             (mapping.slack_id, mapping.slack_name, mapping.docebo_id, mapping.fingerprint, mapping.deactivated)
             == (user.slack_id, user.handle, known.docebo_id, known.fingerprint, known.deactivated)
         )
-        if as_it_was or not self.policy.map:
+        if as_it_was or not (self.policy.map or _is_outdated(mapping, user, account)):
             return self._leave(user, otherwise, account)
         return replace(
             self._leave(user, _known_as(mapping, user) or f"found by {by}", account),
@@ -531,6 +553,14 @@ class Planner:
         else:
             self.found.shortfalls.pop(user.slack_id, None)  # as it was planned before
         return found
+
+
+def _is_outdated(mapping: Mapping | None, user: SourceUser, account: Account) -> bool:
+    """Tell whether the *mapping* is that of somebody who is gone, or of an account that is: it follows although mapping is off.
+
+    Else who was gone, and comes back, would have the account of whoever has it by now; and nothing would lead to *account*.
+    """
+    return mapping is not None and (mapping.slack_id not in user.ids or mapping.docebo_id != account.docebo_id)
 
 
 def _known_as(mapping: Mapping | None, user: SourceUser) -> str:

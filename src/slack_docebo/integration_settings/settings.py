@@ -359,8 +359,8 @@ class IntegrationSettings(BaseModel):
         ge=1,
         le=LONGEST_KEPT,
         title="Days that plans are kept",
-        description="How many days plans, everybody's outcomes, reports and backups of resets are kept. What is older"
-        " can be neither explained nor undone.",
+        description="How many days plans, everybody's outcomes, reports and backups of resets are kept, plans at least"
+        " for LIMIT_WINDOW_HOURS. What is older can be neither explained nor undone.",
     )
 
     @property

@@ -331,15 +331,17 @@ class AccountRepository:
             found.setdefault(wanted[row.address_digest], []).append(row.user_id)
         return found
 
-    def usernames_of_mapped(self) -> dict[int, str]:
-        """Return, like `usernames`, those of all accounts that are mapped."""
-        is_mapped = exists().where(
-            mapping.c.platform_id == account.c.platform_id, mapping.c.user_id == account.c.user_id
-        )
-        query = select(account.c.user_id, account.c.username_digest).where(
-            account.c.platform_id == self._platform_id, account.c.username_digest != "", is_mapped
-        )
-        return {row.user_id: row.username_digest for row in self._connection.execute(query)}
+    def usernames_of_people(self) -> dict[int, str]:
+        """Return, like `usernames`, those of all accounts that are mapped; where none is, of those that were given to somebody."""
+        of_platform = account.c.platform_id == self._platform_id, account.c.username_digest != ""
+        for table in (mapping, applied):
+            is_somebodys = exists().where(
+                table.c.platform_id == account.c.platform_id, table.c.user_id == account.c.user_id
+            )
+            query = select(account.c.user_id, account.c.username_digest).where(*of_platform, is_somebodys)
+            if found := {row.user_id: row.username_digest for row in self._connection.execute(query)}:
+                return found
+        return {}
 
     def note_gone(self, docebo_ids: Iterable[int], *, now: datetime) -> None:
         """Note that these accounts are gone, as Docebo said when it was asked for their ids."""

@@ -8,11 +8,11 @@ from enum import StrEnum
 from string import digits
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, exists, insert, select, update
 
 from slack_docebo.domain.guards import Change
 from slack_docebo.errors import PlanNotApplicable, StorageError
-from slack_docebo.storage.schema import inbox_event
+from slack_docebo.storage.schema import inbox_event, intent, operation
 from slack_docebo.storage.schema import plan as plans
 from slack_docebo.storage.unfound import PLANS as WITH_UNFOUND
 
@@ -197,7 +197,7 @@ class PlanRepository:
             raise StorageError(f"Plan {plan_id} is no longer in the database: make a new plan")
 
     def purge(self, before: datetime, *, limit: int) -> int:
-        """Delete the oldest plans, at most *limit*, that were made earlier than *before*, with their operations.
+        """Delete the oldest plans, at most *limit*, that were made and applied earlier than *before*, with their operations.
 
         Return how many there were. The newest plan stays: its settings serve the command line while Prefect is down. So does
         one with which events are held back, and one of a creation whose account nobody has found.
@@ -205,7 +205,10 @@ class PlanRepository:
         newest = select(plans.c.id).order_by(plans.c.created_at.desc(), plans.c.id).limit(1).scalar_subquery()
         incidents = select(inbox_event.c.incident).where(inbox_event.c.incident != "")
         old = select(plans.c.id).where(plans.c.created_at < before, plans.c.id != newest, plans.c.id.not_in(incidents))
-        old = old.where(plans.c.id.not_in(WITH_UNFOUND))
+        of_plan = operation.c.plan_id == plans.c.id
+        at_work = exists().where(of_plan, operation.c.done_at >= before)
+        sent = select(intent.c.plan_id).where(intent.c.noted_at >= before)
+        old = old.where(plans.c.id.not_in(WITH_UNFOUND), plans.c.id.not_in(sent), ~at_work)
         ids = list(self._connection.scalars(old.order_by(plans.c.created_at).limit(limit)))
         return self._connection.execute(delete(plans).where(plans.c.id.in_(ids))).rowcount
 

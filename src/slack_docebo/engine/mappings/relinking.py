@@ -33,7 +33,7 @@ class Relinked:
     former: str
     address: str
     relation: Relation
-    asked: int = 0  # mapped accounts
+    asked: int = 0  # accounts of people
     alike: int = 0  # that bear the username last seen
     dry_run: bool = False
 
@@ -43,14 +43,14 @@ class Relinked:
         would = "would be" if self.dry_run else "is"
         if self.relation is Relation.ANOTHER:
             return f"the database {would} linked to {self.address}, with mappings of its own; those of {self.former} are kept"
-        proof = f"{self.alike} of {self.asked} mapped accounts that were asked for bear the username last seen"
+        proof = f"{self.alike} of {self.asked} accounts of people that were asked for bear the username last seen"
         return f"the database {would} linked to {self.address}, the same platform as {self.former}: {proof}"
 
 
 async def relink(runtime: Runtime, relation: Relation, *, dry_run: bool) -> Relinked:
     """Link the database to the Docebo at DOCEBO_URL, at one call for each of SAMPLE accounts at most.
 
-    That it is the *same* platform has to be proven by the usernames that its mapped accounts were last seen to bear.
+    That it is the *same* platform has to be proven by the usernames that accounts of people were last seen to bear.
     Raises PlanNotApplicable where there is nothing to relink, NotConfirmed where the proof fails, AccessDenied where the
     grant is no superadmin's, and AlreadyRunning while a run is at work on either Docebo.
     """
@@ -81,9 +81,9 @@ async def relink(runtime: Runtime, relation: Relation, *, dry_run: bool) -> Reli
 
 
 def _sample(runtime: Runtime, former: Platform) -> dict[int, str]:
-    """Return the digests of the usernames that some mapped accounts, spread over all, were last seen to bear."""
+    """Return the digests of the usernames that some accounts of people, spread over all, were last seen to bear."""
     with runtime.store.reading() as tables:
-        known = sorted(tables.accounts(former.id).usernames_of_mapped().items())
+        known = sorted(tables.accounts(former.id).usernames_of_people().items())
     return dict(_spread(known, SAMPLE))
 
 
@@ -100,7 +100,7 @@ async def _prove(runtime: Runtime, found: Relinked, sample: dict[int, str]) -> R
         alike += isinstance(seen, Present) and digest(seen.value.username) == username
     if not sample or alike * 100 < PROOF * len(sample):
         raise NotConfirmed(
-            f"nothing was changed: {alike} of {len(sample)} mapped accounts of {found.former} that were asked for at"
+            f"nothing was changed: {alike} of {len(sample)} accounts of people of {found.former} that were asked for at"
             f" {found.address} bear the username last seen, so it is not shown to be the same platform. Relink it as"
             " another one, or correct DOCEBO_URL"
         )

@@ -5,7 +5,7 @@ from collections.abc import Mapping as MappingType
 from dataclasses import replace
 from datetime import datetime
 
-from slack_docebo.domain.decisions import about, respecting
+from slack_docebo.domain.decisions import NOBODY, FormerHolders, about, respecting
 from slack_docebo.domain.effects import people_of
 from slack_docebo.domain.grace import hold
 from slack_docebo.domain.leavers import is_leaver
@@ -95,7 +95,7 @@ def plan_people(
         orphans.look(users, mappings)
         orphans.pass_over(forgotten)
     graced = in_grace(tables, team, planner, operations, now=now, read_since=read_since, back=back)
-    return as_decided(tables, team, graced, users)
+    return as_decided(tables, team, graced, users, given_before)
 
 
 def _shut(known: MappingType[str, Known], holders: MappingType[int, Mapping], back: Collection[str]) -> set[str]:
@@ -157,7 +157,8 @@ def _given_before(
 ) -> dict[str, set[str]]:
     """Return, by Slack id, to whom the account found for the person was given before, where it is new for that person.
 
-    An account that bears nothing any more of what it bore then is left out: somebody has handed it over in Docebo.
+    An account that bears nothing any more of what it bore then is left out, and noted with the *planner*: somebody has handed
+    it over in Docebo.
     """
     new: dict[str, tuple[SourceUser, int]] = {}
     for user in users:
@@ -168,11 +169,12 @@ def _given_before(
         return {}
     holders = tables.applied(docebo).former_holders({docebo_id for _, docebo_id in new.values()})
     seen = tables.accounts_at(docebo).last_seen(holders)
+    planner.handed_over |= {one for one in holders if not planner.is_as_seen(one, seen.get(one, LastSeen()))}
     return {
         slack_id: others
         for slack_id, (user, docebo_id) in new.items()
         if (others := holders.get(docebo_id)) and others.isdisjoint(user.ids)
-        if planner.is_as_seen(docebo_id, seen.get(docebo_id, LastSeen()))
+        if docebo_id not in planner.handed_over
     }
 
 
@@ -184,17 +186,21 @@ def _shut_by_us(tables: Tables, docebo: str, planner: Planner, docebo_ids: Colle
 
 
 def as_decided(
-    tables: Tables, team: str, operations: Iterable[Operation], users: Collection[SourceUser] = ()
+    tables: Tables,
+    team: str,
+    operations: Iterable[Operation],
+    users: Collection[SourceUser] = (),
+    former_holders: FormerHolders = NOBODY,
 ) -> list[Operation]:
     """Return *operations*, changed by what somebody has decided by hand about these people, under whichever of their ids.
 
-    *users* are those whom they are about, where Slack shows them.
+    *users* are those whom they are about, where Slack shows them; *former_holders* those whose accounts some of these get.
     """
     binding, acknowledged = (
         tables.under_other_ids(team, about(decisions, users))
         for decisions in (tables.decisions.binding(team), tables.decisions.acknowledged(team))
     )
-    return respecting(binding, acknowledged, operations)
+    return respecting(binding, acknowledged, operations, former_holders)
 
 
 def in_grace(
@@ -235,6 +241,9 @@ def keep_observations(tables: Tables, docebo: str, team: str, found: Findings, *
         platform_id = tables.platforms.take(docebo)
         tables.accounts(platform_id).note_seen(found.seen, now=now)
         found.seen.clear()
+    if found.handed_over:
+        keep_met(tables, docebo, team, found.handed_over, now=now)
+        found.handed_over.clear()
 
 
 def keep_met(tables: Tables, docebo: str, team: str, met: MappingType[str, Met], *, now: datetime) -> None:

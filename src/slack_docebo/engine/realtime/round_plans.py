@@ -74,7 +74,7 @@ def store_round_plan(
     news = [op for op in waiting if op.slack_id not in known or not known[op.slack_id].covers(op)]
     if not news and all(operation.kind is Kind.LEAVE for operation in operations):
         found = planner.found
-        if found.first_seen_leaving or found.no_leavers or found.seen or found.met:
+        if found.first_seen_leaving or found.no_leavers or found.seen or found.met or found.handed_over:
             with runtime.store.transaction() as tables:
                 keep_observations(tables, docebo, team, found, now=runtime.now())
                 keep_met(tables, docebo, team, found.met, now=runtime.now())

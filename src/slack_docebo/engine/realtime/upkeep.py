@@ -36,10 +36,14 @@ class Upkeep:
 
 
 def tidy(runtime: Runtime) -> Upkeep:
-    """Delete what is kept for longer than the settings want, and tell what is left in the inbox."""
+    """Delete what is kept for longer than the settings want, and tell what is left in the inbox.
+
+    Plans stay for as long as the limits count whom they have changed.
+    """
     left, now = runtime.budget.part_left(), runtime.now()
     oldest = now - timedelta(days=runtime.behaviour.journal_keep_days)
-    plans = sum(_purged_plans(runtime, oldest))
+    counted = now - timedelta(hours=runtime.behaviour.limit_window_hours)
+    plans = sum(_purged_plans(runtime, min(oldest, counted)))
     with runtime.store.transaction() as tables:
         tables.standings.purge(oldest)
         tables.reads.purge(oldest)

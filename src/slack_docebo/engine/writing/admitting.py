@@ -21,7 +21,7 @@ from slack_docebo.engine.writing.checking import (
     reason_by_mapping,
     reason_by_sight,
 )
-from slack_docebo.engine.writing.leavers import OF_THE_RULES
+from slack_docebo.engine.writing.leavers import OF_THE_RULES, holders_before
 from slack_docebo.engine.writing.managers import reasons_by_managers
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import ChangeLimitExceeded, Frozen, Halted, PlanChanged
@@ -93,13 +93,18 @@ def _admitted(
     there = tables.operations.still_planned(plan.id, [seq for seq, _ in batch])
     in_part = tables.operations.not_done(plan.id, [op.slack_id for _, op in batch]) if undoes else set()
     decisions = tables.decisions.binding(plan.slack_team)
+    former_holders = holders_before(tables, plan, [op for _, op in batch]) if decisions else {}
     outdated = _outdated(tables, runtime, plan, [numbered for numbered in batch if numbered[0] in there])
     seen = _seen(runtime, tables, batch) if accounts is not None else {}
     for seq, op in batch:
         if seq not in there:
             continue
         reason = outdated.get(seq, "") or (IN_PART if op.slack_id in in_part else "")
-        reason = NEVER if is_never(decisions, op) else reason or reason_by_branch(op, runtime.org_chart.branches)
+        reason = (
+            NEVER
+            if is_never(decisions, op, former_holders)
+            else reason or reason_by_branch(op, runtime.org_chart.branches)
+        )
         if not reason and accounts is not None and op.kind in TO_ACCOUNTS and _shows(accounts, op):
             reason = _reason_by_look(op, accounts, seen, policy, undoes=undoes)
         if reason:

@@ -387,8 +387,13 @@ def _check_applicable(runtime: Runtime, workspace: Workspace, plan: Plan, pendin
         return  # what went wrong is undone with everything switched off
     if pending.intersection(TO_ACCOUNTS) and not runtime.behaviour.provision_slack_user_data:
         raise PlanNotApplicable(f"plan {plan.id} changes accounts, but PROVISION_SLACK_USER_DATA is off by now")
-    if pending & {Kind.MAP, Kind.UNMAP} and not runtime.behaviour.map_slack_user_data:
+    if pending & {Kind.MAP, Kind.UNMAP} and _is_mapping_off_since(runtime, plan):
         raise PlanNotApplicable(f"plan {plan.id} changes mappings, but MAP_SLACK_USER_DATA is off by now")
+
+
+def _is_mapping_off_since(runtime: Runtime, plan: Plan) -> bool:
+    """Tell whether mapping was switched off since the plan was made: while it is off, mappings of before may pass on."""
+    return planned_behaviour(runtime, plan).map_slack_user_data and not runtime.behaviour.map_slack_user_data
 
 
 def _carried_out(operation: Operation, now: Situation) -> int | None:

@@ -12,8 +12,10 @@ from itertools import chain
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.attributes import same, wanted
+from slack_docebo.domain.decisions import NEVER, is_for_never
 from slack_docebo.domain.disputes import look
 from slack_docebo.domain.effects import activates, managers_of
+from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.domain.formulas import OneSource
 from slack_docebo.domain.grace import is_of_leaver
 from slack_docebo.domain.managers import Directory
@@ -51,12 +53,17 @@ class Inquiry:
     managers: Mapping[int, str]  # the Slack ids of those whom the plan makes managers, by their accounts
     edited: Mapping[int, str]  # addresses that accounts of the plan bear, and that nobody has noted as theirs
     rules: Collection[AttributeRule]  # by which what Slack says now can be held against the plan
+    untouchable: Mapping[
+        str, str
+    ]  # why nothing is done about people, by Slack id: for what is known of an id Slack has shown
 
     def reason_against(self, operation: Operation, accounts: Accounts, policy: Policy, planned_by: Policy) -> str:
         """Return why *operation* must not be carried out by what Slack has answered, or "".
 
         *policy* are the rules of today, *planned_by* those by which the plan was made.
         """
+        if untouchable := self.untouchable.get(operation.slack_id):
+            return untouchable
         if operation.kind is Kind.CREATE:
             return self._reason_against_newcomer(operation, policy, planned_by)
         if against := self._reason_by_manager(operation, policy):
@@ -201,7 +208,17 @@ async def inquire(
         roll = await call_roll(runtime, workspace, people, given) if questions else Roll({}, {})
         if by_hidden:
             roll = replace(roll, people={**roll.people, **await _as_read_last(runtime, workspace, roll, by_hidden)})
-    return Inquiry(roll, plan.kind is PlanKind.UNDO, managers, edited, rules)
+    untouchable = await to_completion(_untouchable, runtime, workspace, roll)
+    return Inquiry(roll, plan.kind is PlanKind.UNDO, managers, edited, rules, untouchable)
+
+
+def _untouchable(runtime: Runtime, workspace: Workspace, roll: Roll) -> dict[str, str]:
+    """Return, by Slack id, those of *roll* who were forgotten, or are never to be touched, under whichever id Slack shows."""
+    with runtime.store.reading() as tables:
+        excluded, decisions = tables.exclusions.all(), tables.decisions.binding(workspace.team)
+    shown = {slack_id: seen.value for slack_id, seen in roll.people.items() if isinstance(seen, Present)}
+    forgotten = {slack_id: FORGOTTEN for slack_id, user in shown.items() if excluded.cover(user)}
+    return forgotten | {slack_id: NEVER for slack_id, user in shown.items() if is_for_never(decisions, user.ids)}
 
 
 def _compared(policy: Policy, planned_by: Policy) -> list[AttributeRule]:
