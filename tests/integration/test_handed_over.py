@@ -145,6 +145,24 @@ async def test_an_account_that_shows_another_persons_name_and_an_address_which_t
     assert {name: getattr(account, name) for name in BOBS} == BOBS
 
 
+async def test_an_event_leaves_an_account_with_an_address_that_nobody_bears_to_the_next_import(
+    sandbox, sqlite_url, tmp_path
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    account = await handed_over_to_bob(sandbox, settings)
+    ann = sandbox.slack.by_email("ann@example.com")["id"]
+    sandbox.slack.change(ann, {"profile": {"first_name": "Anna"}})
+
+    async with world(sandbox, sqlite_url, tmp_path) as here:
+        here.put(here.event(ann))
+        served = await here.serve()
+
+    assert {name: getattr(account, name) for name in BOBS} == BOBS
+    assert served.undecided == 0
+    await run_import(settings)
+    assert (account.email, account.firstname) == ("ann@example.com", "Anna")
+
+
 WITHOUT_MAPPINGS = {"MAP_SLACK_USER_DATA": "false"}
 
 

@@ -14,6 +14,7 @@ from slack_docebo.domain.people import Account, Applied, LastSeen, Mapping, Sour
 DISPUTED = "is disputed: "
 NOTHING_THEIRS = "it shows neither what was last seen of it nor this person's data"
 HANDED_OVER = "it shows another person's address or name, and of what was last seen the user name alone"
+OF_NOBODY_KNOWN = "shows another address than before, which Slack finds nobody by: the next import, which sees everybody, tells whose it is"
 UNPROVEN = "is not proven: a table of mappings gives it to this person, whose address it does not show"
 DELETE_THE_MAPPING = "delete the mapping of this Slack id"
 LINK_THE_OTHER = "link that one to it, with MAP_SLACK_USER_DATA on"
@@ -114,17 +115,27 @@ def doubt_about(account: Account, mapping: Mapping, user: SourceUser, accounts: 
         return _doubt_of_claim(account, mapping, user, accounts)
     if not (is_same(look(account), mapping.seen) or bears_data_of(account, user, mapping.seen)):
         return dispute(account.docebo_id)
-    return dispute(account.docebo_id, HANDED_OVER) if _is_handed_over(account, user, mapping.seen, accounts) else ""
+    return _doubt_of_new_address(account, user, mapping.seen, accounts, if_not_theirs=DELETE_THE_MAPPING)
 
 
 def doubt_about_former(account: Account, applied: Applied, user: SourceUser, accounts: Accounts) -> str:
     """Return what `doubt_about` does of an account that no mapping gives to *user*, only what was applied before."""
-    is_handed_over = _is_handed_over(account, user, applied.seen, accounts)
-    return dispute(account.docebo_id, HANDED_OVER, LINK_THE_OTHER) if is_handed_over else ""
+    return _doubt_of_new_address(account, user, applied.seen, accounts, if_not_theirs=LINK_THE_OTHER)
 
 
-def _is_handed_over(account: Account, user: SourceUser, seen: LastSeen, accounts: Accounts) -> bool:
-    return may_be_of_another(account, user, seen) and accounts.has_other_bearer(account, user)
+def _doubt_of_new_address(
+    account: Account, user: SourceUser, seen: LastSeen, accounts: Accounts, *, if_not_theirs: str
+) -> str:
+    """Return why the account may have been handed over, of which the user name alone is as it was *seen* last, or "".
+
+    One who has it now may have changed the address in Slack since: who sees some people only cannot tell.
+    """
+    if not may_be_of_another(account, user, seen):
+        return ""
+    if accounts.has_unknown_bearer(account):
+        return f"account {account.docebo_id} {OF_NOBODY_KNOWN}"
+    is_handed_over = accounts.has_other_bearer(account, user)
+    return dispute(account.docebo_id, HANDED_OVER, if_not_theirs) if is_handed_over else ""
 
 
 def _doubt_of_claim(account: Account, mapping: Mapping, user: SourceUser, accounts: Accounts) -> str:
