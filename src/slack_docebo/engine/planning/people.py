@@ -261,6 +261,8 @@ def keep_met(tables: Tables, docebo: str, team: str, met: MappingType[str, Met],
     }
     if kept:
         repository.note(team, kept, now=now)
+        # As with a mapping: where we have brought the account, and under whom, was for whoever had it before.
+        tables.accounts(tables.platforms.take(docebo)).doubt_given({one.docebo_id for one in kept.values()})
 
 
 def keep_leavers(tables: Tables, team: str, found: Findings, *, now: datetime) -> None:
