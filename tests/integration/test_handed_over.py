@@ -174,7 +174,13 @@ async def test_an_account_that_was_handed_over_is_the_next_ones_once_the_mapping
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["", "and a dry run has seen it since"])
-@pytest.mark.parametrize("handed_over", [BOBS, {**BOBS, "username": "bob"}], ids=["user name kept", "with user name"])
+@pytest.mark.parametrize(
+    "handed_over",
+    [
+        pytest.param(BOBS, id="user name kept"),
+        pytest.param({**BOBS, "username": "bob"}, id="with user name", marks=pytest.mark.long),
+    ],
+)
 @pytest.mark.parametrize("mapping", ["true", "false"], ids=["with mappings", "without mappings"])
 async def test_an_account_that_was_handed_over_since_is_not_written_for_its_former_owner_by_a_saved_plan(
     sandbox, sqlite_url, mapping, handed_over, again
