@@ -247,6 +247,29 @@ def all_tests() -> set[str]:
     return {name for file in ROOT.glob("tests/**/test_*.py") for name in TEST.findall(file.read_text("utf-8"))}
 
 
+def test_every_row_about_what_goes_wrong_names_a_test_that_make_test_plays():
+    safety = prose(ROOT / "docs" / "safety.md").partition("## The simulation")[0]
+    rows = [line for line in safety.splitlines() if line.startswith("| ") and "`test_" in line]
+
+    assert len(rows) > 30
+    assert [row for row in rows if played_at_once().isdisjoint(SPAN.findall(row))] == []
+
+
+@cache
+def played_at_once() -> set[str]:
+    """Return the tests of which `make test` plays something, by how they, or their whole file, are marked."""
+    found = set()
+    for file in ROOT.glob("tests/*/test_*.py"):
+        text = file.read_text("utf-8")
+        names = {r"pytest\.mark\.long", *re.findall(r"^(\w+) = pytest\.mark\.long\b", text, re.MULTILINE)}
+        if "pytestmark" not in names:
+            marked = re.compile(rf"^@(?:{'|'.join(names)})\b", re.MULTILINE)
+            for test in TEST.finditer(text):
+                if not marked.search(text, text.rfind("\n\n\n", 0, test.start()), test.start()):
+                    found.add(test[1])
+    return found
+
+
 def files_of_which_more_is_played_later() -> set[str]:
     """Return the files and folders below `tests` in the first column of the list of what `make test-long` plays."""
     listed = set[str]()
