@@ -4,14 +4,12 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
-from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
-from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from tests.importing import ON, mapped, run_import, settings_for
-from tests.integration.after_an_import import apply_by_id
+from tests.integration.after_an_import import apply_by_id, undo
 from tests.integration.realtime_world import world
 
 BOBS = {"email": "bob@example.com", "firstname": "Bob", "lastname": "Byron"}
@@ -237,8 +235,7 @@ async def test_an_account_that_was_handed_over_since_is_not_written_for_its_form
     done = await run_import(settings, rows=rows)
     sandbox.docebo.edit(account.user_id, BOBS)
 
-    async with open_runtime(settings, read_rows(table(ON | rows)), run_id="undo") as runtime:
-        undone = await apply_saved(runtime, plan_undo(runtime, done.plan.id), lambda _: None)
+    undone = await undo(settings, rows, done.plan.id)
 
     assert undone.count(Kind.UPDATE, outcome=Outcome.SKIPPED) == 1
     assert account.fields == {13: "Countess"}
@@ -252,9 +249,7 @@ async def test_an_account_that_we_have_made_and_that_was_handed_over_since_is_no
     account = sandbox.docebo.accounts.by_username("ann@example.com")
     sandbox.docebo.edit(account.user_id, BOBS)
 
-    async with open_runtime(settings, read_rows(table(ON)), run_id="undo") as runtime:
-        plan_id = plan_undo(runtime, done.plan.id, deactivate_created=True)
-        undone = await apply_saved(runtime, plan_id, lambda _: None)
+    undone = await undo(settings, {}, done.plan.id, deactivate_created=True)
 
     assert undone.count(Kind.DEACTIVATE, outcome=Outcome.SKIPPED) == 1
     assert account.active
