@@ -186,7 +186,6 @@ async def test_a_second_run_ends_as_already_running_and_the_place_of_a_dead_one_
     assert len(sandbox.docebo.accounts) > before
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("left", "missing"),
     [
@@ -196,6 +195,7 @@ async def test_a_second_run_ends_as_already_running_and_the_place_of_a_dead_one_
         pytest.param(None, "no Variable integration_settings", id="table"),
     ],
 )
+@pytest.mark.variants(1)
 async def test_settings_deleted_while_a_run_is_at_work_stop_the_next_one(sandbox, flows, left, missing):
     await set_table(LEAVERS)
     before = len(sandbox.docebo.accounts)

@@ -69,10 +69,13 @@ async def apply_first(settings: Settings, rows: Mapping[str, str], plan_id: str,
         return await apply_saved(runtime, part, lambda _: None)
 
 
-async def undo(settings: Settings, rows: Mapping[str, str], plan_id: str) -> Summary:
+async def undo(
+    settings: Settings, rows: Mapping[str, str], plan_id: str, *, deactivate_created: bool = False
+) -> Summary:
     """Undo what the plan has done."""
     async with open_runtime(settings, read_rows(table({**ON, **rows})), run_id="undo") as runtime:
-        return await apply_saved(runtime, plan_undo(runtime, plan_id), lambda _: None)
+        undoing = plan_undo(runtime, plan_id, deactivate_created=deactivate_created)
+        return await apply_saved(runtime, undoing, lambda _: None)
 
 
 def hand_over(sandbox: Sandbox, settings: Settings, slack_id: str, account: Account, name: str, **edited: Any) -> None:

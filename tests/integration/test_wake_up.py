@@ -182,5 +182,5 @@ def test_every_event_finds_a_run_and_no_storm_arises(migrated_sqlite):
 
     run_state_machine_as_test(
         Machine,
-        settings=examples(30, stateful_step_count=30, suppress_health_check=list(HealthCheck)),
+        settings=examples(15, stateful_step_count=30, suppress_health_check=list(HealthCheck)),
     )

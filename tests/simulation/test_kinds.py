@@ -586,7 +586,6 @@ def test_an_account_that_docebo_does_not_show_yet_is_in_doubt_until_the_next_imp
     assert_kept(Promise.RECORDED, story)
 
 
-@ANOTHER
 def test_who_may_have_an_account_has_not_failed_where_nobody_new_is_sent_because_the_first_is_not_found() -> None:
     story = company(
         *(at(0, "import"), at(0.17, "import"), at(3, "delay_event"), at(6.2, "hire"), at(6.5, "import")),

@@ -7,7 +7,9 @@ import shlex
 import subprocess
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -237,9 +239,35 @@ def in_tables(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_tests_that_are_named_exist(page):
-    there = {name for file in ROOT.glob("tests/**/test_*.py") for name in TEST.findall(file.read_text("utf-8"))}
+    assert {span for span in spans(page) if re.fullmatch(r"test_\w+", span)} - all_tests() == set()
 
-    assert {span for span in spans(page) if re.fullmatch(r"test_\w+", span)} - there == set()
+
+@cache
+def all_tests() -> set[str]:
+    return {name for file in ROOT.glob("tests/**/test_*.py") for name in TEST.findall(file.read_text("utf-8"))}
+
+
+def test_every_row_about_what_goes_wrong_names_a_test_that_make_test_plays():
+    safety = prose(ROOT / "docs" / "safety.md").partition("## The simulation")[0]
+    rows = [line for line in safety.splitlines() if line.startswith("| ") and "`test_" in line]
+
+    assert len(rows) > 30
+    assert [row for row in rows if played_at_once().isdisjoint(SPAN.findall(row))] == []
+
+
+@cache
+def played_at_once() -> set[str]:
+    """Return the tests of which `make test` plays something, by how they, or their whole file, are marked."""
+    found = set()
+    for file in ROOT.glob("tests/*/test_*.py"):
+        text = file.read_text("utf-8")
+        names = {r"pytest\.mark\.long", *re.findall(r"^(\w+) = pytest\.mark\.long\b", text, re.MULTILINE)}
+        if "pytestmark" not in names:
+            marked = re.compile(rf"^@(?:{'|'.join(names)})\b", re.MULTILINE)
+            for test in TEST.finditer(text):
+                if not marked.search(text, text.rfind("\n\n\n", 0, test.start()), test.start()):
+                    found.add(test[1])
+    return found
 
 
 def files_of_which_more_is_played_later() -> set[str]:
@@ -274,17 +302,20 @@ def test_every_row_about_what_goes_wrong_or_what_a_member_can_do_names_its_test(
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_deployments_that_are_named_exist(page):
-    deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
-    known = {f"{each['entrypoint'].partition(':')[2].replace('_', '-')}/{each['name']}" for each in deployments}
+    known = {f"{each['entrypoint'].partition(':')[2].replace('_', '-')}/{each['name']}" for each in deployments()}
     flows = tuple(name.partition("/")[0] + "/" for name in known)
 
     assert {span for span in spans(page) if span.startswith(flows)} - known == set()
 
 
+@cache
+def deployments() -> list[dict[str, Any]]:
+    return yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+
+
 def test_what_is_to_be_clicked_bears_these_words():
     ours = [file.read_text("utf-8") for folder in ("tasks", "src") for file in (ROOT / folder).rglob("*.py")]
-    deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
-    known = WORDS_OF_OTHERS | {each["name"] for each in deployments}
+    known = WORDS_OF_OTHERS | {each["name"] for each in deployments()}
     clicked = {words for page in PAGES for words in CLICKED.findall(prose(page).replace("\n", " "))}
 
     assert len(clicked) > 10

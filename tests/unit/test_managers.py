@@ -162,7 +162,7 @@ def test_who_comes_into_a_circle_by_two_rows_of_which_neither_does_alone_rests_o
     assert closing_by_others({bob: boss, carl: bob, ada: carl}, {bob: {ada}}) == {ada}
 
 
-def test_a_line_of_fifty_thousand_managers_is_gone_through_at_once():
+def test_a_line_of_fifty_thousand_managers_closed_to_a_circle_is_set_from_the_top_or_not_at_all():
     line = {account: account + 1 for account in range(1, 50_000)}
     set_before = {account: {manager} for account, manager in line.items()}
 
