@@ -7,7 +7,7 @@ from sqlalchemy import create_engine, update
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
-from slack_docebo.engine.importing import apply_saved, plan_import
+from slack_docebo.engine.importing import plan_import
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
 from slack_docebo.engine.planning.moving import plan_moves
 from slack_docebo.engine.planning.undoing import plan_undo
