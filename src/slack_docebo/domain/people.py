@@ -101,9 +101,7 @@ class Account:
     language: str = ""
     time_zone: str = ""
     fields: MappingType[int, str] = field(default_factory=dict)  # additional field id -> value
-    columns: MappingType[str, str] = field(
-        default_factory=dict
-    )  # further attributes (COLUMNS) as far as they are shown
+    columns: MappingType[str, str] = field(default_factory=dict)  # further attributes, of COLUMNS, that are shown
     unshown: frozenset[str] = frozenset()  # attributes of which nobody knows whether there are any
 
 

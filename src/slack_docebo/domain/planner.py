@@ -95,9 +95,7 @@ class Planner:
         self.claims = Claims()  # also to addresses: usernames are unique, and Slack may list one twice
         self.returns = Returns(policy.rehires)
         self.ended: dict[int, str] = {}  # accounts that we have let expire, with the date that they had before
-        self.handed_over: set[int] = (
-            set()
-        )  # accounts that were given to others, and bear nothing of what they bore then
+        self.handed_over = set[int]()  # accounts that were given to others, and bear nothing of what they bore then
         self.reopened: set[int] = set()  # accounts that we have shut, and that the list shows as open
         # Slack ids, by the other address of an account that was found by its username, that a table has given to them, or
         # that may have been handed over

@@ -47,9 +47,8 @@ class Absences:
     # Not listed, and never to be touched, or named by the scope: under another id Slack may list them.
     named: list[str] = field(default_factory=list)
     members: list[str] = field(default_factory=list)  # likewise of the user groups that are looked after
-    shown_otherwise: dict[str, str] = field(
-        default_factory=dict
-    )  # those of them by the ids under which they are listed
+    # Those of them by the ids under which they are listed.
+    shown_otherwise: dict[str, str] = field(default_factory=dict)
 
     def look_for_missing(
         self, runtime: Runtime, workspace: Workspace, planner: Planner, listed: SourceSnapshot, trusting: bool

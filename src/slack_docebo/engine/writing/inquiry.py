@@ -53,9 +53,7 @@ class Inquiry:
     managers: Mapping[int, str]  # the Slack ids of those whom the plan makes managers, by their accounts
     edited: Mapping[int, str]  # addresses that accounts of the plan bear, and that nobody has noted as theirs
     rules: Collection[AttributeRule]  # by which what Slack says now can be held against the plan
-    untouchable: Mapping[
-        str, str
-    ]  # why nothing is done about people, by Slack id: for what is known of an id Slack has shown
+    untouchable: Mapping[str, str]  # why nothing is done about people, by Slack id
 
     def reason_against(self, operation: Operation, accounts: Accounts, policy: Policy, planned_by: Policy) -> str:
         """Return why *operation* must not be carried out by what Slack has answered, or "".
