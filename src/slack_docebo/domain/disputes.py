@@ -5,6 +5,8 @@ And what a table says, imported or restored, is a claim until the account has sh
 """
 
 import hashlib
+from collections.abc import Iterable
+from itertools import chain
 
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.matching import Accounts
@@ -105,6 +107,23 @@ def bears_new_address(account: Account, seen: LastSeen) -> bool:
     """Tell whether the account shows another address than the one that was last *seen* there, or that we have written since."""
     now = look(account).address
     return bool(now and seen.address) and now != seen.address
+
+
+def borne_by_others(suspects: Iterable[tuple[Account, Mapping]], listed: Iterable[SourceUser]) -> set[int]:
+    """Return the ids of those accounts that show the address of somebody else of *listed*, or only the name of one."""
+    by_address, by_name = dict[str, list[Mapping]](), dict[str, list[Mapping]]()
+    for account, mapping in suspects:
+        by_address.setdefault(mailbox(account.email), []).append(mapping)
+        by_name.setdefault(name_on(account), []).append(mapping)
+    others, namesakes, own = set[int](), set[int](), set[int]()
+    for user in listed:
+        if user.bot:
+            continue
+        for mapping in by_address.get(mailbox(user.email), ()):
+            (own if mapping.slack_id in user.ids else others).add(mapping.docebo_id)
+        for mapping in chain.from_iterable(by_name.get(name, ()) for name in names_of(user) if name):
+            (own if mapping.slack_id in user.ids else namesakes).add(mapping.docebo_id)
+    return others | (namesakes - own)
 
 
 def doubt_about(account: Account, mapping: Mapping, user: SourceUser, accounts: Accounts) -> str:

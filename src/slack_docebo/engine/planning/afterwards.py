@@ -1,12 +1,11 @@
 """What the plans for managers and for branches share: both follow one rule, and are made once everybody has an account."""
 
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import chain
 
-from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.decisions import is_for_never
-from slack_docebo.domain.disputes import bears_new_address, is_same, look
+from slack_docebo.domain.disputes import bears_new_address, borne_by_others, is_same, look
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Operation, Value
 from slack_docebo.domain.people import Account, Mapping, SourceUser
@@ -87,39 +86,26 @@ def changeable(runtime: Runtime, workspace: Workspace, accounts: Accounts, mappi
 async def handed_over(
     runtime: Runtime, accounts: Accounts, mappings: Iterable[Mapping], listed: SourceSnapshot | None
 ) -> set[int]:
-    """Return which accounts of *mappings* show the address of another person in Slack, and not the one that was last seen.
+    """Return which accounts of *mappings* show another address than the one that was last seen, and may be another person's.
 
-    So it is judged for everybody else, too. Who bears an address *listed* tells; without it, Slack is asked, a call for each.
+    So it is judged for everybody else, too. Who bears an address or a name *listed* tells; without it, Slack is asked who has
+    the address, a call for each, and whom it does not find may have another one by now.
     """
-    suspects: dict[str, list[Mapping]] = {}
-    for mapping in mappings:
-        account = accounts.get(mapping.docebo_id)
-        if account and bears_new_address(account, mapping.seen):
-            suspects.setdefault(mailbox(account.email), []).append(mapping)
-    if not suspects:
-        return set()
-    return {
-        mapping.docebo_id
-        async for user in _bearers(runtime, suspects, listed)
-        for mapping in suspects.get(mailbox(user.email), ())
-        if mapping.slack_id not in user.ids
-    }
-
-
-async def _bearers(
-    runtime: Runtime, addresses: Iterable[str], listed: SourceSnapshot | None
-) -> AsyncIterator[SourceUser]:
-    """Yield who in Slack may bear one of *addresses*."""
+    suspects = [
+        (account, mapping)
+        for mapping in mappings
+        if (account := accounts.get(mapping.docebo_id)) and bears_new_address(account, mapping.seen)
+    ]
     if listed is not None:
-        for user in chain.from_iterable(listed):
-            if not user.bot:
-                yield user
-        return
-    for address in addresses:
-        with counted(runtime):
-            found = await runtime.slack.find_user(address)
-        if found:
-            yield found
+        return borne_by_others(suspects, chain.from_iterable(listed) if suspects else ())
+    return {account.docebo_id for account, mapping in suspects if not await _is_address_of(runtime, account, mapping)}
+
+
+async def _is_address_of(runtime: Runtime, account: Account, mapping: Mapping) -> bool:
+    """Tell whether Slack says that the address of the *account* is that of the person of the *mapping*."""
+    with counted(runtime):
+        found = await runtime.slack.find_user(account.email)
+    return found is not None and mapping.slack_id in found.ids
 
 
 def operation_on(
