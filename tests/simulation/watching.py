@@ -206,10 +206,11 @@ class Watch:
         return is_known and person.forgotten_at is not None and at - person.forgotten_at > 2 * MINUTE
 
     def _is_known(self, account: Account, person: Person, now: float) -> bool:
-        """Tell whether the mapping or the address, which was not changed lately, leads to this account of *person*'s."""
+        """Tell whether the mapping or the address, which neither side has changed lately, leads to this account of *person*'s."""
         ids = (person.slack_id, self._company.organisation_id(person.slack_id))
         mapped = any(self._mapping.rows.get(slack_id) == account.user_id for slack_id in ids)
-        return mapped or (account.email == person.address and now - person.readdressed_at > FRESH)
+        changed_at = max(person.readdressed_at, self._company.passed_on.get(account.user_id, ALWAYS))
+        return mapped or (account.email == person.address and now - changed_at > FRESH)
 
     def _look_at_leaver(self, write: Write, person: Person, what: str) -> None:
         """Who has left gets no active account from an older state of things."""
