@@ -1,12 +1,9 @@
 import asyncio
 import json
 import os
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
@@ -25,6 +22,7 @@ from slack_docebo.storage.store import Store
 from tests.between import Answer, between, in_json
 from tests.importing import ON, run_import, settings_for
 from tests.integration.commands import run
+from tests.integration.prefect_variables import Quiet, prefect_with, served
 from tests.releases import expand
 from tests.webhook import envelope, running_webhook, signed
 
@@ -107,19 +105,16 @@ async def test_files_that_others_may_read_or_replace_are_named(environment, tmp_
     assert f"{tmp_path}/reports/1abc.csv and 1 more: take their rights away" in message
 
 
-class UnguardedPrefect(BaseHTTPRequestHandler):
+class UnguardedPrefect(Quiet):
     """Answers everybody, or whoever has the login from wherever they come."""
 
     login = False
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the library calls it so
         self.send_response(200 if self.headers.get("Authorization") or not self.login else 401)
         self.end_headers()
 
     do_POST = do_GET  # noqa: N815
-
-    def log_message(self, *_words: object) -> None:
-        pass
 
 
 @pytest.mark.parametrize(
@@ -127,40 +122,14 @@ class UnguardedPrefect(BaseHTTPRequestHandler):
     [(False, Level.FAIL, "no login is asked for"), (True, Level.WARN, "pages of other origins are answered")],
 )
 async def test_a_prefect_server_that_lets_strangers_in_is_told(environment, login, level, told):
-    handler = type("Handler", (UnguardedPrefect,), {"login": login})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        environment.setenv("PREFECT_API_URL", f"http://127.0.0.1:{server.server_port}/api")
+    with served(type("Handler", (UnguardedPrefect,), {"login": login})) as address:
+        environment.setenv("PREFECT_API_URL", address)
         environment.setenv("PREFECT_API_AUTH_STRING", "admin:secret")
         found = (await findings())["Prefect's door"]
-        server.shutdown()
 
     assert found[0] is level
     assert told in found[1]
     assert "python -m deployments.server" in found[1]
-
-
-class PrefectWithTable(BaseHTTPRequestHandler):
-    """Answers every call with a Variable whose value is the table."""
-
-    table: Sequence[dict[str, str]] = ()
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(json.dumps({"value": self.table}).encode())
-
-    def log_message(self, *_words: object) -> None:
-        pass
-
-
-@contextmanager
-def prefect_answering(environment: pytest.MonkeyPatch, handler: type[BaseHTTPRequestHandler]) -> Iterator[None]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        environment.setenv("PREFECT_API_URL", f"http://127.0.0.1:{server.server_port}/api")
-        yield
-        server.shutdown()
 
 
 @pytest.mark.long
@@ -169,7 +138,8 @@ async def test_a_switch_and_an_entry_that_are_perhaps_not_meant_are_told_after_a
 ):
     rows = {**ON, "MAP_SLACK_USER_DATA": "WAHR", "SCOPE_EXCLUDE": "*@exampel.com, *"}
     done = await run_import(settings_for(company.facts(), sqlite_url), rows=rows, dry_run=True)
-    with prefect_answering(environment, type("Handler", (PrefectWithTable,), {"table": table(rows)})):
+    with prefect_with(integration_settings=table(rows)) as address:
+        environment.setenv("PREFECT_API_URL", address)
         level, message = (await findings())["integration_settings"]
 
     told = ("MAP_SLACK_USER_DATA says 'WAHR' and is off", "SCOPE_EXCLUDE: entry 1 of the list fits nobody")
@@ -180,16 +150,8 @@ async def test_a_switch_and_an_entry_that_are_perhaps_not_meant_are_told_after_a
 async def test_a_lookup_table_that_is_not_there_is_named(environment, company, sqlite_url):
     rows = {**ON, "ATTRIBUTES": "first_name, last_name, email, time_zone = table(zones, time_zone)"}
 
-    class PrefectWithoutZones(PrefectWithTable):
-        table = table(rows)
-
-        def do_GET(self) -> None:
-            if self.path.endswith("table_zones"):
-                self.send_error(404)
-            else:
-                super().do_GET()
-
-    with prefect_answering(environment, PrefectWithoutZones):
+    with prefect_with(integration_settings=table(rows)) as address:
+        environment.setenv("PREFECT_API_URL", address)
         level, message = (await findings())["integration_settings"]
 
     assert level is Level.FAIL
@@ -343,7 +305,8 @@ async def test_a_scim_that_is_refused_is_explained(environment, company, answer,
 async def test_a_rule_that_reads_scim_wants_a_token(environment):
     environment.delenv("SLACK_SCIM_TOKEN")
     rows = {**ON, "ATTRIBUTES": "email, manager = scim:manager"}
-    with prefect_answering(environment, type("Handler", (PrefectWithTable,), {"table": table(rows)})):
+    with prefect_with(integration_settings=table(rows)) as address:
+        environment.setenv("PREFECT_API_URL", address)
         wanting = (await findings())["Slack's SCIM"]
     without = (await findings())["Slack's SCIM"]
 
@@ -376,7 +339,8 @@ async def test_what_the_platforms_description_lacks_is_named_before_anything_is_
 async def test_a_column_that_a_rule_writes_and_the_platform_does_not_describe_is_named(environment, company):
     switch(company, {"description_lacks": "country"})
     rows = {**ON, "ATTRIBUTES": "email, country = title"}
-    with prefect_answering(environment, type("Handler", (PrefectWithTable,), {"table": table(rows)})):
+    with prefect_with(integration_settings=table(rows)) as address:
+        environment.setenv("PREFECT_API_URL", address)
         level, message = (await findings())["Docebo's description"]
 
     assert level is Level.WARN

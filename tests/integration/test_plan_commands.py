@@ -1,11 +1,9 @@
 """Plans, undo and explain as an administrator meets them: from the command line, while Prefect is down."""
 
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from slack_docebo.integration_settings import VARIABLE, table
 from slack_docebo.storage.store import Store
 from tests.importing import ON, run_import, settings_for
 from tests.integration.commands import environment, run, run_at_terminal, run_process_at_terminal
+from tests.integration.prefect_variables import prefect_with
 
 CREATED = "create"
 
@@ -277,24 +276,12 @@ async def test_a_command_looks_values_up_in_prefects_variables_and_in_files(sand
         "table_zones": {"Europe/Rome": "Roma", "*": "elsewhere"},
     }
 
-    class Variables(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            name = self.path.rpartition("/")[2]
-            self.send_response(200 if name in held else 404)
-            self.end_headers()
-            self.wfile.write(json.dumps({"value": held.get(name)}).encode())
-
-        def log_message(self, *_words: object) -> None:
-            pass
-
     (tmp_path / "offices.csv").write_text("zone,office\n*,nowhere\n", encoding="utf-8")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Variables) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        here = {**env, "PREFECT_API_URL": f"http://127.0.0.1:{server.server_port}/api", "TABLES_DIR": str(tmp_path)}
+    with prefect_with(**held) as address:
+        here = {**env, "PREFECT_API_URL": address, "TABLES_DIR": str(tmp_path)}
         saved = json.loads(run(here, "attributes", "try", "--json").stdout)
         other = run(here, "attributes", "try", "--rules", "first_name = table(offices, time_zone)", "--json").stdout
         missing = run(here, "attributes", "try", "--rules", "first_name = table(floors, time_zone)")
-        server.shutdown()
 
     assert {one["attributes"][1]["source"] for one in saved} == {"Roma", "elsewhere"}
     assert {row["source"] for one in json.loads(other) for row in one["attributes"]} == {"nowhere"}
