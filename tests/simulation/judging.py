@@ -18,7 +18,7 @@ from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.storage.inbox import FINISHED, EventState, InboxEntry
 from slack_docebo.storage.schema import intent, operation, plan
 from slack_docebo.storage.store import Store
-from tests.simulation.company import Company, Person, Write, kept
+from tests.simulation.company import ALWAYS, Company, Person, Write, kept
 from tests.simulation.following import FollowUpJudge
 from tests.simulation.organisation import shown
 from tests.simulation.placing import is_protected
@@ -198,12 +198,14 @@ class Judge:
         """Tell whether *row* says that nobody can tell what became of *write*, and nobody could by then.
 
         Another run of ours had written over it, or the same once more, as rows *about* it say; or Docebo did not show the
-        account that it had made.
+        account that it had made; or somebody had given the account to somebody else.
         """
         if row.done_at is None or not row.error.endswith(SENT_BEFORE):
             return False
         until, (lag_began, lag_ended) = row.done_at.timestamp(), self._company.lagged
         if write.before is None and lag_began <= write.at and until < lag_ended:
+            return True
+        if write.at < self._company.passed_on.get(write.account_id, ALWAYS) <= until:
             return True
         others = (other for other in self._company.writes if other.account_id == write.account_id)
         if any(write.at < other.at <= until and other.process != write.process for other in others):

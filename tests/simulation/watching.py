@@ -63,6 +63,7 @@ class Watch:
         self._shown_as_administrators: dict[str, set[int]] = defaultdict(set)  # accounts by process
         self._deactivated: list[tuple[float, int]] = []  # when, and whose
         self._busy_until = 0.0
+        self._of_two: set[int] = set()  # accounts that were passed on, and written for the former owner all the same
         self._looks: dict[
             int, list[tuple[float, Process]]
         ] = {}  # at accounts that somebody has set by hand, since then
@@ -179,8 +180,13 @@ class Watch:
             if write.at - owner.since > (FRESH if hurts else LISTED):
                 self.found(Promise.ONLY_OWN, f"{what}, which belongs to somebody who is not in Slack")
             return
-        if write.at - self._company.passed_on.get(write.account_id, ALWAYS) <= (FRESH if hurts else LISTED):
-            return  # what was planned for its former owner is on its way
+        if write.account_id in self._company.passed_on:
+            is_late = write.at - self._company.passed_on[write.account_id] > (FRESH if hurts else LISTED)
+            # What was planned for the former owner is on its way; and somebody of whom Slack shows nothing that the account
+            # shows cannot be known as the next one. From then on it bears what both had.
+            if write.account_id in self._of_two or not (is_late and _shows(write.before, owner.person)):
+                self._of_two.add(write.account_id)
+                return
         self._look_at_status(write, write.before, owner.person, what)
         self._look_at_data(write, write.before, owner.person, what)
         if person := self._company.owner_of(write.account_id):  # by now
@@ -287,6 +293,11 @@ class Watch:
         overwritten = before.lastname.startswith("Hand") and before.lastname != write.after.lastname
         if overwritten and process.planned_at < corrected < write.at - 2 * MINUTE:
             self.found(Promise.BY_HAND, f"{what}, which an administrator had corrected meanwhile")
+
+
+def _shows(account: Account, person: Person) -> bool:
+    """Tell whether the account shows the address or the name by which Slack shows the person."""
+    return (account.email == person.address and not person.hidden) or account.lastname == person.last_names[-1]
 
 
 def is_write(request: httpx.Request) -> bool:
