@@ -448,18 +448,18 @@ async def test_everybody_is_read_in_spite_of_a_fault_on_the_way(sandbox, kind):
 
 
 async def test_a_slow_answer_is_asked_for_again(sandbox):
-    sandbox.slack_gate.faults.add("users.list", "slow", seconds=1)
-    async with client_of(sandbox, timeout=0.3) as client:
+    sandbox.slack_gate.faults.add("users.list", "slow", seconds=3)
+    async with client_of(sandbox, timeout=1) as client:
         assert len(await read_all(client)) == len(sandbox.slack)
 
 
 async def test_of_a_list_that_takes_too_long_a_shorter_page_is_asked_for(sandbox):
     usual = sandbox.slack.switches
-    sandbox.slack.switches = replace(usual, most_people=200, too_many="slow", slow_seconds=1)
+    sandbox.slack.switches = replace(usual, most_people=200, too_many="slow", slow_seconds=3)
     try:
-        async with client_of(sandbox, timeout=0.3, page_size=1000) as client:
+        async with client_of(sandbox, timeout=1, page_size=1000) as client:
             assert len(await read_all(client)) == len(sandbox.slack)
-            assert client.page_size == 200
+            assert client.page_size <= 200  # less where other work on the machine makes that slow, too
     finally:
         sandbox.slack.switches = usual
 
@@ -517,8 +517,8 @@ async def test_a_slack_that_gives_no_page_at_all_has_taught_nothing(slack):
 
 async def test_a_page_that_drips_is_asked_for_once_more(sandbox):
     sandbox.slack_gate.faults.add("users.list", "drip", times=-1)
-    async with client_of(sandbox, timeout=0.5, page_size=50) as client:
-        with pytest.raises(TransientError, match=r"no whole answer within 0\.5 s"):
+    async with client_of(sandbox, timeout=1, page_size=50) as client:
+        with pytest.raises(TransientError, match=r"no whole answer within 1 s"):
             await client.list_users()
     assert sandbox.slack_gate.counters.calls["users.list"] == 2
 
