@@ -62,8 +62,9 @@ def respecting(
 ) -> list[Operation]:
     """Return *operations* as they are with what was decided.
 
-    Who is never to be touched is left alone, and so is the account that was given to that person. A reason that was seen is told as such, until there is another. For whom
-    something fails, it is tried as before: nobody has decided that it may not be done.
+    Who is never to be touched is left alone, and so is the account that was given to that person. A reason that was seen is
+    told as such, until there is another. For whom something fails, it is tried as before: nobody has decided that it may not
+    be done.
     """
     return [_respecting(binding, acknowledged, operation, former_holders) for operation in operations]
 

@@ -1,6 +1,7 @@
 """What the plans for managers and for branches share: both follow one rule, and are made once everybody has an account."""
 
 from collections.abc import Collection, Iterable
+from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -71,34 +72,32 @@ def note_wishes(
             found.values[mapping.docebo_id], found.mappings[mapping.docebo_id] = value, mapping
 
 
-def changeable(runtime: Runtime, workspace: Workspace, accounts: Accounts, mappings: Collection[Mapping]) -> set[int]:
-    """Return which of the accounts of *mappings* may be changed: there, not shielded, and still the same person's."""
-    protected = runtime.behaviour.policy(workspace.team).protected
-    return {
-        mapping.docebo_id
-        for mapping in mappings
-        if (account := accounts.get(mapping.docebo_id))
-        and not shielded(account, protected)
-        and is_same(look(account), mapping.seen)
-    }
-
-
-async def handed_over(
+async def still_theirs(
     runtime: Runtime, accounts: Accounts, mappings: Iterable[Mapping], listed: SourceSnapshot | None
-) -> set[int]:
-    """Return which accounts of *mappings* show another address than the one that was last seen, and may be another person's.
+) -> dict[int, Account]:
+    """Return, by Docebo id, those accounts of *mappings* that are there and still the same people's.
 
-    So it is judged for everybody else, too. Who bears an address or a name *listed* tells; without it, Slack is asked who has
-    the address, a call for each, and whom it does not find may have another one by now.
+    One that shows another address than the one that was last seen may be another person's. So it is judged for everybody
+    else, too. Who bears an address or a name *listed* tells; without it, Slack is asked who has the address, a call for each,
+    and whom it does not find may have another one by now.
     """
-    suspects = [
-        (account, mapping)
+    theirs = {
+        mapping.docebo_id: (account, mapping)
         for mapping in mappings
-        if (account := accounts.get(mapping.docebo_id)) and bears_new_address(account, mapping.seen)
-    ]
+        if (account := accounts.get(mapping.docebo_id)) and is_same(look(account), mapping.seen)
+    }
+    suspects = [(account, mapping) for account, mapping in theirs.values() if bears_new_address(account, mapping.seen)]
     if listed is not None:
-        return borne_by_others(suspects, chain.from_iterable(listed) if suspects else ())
-    return {account.docebo_id for account, mapping in suspects if not await _is_address_of(runtime, account, mapping)}
+        others = borne_by_others(suspects, chain.from_iterable(listed) if suspects else ())
+    else:
+        others = {one.docebo_id for one, mapping in suspects if not await _is_address_of(runtime, one, mapping)}
+    return {docebo_id: account for docebo_id, (account, _) in theirs.items() if docebo_id not in others}
+
+
+def changeable(runtime: Runtime, workspace: Workspace, theirs: MappingType[int, Account]) -> dict[int, Account]:
+    """Return those of the accounts, which are still *theirs*, that are not shielded."""
+    protected = runtime.behaviour.policy(workspace.team).protected
+    return {docebo_id: account for docebo_id, account in theirs.items() if not shielded(account, protected)}
 
 
 async def _is_address_of(runtime: Runtime, account: Account, mapping: Mapping) -> bool:

@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Collection
+from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.disputes import is_same, look
 from slack_docebo.domain.managers import (
     IN_A_CIRCLE,
     IN_DOUBT,
@@ -26,15 +26,15 @@ from slack_docebo.domain.managers import (
 )
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Operation, Value
-from slack_docebo.domain.people import Mapping
+from slack_docebo.domain.people import Account, Mapping
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.targets import MANAGER, manager_column
 from slack_docebo.engine.planning.afterwards import (
     Wishes,
     changeable,
-    handed_over,
     operation_on,
     rule_for,
+    still_theirs,
     store_plan,
     wishes_of,
 )
@@ -107,10 +107,10 @@ async def plan_relations(
         return None
     managers = [one for one in changed.values() if one]
     accounts = await read_accounts(runtime, {*changed, *(one.docebo_id for one in managers)})
-    theirs = [*(relations.wishes.mappings[one] for one in changed), *managers]
-    strangers = await handed_over(runtime, accounts, theirs, listed)
+    people = [*(relations.wishes.mappings[one] for one in changed), *managers]
+    theirs = await still_theirs(runtime, accounts, people, listed)
     column = manager_column(runtime.managers.type_id)
-    operations = _operations(runtime, workspace, relations, accounts, strangers, column)
+    operations = _operations(runtime, workspace, relations, accounts, theirs, column)
     if not operations:
         return None
     facts = {READ_SINCE: runtime.begun.isoformat()} if kind is PlanKind.MANAGERS else NO_FACTS
@@ -179,38 +179,36 @@ def _operations(
     workspace: Workspace,
     relations: Relations,
     accounts: Accounts,
-    strangers: Collection[int],
+    theirs: MappingType[int, Account],
     column: str,
 ) -> list[Operation]:
-    """Return what is to be done, and nothing with accounts of *strangers*.
+    """Return what is to be done, with accounts that are still *theirs* alone.
 
     Managers are named by the ids of their accounts: a journal of others tells no addresses.
     """
     changed, mappings, placed = relations.changed, relations.wishes.mappings, relations.placed
-    may_change = changeable(runtime, workspace, accounts, [mappings[one] for one in changed])
+    may_change = changeable(runtime, workspace, theirs)
     operations = []
     for docebo_id, manager in changed.items():
-        theirs = accounts.get(docebo_id)
-        if theirs is None or docebo_id not in may_change or docebo_id in strangers:
+        account = may_change.get(docebo_id)
+        if account is None:
             continue
-        if manager and (problem := _problem_of(manager, accounts, strangers)):
+        if manager and (problem := _problem_of(manager, accounts, theirs)):
             relations.problems[problem] += 1
             continue
-        if manager and (account := accounts.get(manager.docebo_id)):
-            runtime.managers.usernames[manager.docebo_id] = account.username
+        if manager:
+            runtime.managers.usernames[manager.docebo_id] = theirs[manager.docebo_id].username
             runtime.managers.planned[manager.docebo_id] = manager.slack_id
         # Where we have set nobody yet, nobody knows whom somebody else had set.
         is_known = placed.get(docebo_id, IN_DOUBT) != IN_DOUBT
         before: dict[str, Value] = {column: str(placed[docebo_id] or "")} if is_known else {}
         changes: dict[str, Value] = {column: str(manager.docebo_id) if manager else ""}
-        operations.append(operation_on(theirs, mappings[docebo_id], Kind.UPDATE, "another manager", changes, before))
+        operations.append(operation_on(account, mappings[docebo_id], Kind.UPDATE, "another manager", changes, before))
     return operations
 
 
-def _problem_of(manager: Mapping, accounts: Accounts, strangers: Collection[int]) -> str:
+def _problem_of(manager: Mapping, accounts: Accounts, theirs: Collection[int]) -> str:
     """Return why nobody can be given this *manager*, or ""."""
-    account = accounts.get(manager.docebo_id)
-    if account is None:
+    if accounts.get(manager.docebo_id) is None:
         return NO_ACCOUNT
-    is_theirs = is_same(look(account), manager.seen) and manager.docebo_id not in strangers
-    return "" if is_theirs else NOT_THEIRS
+    return "" if manager.docebo_id in theirs else NOT_THEIRS

@@ -11,9 +11,9 @@ from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.planning.afterwards import (
     Wishes,
     changeable,
-    handed_over,
     operation_on,
     rule_for,
+    still_theirs,
     store_plan,
     wishes_of,
 )
@@ -60,9 +60,8 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
     if not moved:
         return None
     accounts = await read_accounts(runtime, {one for _, one in moved})
-    theirs = [mappings[one] for _, one in moved]
-    may_move = changeable(runtime, workspace, accounts, theirs)
-    may_move -= await handed_over(runtime, accounts, theirs, listed)
+    theirs = await still_theirs(runtime, accounts, [mappings[one] for _, one in moved], listed)
+    may_move = changeable(runtime, workspace, theirs)
     operations = [
         operation_on(
             account,
@@ -73,7 +72,7 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
             {BRANCH: str(placed[one])} if one in placed else {},
         )
         for branch, one in moved
-        if one in may_move and (account := accounts.get(one))
+        if (account := may_move.get(one))
     ]
     return await to_completion(store_plan, runtime, workspace, PlanKind.MOVES, operations) if operations else None
 
