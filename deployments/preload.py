@@ -17,6 +17,8 @@ IN_THE_FIRST_MOMENTS_OF_A_RUN = (
     "prefect.concurrency.asyncio",
     "prefect.task_engine",
     "prefect.utilities.visualization",
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "psycopg",
 )
 for module in IN_THE_FIRST_MOMENTS_OF_A_RUN:
     import_module(module)
