@@ -15,7 +15,7 @@ from unittest.mock import patch
 import httpx
 import pytest
 
-from deployments.local import QUIET_PREFECT, connection_settings, prefect_server, worker
+from deployments.local import DATABASE, QUIET_PREFECT, connection_settings, prefect_server, worker
 from sandbox.server import Sandbox
 from tests.e2e.prefect_http import prefect_http, start_nothing
 from tests.smtp import MailServer, mail_server
@@ -105,6 +105,12 @@ def environment(
         "SMTP_STARTTLS": "false",
         "SMTP_FROM": "sync@example.com",
     }
+
+
+@pytest.fixture
+def empty_database(migrated_sqlite: Path, tmp_path: Path) -> str:
+    """The URL of a database where `connection_settings` look for it: a run that made it would take longer than all else."""
+    return f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / DATABASE)}"
 
 
 @pytest.fixture(scope="package")

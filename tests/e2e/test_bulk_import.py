@@ -25,7 +25,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-async def installation(sandbox, prefect_api, tmp_path, monkeypatch) -> AsyncIterator[Path]:
+async def installation(sandbox, prefect_api, empty_database, tmp_path, monkeypatch) -> AsyncIterator[Path]:
     """The folder of an installation on the sandbox with everything switched on."""
     sandbox.reset()
     monkeypatch.chdir(tmp_path)

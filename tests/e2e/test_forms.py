@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import re
-import shutil
 
 import pytest
 from prefect.variables import Variable
@@ -26,15 +25,14 @@ def sandbox():
 
 
 @pytest.fixture
-async def imported(sandbox, prefect_api, migrated_sqlite, tmp_path, monkeypatch) -> str:
+async def imported(sandbox, prefect_api, empty_database, tmp_path, monkeypatch) -> str:
     """The id of the plan that has created everybody's account."""
     sandbox.reset()
     monkeypatch.chdir(tmp_path)
     for name, value in connection_settings(sandbox.facts(), tmp_path).items():
         monkeypatch.setenv(name, value)
     await ensure_settings(table(ON))
-    database = shutil.copy(migrated_sqlite, tmp_path / "slack-docebo.db")
-    done = await run_import(settings_for(sandbox.facts(), f"sqlite:///{database}"))
+    done = await run_import(settings_for(sandbox.facts(), empty_database))
     return done.plan.id
 
 

@@ -31,15 +31,14 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-async def store(sandbox, prefect_api, tmp_path, monkeypatch) -> AsyncIterator[Store]:
+async def store(sandbox, prefect_api, empty_database, tmp_path, monkeypatch) -> AsyncIterator[Store]:
     """The store of an installation on the sandbox, with everything switched on."""
     sandbox.reset()
     monkeypatch.chdir(tmp_path)
-    environment = connection_settings(sandbox.facts(), tmp_path)
-    for name, value in environment.items():
+    for name, value in connection_settings(sandbox.facts(), tmp_path).items():
         monkeypatch.setenv(name, value)
     await set_table(ON)
-    with Store.open(environment["DATABASE_URL"]) as opened:
+    with Store.open(empty_database) as opened:
         yield opened
 
 

@@ -25,7 +25,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-async def installation(sandbox, prefect_api, tmp_path, monkeypatch) -> Path:
+async def installation(sandbox, prefect_api, empty_database, tmp_path, monkeypatch) -> Path:
     """The folder of an installation whose import has been made."""
     sandbox.reset()
     monkeypatch.chdir(tmp_path)

@@ -29,7 +29,7 @@ LEAVERS = {**ON, "LEAVERS": "deactivate"}
 
 
 @pytest.fixture
-async def sandbox(prefect_api, tmp_path, monkeypatch) -> AsyncIterator[Sandbox]:
+async def sandbox(prefect_api, empty_database, tmp_path, monkeypatch) -> AsyncIterator[Sandbox]:
     with Sandbox(users=24, rate_limits=False) as running:
         for name, value in connection_settings(running.facts(), tmp_path).items():
             monkeypatch.setenv(name, value)
