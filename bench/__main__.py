@@ -8,6 +8,7 @@ NAMES = (
     "bulk_import",
     "evidence",
     "nightly",
+    "slack_pace",
     "custom_fields",
     "hierarchy",
     "faults",
