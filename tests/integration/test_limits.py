@@ -340,8 +340,8 @@ async def test_who_lets_an_incident_through_while_a_run_ends_takes_its_place(her
     incident = (await here.serve()).incident
     event_ids = let_through(here.runtime.store, incident, here.runtime.now())
 
-    with InboxLease(here.runtime) as turn:
-        assert await take_or_watch(here.runtime, turn, incident, event_ids) is None
+    with InboxLease(here.runtime) as lease:
+        assert await take_or_watch(here.runtime, lease, incident, event_ids) is None
         assert not InboxLease(here.runtime).take()
 
 
