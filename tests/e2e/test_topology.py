@@ -133,7 +133,9 @@ def installation(postgres_server: PostgresServer, clone: Path, tmp_path: Path, m
         http = stack.enter_context(prefect_http(signed_in, transport=httpx.HTTPTransport(limits=no_waiting)))
         set_rows(http, REALTIME_RETRY_DELAYS="1, 5, 20")
         store_url = f"postgresql://slack_docebo@{databases}/slack_docebo"
-        yield Installation(composition, sandbox, http, store_url, stack.enter_context(Store.open(store_url)))
+        yield Installation(
+            composition, sandbox, http, store_url=store_url, store=stack.enter_context(Store.open(store_url))
+        )
 
 
 def shared(sandbox: Sandbox) -> set[str]:

@@ -49,7 +49,7 @@ def note_applied_event(settings: Settings, slack_id: str) -> None:
     """Let real time have served the person just now."""
     now = datetime.now(UTC)
     with Store.of(settings) as store, store.transaction() as tables:
-        tables.inbox.put([Event("Ev1", "", slack_id, 0, "user_change", now)])
+        tables.inbox.put([Event("Ev1", "", slack_id, updated=0, kind="user_change", received_at=now)])
         tables.inbox.finish(["Ev1"], EventState.APPLIED, now)
 
 
@@ -66,7 +66,7 @@ def refused_plan(refusal: pytest.ExceptionInfo[ChangeLimitExceeded]) -> str:
 
 def decide_never(settings: Settings, team: str, slack_id: str) -> None:
     """Let somebody have decided that the person is never touched."""
-    decision = Decision(slack_id, Verdict.NEVER, "asked for", "Grace", datetime.now(UTC))
+    decision = Decision(slack_id, Verdict.NEVER, why="asked for", by="Grace", since=datetime.now(UTC))
     with Store.of(settings) as store, store.transaction() as tables:
         tables.decisions.put(team, decision)
 

@@ -27,7 +27,15 @@ def wake_ups(tables):
 
 
 def event(number: int = 1, **changes) -> Event:
-    made = Event(f"Ev{number}", "T1", f"U{number}", 100 + number, "user_change", NOW, {"email": "ada@example.com"})
+    made = Event(
+        f"Ev{number}",
+        "T1",
+        f"U{number}",
+        updated=100 + number,
+        kind="user_change",
+        received_at=NOW,
+        profile={"email": "ada@example.com"},
+    )
     return replace(made, **changes)
 
 

@@ -582,9 +582,11 @@ def send(company, plan_id, kind, slack_id, account, manager_id):
     """Let a plan have sent to the *account* of *slack_id* that this is the manager, 0 for none, and not recorded yet what became."""
     column = {manager_column(1): str(manager_id or "")}
     team, at = company.sandbox.slack.team.id, datetime.now(UTC)
-    sent = Operation(slack_id, team, "somebody", Kind.UPDATE, "another manager", account.user_id, column)
+    sent = Operation(
+        slack_id, team, "somebody", Kind.UPDATE, reason="another manager", docebo_id=account.user_id, changes=column
+    )
     with Store.of(company.settings) as store, store.transaction() as tables:
-        tables.plans.create(Plan(plan_id, kind, at, company.settings.docebo_url, team))
+        tables.plans.create(Plan(plan_id, kind, at, docebo=company.settings.docebo_url, slack_team=team))
         tables.operations.add(plan_id, 0, [sent])
     note_sent(company.settings, plan_id)
 

@@ -87,7 +87,9 @@ async def test_events_that_are_done_and_backups_are_kept_for_as_long_as_the_sett
     async with world(company, sqlite_url, tmp_path, **kept) as here:
         now = datetime.now(UTC)
         with here.runtime.store.transaction() as tables:
-            tables.inbox.put([Event(f"Ev-{one}", "", one, 0, "user_change", now) for one in ("U1", "U2")])
+            tables.inbox.put(
+                [Event(f"Ev-{one}", "", one, updated=0, kind="user_change", received_at=now) for one in ("U1", "U2")]
+            )
             tables.inbox.finish(["Ev-U1"], EventState.APPLIED, now)
         await reset(here.runtime)
         with later(6):

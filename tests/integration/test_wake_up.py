@@ -109,7 +109,12 @@ class Wakefulness(RuleBasedStateMachine):
     def slack_sends(self, count: int) -> None:
         ids = [f"Ev{len(self.put) + number}" for number in range(count)]
         with self.store.transaction() as tables:
-            tables.inbox.put([Event(name, "T1", f"U{name}", 1, "user_change", self.clock, {}) for name in ids])
+            tables.inbox.put(
+                [
+                    Event(name, "T1", f"U{name}", updated=1, kind="user_change", received_at=self.clock, profile={})
+                    for name in ids
+                ]
+            )
         self.put += ids
 
     @rule()

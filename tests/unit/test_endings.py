@@ -51,8 +51,8 @@ def ended(*tally, state=PlanState.PARTLY_APPLIED, before=None):
         "1abcdefg",
         PlanKind.BULK_IMPORT,
         datetime(2026, 3, 4, tzinfo=UTC),
-        "https://a.example",
-        "T1",
+        docebo="https://a.example",
+        slack_team="T1",
         state=state,
         facts={"left_as_before": before or {}},
     )

@@ -75,7 +75,7 @@ async def make_plan(
     EVIDENCE_CALLS.
     """
     while True:
-        making = _Making(runtime, workspace, accounts, kind, listed, trusting=trusting, is_trial=is_trial)
+        making = _Making(runtime, workspace, accounts, kind=kind, listed=listed, trusting=trusting, is_trial=is_trial)
         try:
             await making.plan_pages(people)
             break
