@@ -39,6 +39,7 @@ from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import AFTER_AN_IMPORT, LET_THROUGH, OPEN, Plan, PlanKind, PlanState
+from slack_docebo.storage.store import Store
 
 Progress = Callable[[int], None]
 UNDER_WAY_SECONDS = 0.02  # in which a call is sent off: a busy thread beside it would hold that up
@@ -115,7 +116,7 @@ class _Writing:
 
     async def settle_what_was_sent(self) -> None:
         """Find out from the accounts what became of what a run before has sent of this plan, and record it."""
-        if sent := in_doubt(self._runtime, self._plan.id):
+        if sent := in_doubt(self._runtime.store, self._plan.id):
             await self._sender.settle(sent)
 
     async def refuse_creations_in_vain(self) -> None:
@@ -178,7 +179,7 @@ class _Writing:
             )
         if kind is Kind.CREATE:
             await prover.check_made_without_id(sender.made_without_id)
-        there = _still_pending(runtime, self._plan.id, batch)
+        there = _still_pending(runtime.store, self._plan.id, batch)
         return (prover.in_turn(there) or following)[: sender.rows_per_call]
 
     async def _admitted(self, batch: Sequence[Numbered]) -> list[Numbered]:
@@ -210,7 +211,7 @@ class _Writing:
         self._breaker.count(results)
 
     def _pending(self, kind: Kind, *, rows: int, after: int = -1) -> list[Numbered]:
-        return _pending(self._runtime, self._plan.id, kind, rows=rows, after=after)
+        return _pending(self._runtime.store, self._plan.id, kind, rows=rows, after=after)
 
     async def _pending_meanwhile(self, kind: Kind, after: int, rows: int) -> list[Numbered]:
         """Fetch the next batch during a call; return none if the store fails, for the answer has to be recorded first."""
@@ -228,7 +229,7 @@ async def apply_mappings(runtime: Runtime, plan_id: str) -> int:
     policy = runtime.behaviour.policy(plan.slack_team)
     done = 0
     for kind in (Kind.MAP, Kind.UNMAP):
-        while batch := _pending(runtime, plan_id, kind, rows=MOST_ROWS):
+        while batch := _pending(runtime.store, plan_id, kind, rows=MOST_ROWS):
             admitted, skipped = admit(runtime, plan, batch, None, policy)
             if kind is Kind.MAP:
                 skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
@@ -261,17 +262,17 @@ def _looked_at(runtime: Runtime, plan: Plan) -> datetime:
     return listed or plan.created_at
 
 
-def _pending(runtime: Runtime, plan_id: str, kind: Kind, *, rows: int, after: int = -1) -> list[Numbered]:
-    with runtime.store.reading() as tables:
+def _pending(store: Store, plan_id: str, kind: Kind, *, rows: int, after: int = -1) -> list[Numbered]:
+    with store.reading() as tables:
         batch = tables.operations.pending(plan_id, kind, rows, after=after)
     if kind in {Kind.MOVE, Kind.DEACTIVATE}:  # one call is to one branch, and deactivates, or lets expire by rows
         batch = [numbered for numbered in batch if numbered[1].changes == batch[0][1].changes]
     return batch
 
 
-def _still_pending(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
+def _still_pending(store: Store, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
     """Return, of a batch that was sent, what is to be sent once more."""
-    with runtime.store.reading() as tables:
+    with store.reading() as tables:
         there = tables.operations.still_planned(plan_id, [seq for seq, _ in batch])
     return [numbered for numbered in batch if numbered[0] in there]
 
