@@ -34,7 +34,7 @@ from slack_docebo.runtime import Runtime
 
 @dataclass(slots=True)
 class Absences:
-    """Those about whom nothing is concluded while a list is read, because it does not show them or their account."""
+    """Keeps people whom a list does not show, or whose account it does not show: nothing is concluded before each side was asked."""
 
     # In Slack, and the account is not listed, or there may be one that is not.
     held_back: list[tuple[SourceUser, Known | None]] = field(default_factory=list)

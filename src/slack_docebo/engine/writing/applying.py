@@ -18,7 +18,7 @@ from slack_docebo.engine.writing.checking import planned_behaviour
 from slack_docebo.engine.writing.columns import Columns
 from slack_docebo.engine.writing.leavers import ask_whether_still_so
 from slack_docebo.engine.writing.left_behind import in_doubt, settle_left_behind
-from slack_docebo.engine.writing.managers import resting_on_none
+from slack_docebo.engine.writing.managers import rows_before_a_circle
 from slack_docebo.engine.writing.mandatory import learn_what_is_mandatory, reason_not_to_create
 from slack_docebo.engine.writing.not_found import reason_by_not_found
 from slack_docebo.engine.writing.proving import Prover
@@ -157,7 +157,7 @@ class _Writing:
         """Return what of *batch* goes out first; raise ChangeLimitExceeded where Docebo would have too many accounts."""
         if kind is Kind.CREATE and self._runtime.behaviour.max_accounts is not None:
             _check_accounts(self._runtime, len(batch))
-        batch = resting_on_none(self._runtime, batch)
+        batch = rows_before_a_circle(self._runtime, batch)
         return self._sender.alike(self._columns.first(self._prover.first(batch)))
 
     async def _write_some(self, kind: Kind, batch: Sequence[Numbered]) -> list[Numbered]:
@@ -194,13 +194,13 @@ class _Writing:
         return _without(admitted, skipped)
 
     async def _prove(self, kind: Kind, batch: Sequence[Numbered]) -> None:
-        """Send *batch* and look at what came of it; a row at which Docebo fails comes after another one was the first."""
+        """Send *batch* and look at what came of it; of a row at which Docebo fails, another one takes the place."""
         try:
             await self._sender.send(kind, batch)
         except Rejected as refusal:
             raise self._prover.advised(kind, refusal) from None
         except OutcomeUnknown as doubt:
-            if not (doubt.status and self._prover.passes_over(batch)):
+            if not (doubt.status and self._prover.pass_over(batch)):
                 raise
         await self._prover.check()
 

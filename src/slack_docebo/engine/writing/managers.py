@@ -26,8 +26,8 @@ def reasons_by_managers(runtime: Runtime, tables: Tables, plan: Plan, batch: Seq
     return reasons | (_not_theirs(runtime, tables, plan, batch) if named else {})
 
 
-def resting_on_none(runtime: Runtime, batch: Sequence[Numbered]) -> Sequence[Numbered]:
-    """Return of *batch* what comes before a row that closes a circle unless others of it are carried out: they may be refused."""
+def rows_before_a_circle(runtime: Runtime, batch: Sequence[Numbered]) -> Sequence[Numbered]:
+    """Return the first rows of *batch*, up to one that would close a circle if a row before it were refused."""
     named = _named(batch)
     if not named:
         return batch
