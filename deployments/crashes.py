@@ -8,7 +8,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.runner._state_proposer import StateProposer
 
-from slack_docebo.engine.reporting.incidents import A_CRASH, led
+from slack_docebo.engine.reporting.incidents import A_CRASH, state_message
 
 
 class Crashes(StateProposer):
@@ -19,7 +19,7 @@ class Crashes(StateProposer):
         self._exit_code = exit_code
 
     async def propose_crashed(self, flow_run: FlowRun, message: str) -> State[Any] | None:  # noqa: ARG002  (Prefect's words)
-        return await super().propose_crashed(flow_run, led(A_CRASH, how_it_ended(self._exit_code())))
+        return await super().propose_crashed(flow_run, state_message(A_CRASH, how_it_ended(self._exit_code())))
 
 
 def how_it_ended(exit_code: int | None) -> str:

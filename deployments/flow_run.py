@@ -33,7 +33,7 @@ from prefect.states import Crashed, Scheduled
 from deployments.sealed_results import seal_results
 from deployments.shared_tokens import share_tokens
 from deployments.wrong_form import misfits, refusing
-from slack_docebo.engine.reporting.incidents import OTHER_CODE, led
+from slack_docebo.engine.reporting.incidents import OTHER_CODE, state_message
 from slack_docebo.safe_points import is_told_to_end, tell_to_end
 from slack_docebo.settings import NotificationSettings, Settings, unset_secrets
 
@@ -97,7 +97,7 @@ async def _execute(flow_run_id: UUID) -> None:
             told = f"{name} has no parameter {', '.join(sorted(unknown))}; nothing was run"
         else:
             told = f"{name!r} is none of the flows that are installed here; nothing was run"
-        message = led(OTHER_CODE, told)
+        message = state_message(OTHER_CODE, told)
         log.error(message)
         await context.client.set_flow_run_state(flow_run_id, Crashed(message=message))
 

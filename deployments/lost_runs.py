@@ -17,7 +17,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Cancelled, Crashed, Scheduled, State
 from prefect.types._datetime import now
 
-from slack_docebo.engine.reporting.incidents import A_CRASH, Trouble, cause_in, led
+from slack_docebo.engine.reporting.incidents import A_CRASH, Trouble, cause_in, state_message
 
 SIGN_SECONDS = 10  # between two signs of life of a worker
 SILENCE_SECONDS = 35.0  # after which a worker is gone: three signs that did not come
@@ -86,7 +86,7 @@ class LostRuns:
 async def conclude(client: PrefectClient, run: FlowRun) -> State | None:
     """Say in Prefect what became of a run that is lost; return the state if it has crashed."""
     gone = f"its worker has given no sign of life for {SILENCE_SECONDS:g} seconds: the machine or container is gone"
-    state: State = Crashed(message=led(A_CRASH, gone))
+    state: State = Crashed(message=state_message(A_CRASH, gone))
     if run.state and run.state.is_pending():
         state = Scheduled(name=Trouble.TO_BE_CONTINUED, message=f"It had not begun, and {gone}")
     elif run.state and run.state.is_cancelling():

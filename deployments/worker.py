@@ -37,7 +37,7 @@ from deployments.lost_runs import ENDED, SIGN_SECONDS, TAG, LostRuns, begin_agai
 from deployments.sealed_results import seal_results
 from deployments.shared_certificates import share_certificates
 from deployments.shared_tokens import share_tokens
-from slack_docebo.engine.reporting.incidents import A_CRASH, led
+from slack_docebo.engine.reporting.incidents import A_CRASH, state_message
 from tasks.logs import as_one_line
 
 TRIED_AGAIN = PREFECT_CLIENT_RETRY_EXTRA_CODES  # beside 503; Prefect's server answers 500 while Redis is away
@@ -163,7 +163,7 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
         client: PrefectClient | None = None,
     ) -> None:
         """Say of a run that could not be handed to a process what there is to do; one that has crashed has said so."""
-        await super()._propose_crashed_state(flow_run, led(A_CRASH, how_it_ended(None)), client)
+        await super()._propose_crashed_state(flow_run, state_message(A_CRASH, how_it_ended(None)), client)
 
     async def _conclude_cancellation(self, flow_run_id: UUID) -> None:
         """Set the state of a run that was cancelled before it began: its child ends without doing so."""

@@ -11,7 +11,7 @@ from prefect.states import Failed, State
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from slack_docebo.engine.reporting.incidents import WRONG_FORM, led
+from slack_docebo.engine.reporting.incidents import WRONG_FORM, state_message
 
 SAID = {
     "missing": "has to be filled in",
@@ -41,7 +41,7 @@ def refusing(flow: Flow[..., Any], wrong: list[str]) -> Flow[..., Any]:
     """Return a flow that does nothing but fail over what is *wrong*, and of which people are told as of *flow*."""
 
     async def refused() -> State[Any]:
-        return Failed(message=led(WRONG_FORM, f"{'; '.join(wrong)}; nothing was run"))
+        return Failed(message=state_message(WRONG_FORM, f"{'; '.join(wrong)}; nothing was run"))
 
     stored = {"persist_result": False, "result_storage": flow.result_storage}
     return Flow(refused, name=flow.name, validate_parameters=False, on_failure=flow.on_failure_hooks, **stored)

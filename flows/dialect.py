@@ -5,7 +5,7 @@ from typing import Annotated
 from prefect import flow
 
 from slack_docebo.domain.dialect import QUESTIONS
-from slack_docebo.engine.reading.ways import WayAction
+from slack_docebo.engine.reading.dialect_changes import DialectAction
 from tasks.answer_by_hand import answer_by_hand
 from tasks.attended import require_a_person
 from tasks.forms import titled
@@ -17,7 +17,7 @@ from tasks.run_names import dialect_run
 @flow(name="dialect", flow_run_name=dialect_run, **ON_TROUBLE)
 @concluded
 async def dialect(
-    action: Annotated[WayAction, titled("What to do")] = WayAction.SHOW,
+    action: Annotated[DialectAction, titled("What to do")] = DialectAction.SHOW,
     question: Annotated[str, titled("Question", choices=["", *(one.name for one in QUESTIONS)])] = "",
     answer: Annotated[str, titled("Answer, to set", max_length=500)] = "",
     check_only: Annotated[bool, titled("Check only")] = True,

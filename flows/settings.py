@@ -46,7 +46,7 @@ async def settings(
         async with open_run("bulk-import", proposal.settings) as runtime:
             workspace = await validate_connection(runtime)
             plan_id = await read_and_plan(runtime, workspace, people, verify_target=True, is_trial=True)
-            scope = told_of_scope(runtime, plan_id, proposal.before)
+            scope = told_of_scope(runtime.store, plan_id, proposal.before)
             # What was planned rests on settings that are not saved: that comes first.
             steps = [proposal.save] if proposal.changes else None
             told += proposal.left_behind(runtime.field_titles)

@@ -33,7 +33,7 @@ class Faults:
             raise ValueError(f"unknown fault {kind!r}; this server knows {', '.join(sorted(self._kinds))}")
         if type(times) is not int or times == 0 or type(skip) is not int or skip < 0:
             raise ValueError("times is how many calls go wrong, -1 for all; skip, how many are let through before")
-        self._orders.append(Fault(method, kind, times, skip, options))
+        self._orders.append(Fault(method, kind, times=times, skip=skip, options=options))
 
     def take(self, method: str) -> Fault | None:
         """Return the fault that is due for this call of *method*, and count it as done."""

@@ -1,11 +1,11 @@
-"""What is known of a Docebo's ways: shown, set by hand, forgotten."""
+"""The dialect of a Docebo: shown, set by hand, forgotten."""
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.engine.looking.ways import way_rows, way_steps
-from slack_docebo.engine.reading.ways import WayAction, WayChange, way_change
+from slack_docebo.engine.looking.dialect_table import dialect_rows, dialect_steps
+from slack_docebo.engine.reading.dialect_changes import DialectAction, DialectChange, dialect_change
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import publish_steps, publish_table
@@ -13,10 +13,12 @@ from tasks.artifacts import publish_steps, publish_table
 Rows = list[dict[str, str | int | None]]
 
 
-@task(name="Answer by hand", task_run_name="Docebo's ways: {action}", cache_policy=NO_CACHE)
-async def answer_by_hand(runtime: Runtime, action: WayAction, question: str, answer: str, *, check_only: bool) -> str:
+@task(name="Answer by hand", task_run_name="Docebo's dialect: {action}", cache_policy=NO_CACHE)
+async def answer_by_hand(
+    runtime: Runtime, action: DialectAction, question: str, answer: str, *, check_only: bool
+) -> str:
     """Do what is asked for, unless it is only to be checked, publish all answers, and say what was or would be done."""
-    change = way_change(action, question, answer)
+    change = dialect_change(action, question, answer)
     told, rows, steps = await to_completion(_settle, runtime, change, check_only)
     if change and check_only:
         do_it = {"action": action, "question": question, "answer": answer, "check_only": False}
@@ -27,7 +29,7 @@ async def answer_by_hand(runtime: Runtime, action: WayAction, question: str, ans
     return told
 
 
-def _settle(runtime: Runtime, change: WayChange | None, check_only: bool) -> tuple[str, Rows, list[Step]]:
+def _settle(runtime: Runtime, change: DialectChange | None, check_only: bool) -> tuple[str, Rows, list[Step]]:
     now = runtime.now()
     with runtime.store.transaction() as tables:
         entries = tables.dialect(runtime.settings.docebo_url)
@@ -36,4 +38,4 @@ def _settle(runtime: Runtime, change: WayChange | None, check_only: bool) -> tup
             told = f"nothing was changed; it would be {told}"
         elif change:
             change.keep(entries, now)
-        return told, way_rows(entries, now), way_steps(entries)
+        return told, dialect_rows(entries, now), dialect_steps(entries)

@@ -18,7 +18,6 @@ from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
 from slack_docebo.lookup_tables import find_tables
-from slack_docebo.runtime import Runtime
 from slack_docebo.settings import StoreSettings, TableSettings, load_settings
 from slack_docebo.settings_form import changes, filled, proposed_rows, revision
 from slack_docebo.storage.gate import RunLock
@@ -88,9 +87,9 @@ async def propose_settings(form: BaseModel, filled_from: str, *, check_only: boo
     return proposal
 
 
-def told_of_scope(runtime: Runtime, plan_id: str, before: Mapping[str, object]) -> str:
+def told_of_scope(store: Store, plan_id: str, before: Mapping[str, object]) -> str:
     """Say how many people the plan looks after, and how many more or fewer that is than in the last one with those *before*."""
-    with runtime.store.reading() as tables:
+    with store.reading() as tables:
         plan = tables.plans.read(plan_id)
         recent = tables.plans.recent(FEW_PLANS, PlanKind.BULK_IMPORT)
     told = f"{people(plan.looked_after)} would be looked after"

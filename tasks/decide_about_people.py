@@ -14,7 +14,7 @@ from tasks.artifacts import publish_steps, publish_table
 async def decide_about_people(runtime: Runtime, workspace: Workspace, request: DecisionRequest) -> str:
     """Do what is asked for, publish all decisions, and say what was done and how many there are."""
     done = await decide(runtime, workspace, request)
-    rows = decision_rows(runtime, workspace)
+    rows = decision_rows(runtime.store, workspace)
     await publish_table(rows, key="decisions", description="What was decided about people by hand")
     steps = []
     if request.action is DecisionAction.LINK:

@@ -15,7 +15,7 @@ from tasks.artifacts import publish_steps, publish_table
 @task(name="Show part", task_run_name="Show who is chosen of plan {plan_id}", cache_policy=NO_CACHE)
 async def show_part(runtime: Runtime, plan_id: str, choice: PartChoice, page: int) -> str:
     """Publish what would be done to whom, a page at a time; say how many they are."""
-    chosen, people = await to_completion(find_part, runtime, plan_id, choice)
+    chosen, people = await to_completion(find_part, runtime.store, plan_id, choice)
     shown = set(page_of(chosen, page))
     rows = await to_completion(partial(table, runtime.store, plan_id, runtime.behaviour.people_shown, of=shown))
     some = f": page {page}, {len(shown)} of {len(chosen)} people" if len(shown) < len(chosen) else ""

@@ -21,7 +21,7 @@ from slack_docebo.engine.looking.diagnosis import Diagnosis
 from slack_docebo.engine.looking.explaining import Explanation
 from slack_docebo.engine.mappings.relinking import Relinked
 from slack_docebo.engine.realtime.serve_result import ServeResult
-from slack_docebo.engine.reporting.incidents import FIRST, Trouble, led, led_by_kind
+from slack_docebo.engine.reporting.incidents import FIRST, Trouble, message_after, state_message
 from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.errors import (
     AlreadyRunning,
@@ -157,16 +157,16 @@ def concluded(run: Callable[P, Awaitable[FlowResult]]) -> Callable[P, Awaitable[
                 return _ended_by_order(result.order)
             if trouble := _trouble(result):
                 # Green means that nothing new is left to do: colour, tiles, hooks and automations go by the type.
-                return State(type=StateType.FAILED, name=trouble, message=led(FIRST[trouble], told))
+                return State(type=StateType.FAILED, name=trouble, message=state_message(FIRST[trouble], told))
             return Completed(message=line(told))
         except SyncError as error:
             if isinstance(error, Frozen) and await nobody_started_this():
                 return _ended_by_order(error)
             name = OWN_STATES.get(type(error), Trouble.FAILED)
-            return State(type=StateType.FAILED, name=name, message=led_by_kind(error))
+            return State(type=StateType.FAILED, name=name, message=message_after(error))
         except Exception as error:  # unforeseen: the log has its words, which may name somebody
             get_logger("flow_runs").exception("A fault of slack-docebo's")
-            return State(type=StateType.FAILED, name=Trouble.FAILED, message=led_by_kind(error))
+            return State(type=StateType.FAILED, name=Trouble.FAILED, message=message_after(error))
 
     return conclude
 

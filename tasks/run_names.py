@@ -7,7 +7,7 @@ from slack_docebo.engine.mappings.carrying import MappingAction
 from slack_docebo.engine.mappings.deciding import DecisionAction
 from slack_docebo.engine.mappings.personal_data import PersonalDataRequest
 from slack_docebo.engine.mappings.relinking import Relation
-from slack_docebo.engine.reading.ways import WayAction
+from slack_docebo.engine.reading.dialect_changes import DialectAction
 from slack_docebo.engine.realtime.parked import ParkedAction
 from tasks.forms import each
 
@@ -103,12 +103,12 @@ def parked_events_run() -> str:
 
 
 def dialect_run() -> str:
-    """Return which of Docebo's ways is set or forgotten, and whether for real."""
+    """Return which answer of Docebo's dialect is set or forgotten, and whether for real."""
     parameters = runtime.flow_run.parameters
-    action = WayAction(parameters.get("action", WayAction.SHOW))
-    if action is WayAction.SHOW:
-        return "Docebo's ways: show"
-    return f"Docebo's ways: {action} {parameters.get('question')}{_check()}"
+    action = DialectAction(parameters.get("action", DialectAction.SHOW))
+    if action is DialectAction.SHOW:
+        return "Docebo's dialect: show"
+    return f"Docebo's dialect: {action} {parameters.get('question')}{_check()}"
 
 
 def _dry_run(*, by_default: bool = True) -> str:

@@ -14,7 +14,7 @@ from prefect.client.schemas.actions import ArtifactUpdate
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.texts import markdown
 from slack_docebo.engine.realtime.serve_result import ROWS_SHOWN, ServeResult
-from slack_docebo.engine.reporting.incidents import FIRST, Trouble, led
+from slack_docebo.engine.reporting.incidents import FIRST, Trouble, state_message
 from slack_docebo.engine.reporting.shown import Cells, with_names
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import shown_as_text
@@ -41,7 +41,7 @@ class ServedEvents:
         self._log.info("Round %d: %s so far", self._served.rounds, self._served.line)
         for trouble, events in ((Trouble.HELD, self._served.held), (Trouble.PARKED, self._served.parked)):
             if events and trouble not in self._telling:
-                message = led(FIRST[trouble], f"{self._served.line} so far")
+                message = state_message(FIRST[trouble], f"{self._served.line} so far")
                 self._telling[trouble] = asyncio.create_task(self._tell(trouble, message))
         self._to_show = self._served.rows, self._served.line
 

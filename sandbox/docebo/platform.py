@@ -117,7 +117,14 @@ class Platform:
         invisible_to_user: bool,
         options: Mapping[int, str] = MappingProxyType({}),
     ) -> Field:
-        added = Field(next(self._field_ids), title, type_, dict(options), mandatory, invisible_to_user)
+        added = Field(
+            next(self._field_ids),
+            title,
+            type=type_,
+            options=dict(options),
+            mandatory=mandatory,
+            invisible_to_user=invisible_to_user,
+        )
         self.fields[added.id] = added
         return added
 

@@ -80,9 +80,9 @@ class Runtime:
         settings: Settings,
         behaviour: IntegrationSettings,
         store: Store,
+        *,
         slack: SlackClient,
         docebo: DoceboClient,
-        *,
         gate: BatchGate,
         budget: CallBudget,
         run_id: str,
@@ -160,7 +160,15 @@ async def open_runtime(
             ) as docebo,
         ):
             runtime = Runtime(
-                settings, behaviour, store, slack, docebo, gate=gate, budget=budget, run_id=run_id, run_name=run_name
+                settings,
+                behaviour,
+                store,
+                slack=slack,
+                docebo=docebo,
+                gate=gate,
+                budget=budget,
+                run_id=run_id,
+                run_name=run_name,
             )
             async with _scim(settings, current, recorder) as runtime.scim:
                 yield runtime

@@ -115,7 +115,7 @@ async def test_an_account_is_read_from_the_listing(docebo):
     assert pages == [
         [
             Account(
-                10231, "mira", "m@x.org", "Mira", "Okafor", language="en", time_zone="Europe/Rome",
+                10231, "mira", "m@x.org", first_name="Mira", last_name="Okafor", language="en", time_zone="Europe/Rome",
                 fields={12: "U0AAA", 13: ""},
             )
         ]

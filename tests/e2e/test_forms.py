@@ -267,9 +267,9 @@ async def test_an_answer_that_this_docebo_gives_is_looked_at_set_by_hand_and_for
     imported, deployed
 ):
     from flows.dialect import dialect
-    from slack_docebo.engine.reading.ways import WayAction
+    from slack_docebo.engine.reading.dialect_changes import DialectAction
 
-    asked = {"action": WayAction.SET, "question": "rows per call"}
+    asked = {"action": DialectAction.SET, "question": "rows per call"}
 
     def answer(state) -> dict[str, str]:
         return next(row for row in json.loads(published(state, "dialect")) if row["question"] == "rows per call")
@@ -277,9 +277,11 @@ async def test_an_answer_that_this_docebo_gives_is_looked_at_set_by_hand_and_for
     checked = await dialect(**asked, answer="50", return_state=True)
     page = published(checked, "dialect-next")
     wanted = asked_for_by(deployed, page, "Set it")
-    done = await dialect(**{**wanted, "action": WayAction(wanted["action"])}, return_state=True)
+    done = await dialect(**{**wanted, "action": DialectAction(wanted["action"])}, return_state=True)
     back = asked_for_by(deployed, published(done, "dialect-next"), "Forget rows per call, which was set by hand")
-    forgotten = await dialect(action=WayAction.FORGET, question="rows per call", check_only=False, return_state=True)
+    forgotten = await dialect(
+        action=DialectAction.FORGET, question="rows per call", check_only=False, return_state=True
+    )
 
     assert checked.message.startswith(
         "nothing was changed; it would be rows per call: from 100, assumed, to 50, set by"

@@ -130,7 +130,7 @@ def installation(
         http = stack.enter_context(prefect_http(api))
         set_rows(http, **RULES)
         store_url = postgres_server.url("slack_docebo")
-        yield Installation(composition, sandbox, http, f"http://127.0.0.1:{prefect}", store_url)
+        yield Installation(composition, sandbox, http, pages=f"http://127.0.0.1:{prefect}", store_url=store_url)
 
 
 def test_the_image_is_small_and_says_what_it_is(built):

@@ -448,7 +448,15 @@ async def test_a_test_message_and_what_is_kept_about_a_person_are_asked_for(seat
 def comes(environment: dict[str, str], company, slack_id: str) -> None:
     """Let Slack's event about somebody wait in the inbox."""
     user = source_user(company.slack.get(slack_id))
-    event = Event(f"Ev{slack_id}", user.team, slack_id, user.updated, "team_join", datetime.now(UTC), asdict(user))
+    event = Event(
+        f"Ev{slack_id}",
+        user.team,
+        slack_id,
+        updated=user.updated,
+        kind="team_join",
+        received_at=datetime.now(UTC),
+        profile=asdict(user),
+    )
     with Store.open(environment["DATABASE_URL"]) as store, store.transaction() as tables:
         tables.inbox.put([event])
 

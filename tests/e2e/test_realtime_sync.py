@@ -46,7 +46,15 @@ def joined(sandbox: Sandbox, store: Store, address: str) -> Event:
     """The stored event of somebody who has just joined."""
     user = source_user(sandbox.slack.add("Ada", "Lovelace", address))
     now = datetime.now(UTC)
-    event = Event(f"Ev{user.slack_id}", user.team, user.slack_id, user.updated, "team_join", now, asdict(user))
+    event = Event(
+        f"Ev{user.slack_id}",
+        user.team,
+        user.slack_id,
+        updated=user.updated,
+        kind="team_join",
+        received_at=now,
+        profile=asdict(user),
+    )
     with store.transaction() as tables:
         tables.inbox.put([event])
     return event
@@ -251,7 +259,7 @@ async def test_the_sweep_serves_what_a_dead_run_left_and_purges_what_is_old(sand
 
     event = joined(sandbox, store, "ada@example.com")
     old = datetime.now(UTC) - timedelta(days=31)
-    done = Event("EvOld", "T1", "U1", 1, "user_change", old)
+    done = Event("EvOld", "T1", "U1", updated=1, kind="user_change", received_at=old)
     with store.transaction() as tables:
         inbox = tables.inbox
         inbox.put([done])

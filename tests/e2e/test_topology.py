@@ -133,7 +133,9 @@ def installation(postgres_server: PostgresServer, clone: Path, tmp_path: Path, m
         http = stack.enter_context(prefect_http(signed_in, transport=httpx.HTTPTransport(limits=no_waiting)))
         set_rows(http, REALTIME_RETRY_DELAYS="1, 5, 20")
         store_url = f"postgresql://slack_docebo@{databases}/slack_docebo"
-        yield Installation(composition, sandbox, http, store_url, stack.enter_context(Store.open(store_url)))
+        yield Installation(
+            composition, sandbox, http, store_url=store_url, store=stack.enter_context(Store.open(store_url))
+        )
 
 
 def shared(sandbox: Sandbox) -> set[str]:
@@ -142,7 +144,7 @@ def shared(sandbox: Sandbox) -> set[str]:
     return {email for email, number in accounts.items() if number > 1}
 
 
-def flood(sandbox: Sandbox, people: list[User], *last_names: str) -> None:
+def burst(sandbox: Sandbox, people: list[User], *last_names: str) -> None:
     """Change people and let Slack tell of it, so many at a time that a busy machine answers within Slack's patience."""
     for name, user in product(last_names, people):
         sandbox.slack.change(user["id"], {"profile": {"last_name": name}})
@@ -156,14 +158,14 @@ def test_nothing_is_lost_when_a_worker_and_a_server_are_killed(installation, tmp
     people = [user for user in sandbox.slack.of_kind("member") if not accounts.by_email(user["profile"]["email"])]
     sandbox.docebo_gate.faults.add(BATCH, "slow", skip=2, seconds=3)
 
-    flood(sandbox, people[:60], "Curie", "Franklin")
+    burst(sandbox, people[:60], "Curie", "Franklin")
     imported = start(http, "bulk-import/import-everybody", dry_run=False)
     worker = installation.worker_of(imported)
     # The third call is under way for a while, and Docebo will carry it out.
     until(lambda: state(http, imported, "RUNNING") and sandbox.docebo_gate.counters.calls[BATCH] >= 3)
     composition.kill(worker)
     composition.kill("server 1")
-    flood(sandbox, people[30:80], "Hopper", "Meitner")
+    burst(sandbox, people[30:80], "Hopper", "Meitner")
     for number in range(10):
         sandbox.slack.add("Ada", "Lovelace", f"ada{number}@example.com")
     assert sandbox.events.settle(PATIENCE_SECONDS)

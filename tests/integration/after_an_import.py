@@ -1,8 +1,11 @@
 """An import as the flow does it, with a plan that is made after that of everybody."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+
+import pytest
 
 from sandbox.docebo.accounts import Account
 from sandbox.server import Sandbox
@@ -15,6 +18,7 @@ from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.finishing import finish
+from slack_docebo.errors import ChangeLimitExceeded
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import Settings
@@ -45,13 +49,24 @@ def note_applied_event(settings: Settings, slack_id: str) -> None:
     """Let real time have served the person just now."""
     now = datetime.now(UTC)
     with Store.of(settings) as store, store.transaction() as tables:
-        tables.inbox.put([Event("Ev1", "", slack_id, 0, "user_change", now)])
+        tables.inbox.put([Event("Ev1", "", slack_id, updated=0, kind="user_change", received_at=now)])
         tables.inbox.finish(["Ev1"], EventState.APPLIED, now)
+
+
+def note_sent(settings: Settings, plan_id: str) -> None:
+    """Let a run have sent the first operation of the plan, and not recorded what became of it, like one that died."""
+    with Store.of(settings) as store, store.transaction() as tables:
+        tables.intents.note(plan_id, [0], flow_run="dead", now=datetime.now(UTC))
+
+
+def refused_plan(refusal: pytest.ExceptionInfo[ChangeLimitExceeded]) -> str:
+    """Return the id of the plan that is over a limit, as the refusal tells it to people."""
+    return re.search("plan ([0-9a-z]{8})", str(refusal.value))[1]
 
 
 def decide_never(settings: Settings, team: str, slack_id: str) -> None:
     """Let somebody have decided that the person is never touched."""
-    decision = Decision(slack_id, Verdict.NEVER, "asked for", "Grace", datetime.now(UTC))
+    decision = Decision(slack_id, Verdict.NEVER, why="asked for", by="Grace", since=datetime.now(UTC))
     with Store.of(settings) as store, store.transaction() as tables:
         tables.decisions.put(team, decision)
 

@@ -141,14 +141,14 @@ async def world(
     folder: Path,
     *,
     docebo_timeout_seconds: float = 60,
-    ways: Mapping[str, str] | None = None,
+    addresses: Mapping[str, str] | None = None,
     **rows: str,
 ) -> AsyncIterator[World]:
     """Open a runtime on *sandbox* with these rows of the settings table, its connection validated.
 
-    *ways* are other addresses by which the sandbox is reached, by the name of the setting.
+    *addresses* are others by which the sandbox is reached, by the name of the setting.
     """
-    values = {**environment(sandbox, database_url, folder), **(ways or {})}
+    values = {**environment(sandbox, database_url, folder), **(addresses or {})}
     settings = Settings(
         _env_file=None,
         docebo_timeout_seconds=docebo_timeout_seconds,

@@ -41,7 +41,7 @@ async def test_a_round_that_lasts_too_long_leaves_who_is_left_to_the_next(here, 
 async def test_whom_docebo_does_not_let_us_search_for_is_parked_alone(shared_sandbox, sqlite_url, tmp_path, status):
     shared_sandbox.reset()
     with firewall(shared_sandbox.docebo_url, status, b"ada%40example.com", b"bea%40example.com") as url:
-        async with world(shared_sandbox, sqlite_url, tmp_path, ways={"DOCEBO_URL": url}) as here:
+        async with world(shared_sandbox, sqlite_url, tmp_path, addresses={"DOCEBO_URL": url}) as here:
             events = joined(here, "ada", "bea", "cid", "dan")
 
             await here.serve()
@@ -68,7 +68,7 @@ async def test_of_whom_slacks_answer_does_not_say_who_and_whether_active_is_trie
         return answer
 
     with between(shared_sandbox.slack_url.removesuffix("/api/"), changed=silent) as url:
-        async with world(shared_sandbox, sqlite_url, tmp_path, ways={"SLACK_API_URL": f"{url}/api/"}) as here:
+        async with world(shared_sandbox, sqlite_url, tmp_path, addresses={"SLACK_API_URL": f"{url}/api/"}) as here:
             event = here.event(ada, updated=0)  # without a stamp, so that Slack is asked
             here.put(event)
 
@@ -82,7 +82,7 @@ async def test_whom_slack_does_not_let_us_read_is_parked_alone(shared_sandbox, s
     shared_sandbox.reset()
     ada, *others = (shared_sandbox.slack.add(n, "Lovelace", f"{n}@example.com")["id"] for n in ("ada", "bea", "cid"))
     with firewall(shared_sandbox.slack_url.removesuffix("/api/"), 403, ada.encode()) as url:
-        async with world(shared_sandbox, sqlite_url, tmp_path, ways={"SLACK_API_URL": f"{url}/api/"}) as here:
+        async with world(shared_sandbox, sqlite_url, tmp_path, addresses={"SLACK_API_URL": f"{url}/api/"}) as here:
             events = [here.event(slack_id, bare=True) for slack_id in (ada, *others)]
             here.put(*events)
 
@@ -95,7 +95,7 @@ async def test_whom_slack_does_not_let_us_read_is_parked_alone(shared_sandbox, s
 async def test_people_whose_rows_docebo_refuses_with_403_keep_no_event_waiting(shared_sandbox, sqlite_url, tmp_path):
     shared_sandbox.reset()
     with firewall(shared_sandbox.docebo_url, 403) as url:
-        async with world(shared_sandbox, sqlite_url, tmp_path, ways={"DOCEBO_URL": url}, **TITLES) as here:
+        async with world(shared_sandbox, sqlite_url, tmp_path, addresses={"DOCEBO_URL": url}, **TITLES) as here:
             events = joined(here, "ada", "bea", "cid")
             for event in events[:2]:
                 shared_sandbox.slack.change(event.slack_id, {"profile": {"title": POISON}})

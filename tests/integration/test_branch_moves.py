@@ -1,8 +1,7 @@
 """Accounts are moved to the branch of their rule, where the settings say so: a call for each branch."""
 
-import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -10,7 +9,6 @@ from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.profiles import Profile
 from slack_docebo.engine.planning.moving import plan_moves
 from slack_docebo.errors import ChangeLimitExceeded, Unproven
-from slack_docebo.storage.store import Store
 from tests.importing import prove, run_import, settings_for
 from tests.integration.after_an_import import (
     apply_by_id,
@@ -19,6 +17,8 @@ from tests.integration.after_an_import import (
     hand_over,
     import_then,
     note_applied_event,
+    note_sent,
+    refused_plan,
     undo,
 )
 
@@ -148,7 +148,7 @@ async def test_moves_have_a_limit_of_their_own_and_are_let_through_by_the_id_of_
         await import_then(settings, rows, plan_moves)
     assert moves(company) == 0
 
-    plan_id = re.search("plan ([0-9a-z]{8})", str(refusal.value))[1]
+    plan_id = refused_plan(refusal)
     first = await apply_first(settings, rows, plan_id, confirm="1 of 3")
     assert first.count(Kind.MOVE, outcome=Outcome.APPLIED) == 1
     others = await apply_by_id(settings, rows, plan_id)
@@ -195,9 +195,8 @@ async def test_a_move_of_a_plan_that_was_cut_off_and_is_not_wanted_any_more_is_t
     limited = {**ROWS, "LIMIT_BRANCH_MOVES": "0"}
     with pytest.raises(ChangeLimitExceeded) as refused:
         await import_then(settings, limited, plan_moves)
-    plan_id = re.search(r"plan (\w+)", str(refused.value))[1]
-    with Store.of(settings) as store, store.transaction() as tables:
-        tables.intents.note(plan_id, [0], flow_run="dead", now=datetime.now(UTC))
+    plan_id = refused_plan(refused)
+    note_sent(settings, plan_id)
     [america] = [one.id for one in company.docebo.branches.values() if one.code == "US"]
     [account] = company.docebo.accounts.by_email("ada@example.com")
     account.branches = (america,)
@@ -249,7 +248,7 @@ async def test_nobody_is_moved_by_a_saved_plan_where_slack_says_another_branch_b
         await import_then(settings, rows, plan_moves)
     company.slack.change(people[0], {"profile": {"title": "EU"}})
 
-    await apply_by_id(settings, rows, re.search(r"plan (\w+)", str(refused.value))[1])
+    await apply_by_id(settings, rows, refused_plan(refused))
 
     assert [branch_of(company, name) for name in ("Ada", "Bob")] == ["EU", "US"]
 

@@ -22,7 +22,9 @@ TEAM = Workspace("T1", "Analytical Engines")
 
 def person(slack_id: str, address: str) -> SourceUser:
     name = address.partition("@")[0].title()
-    return SourceUser(slack_id, TEAM.team, name.lower(), f"{address}.example.com", name, name, name)
+    return SourceUser(
+        slack_id, TEAM.team, name.lower(), f"{address}.example.com", first_name=name, last_name=name, real_name=name
+    )
 
 
 ANN, BOB = person("U5ANN", "ann@new"), person("U1BOB", "ann@old")  # he bears the address that she had before
@@ -31,9 +33,9 @@ NEW, NEWER = person("U8NEW", "new@a"), person("U7NEW", "New@a")
 MAPPED, CLAIMANT = person("U9MAPPED", "moved@a"), person("U3CLAIM", "claimed@a")
 PEOPLE = [ANN, BOB, TWIN, ELDER, NEW, NEWER, MAPPED, CLAIMANT]
 ACCOUNTS = [
-    Account(1, "ann@old.example.com", "ann@new.example.com", "Ann", "Ann"),
-    Account(2, "twin", "twin@a.example.com", "Twin", "Twin"),
-    Account(3, "claimed", "claimed@a.example.com", "Moved", "Moved"),
+    Account(1, "ann@old.example.com", "ann@new.example.com", first_name="Ann", last_name="Ann"),
+    Account(2, "twin", "twin@a.example.com", first_name="Twin", last_name="Twin"),
+    Account(3, "claimed", "claimed@a.example.com", first_name="Moved", last_name="Moved"),
 ]
 
 

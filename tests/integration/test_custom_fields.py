@@ -73,12 +73,21 @@ class Night:
 
     async def serve(self, slack_id: str, **rows: str) -> None:
         """Serve an event that says of the person only that something has changed."""
-        await self._serve(Event("Ev1", "", slack_id, 0, "user_change", datetime.now(UTC)), rows)
+        await self._serve(
+            Event("Ev1", "", slack_id, updated=0, kind="user_change", received_at=datetime.now(UTC)), rows
+        )
 
     async def tell(self, member: Mapping[str, Any], **rows: str) -> None:
         """Serve an event that shows the *member* so."""
         told = source_user(member)
-        event = Event(f"Ev{told.updated}", "", told.slack_id, told.updated, "user_change", datetime.now(UTC))
+        event = Event(
+            f"Ev{told.updated}",
+            "",
+            told.slack_id,
+            updated=told.updated,
+            kind="user_change",
+            received_at=datetime.now(UTC),
+        )
         await self._serve(replace(event, profile=asdict(told)), rows)
 
     async def _serve(self, event: Event, rows: Mapping[str, str]) -> None:

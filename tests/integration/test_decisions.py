@@ -400,7 +400,7 @@ async def test_who_was_linked_by_hand_stays_so_when_somebody_acknowledges_that_t
     ada, account = await linked_and_disputed(here)
     await decided(here, DecisionAction.LEAVE_SO, ada, why="ticket 4711", by="Carol")
 
-    rows = decision_rows(here.runtime, here.workspace)
+    rows = decision_rows(here.runtime.store, here.workspace)
     told = [answer for what, answer in (await explain(here.runtime, ada)).lines if what == "Decided by hand"]
     assert [(row["decided"], row["Docebo user"], row["why"], row["by"]) for row in rows] == [
         ("this account", account, "agreed with Ann", "Bob"),
@@ -410,7 +410,7 @@ async def test_who_was_linked_by_hand_stays_so_when_somebody_acknowledges_that_t
     seen = await imported(here)
 
     await decided(here, DecisionAction.NO_LONGER_SO, ada)
-    assert [row["decided"] for row in decision_rows(here.runtime, here.workspace)] == ["this account"]
+    assert [row["decided"] for row in decision_rows(here.runtime.store, here.workspace)] == ["this account"]
     assert (await imported(here)).undecided == seen.undecided + 1
 
 
@@ -454,7 +454,7 @@ async def test_who_is_forgotten_is_in_no_decision_any_more(here):
     assert [row["docebo_id"] for row in given_out["decision"]] == [account]
     assert [row["why"] for row in given_out["acknowledgement"]] == ["agreed with Ann"]
     assert "2 decision(s) by hand" in gone.lines
-    assert decision_rows(here.runtime, here.workspace) == []
+    assert decision_rows(here.runtime.store, here.workspace) == []
 
 
 async def test_who_is_forgotten_is_named_in_no_decision_about_somebody_else(here):

@@ -121,4 +121,4 @@ def test_doctor_names_what_is_known(env):
 
     findings = {one["check"]: one["message"] for one in json.loads(run(env, "doctor", "--json").stdout)}
 
-    assert f"rows per call is 50, set by hand on {datetime.now(UTC):%Y-%m-%d}" in findings["Docebo's ways"]
+    assert f"rows per call is 50, set by hand on {datetime.now(UTC):%Y-%m-%d}" in findings["Docebo's dialect"]

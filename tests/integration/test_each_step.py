@@ -120,9 +120,9 @@ async def imports(company: Company) -> None:
 
 async def serves(company: Company) -> None:
     async with open_runtime(company.settings, read_rows(table(ROWS)), run_id="serves") as runtime:
-        with InboxLease(runtime) as turn:
-            assert turn.take()
-            await serve(runtime, await validate(runtime), turn, ServeResult(), linger_seconds=0)
+        with InboxLease(runtime) as lease:
+            assert lease.take()
+            await serve(runtime, await validate(runtime), lease, ServeResult(), linger_seconds=0)
 
 
 async def undoes(company: Company) -> None:

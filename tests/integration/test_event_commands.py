@@ -42,11 +42,19 @@ def inbox(store: Store) -> Store:
     """An event in each state that can be met, of which EvParked1 is Ada's."""
     names = ("EvWaiting", "EvApplied", "EvParked1", "EvParked2")
     events = {
-        name: Event(name, "T1", f"U{n}", 1_700_000_000, "user_change", BEGAN + timedelta(minutes=n))
+        name: Event(
+            name, "T1", f"U{n}", updated=1_700_000_000, kind="user_change", received_at=BEGAN + timedelta(minutes=n)
+        )
         for n, name in enumerate(names)
     }
     events["EvParked1"] = Event(
-        "EvParked1", "T1", ADA.slack_id, 1_700_000_002, "team_join", BEGAN + timedelta(minutes=2), asdict(ADA)
+        "EvParked1",
+        "T1",
+        ADA.slack_id,
+        updated=1_700_000_002,
+        kind="team_join",
+        received_at=BEGAN + timedelta(minutes=2),
+        profile=asdict(ADA),
     )
     with store.transaction() as tables:
         repository = tables.inbox
@@ -201,7 +209,7 @@ def test_who_is_not_known_yet_is_forgotten_too_and_remembered_by_a_command(env, 
     assert (unattended.returncode, "add --yes" in unattended.stderr) == (2, True), unattended.stderr
     assert run(env, "forget", "U0NOBODY", "--yes").returncode == 0
     with inbox.transaction() as tables:
-        assert tables.inbox.put([Event("Ev9", "T1", "U0NOBODY", 0, "team_join", BEGAN)]) == 0
+        assert tables.inbox.put([Event("Ev9", "T1", "U0NOBODY", updated=0, kind="team_join", received_at=BEGAN)]) == 0
     assert run(env, "remember", "U0NOBODY").returncode == 0
     assert run(env, "remember", "U0NOBODY").returncode == 2
 

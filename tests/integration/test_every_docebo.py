@@ -214,7 +214,15 @@ async def served(runtime: Runtime, sandbox: Sandbox, *slack_ids: str) -> None:
     with runtime.store.transaction() as tables:
         now = datetime.now(UTC)
         tables.inbox.put(
-            Event(f"Ev{user.slack_id}", user.team, user.slack_id, user.updated, "user_change", now, asdict(user))
+            Event(
+                f"Ev{user.slack_id}",
+                user.team,
+                user.slack_id,
+                updated=user.updated,
+                kind="user_change",
+                received_at=now,
+                profile=asdict(user),
+            )
             for user in users
         )
     while await serve_round(runtime, workspace, ServeResult()):

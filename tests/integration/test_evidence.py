@@ -146,7 +146,7 @@ async def test_an_event_is_not_done_with_by_an_answer_about_somebody_else(sandbo
 
     lost: list[bool] = []
     with between(sandbox.slack_url, changed=other) as url:
-        async with world(sandbox, sqlite_url, tmp_path, ways={"SLACK_API_URL": f"{url}/"}) as here:
+        async with world(sandbox, sqlite_url, tmp_path, addresses={"SLACK_API_URL": f"{url}/"}) as here:
             await here.settle()
             sandbox.slack.change(ada, {"profile": {"last_name": "King"}})
             event = here.event(ada, bare=True)
@@ -179,7 +179,7 @@ async def test_who_is_shown_with_another_address_than_was_searched_for_gets_no_a
         return {"ok": True, "user": {**user, "profile": {**user["profile"], "email": shown}}}
 
     with between(sandbox.slack_url, changed=other) as url:
-        async with world(sandbox, sqlite_url, tmp_path, ways={"SLACK_API_URL": f"{url}/"}) as here:
+        async with world(sandbox, sqlite_url, tmp_path, addresses={"SLACK_API_URL": f"{url}/"}) as here:
             event = here.event(bob, kind="team_join")
             here.put(event)
             await here.serve()

@@ -53,7 +53,9 @@ def precious(tmp_path: Path) -> Path:
 def planned(sqlite_url: str) -> Iterator[Store]:
     with Store.open(sqlite_url) as store:
         with store.transaction() as tables:
-            tables.plans.create(Plan("1abc", PlanKind.BULK_IMPORT, NOW, "https://lms.example.com", "T1"))
+            tables.plans.create(
+                Plan("1abc", PlanKind.BULK_IMPORT, NOW, docebo="https://lms.example.com", slack_team="T1")
+            )
         yield store
 
 

@@ -149,7 +149,9 @@ async def test_rows_that_only_mention_the_id_stay_other_peoples_and_lose_it(here
 async def test_a_person_nobody_knows_is_forgotten_without_fuss(here, tmp_path):
     gone = forget(here.runtime.store, tmp_path / "nowhere", "U0NOBODY")
 
-    assert gone == Traces(0, 0, 0, 0, 0, 0, 0, 0, {}, {})
+    assert gone == Traces(
+        mappings=0, people=0, events=0, operations=0, standings=0, decisions=0, profiles=0, leavers=0, rows={}, left={}
+    )
 
 
 async def test_files_that_are_not_ours_to_change_are_named_and_stay(here, ada, tmp_path):

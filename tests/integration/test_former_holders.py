@@ -348,8 +348,8 @@ async def test_an_event_gives_nobody_the_account_of_whom_another_event_has_shown
         return in_json({"ok": False, "error": "user_not_found"}) if is_about_her else None
 
     with between(sandbox.slack_url, behind) as url:
-        ways, rows = {"SLACK_API_URL": f"{url}/"}, {"MAP_SLACK_USER_DATA": maps, "REHIRES": "hand-over"}
-        async with world(sandbox, sqlite_url, tmp_path, ways=ways, **rows) as here:
+        addresses, rows = {"SLACK_API_URL": f"{url}/"}, {"MAP_SLACK_USER_DATA": maps, "REHIRES": "hand-over"}
+        async with world(sandbox, sqlite_url, tmp_path, addresses=addresses, **rows) as here:
             ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
             here.put(here.event(ada, kind="team_join"))
             await here.serve()

@@ -193,9 +193,9 @@ def as_told(row: former_release.Row) -> tuple[Any, ...]:
             row["slack_team"],
             prior["slack_name"],
             prior["docebo_id"],
-            fingerprint,
-            echo,
-            deactivated,
+            fingerprint=fingerprint,
+            echo=echo,
+            deactivated=deactivated,
         )
     return (*who, *what, *remembered(row), prior, row["outcome"], row["error"], moment(row["done_at"]), row["flow_run"])
 

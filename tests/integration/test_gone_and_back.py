@@ -36,7 +36,7 @@ async def test_a_person_who_was_gone_is_there_again_when_an_event_says_so(here):
     here.put(replaced(event, event_id="EvAgain", updated=event.updated + 1))
     await here.serve()
 
-    assert gone_people(here.runtime, here.workspace.team) == {}
+    assert gone_people(here.runtime.store, here.workspace.team) == {}
 
 
 @pytest.mark.parametrize("shown_by", ["its id", "the list", "a write"])

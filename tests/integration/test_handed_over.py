@@ -33,14 +33,17 @@ def sandbox():
         yield running
 
 
+def account_of_ann(sandbox, username="lovelace"):
+    """Make an account that bears what Slack says of Ann."""
+    return sandbox.docebo.accounts.add(username, email="ann@example.com", firstname="Ann", lastname="Lovelace")
+
+
 @pytest.mark.parametrize("attributes", ["email", "email, field_13 = title"], ids=["to be mapped", "to be updated"])
 @pytest.mark.variants(1)
 async def test_an_account_found_by_its_address_that_bears_another_one_by_now_is_given_to_nobody_by_a_saved_plan(
     sandbox, sqlite_url, attributes
 ):
-    account = sandbox.docebo.accounts.add(
-        username="lovelace", email="ann@example.com", firstname="Ann", lastname="Lovelace"
-    )
+    account = account_of_ann(sandbox)
     settings, rows = settings_for(sandbox.facts(), sqlite_url), {"ATTRIBUTES": attributes}
     planned = await run_import(settings, rows=rows, dry_run=True)
     sandbox.docebo.edit(account.user_id, BOBS)
@@ -56,9 +59,7 @@ async def test_an_account_found_by_its_address_that_bears_another_one_by_now_is_
 async def test_an_account_that_bears_another_address_by_now_is_not_passed_on_by_a_saved_plan_to_who_is_back(
     sandbox, sqlite_url
 ):
-    account = sandbox.docebo.accounts.add(
-        username="lovelace", email="ann@example.com", firstname="Ann", lastname="Lovelace"
-    )
+    account = account_of_ann(sandbox)
     settings = settings_for(sandbox.facts(), sqlite_url)
     rows = {"REHIRES": "hand-over", "LIMIT_REMAPPINGS": "none"}
     await run_import(settings, rows=rows)
@@ -80,9 +81,7 @@ USERNAMES = pytest.mark.parametrize("username", ["lovelace", "ann@example.com"])
 
 async def handed_over_to_bob(sandbox, settings, username="lovelace", **rows):
     """Give Ann's account, which is mapped unless *rows* say otherwise, to Bob, but for its user name."""
-    account = sandbox.docebo.accounts.add(
-        username=username, email="ann@example.com", firstname="Ann", lastname="Lovelace"
-    )
+    account = account_of_ann(sandbox, username)
     await run_import(settings, rows=rows)
     sandbox.docebo.edit(account.user_id, BOBS)
     return account
@@ -227,9 +226,7 @@ async def test_an_account_that_was_handed_over_since_is_not_written_for_its_form
 ):
     settings = settings_for(sandbox.facts(), sqlite_url)
     rows = {"MAP_SLACK_USER_DATA": mapping, "ATTRIBUTES": "email, field_13 = title"}
-    account = sandbox.docebo.accounts.add(
-        username="lovelace", email="ann@example.com", firstname="Ann", lastname="Lovelace"
-    )
+    account = account_of_ann(sandbox)
     await run_import(settings, rows=rows)
     sandbox.slack.add("Bob", "Byron", "bob@example.com")
     sandbox.slack.change(sandbox.slack.by_email("ann@example.com")["id"], {"profile": {"title": "Queen"}})
@@ -252,9 +249,7 @@ async def test_an_account_that_was_handed_over_since_is_not_deactivated_for_its_
         settings_for(sandbox.facts(), sqlite_url),
         {**ON, "LEAVERS": "deactivate", "SOURCE_MAY_SHRINK": "50"},
     )
-    account = sandbox.docebo.accounts.add(
-        username=username, email="ann@example.com", firstname="Ann", lastname="Lovelace"
-    )
+    account = account_of_ann(sandbox, username)
     await run_import(settings, rows=rows)
     sandbox.slack.deactivate(sandbox.slack.by_email("ann@example.com")["id"])
     planned = await run_import(settings, rows={**rows, "LIMIT_DEACTIVATIONS": "none"}, dry_run=True)
@@ -271,9 +266,7 @@ async def test_an_account_that_was_handed_over_since_is_not_written_for_its_form
     sandbox, sqlite_url, username
 ):
     settings, rows = settings_for(sandbox.facts(), sqlite_url), {"ATTRIBUTES": "email, field_13 = title"}
-    account = sandbox.docebo.accounts.add(
-        username=username, email="ann@example.com", firstname="Ann", lastname="Lovelace"
-    )
+    account = account_of_ann(sandbox, username)
     done = await run_import(settings, rows=rows)
     sandbox.docebo.edit(account.user_id, BOBS)
 
@@ -310,11 +303,9 @@ def changes_in_slack(sandbox, rows):
         sandbox.slack.change(ann, {"profile": {"title": "Queen", "first_name": "Anna"}})
 
 
-async def account_of_ann(sandbox, settings, **rows):
+async def imported_account_of_ann(sandbox, settings, **rows):
     """Return Ann's account, mapped unless *rows* say otherwise."""
-    account = sandbox.docebo.accounts.add(
-        username="lovelace", email="ann@example.com", firstname="Ann", lastname="Lovelace"
-    )
+    account = account_of_ann(sandbox)
     await run_import(settings, rows=rows)
     return account
 
@@ -339,7 +330,7 @@ async def test_an_account_that_is_handed_over_within_a_slow_import_is_not_writte
     sandbox, sqlite_url, monkeypatch, rows
 ):
     settings = settings_for(sandbox.facts(), sqlite_url)
-    account = await account_of_ann(sandbox, settings, **rows)
+    account = await imported_account_of_ann(sandbox, settings, **rows)
     prove(settings)
     fields = dict(account.fields)
     changes_in_slack(sandbox, rows)
@@ -355,7 +346,7 @@ async def test_an_account_that_is_handed_over_within_a_slow_import_is_not_writte
 
 async def test_an_account_that_is_seen_to_be_handed_over_before_the_first_row_is_not_written(sandbox, sqlite_url):
     settings = settings_for(sandbox.facts(), sqlite_url)
-    account = await account_of_ann(sandbox, settings, **NAMES)
+    account = await imported_account_of_ann(sandbox, settings, **NAMES)
     changes_in_slack(sandbox, NAMES)
     async with open_runtime(settings, read_rows(table(ON | NAMES)), run_id="first") as runtime:
         plan_id = await plan_import(runtime)
@@ -372,7 +363,7 @@ async def test_an_account_that_is_handed_over_within_a_slow_undo_is_not_written_
     sandbox, sqlite_url, monkeypatch
 ):
     settings = settings_for(sandbox.facts(), sqlite_url)
-    account = await account_of_ann(sandbox, settings, **TITLE)
+    account = await imported_account_of_ann(sandbox, settings, **TITLE)
     changes_in_slack(sandbox, TITLE)
     done = await run_import(settings, rows=TITLE)
     async with open_runtime(settings, read_rows(table(ON | TITLE)), run_id="undo") as runtime:
@@ -395,7 +386,7 @@ async def test_a_saved_plan_is_applied_to_an_account_whose_address_somebody_has_
     sandbox, sqlite_url, rows
 ):
     settings = settings_for(sandbox.facts(), sqlite_url)
-    account = await account_of_ann(sandbox, settings, **rows)
+    account = await imported_account_of_ann(sandbox, settings, **rows)
     sandbox.docebo.edit(account.user_id, EDITED)
     changes_in_slack(sandbox, rows)
     planned = await run_import(settings, rows=rows, dry_run=True)
@@ -412,7 +403,7 @@ async def test_a_saved_plan_is_not_applied_to_an_account_whose_new_address_someb
     sandbox, sqlite_url, rows
 ):
     settings = settings_for(sandbox.facts(), sqlite_url)
-    account = await account_of_ann(sandbox, settings, **rows)
+    account = await imported_account_of_ann(sandbox, settings, **rows)
     sandbox.docebo.edit(account.user_id, BOBS)  # who is not in Slack yet
     changes_in_slack(sandbox, rows)
     planned = await run_import(settings, rows=rows, dry_run=True)
@@ -428,7 +419,7 @@ async def test_an_account_that_no_mapping_gives_to_anybody_is_not_written_by_a_p
     sandbox, sqlite_url
 ):
     settings, rows = settings_for(sandbox.facts(), sqlite_url), TITLE | WITHOUT_MAPPINGS
-    account = await account_of_ann(sandbox, settings, **rows)
+    account = await imported_account_of_ann(sandbox, settings, **rows)
     changes_in_slack(sandbox, rows)
     planned = await run_import(settings, rows=rows, dry_run=True)
     with create_engine(sqlite_url).begin() as connection:
@@ -451,7 +442,7 @@ async def test_an_account_that_shows_another_persons_address_is_not_moved_to_ano
     settings = settings_for(sandbox.facts(), sqlite_url)
     ann = sandbox.slack.by_email("ann@example.com")["id"]
     sandbox.slack.change(ann, {"profile": {"title": "EU"}})
-    account = await account_of_ann(sandbox, settings)
+    account = await imported_account_of_ann(sandbox, settings)
     await import_then(settings, rows, plan_moves)
     before = account.branches
     sandbox.docebo.edit(account.user_id, BOBS)
@@ -465,7 +456,7 @@ async def test_an_account_that_shows_another_persons_address_is_not_moved_to_ano
 
 async def test_an_undo_takes_an_account_whose_address_somebody_has_edited_once_the_two_are_linked(sandbox, sqlite_url):
     settings = settings_for(sandbox.facts(), sqlite_url)
-    account = await account_of_ann(sandbox, settings, **TITLE)
+    account = await imported_account_of_ann(sandbox, settings, **TITLE)
     changes_in_slack(sandbox, TITLE)
     done = await run_import(settings, rows=TITLE)
     sandbox.docebo.edit(account.user_id, EDITED)

@@ -140,7 +140,7 @@ async def test_in_real_time_nobody_gets_a_second_account_beside_one_that_hides_i
 ):
     hidden |= ids(sandbox, "ada")
     slack_id = sandbox.slack.by_email("ada@example.com")["id"]
-    async with world(sandbox, sqlite_url, tmp_path, ways={"DOCEBO_URL": settings.docebo_url}) as here:
+    async with world(sandbox, sqlite_url, tmp_path, addresses={"DOCEBO_URL": settings.docebo_url}) as here:
         event = here.event(slack_id)
         here.put(event)
         await here.serve()

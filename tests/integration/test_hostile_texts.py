@@ -56,7 +56,7 @@ async def world(tmp_path_factory):
             names = dict.fromkeys(("first_name", "last_name", "real_name", "display_name", "title"), text)
             sandbox.slack.change(slack_id, {"name": text, "profile": names})
         imported = await run_import(settings_for(sandbox.facts(), database_url))
-        yield World(sandbox, members, imported, database_url, folder)
+        yield World(sandbox, members=members, imported=imported, database_url=database_url, folder=folder)
 
 
 def handles(world: World) -> list[str]:

@@ -27,7 +27,15 @@ def wake_ups(tables):
 
 
 def event(number: int = 1, **changes) -> Event:
-    made = Event(f"Ev{number}", "T1", f"U{number}", 100 + number, "user_change", NOW, {"email": "ada@example.com"})
+    made = Event(
+        f"Ev{number}",
+        "T1",
+        f"U{number}",
+        updated=100 + number,
+        kind="user_change",
+        received_at=NOW,
+        profile={"email": "ada@example.com"},
+    )
     return replace(made, **changes)
 
 
@@ -246,16 +254,16 @@ def test_nobody_asks_once_a_run_has_found_nothing_left(inbox, wake_ups):
 
 def test_a_further_attempt_that_falls_due_is_seen_while_no_run_is_at_work_or_wanted(inbox, wake_ups):
     inbox.put([event()])
-    assert not inbox.falls_due_unseen(NOW)  # a run is wanted already
+    assert not inbox.is_due_without_a_run(NOW)  # a run is wanted already
     inbox.claim("run", 10, NOW)
     inbox.retry_later(["Ev1"], "no answer", LATER)
     assert inbox.claim("run", 10, NOW) == []
 
     wake_ups.quiet(LATER + timedelta(seconds=20))
-    assert not inbox.falls_due_unseen(LATER)  # the run is still at work, and sees it
+    assert not inbox.is_due_without_a_run(LATER)  # the run is still at work, and sees it
     wake_ups.quiet(None)
-    assert not inbox.falls_due_unseen(NOW)
-    assert inbox.falls_due_unseen(LATER)
+    assert not inbox.is_due_without_a_run(NOW)
+    assert inbox.is_due_without_a_run(LATER)
 
 
 def test_nobody_is_woken_for_a_person_who_may_have_to_wait(store):
@@ -267,8 +275,8 @@ def test_nobody_is_woken_for_a_person_who_may_have_to_wait(store):
         inbox.claim("run", 10, NOW)  # finds nothing: no run is wanted
         tables.shares.spend(["U1"], LATER)
 
-        assert not inbox.falls_due_unseen(LATER)
-        assert inbox.falls_due_unseen(LATER + timedelta(seconds=INTERVAL))
+        assert not inbox.is_due_without_a_run(LATER)
+        assert inbox.is_due_without_a_run(LATER + timedelta(seconds=INTERVAL))
 
 
 def test_a_reconciliation_is_wanted_until_it_is_asked_for_and_then_not_again_for_a_while(wake_ups):

@@ -210,7 +210,7 @@ async def lagging(request, leavers, sandbox, sqlite_url, tmp_path) -> AsyncItera
             if request.param == "imports":
                 await run_import(settings, rows=rows)
                 return
-            async with world(sandbox, sqlite_url, tmp_path, ways={"DOCEBO_URL": url}, **rows) as here:
+            async with world(sandbox, sqlite_url, tmp_path, addresses={"DOCEBO_URL": url}, **rows) as here:
                 here.put(here.event(slack_id))
                 await here.serve()
 

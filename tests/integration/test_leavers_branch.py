@@ -1,6 +1,5 @@
 """Accounts of people who have left Slack are moved to the branch for leavers, and back when they return."""
 
-import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +18,7 @@ from tests.integration.after_an_import import (
     hand_over,
     import_then,
     note_applied_event,
+    refused_plan,
     undo,
 )
 
@@ -208,7 +208,7 @@ async def test_a_saved_plan_does_not_move_who_is_back_meanwhile(company, setting
         await import_then(settings, {**ROWS, "LIMIT_BRANCH_MOVES": "0"}, plan_moves)
     company.slack.reactivate(ada)
 
-    done = await apply_by_id(settings, ROWS, re.search("plan ([0-9a-z]{8})", str(refusal.value))[1])
+    done = await apply_by_id(settings, ROWS, refused_plan(refusal))
 
     assert done.count(Kind.MOVE, outcome=Outcome.SKIPPED) == 1
     assert branch_of(company) == "SLACK"

@@ -340,8 +340,8 @@ async def test_who_lets_an_incident_through_while_a_run_ends_takes_its_place(her
     incident = (await here.serve()).incident
     event_ids = let_through(here.runtime.store, incident, here.runtime.now())
 
-    with InboxLease(here.runtime) as turn:
-        assert await take_or_watch(here.runtime, turn, incident, event_ids) is None
+    with InboxLease(here.runtime) as lease:
+        assert await take_or_watch(here.runtime, lease, incident, event_ids) is None
         assert not InboxLease(here.runtime).take()
 
 
@@ -447,7 +447,7 @@ async def test_what_others_create_while_a_plan_is_applied_counts_for_the_most_ac
     async with open_runtime(settings, behaviour, run_id="import") as runtime:
         plan_id = await plan_import(runtime)
         begin(runtime, plan_id)
-        other = Plan("1other", PlanKind.REALTIME_SYNC, runtime.now(), settings.docebo_url, "T1")
+        other = Plan("1other", PlanKind.REALTIME_SYNC, runtime.now(), docebo=settings.docebo_url, slack_team="T1")
         with runtime.store.transaction() as tables:
             tables.plans.create(other)
             tables.operations.add(other.id, 0, [operation("U0NEW", Kind.CREATE, None)])
@@ -468,12 +468,12 @@ def operation(
     slack_id: str, kind: Kind, docebo_id: int | None = 1, prior: int | None = None, former: str = ""
 ) -> Operation:
     mapping = None if prior is None else Mapping(former or slack_id, "T1", slack_id, prior)
-    return Operation(slack_id, "T1", slack_id, kind, "", docebo_id, maps=True, prior=mapping)
+    return Operation(slack_id, "T1", slack_id, kind, reason="", docebo_id=docebo_id, maps=True, prior=mapping)
 
 
 def plan_of(store: Store, plan_id: str, *operations: Operation, outcome=Outcome.APPLIED, at=NOW, **facts) -> None:
     with store.transaction() as tables:
-        tables.plans.create(Plan(plan_id, PlanKind.REALTIME_SYNC, at, DOCEBO, "T1", facts=facts))
+        tables.plans.create(Plan(plan_id, PlanKind.REALTIME_SYNC, at, docebo=DOCEBO, slack_team="T1", facts=facts))
         tables.operations.add(plan_id, 0, operations)
         done = [RowOutcome(seq, outcome, op.docebo_id or 99) for seq, op in enumerate(operations)]
         tables.operations.record(plan_id, done, now=at, flow_run="r")
@@ -481,7 +481,7 @@ def plan_of(store: Store, plan_id: str, *operations: Operation, outcome=Outcome.
 
 def changed(store: Store) -> dict[str, int]:
     with store.transaction() as tables:
-        tables.plans.create(Plan("9plan", PlanKind.BULK_IMPORT, NOW, DOCEBO, "T1"))
+        tables.plans.create(Plan("9plan", PlanKind.BULK_IMPORT, NOW, docebo=DOCEBO, slack_team="T1"))
         tables.operations.add("9plan", 0, [operation("U9", Kind.UPDATE)])
         before = tables.journal.people_changed(
             "9plan", tables.journal.sizes("9plan", NOW.date()), NOW, NOW + AHEAD, NOW.date()
@@ -537,7 +537,7 @@ def test_who_was_changed_before_counts_unless_the_plan_changes_that_person_in_th
     }
     plan_of(store, "1plan", *renamed.values(), operation("U3", Kind.DEACTIVATE))
     with store.transaction() as tables:
-        tables.plans.create(Plan("9plan", PlanKind.BULK_IMPORT, NOW, DOCEBO, "T1"))
+        tables.plans.create(Plan("9plan", PlanKind.BULK_IMPORT, NOW, docebo=DOCEBO, slack_team="T1"))
         planned = [renamed["U1"], operation("U2", Kind.UPDATE), operation("U3", Kind.DEACTIVATE)]
         tables.operations.add("9plan", 0, planned)
         tables.operations.record("9plan", [RowOutcome(2, Outcome.SKIPPED)], now=NOW, flow_run="r")
@@ -551,7 +551,7 @@ def test_who_was_changed_before_counts_unless_the_plan_changes_that_person_in_th
 
 def test_who_was_sent_by_a_run_that_died_and_who_was_forgotten_since_counts_as_changed(store, tmp_path):
     with store.transaction() as tables:
-        tables.plans.create(Plan("1dead", PlanKind.BULK_IMPORT, NOW, DOCEBO, "T1"))
+        tables.plans.create(Plan("1dead", PlanKind.BULK_IMPORT, NOW, docebo=DOCEBO, slack_team="T1"))
         tables.operations.add("1dead", 0, [operation(f"U0{n}", Kind.DEACTIVATE, n) for n in range(1, 4)])
         tables.intents.note("1dead", [0, 1], flow_run="dead", now=NOW)
     plan_of(store, "2plan", *(operation(f"U0{n}", Kind.DEACTIVATE, n) for n in range(4, 7)))

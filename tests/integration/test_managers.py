@@ -1,6 +1,5 @@
 """Managers are written after an import, when all accounts exist, and only where somebody's has changed."""
 
-import re
 from collections import Counter
 from datetime import UTC, datetime
 
@@ -19,7 +18,15 @@ from slack_docebo.errors import ChangeLimitExceeded, ConfigurationError
 from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.store import Store
 from tests.importing import settings_for
-from tests.integration.after_an_import import apply_by_id, decide_never, hand_over, import_then, undo
+from tests.integration.after_an_import import (
+    apply_by_id,
+    decide_never,
+    hand_over,
+    import_then,
+    note_sent,
+    refused_plan,
+    undo,
+)
 
 RULES = "first_name, last_name, email, manager = scim:manager"
 SUBORDINATES = "GET /manage/v1/managers/{id}/subordinates"
@@ -78,7 +85,7 @@ class Company:
         await self.import_everybody(rules="first_name, last_name, email")
         with pytest.raises(ChangeLimitExceeded) as refused:
             await self.import_everybody(LIMIT_UPDATES="0")
-        return re.search(r"plan (\w+)", str(refused.value))[1]
+        return refused_plan(refused)
 
     async def apply(self, plan_id: str):
         return await apply_by_id(self.settings, {"ATTRIBUTES": RULES, "LIMIT_UPDATES": "0"}, plan_id)
@@ -383,7 +390,7 @@ async def test_managers_over_a_limit_are_let_through_by_the_id_of_their_plan(com
         await company.import_everybody(LIMIT_UPDATES="2")
     assert str(refusal.value).startswith("Look at plan ")  # the one thing to do comes first
     rows = {"ATTRIBUTES": RULES, "LIMIT_UPDATES": "2"}
-    await apply_by_id(company.settings, rows, re.search("plan ([0-9a-z]{8})", str(refusal.value))[1])
+    await apply_by_id(company.settings, rows, refused_plan(refusal))
 
     assert {company.manager_of(name) for name in ("Ada", "Bob", "Cid")} == {company.account("Grace").user_id}
 
@@ -575,11 +582,13 @@ def send(company, plan_id, kind, slack_id, account, manager_id):
     """Let a plan have sent to the *account* of *slack_id* that this is the manager, 0 for none, and not recorded yet what became."""
     column = {manager_column(1): str(manager_id or "")}
     team, at = company.sandbox.slack.team.id, datetime.now(UTC)
-    sent = Operation(slack_id, team, "somebody", Kind.UPDATE, "another manager", account.user_id, column)
+    sent = Operation(
+        slack_id, team, "somebody", Kind.UPDATE, reason="another manager", docebo_id=account.user_id, changes=column
+    )
     with Store.of(company.settings) as store, store.transaction() as tables:
-        tables.plans.create(Plan(plan_id, kind, at, company.settings.docebo_url, team))
+        tables.plans.create(Plan(plan_id, kind, at, docebo=company.settings.docebo_url, slack_team=team))
         tables.operations.add(plan_id, 0, [sent])
-        tables.intents.note(plan_id, [0], flow_run="r", now=at)
+    note_sent(company.settings, plan_id)
 
 
 def dies(company, plan_id, slack_id, name, manager):
@@ -673,7 +682,7 @@ async def test_a_saved_plan_closes_no_circle_with_a_manager_whom_a_dead_run_may_
     company.report_to(ada, "")
     await company.import_everybody("first_name, last_name, email")  # which looks for what the dead run has done
 
-    done = await company.apply(re.search(r"plan (\w+)", str(refused.value))[1])
+    done = await company.apply(refused_plan(refused))
 
     assert done.count(outcome=Outcome.SKIPPED) == 1
     assert company.hierarchy() == {"Ada": "Bob"}
@@ -703,9 +712,8 @@ async def test_whom_a_plan_may_have_given_that_was_cut_off_and_is_not_wanted_any
     company.report_to(ada, joan)
     with pytest.raises(ChangeLimitExceeded) as refused:
         await company.import_everybody(LIMIT_UPDATES="0")
-    plan_id = re.search(r"plan (\w+)", str(refused.value))[1]
-    with Store.of(company.settings) as store, store.transaction() as tables:
-        tables.intents.note(plan_id, [0], flow_run="dead", now=datetime.now(UTC))
+    plan_id = refused_plan(refused)
+    note_sent(company.settings, plan_id)
     company.account("Ada").managers[1] = company.account("Joan").user_id
     company.report_to(ada, grace)
 

@@ -75,7 +75,7 @@ texts = st.one_of(
 def test_export_delete_restore_brings_every_row_back_to_the_last_column(store, tmp_path_factory, names):
     path = tmp_path_factory.mktemp("export") / "mappings.csv"
     delete_all(store)
-    save(store, *(Mapping(f"U{n}", "T1", name, n + 1, f"f{n}", name) for n, name in enumerate(names)))
+    save(store, *(Mapping(f"U{n}", "T1", name, n + 1, fingerprint=f"f{n}", echo=name) for n, name in enumerate(names)))
     before = records(store)
     export(store, path)
     delete_all(store)
@@ -190,7 +190,7 @@ def test_a_table_from_elsewhere_is_imported(store, tmp_path):
     )
 
     assert taken == Taken(3, [])
-    assert mappings(store) == [Mapping("U1", "T1", "countess", 7, "f1", "e1"), BOB, CYD]
+    assert mappings(store) == [Mapping("U1", "T1", "countess", 7, fingerprint="f1", echo="e1"), BOB, CYD]
 
 
 @pytest.mark.parametrize(

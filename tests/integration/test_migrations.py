@@ -152,8 +152,10 @@ def test_what_the_former_release_acknowledges_and_takes_back_beside_this_one_cou
                 tables.connection.execute(write, {"id": slack_id, "since": since, **formers})
         with store.transaction() as tables:
             decisions = tables.decisions
-            decisions.put("T1", Decision("U1", Verdict.NEVER, "why", "Ann", since))
-            decisions.put("T1", Decision("U2", Verdict.LEAVE_SO, "why", "Ann", since, ("no branch",)))
+            decisions.put("T1", Decision("U1", Verdict.NEVER, why="why", by="Ann", since=since))
+            decisions.put(
+                "T1", Decision("U2", Verdict.LEAVE_SO, why="why", by="Ann", since=since, reasons=("no branch",))
+            )
             assert decisions.take_back("T1", "U3", acknowledged_alone=True) == 1
             tables.connection.execute(text("DELETE FROM decision WHERE slack_id = 'U4'"))
         with store.reading() as tables:

@@ -411,7 +411,7 @@ async def test_an_event_is_not_done_with_while_slack_still_shows_what_was_before
     with behind(here, slack_id, "users.info") as url:
         rename(here, slack_id, "Newer")
         event = here.event(slack_id, profile={"email": ""})
-        async with world(here.sandbox, database_url, tmp_path, ways={"SLACK_API_URL": url}) as late:
+        async with world(here.sandbox, database_url, tmp_path, addresses={"SLACK_API_URL": url}) as late:
             late.put(event)
             await late.serve()
     assert here.state(event) is EventState.PARKED
@@ -455,7 +455,7 @@ async def test_who_is_named_is_not_written_as_before_an_event(here, tmp_path):
         rename(here, slack_id, "Newer")
         here.put(here.event(slack_id))
         await here.serve()
-        async with world(here.sandbox, database_url, tmp_path, ways={"SLACK_API_URL": url}) as late:
+        async with world(here.sandbox, database_url, tmp_path, addresses={"SLACK_API_URL": url}) as late:
             people = await read_named(late.runtime, [slack_id], [])
             with pytest.raises(
                 IncompleteRead, match=f"shows {slack_id} as before an event that was applied: run again"

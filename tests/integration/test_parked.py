@@ -11,7 +11,10 @@ from slack_docebo.storage.inbox import Event, EventState
 from slack_docebo.storage.store import Store
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
-EVENTS = {name: Event(name, "T1", f"U{name}", 1, "user_change", NOW) for name in ("failed", "late", "held", "waiting")}
+EVENTS = {
+    name: Event(name, "T1", f"U{name}", updated=1, kind="user_change", received_at=NOW)
+    for name in ("failed", "late", "held", "waiting")
+}
 PARKED = {"failed", "late", "held"}
 ALL = ParkedChoice(everything=True)
 

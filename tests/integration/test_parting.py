@@ -49,7 +49,7 @@ def at_work(settings: Settings, run: str, **rows: str):
 
 async def apply_part(settings: Settings, plan_id: str, choice: PartChoice, **rows: str) -> Summary:
     async with at_work(settings, f"part-{choice}", **rows) as runtime:
-        chosen, of = find_part(runtime, plan_id, choice)
+        chosen, of = find_part(runtime.store, plan_id, choice)
         part = take_part(runtime, plan_id, choice, confirm=f"{len(chosen)} of {of}")
         return await apply_saved(runtime, part, lambda _: None)
 
@@ -60,7 +60,7 @@ async def apply_rest(settings: Settings, plan_id: str) -> Summary:
 
 
 def people(runtime: Runtime, plan_id: str) -> list[str]:
-    return find_part(runtime, plan_id, PartChoice())[0]
+    return find_part(runtime.store, plan_id, PartChoice())[0]
 
 
 @ON_BOTH
@@ -85,7 +85,7 @@ async def test_everybody_who_is_chosen_is_shown_however_many_a_page_at_a_time(se
     choice = PartChoice(kinds=(Kind.CREATE,))
 
     async with at_work(settings, "shown") as runtime:
-        chosen, _ = find_part(runtime, planned.plan.id, choice)
+        chosen, _ = find_part(runtime.store, planned.plan.id, choice)
         pages = [page_of(chosen, page) for page in (1, 2)]
         shown = [report_table(runtime.store, planned.plan.id, PeopleShown.IDS, of=set(page)) for page in pages]
         with pytest.raises(ConfigurationError, match="choose a page up to 2"):
@@ -158,11 +158,11 @@ async def test_people_are_chosen_by_id_and_by_operation(settings, sandbox):
     planned = await run_import(settings, dry_run=True)
 
     async with at_work(settings, "choose") as runtime:
-        assert find_part(runtime, planned.plan.id, PartChoice([ada]))[0] == [ada]
-        assert ada in find_part(runtime, planned.plan.id, PartChoice(kinds=[Kind.CREATE]))[0]
+        assert find_part(runtime.store, planned.plan.id, PartChoice([ada]))[0] == [ada]
+        assert ada in find_part(runtime.store, planned.plan.id, PartChoice(kinds=[Kind.CREATE]))[0]
         for choice in (PartChoice(kinds=[Kind.DEACTIVATE]), PartChoice([ada], kinds=[Kind.MAP]), PartChoice(["U0NO"])):
             with pytest.raises(PlanNotApplicable, match="nothing like that is planned"):
-                find_part(runtime, planned.plan.id, choice)
+                find_part(runtime.store, planned.plan.id, choice)
 
 
 async def test_without_their_number_nobody_is_taken_out(settings):

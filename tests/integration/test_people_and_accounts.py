@@ -64,7 +64,10 @@ def test_every_row_of_the_former_table_is_found_on_the_platform_it_is_of(former_
     assert [tuple(row) for row in seen] == [
         ("U1", "ada", "T1", 7), ("U2", "bob", "T1", 8), ("U1", "cyd", "T2", 7), ("U3", "dan", "T3", 9)
     ]  # fmt: skip
-    ada, bob = Mapping("U1", "T1", "ada", 7, "f1", "e1"), Mapping("U2", "T1", "bob", 8, deactivated=True)
+    ada, bob = (
+        Mapping("U1", "T1", "ada", 7, fingerprint="f1", echo="e1"),
+        Mapping("U2", "T1", "bob", 8, deactivated=True),
+    )
     assert [(record.mapping, record.slack_updated, record.mapped_at, record.changed_at) for record in of_t1] == [
         (ada, 1700000000, NOW, NOW), (bob, 5, NOW, NOW)
     ]  # fmt: skip
@@ -114,7 +117,7 @@ def test_a_backup_of_the_former_release_brings_back_that_we_deactivated_an_accou
 def test_what_was_applied_outlives_the_mapping(store):
     with store.transaction() as tables:
         mappings = tables.mappings(OLD)
-        mappings.save([Mapping("U1", "T1", "ada", 7, "f1", "e1", deactivated=True)], now=NOW)
+        mappings.save([Mapping("U1", "T1", "ada", 7, fingerprint="f1", echo="e1", deactivated=True)], now=NOW)
         tables.applied(OLD).advance("T1", {"U1": 1700000000}, now=NOW)
         mappings.delete("T1", None)
 
@@ -128,7 +131,7 @@ def test_a_person_is_forgotten_on_every_platform_and_of_an_account_of_hers_alone
     with store.transaction() as tables:
         for docebo in (OTHER, OLD):
             tables.platforms.relink(docebo, now=NOW)
-            tables.mappings(docebo).save([Mapping("U0ADA", "T1", "ada", 7, "f1")], now=NOW)
+            tables.mappings(docebo).save([Mapping("U0ADA", "T1", "ada", 7, fingerprint="f1")], now=NOW)
         old = tables.platforms.take(OLD)
         written = [Written(7, "ada@example.com", "ada@example.com"), Written(8, "bob@example.com")]
         tables.accounts(old).note_written(written, now=NOW)

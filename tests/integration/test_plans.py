@@ -26,15 +26,23 @@ CREATE = Operation(
     "T1",
     "ada",
     Kind.CREATE,
-    "new",
+    reason="new",
     changes={"email": "ada@example.com", "active": True},
     maps=True,
     fingerprint="f",
 )
 UPDATE = Operation(
-    "U2", "T1", "bob", Kind.UPDATE, "differs", 8, changes={"field_3": "Böb \ud83d\0"}, before={"field_3": ""}, echo="e"
+    "U2",
+    "T1",
+    "bob",
+    Kind.UPDATE,
+    reason="differs",
+    docebo_id=8,
+    changes={"field_3": "Böb \ud83d\0"},
+    before={"field_3": ""},
+    echo="e",
 )
-LEAVE = Operation("U3", "T1", "cyd", Kind.LEAVE, "in line", 9)
+LEAVE = Operation("U3", "T1", "cyd", Kind.LEAVE, reason="in line", docebo_id=9)
 OPERATIONS = [CREATE, UPDATE, LEAVE]
 
 
@@ -115,8 +123,10 @@ def test_what_became_of_an_operation_is_recorded_with_when_and_by_which_run(plan
         tables.operations.record(PLAN.id, results, now=LATER, flow_run="run-2")
 
     assert entries(planned) == [
-        JournalEntry(PLAN.id, 0, replace(CREATE, docebo_id=7), Outcome.APPLIED, "", LATER, "run-2"),
-        JournalEntry(PLAN.id, 1, UPDATE, Outcome.FAILED, "too long", LATER, "run-2"),
+        JournalEntry(
+            PLAN.id, 0, replace(CREATE, docebo_id=7), outcome=Outcome.APPLIED, error="", done_at=LATER, flow_run="run-2"
+        ),
+        JournalEntry(PLAN.id, 1, UPDATE, outcome=Outcome.FAILED, error="too long", done_at=LATER, flow_run="run-2"),
         JournalEntry(PLAN.id, 2, LEAVE, Outcome.LEFT),
     ]
 

@@ -119,7 +119,7 @@ async def test_nothing_is_deleted_without_the_backup(database_url, tmp_path):
 async def test_the_mapping_of_whom_nobody_may_touch_stays_and_is_told_as_skipped(database_url, tmp_path):
     async with installation(database_url, tmp_path) as runtime:
         with runtime.store.transaction() as tables:
-            tables.decisions.put("T1", Decision("U1", Verdict.NEVER, "asked for", "Grace", runtime.now()))
+            tables.decisions.put("T1", Decision("U1", Verdict.NEVER, why="asked for", by="Grace", since=runtime.now()))
         plan_id = plan_reset(runtime, ACME, Accounts(), ())
         back_up(runtime, ACME, plan_id, ())
         begin(runtime, plan_id)

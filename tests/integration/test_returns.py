@@ -1,6 +1,5 @@
 """Somebody returns under a new Slack id with the same address, and the account is mapped to the former one."""
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,7 +21,7 @@ from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.store import Store
 from tests.importing import ON, carry_out, mapped, plan_import, prove, run_import, settings_for
-from tests.integration.after_an_import import apply_by_id
+from tests.integration.after_an_import import apply_by_id, refused_plan
 from tests.integration.realtime_world import world
 
 LEAVERS = pytest.mark.parametrize("leavers", ["keep", "deactivate"])
@@ -106,7 +105,7 @@ async def test_who_returns_gets_a_mapping_of_before_also_while_nobody_new_is_map
 
     with pytest.raises(ChangeLimitExceeded, match="map to another account or person") as refused:
         await run_import(settings, rows=off)
-    await apply_by_id(settings, off, re.search(r"plan (\w+)", str(refused.value))[1])
+    await apply_by_id(settings, off, refused_plan(refused))
     sandbox.slack.reactivate(old)
     sandbox.slack.change(old, {"profile": {"email": "lovelace@example.com"}})
     for _ in range(2):

@@ -464,17 +464,17 @@ async def test_what_a_run_for_events_has_sent_is_recorded_by_an_import_once_the_
     settings = settings_for(sandbox.facts(), sqlite_url)
     ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     async with world(sandbox, sqlite_url, tmp_path) as here:
-        with InboxLease(here.runtime) as turn:
-            assert turn.take()
+        with InboxLease(here.runtime) as lease:
+            assert lease.take()
             here.put(here.event(ada))
             with monkeypatch.context() as patch:
                 patch.setattr("slack_docebo.engine.writing.applying.record", _dies)
                 with pytest.raises(Died):
                     await here.serve()
             if lock != "of this run":
-                turn.hand_back()
+                lease.hand_back()
             if lock == "of another run":
-                turn.take()
+                lease.take()
 
             await run_import(settings)
 

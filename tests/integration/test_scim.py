@@ -84,7 +84,7 @@ async def test_while_nothing_is_written_neither_scim_nor_manager_types_are_asked
 async def test_while_nothing_is_written_an_event_asks_slack_for_the_person_alone(company, sqlite_url, tmp_path):
     facts = company.facts()
     of_scim = {"slack_scim_token": facts["scim_token"], "slack_scim_url": facts["scim_url"]}
-    async with world(company, sqlite_url, tmp_path, ways=of_scim, **OFF) as here:
+    async with world(company, sqlite_url, tmp_path, addresses=of_scim, **OFF) as here:
         await here.settle([])
         ada = company.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
         company.slack.change(ada, {"profile": {"email": ""}})
@@ -103,7 +103,7 @@ async def test_a_rule_without_a_token_stops_a_run_before_it_reads(company, sqlit
 async def test_who_joins_gets_what_scim_says_in_real_time(company, sqlite_url, tmp_path):
     facts = company.facts()
     of_scim = {"slack_scim_token": facts["scim_token"], "slack_scim_url": facts["scim_url"]}
-    async with world(company, sqlite_url, tmp_path, ways=of_scim, ATTRIBUTES=RULES) as here:
+    async with world(company, sqlite_url, tmp_path, addresses=of_scim, ATTRIBUTES=RULES) as here:
         await here.settle([])
         slack_id = company.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
         company.slack.scim[slack_id] = {"department": "Sales"}

@@ -31,7 +31,7 @@ async def test_who_joins_while_docebos_search_finds_nobody_gets_no_second_accoun
     is_broken = [True]
 
     with between(sandbox.docebo_url, lambda call: empty(call) if is_broken else None) as url:
-        async with world(sandbox, sqlite_url, tmp_path, ways={"DOCEBO_URL": url}) as here:
+        async with world(sandbox, sqlite_url, tmp_path, addresses={"DOCEBO_URL": url}) as here:
             event = here.event(slack_id, kind="team_join")
             here.put(event)
             await here.serve()

@@ -1,4 +1,4 @@
-"""One run of real time from its first look at the inbox to the end of its turn."""
+"""One run of real time from its first look at the inbox until it hands its lease back."""
 
 import asyncio
 from dataclasses import replace
@@ -28,9 +28,9 @@ def joined(here: World, name: str = "ada"):
 
 async def one_run(here: World, linger_seconds: int = 0) -> ServeResult:
     served = ServeResult()
-    with InboxLease(here.runtime) as turn:
-        assert turn.take()
-        await serve(here.runtime, here.workspace, turn, served, linger_seconds=linger_seconds)
+    with InboxLease(here.runtime) as lease:
+        assert lease.take()
+        await serve(here.runtime, here.workspace, lease, served, linger_seconds=linger_seconds)
     return served
 
 
@@ -112,8 +112,8 @@ def book(here: World, slack_id: str, *, ahead: float) -> None:
 async def test_an_event_that_comes_when_the_run_has_looked_for_the_last_time_is_served_by_it(here, monkeypatch):
     late = []
 
-    def hand_back(turn: InboxLease, *, failed: bool = False) -> None:
-        original(turn, failed=failed)
+    def hand_back(lease: InboxLease, *, failed: bool = False) -> None:
+        original(lease, failed=failed)
         if not late:
             late.append(joined(here))
 
@@ -165,12 +165,12 @@ async def test_after_a_failure_nobody_is_asked_for_a_while(here):
         assert tables.wake_ups.may_ask(now + serving.QUIET_AFTER_FAILURE, patience=serving.QUIET)
 
 
-async def test_a_flood_shares_the_calls(here, monkeypatch):
+async def test_a_burst_shares_the_calls(here, monkeypatch):
     monkeypatch.setattr(serving, "BURST", 10)
     people = here.slack_ids[:40]
     here.put(*(here.event(slack_id) for slack_id in people[:20]))
     run = asyncio.create_task(one_run(here))
-    await asyncio.sleep(0.5)  # it waits for the flood to pass
+    await asyncio.sleep(0.5)  # it waits until the burst is over
     here.put(*(here.event(slack_id) for slack_id in people[20:]))
 
     served = await run

@@ -15,7 +15,10 @@ from slack_docebo.storage.store import Store
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-ADA, GRACE = Event("EvA", "T1", "U1", 1, "user_change", NOW), Event("EvG", "T1", "U2", 1, "user_change", NOW)
+ADA, GRACE = (
+    Event("EvA", "T1", "U1", updated=1, kind="user_change", received_at=NOW),
+    Event("EvG", "T1", "U2", updated=1, kind="user_change", received_at=NOW),
+)
 
 
 class Shares:

@@ -468,4 +468,4 @@ def test_a_reason_begun_twice_in_one_moment_stands_once(store):
     ],
 )
 def test_what_is_known_covers_what_says_no_more(standing, reason, account, covered):
-    assert standing.covers(Operation("U1", "T1", "", Kind.LEAVE, reason, account)) is covered
+    assert standing.covers(Operation("U1", "T1", "", Kind.LEAVE, reason=reason, docebo_id=account)) is covered

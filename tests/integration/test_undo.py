@@ -553,7 +553,15 @@ async def test_nobody_is_created_by_a_plan_of_before_an_event_said_that_the_pers
     left = source_user(sandbox.slack.get(ada))
     async with open_runtime(settings, read_rows(table(ON)), run_id="events") as runtime:
         with runtime.store.transaction() as tables:
-            event = Event("Ev1", left.team, ada, left.updated, "user_change", runtime.now(), asdict(left))
+            event = Event(
+                "Ev1",
+                left.team,
+                ada,
+                updated=left.updated,
+                kind="user_change",
+                received_at=runtime.now(),
+                profile=asdict(left),
+            )
             tables.inbox.put([event])
         assert await serve_round(runtime, await validate(runtime), ServeResult()) == 1
     sandbox.slack.reactivate(ada)  # by now, as who has to be looked at again

@@ -120,7 +120,7 @@ async def test_many_who_join_before_the_first_import_get_no_second_account_by_a_
     people = [joins(sandbox)]
     people += [sandbox.slack.add("Ada", f"Lovelace {n}", f"ada{n}@example.com")["id"] for n in range(6)]
 
-    async with world(sandbox, sqlite_url, tmp_path, ways={"DOCEBO_URL": docebo}) as here:
+    async with world(sandbox, sqlite_url, tmp_path, addresses={"DOCEBO_URL": docebo}) as here:
         here.put(*(here.event(slack_id) for slack_id in people))
         await here.serve()
         accounts = [here.docebo_id(slack_id) for slack_id in people]
@@ -204,7 +204,7 @@ async def test_many_who_join_at_once_get_no_second_account_by_the_list_of_real_t
     people = [sandbox.slack.add("Ada", f"Lovelace {n}", f"ada{n}@example.com")["id"] for n in range(6)]
     people.append(joins(sandbox))
 
-    async with world(sandbox, sqlite_url, tmp_path, ways={"DOCEBO_URL": docebo}) as here:
+    async with world(sandbox, sqlite_url, tmp_path, addresses={"DOCEBO_URL": docebo}) as here:
         here.put(*(here.event(slack_id) for slack_id in people))
         await here.serve()
         accounts = [here.docebo_id(slack_id) for slack_id in people]

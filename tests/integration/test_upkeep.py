@@ -87,7 +87,9 @@ async def test_events_that_are_done_and_backups_are_kept_for_as_long_as_the_sett
     async with world(company, sqlite_url, tmp_path, **kept) as here:
         now = datetime.now(UTC)
         with here.runtime.store.transaction() as tables:
-            tables.inbox.put([Event(f"Ev-{one}", "", one, 0, "user_change", now) for one in ("U1", "U2")])
+            tables.inbox.put(
+                [Event(f"Ev-{one}", "", one, updated=0, kind="user_change", received_at=now) for one in ("U1", "U2")]
+            )
             tables.inbox.finish(["Ev-U1"], EventState.APPLIED, now)
         await reset(here.runtime)
         with later(6):
@@ -143,13 +145,13 @@ async def test_reads_are_purged_but_for_the_latest_of_each_source(company, datab
         with here.runtime.store.transaction() as tables:
             reads = tables.reads
             for people in (1, 2, 3):
-                reads.record(ProvenRead("slack:TOLD", people, 1, long_ago))
+                reads.record(ProvenRead("slack:T1", people, 1, long_ago))
             reads.record(ProvenRead("docebo:old", 9, 1, long_ago))
             tidied = reads.purge(datetime.now(UTC) - 90 * DAY)
         assert tidied == 2
         with here.runtime.store.reading() as tables:
             reads = tables.reads
-            last = reads.last("slack:TOLD"), reads.last("docebo:old")
+            last = reads.last("slack:T1"), reads.last("docebo:old")
         assert [read.people for read in last if read] == [3, 9]
 
 

@@ -21,7 +21,7 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 class _Runtime:
-    """As much of a runtime as a turn needs: the store, an address, and a clock that the test moves."""
+    """As much of a runtime as the lease needs: the store, an address, and a clock that the test moves."""
 
     class settings:  # noqa: N801
         docebo_url = "https://lms.example.com"
@@ -40,7 +40,7 @@ class Run:
 
     def __init__(self, machine: "Wakefulness", number: int) -> None:
         self.runtime = _Runtime(machine, f"run-{number}")
-        self.turn = InboxLease(self.runtime)
+        self.lease = InboxLease(self.runtime)
         self.stage = "started"
 
     def step(self) -> bool:
@@ -62,11 +62,11 @@ class Run:
                     return True
         match self.stage:
             case "started":
-                if not self.turn.take():
+                if not self.lease.take():
                     return False
                 self.stage = "claiming"
             case "handing back":
-                self.turn.hand_back()
+                self.lease.hand_back()
                 self.stage = "looking once more"
             case "looking once more":
                 with self.runtime.store.reading() as tables:
@@ -109,7 +109,12 @@ class Wakefulness(RuleBasedStateMachine):
     def slack_sends(self, count: int) -> None:
         ids = [f"Ev{len(self.put) + number}" for number in range(count)]
         with self.store.transaction() as tables:
-            tables.inbox.put([Event(name, "T1", f"U{name}", 1, "user_change", self.clock, {}) for name in ids])
+            tables.inbox.put(
+                [
+                    Event(name, "T1", f"U{name}", updated=1, kind="user_change", received_at=self.clock, profile={})
+                    for name in ids
+                ]
+            )
         self.put += ids
 
     @rule()
@@ -117,7 +122,7 @@ class Wakefulness(RuleBasedStateMachine):
         with self.store.transaction() as tables:
             wanted = tables.wake_ups.may_ask(self.clock, patience=PATIENCE)
         if wanted:
-            assert not any(run.turn._held for run in self.alive), "asked for a run while one was at work"
+            assert not any(run.lease._held for run in self.alive), "asked for a run while one was at work"
             assert self.asked_at is None or self.clock - self.asked_at >= PATIENCE, "asked too often"
             self.asked_at = self.clock
             self._start()
@@ -139,13 +144,13 @@ class Wakefulness(RuleBasedStateMachine):
     def run_is_killed(self, data: st.DataObject) -> None:
         run = data.draw(st.sampled_from(self.alive))
         self.alive.remove(run)
-        run.turn._lock.release()  # what the operating system does; nothing else is tidied up
+        run.lease._lock.release()  # what the operating system does; nothing else is tidied up
 
     @rule(seconds=st.sampled_from([1, 10, 40, 1000]))
     def time_passes(self, seconds: int) -> None:
         self.clock += timedelta(seconds=seconds)
         for run in self.alive:
-            if run.turn._held:  # it says so every few seconds
+            if run.lease._held:  # it says so every few seconds
                 with self.store.transaction() as tables:
                     tables.wake_ups.quiet(self.clock + QUIET)
 
@@ -157,7 +162,7 @@ class Wakefulness(RuleBasedStateMachine):
 
     @invariant()
     def one_run_at_a_time_has_the_turn(self) -> None:
-        assert sum(run.turn._held for run in self.alive) <= 1
+        assert sum(run.lease._held for run in self.alive) <= 1
 
     @invariant()
     def a_run_is_wanted_until_every_event_is_done(self) -> None:

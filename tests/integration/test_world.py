@@ -183,10 +183,10 @@ def worlds(draw: st.DrawFn) -> World:
             docebo_id,
             username,
             draw(st.sampled_from([username if "@" in username else "", *addresses])),
-            draw(names),
-            draw(names),
-            draw(st.booleans()),
-            draw(st.sampled_from([False, False, False, True])),
+            first_name=draw(names),
+            last_name=draw(names),
+            active=draw(st.booleans()),
+            administrator=draw(st.sampled_from([False, False, False, True])),
             fields={3: draw(names)},
             columns={
                 "country": draw(names),
@@ -277,8 +277,8 @@ class Run:
             self.settings,
             behaviour or self.behaviour,
             self.store,
-            Source(self.world.source),  # type: ignore[arg-type]
-            self.target,  # type: ignore[arg-type]
+            slack=Source(self.world.source),  # type: ignore[arg-type]
+            docebo=self.target,  # type: ignore[arg-type]
             gate=BatchGate(self.store, self.settings.docebo_url, grace_seconds=1),
             budget=CallBudget(self.store, self.settings.docebo_url, self.settings.docebo_calls_per_hour),
             run_id=f"run-{self.runs}",
@@ -403,7 +403,7 @@ async def test_what_was_applied_leaves_nothing_to_do_but_for_those_who_waited(ru
 async def test_an_account_changes_hands_in_two_runs(tmp_path):
     left = SourceUser("U0", TEAM, handle="ada", email="a@x.org", deactivated=True)
     came = SourceUser("U1", TEAM, handle="ada", email="a@x.org", first_name="Ada", last_name="Lovelace")
-    account = Account(1, "a@x.org", "a@x.org", "Ada", "Lovelace")
+    account = Account(1, "a@x.org", "a@x.org", first_name="Ada", last_name="Lovelace")
     run = Run(World([left, came], [account], [("U0", 1, "right")], {**ON, "LEAVERS": "unmap"}), tmp_path)
 
     kinds = [[operation.kind for operation in plan] async for plan in run.rounds()]
@@ -575,7 +575,12 @@ async def test_what_became_of_everybody_in_any_night_can_be_told(run, nights, da
 
 async def test_who_is_brought_in_line_while_a_plan_is_being_made_is_told_by_it(tmp_path):
     ada = SourceUser("U0", TEAM, handle="ada", email="a@x.org", first_name="Ada", last_name="Lovelace")
-    run = Run(World([ada], [Account(1, "a@x.org", "a@x.org", "Ada", "Lovelace")], [("U0", 1, "right")], ON), tmp_path)
+    run = Run(
+        World(
+            [ada], [Account(1, "a@x.org", "a@x.org", first_name="Ada", last_name="Lovelace")], [("U0", 1, "right")], ON
+        ),
+        tmp_path,
+    )
     runtime = run.runtime()
 
     async def people() -> AsyncIterator[list[SourceUser]]:

@@ -165,7 +165,7 @@ class Company:
         """Somebody new joins."""
         number = len(self.people)
         address, last_name = address or f"p{number}@example.com", f"Last{number}"
-        person = Person(number, [], time.time(), [address], [last_name])
+        person = Person(number, slack_ids=[], joined_at=time.time(), addresses=[address], last_names=[last_name])
         if self.is_organised:
             person.said[DEPARTMENT].say(list(DEPARTMENTS)[number % len(DEPARTMENTS)])
             person.said[TEAM].say(team_of(number, 0))
@@ -485,7 +485,9 @@ class Company:
             if process := caller.get():
                 owner = self.person_with(account.lastname)
                 self.owners[account.user_id] = Ownership(owner, time.time())
-                self.writes.append(Write(time.time(), process, account.user_id, None, replace(account)))
+                self.writes.append(
+                    Write(time.time(), process, account_id=account.user_id, before=None, after=replace(account))
+                )
             return account
 
         def noted_change(user_id: int, attributes: Any) -> bool:
@@ -493,7 +495,9 @@ class Company:
             changed = change(user_id, _kept(attributes))
             if (process := caller.get()) and (changed or "branches" in attributes):
                 writes = self.writes if changed else self.moves_in_place
-                writes.append(Write(time.time(), process, user_id, before, replace(accounts[user_id])))
+                writes.append(
+                    Write(time.time(), process, account_id=user_id, before=before, after=replace(accounts[user_id]))
+                )
             return changed
 
         accounts.add, accounts.change = noted_add, noted_change  # type: ignore[method-assign]

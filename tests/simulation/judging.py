@@ -145,7 +145,9 @@ class Judge:
 
     def _stale_account(self, person: Person, account: ModelAccount) -> Iterator[Breach]:
         user = source_user(self._company.profile(person))
-        seen = Account(account.user_id, account.username, account.email, account.firstname, account.lastname)
+        seen = Account(
+            account.user_id, account.username, account.email, first_name=account.firstname, last_name=account.lastname
+        )
         rules = [rule for rule in self._behaviour.attributes if rule.target in NAMES]
         there = wanted(user, rules, creating=False)
         differing, _ = differences({name: kept(name, value) for name, value in there.items()}, seen)

@@ -154,5 +154,5 @@ def open_process(
         page_size=settings.slack_page_size,
         calls_per_minute=settings.slack_calls_per_minute,
     )
-    runtime = Runtime(settings, behaviour, store, slack, docebo, gate=gate, budget=budget, run_id=name)
+    runtime = Runtime(settings, behaviour, store, slack=slack, docebo=docebo, gate=gate, budget=budget, run_id=name)
     return Process(name, runtime, store, begun)

@@ -108,17 +108,17 @@ async def run_undo_of_what_followed(process: Process) -> None:
 
 async def run_realtime(process: Process) -> None:
     """The flow `realtime_sync`: what waits in the inbox."""
-    with InboxLease(process.runtime) as turn:
-        if turn.take():
-            await _serve(process, turn)
+    with InboxLease(process.runtime) as lease:
+        if lease.take():
+            await _serve(process, lease)
 
 
 async def run_sweep(process: Process) -> None:
     """The flow `sweep`: what any accident has left in the inbox."""
     upkeep = tidy(process.runtime)
-    with InboxLease(process.runtime) as turn:
-        if upkeep.due and turn.take():
-            await _serve(process, turn, linger_seconds=0)
+    with InboxLease(process.runtime) as lease:
+        if upkeep.due and lease.take():
+            await _serve(process, lease, linger_seconds=0)
 
 
 async def run_named(process: Process, slack_id: str) -> None:
@@ -259,10 +259,10 @@ async def _apply_saved(process: Process) -> None:
         _report(process, await apply_saved(process.runtime, process.plan_id, _unseen))
 
 
-async def _serve(process: Process, turn: InboxLease, *, linger_seconds: int = LINGER_SECONDS) -> None:
+async def _serve(process: Process, lease: InboxLease, *, linger_seconds: int = LINGER_SECONDS) -> None:
     workspace = await validate(process.runtime)
     served = ServeResult()
     try:
-        await serve(process.runtime, workspace, turn, served, linger_seconds=linger_seconds)
+        await serve(process.runtime, workspace, lease, served, linger_seconds=linger_seconds)
     finally:
         process.line = served.line

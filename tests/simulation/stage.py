@@ -163,7 +163,7 @@ class Stage:
         self._watch = Watch(self._company, self._mapping, self._database.locks, self._behaviour)
         self._judge = Judge(self._company, self._store, self._mapping, self._behaviour)
         faults = {step.call[:3]: step.call[3] for step in story.steps if step.what == "fault"}
-        self._models = Models(self._company, self._watch, self._database.locks, faults, self._note)
+        self._models = Models(self._company, self._watch, locks=self._database.locks, faults=faults, note=self._note)
 
     async def play(self) -> Played:
         """Let everything happen, let it come to rest, import until nothing is left to do, and judge."""

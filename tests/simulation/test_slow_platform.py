@@ -110,11 +110,11 @@ async def _import(sandbox: Sandbox, database: Database, folder: Path, name: str)
     facts = finish(runtime, plan_id).plan.facts
     summary = finish(runtime, plan_id)
     return Run(
-        summary.line,
-        time.time() - begun,
-        Counter(runtime.docebo.calls),
-        int(str(facts["hurting"])),
-        runtime.evidence.calls,
+        line=summary.line,
+        seconds=time.time() - begun,
+        calls=Counter(runtime.docebo.calls),
+        hurting=int(str(facts["hurting"])),
+        evidence_calls=runtime.evidence.calls,
     )
 
 

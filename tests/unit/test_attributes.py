@@ -13,7 +13,7 @@ from slack_docebo.domain.rules import DEFAULT_RULES
 from tests.attribute_mapping import parse_rules
 
 ADA = SourceUser("U1", "T1", email="ada@example.com", first_name="Ada", last_name="Lovelace", title="Analyst")
-HERS = Account(7, "ada@example.com", "ada@example.com", "Ada", "Lovelace", fields={12: "Analyst"})
+HERS = Account(7, "ada@example.com", "ada@example.com", first_name="Ada", last_name="Lovelace", fields={12: "Analyst"})
 
 
 def test_by_default_names_and_address_are_mapped():

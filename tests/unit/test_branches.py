@@ -4,15 +4,15 @@ import pytest
 
 from slack_docebo.domain.branches import Branch, Branches, NewBranch, to_be_made
 
-ROOT = Branch(0, "", "Acme", 1, 14)
+ROOT = Branch(0, "", "Acme", left=1, right=14)
 TREE = [
     ROOT,
-    Branch(1, "EU", "Europe", 2, 7),
-    Branch(2, "EU-S", "Sales", 3, 4),
-    Branch(3, "", "Law", 5, 6),
-    Branch(4, "US", "America", 8, 13),
-    Branch(5, "", "Sales", 9, 10),
-    Branch(6, "X/Y", "Law/Tax", 11, 12),
+    Branch(1, "EU", "Europe", left=2, right=7),
+    Branch(2, "EU-S", "Sales", left=3, right=4),
+    Branch(3, "", "Law", left=5, right=6),
+    Branch(4, "US", "America", left=8, right=13),
+    Branch(5, "", "Sales", left=9, right=10),
+    Branch(6, "X/Y", "Law/Tax", left=11, right=12),
 ]
 BRANCHES = Branches.of(TREE)
 
@@ -66,14 +66,19 @@ def test_a_number_that_is_the_id_of_one_branch_and_the_code_of_another_is_not_gu
 
 
 def test_a_branch_at_the_top_is_found_by_its_path_though_others_bear_its_title():
-    tree = [ROOT, Branch(1, "", "Sales", 2, 3), Branch(2, "", "Europe", 4, 7), Branch(3, "", "Sales", 5, 6)]
+    tree = [
+        ROOT,
+        Branch(1, "", "Sales", left=2, right=3),
+        Branch(2, "", "Europe", left=4, right=7),
+        Branch(3, "", "Sales", left=5, right=6),
+    ]
 
     assert [Branches.of(tree).named(said) for said in ("Sales", "Europe/Sales")] == ["1", "3"]
 
 
 @pytest.mark.parametrize("said", ["Sales Team", "Europe/Sales Team", " Europe / Sales  Team"])
 def test_blanks_that_somebody_typed_keep_no_branch_from_being_found(said):
-    tree = [ROOT, Branch(1, "", "Europe ", 2, 5), Branch(2, "", "Sales  Team ", 3, 4)]
+    tree = [ROOT, Branch(1, "", "Europe ", left=2, right=5), Branch(2, "", "Sales  Team ", left=3, right=4)]
     found = Branches.of(tree)
 
     assert found.named(said) == "2"
@@ -95,10 +100,10 @@ def test_a_branch_that_was_made_as_listed_is_found():
     wanted = {"HR": 1, "Europe/Press/Film": 1}
     [press, film, hr] = to_be_made(wanted, BRANCHES)
     made = [
-        Branch(7, hr.code, hr.title, 14, 15),
-        Branch(8, press.code, press.title, 5, 8),
-        Branch(9, film.code, film.title, 6, 7),
+        Branch(7, hr.code, hr.title, left=14, right=15),
+        Branch(8, press.code, press.title, left=5, right=8),
+        Branch(9, film.code, film.title, left=6, right=7),
     ]
-    tree = [Branch(0, "", "Acme", 1, 16), Branch(1, "EU", "Europe", 2, 9), *made]
+    tree = [Branch(0, "", "Acme", left=1, right=16), Branch(1, "EU", "Europe", left=2, right=9), *made]
 
     assert [Branches.of(tree).named(value) for value in wanted] == ["7", "9"]

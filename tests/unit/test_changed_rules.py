@@ -19,7 +19,7 @@ def scoped(**changes: object) -> Policy:
 
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.LEAVE])
 def test_the_same_rules_keep_nobody(kind):
-    assert reason_by_rules(Operation("U1", "T1", "ada", kind, ""), "", THEN, replace(THEN)) == ""
+    assert reason_by_rules(Operation("U1", "T1", "ada", kind, reason=""), "", THEN, replace(THEN)) == ""
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_the_same_rules_keep_nobody(kind):
     ],
 )
 def test_rules_that_leave_somebody_alone_by_now_keep_a_plan_of_before_from_it(kind, now, reason):
-    found = reason_by_rules(Operation("U1", "T1", "ada", kind, ""), ADDRESS, THEN, now)
+    found = reason_by_rules(Operation("U1", "T1", "ada", kind, reason=""), ADDRESS, THEN, now)
 
     assert found.startswith(reason)
     assert bool(found) is bool(reason)
@@ -50,7 +50,7 @@ def test_rules_that_leave_somebody_alone_by_now_keep_a_plan_of_before_from_it(ki
 
 @pytest.mark.parametrize("kind", [Kind.CREATE, Kind.UPDATE])
 def test_nobody_is_mapped_by_a_plan_of_before_mapping_was_switched_off(kind):
-    operation = Operation("U1", "T1", "ada", kind, "", maps=True)
+    operation = Operation("U1", "T1", "ada", kind, reason="", maps=True)
     then, now = replace(THEN, map=True), replace(THEN, map=False)
 
     assert reason_by_rules(operation, ADDRESS, then, now).startswith("MAP_SLACK_USER_DATA was on")
@@ -62,7 +62,7 @@ def test_who_has_dropped_out_of_a_user_group_is_left_alone_though_no_setting_was
     policy = replace(THEN, scope=scope)
 
     def reason(slack_id: str, *other_ids: str) -> str:
-        operation = Operation(slack_id, "T1", "ada", Kind.UPDATE, "")
+        operation = Operation(slack_id, "T1", "ada", Kind.UPDATE, reason="")
         return reason_by_rules(operation, "", policy, policy, other_ids=other_ids)
 
     assert reason("U1") == "out of scope by now: in none of the user groups"

@@ -9,9 +9,9 @@ from slack_docebo.domain.people import Account, Applied, LastSeen, Mapping, Sour
 from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.policy import Leavers, Policy
 
-ADA = SourceUser("U1", "T1", "ada", "ada@example.com", "Ada", "Lovelace", "Ada Lovelace")
-HERS = Account(7, "ada@example.com", "ada@example.com", "Ada", "Lovelace")
-BOBS = Account(7, "bob@example.com", "bob@example.com", "Bob", "Babbage")
+ADA = SourceUser("U1", "T1", "ada", "ada@example.com", first_name="Ada", last_name="Lovelace", real_name="Ada Lovelace")
+HERS = Account(7, "ada@example.com", "ada@example.com", first_name="Ada", last_name="Lovelace")
+BOBS = Account(7, "bob@example.com", "bob@example.com", first_name="Bob", last_name="Babbage")
 MAPPED = Mapping("U1", "T1", "ada", 7, seen=look(HERS))
 ON = Policy(provision=True, map=True, leavers=Leavers.DEACTIVATE)
 

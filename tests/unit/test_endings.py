@@ -42,7 +42,7 @@ IMPERATIVES = {
     "Use",
     "Wait",
 }
-LED = re.compile(r"\bled(_by_kind)?\(")
+MESSAGE = re.compile(r"\b(state_message|message_after)\(")
 DISPUTED_BEFORE = {without_numbers(dispute(7)): 1}
 
 
@@ -51,8 +51,8 @@ def ended(*tally, state=PlanState.PARTLY_APPLIED, before=None):
         "1abcdefg",
         PlanKind.BULK_IMPORT,
         datetime(2026, 3, 4, tzinfo=UTC),
-        "https://a.example",
-        "T1",
+        docebo="https://a.example",
+        slack_team="T1",
         state=state,
         facts={"left_as_before": before or {}},
     )
@@ -152,7 +152,7 @@ def test_each_state_of_a_failure_is_made_with_what_there_is_to_do():
     ]
 
     assert len(made) > 5
-    assert [where for where, message in made if not LED.search(message)] == []
+    assert [where for where, message in made if not MESSAGE.search(message)] == []
     assert {
         one.partition(" ")[0].rstrip(",") for one in (*FIRST.values(), A_FAULT, A_CRASH, WRONG_FORM, OTHER_CODE)
     } <= IMPERATIVES

@@ -15,12 +15,12 @@ LEAVING = Operation(
     "T1",
     "ada",
     Kind.DEACTIVATE,
-    "deactivated in Slack",
-    7,
-    {"active": False},
+    reason="deactivated in Slack",
+    docebo_id=7,
+    changes={"active": False},
     prior=Mapping("U1", "T1", "ada", 7),
 )
-IN_LINE = Operation("U1", "T1", "ada", Kind.LEAVE, "in line", 7)
+IN_LINE = Operation("U1", "T1", "ada", Kind.LEAVE, reason="in line", docebo_id=7)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""What changes accounts in Docebo is called in one place, through which import, saved plan, real time, undo and reset go."""
+"""What changes accounts in Docebo is called in one place, through which import, saved plan, real time, undo and reset go.
+
+Who may use that place, say the import rules in pyproject.toml.
+"""
 
 import ast
 from functools import cache
@@ -8,8 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("src", "tasks", "flows", "deployments")
-WRITING = "src/slack_docebo/engine/writing"
-ROAD = f"{WRITING}/calls.py"
+ROAD = "src/slack_docebo/engine/writing/calls.py"
 CLIENT = "src/slack_docebo/clients/docebo.py"
 
 
@@ -33,16 +35,6 @@ def callers(method: str) -> set[str]:
 @pytest.mark.parametrize("method", ["upsert_users", "change_status", "move_to_branch"])
 def test_accounts_are_written_on_one_road(method):
     assert callers(method) == {ROAD}
-
-
-def test_calls_are_made_by_who_sends_batches_and_by_who_tries_refused_rows_otherwise_alone():
-    makers = {
-        file
-        for file, node in nodes("Calls")
-        if isinstance(node, ast.ImportFrom) and node.module == "slack_docebo.engine.writing.calls"
-        if "Calls" in {alias.name for alias in node.names}
-    }
-    assert makers == {f"{WRITING}/sending.py", f"{WRITING}/experiments.py"}
 
 
 def test_the_client_has_no_other_method_that_changes_anything():

@@ -17,9 +17,9 @@ from tests.attribute_mapping import parse_rules
 
 ON = Policy(provision=True, map=True)
 ADA = SourceUser("U1", "T1", handle="ada", email="ada@example.com", first_name="Ada", last_name="Lovelace")
-HERS = Account(7, "ada@example.com", "ada@example.com", "Ada", "Lovelace")
+HERS = Account(7, "ada@example.com", "ada@example.com", first_name="Ada", last_name="Lovelace")
 PRINT = fingerprint(wanted(ADA, ON.rules, creating=False))
-MAPPED = Mapping("U1", "T1", "ada", 7, PRINT)
+MAPPED = Mapping("U1", "T1", "ada", 7, fingerprint=PRINT)
 GONE = replace(ADA, deactivated=True)
 
 
@@ -242,7 +242,7 @@ def test_an_account_held_by_somebody_else_is_reported_and_not_written():
 
 
 def test_one_account_is_never_given_to_two_people():
-    by_username = Account(7, "bob@example.com", "ada@example.com", "Ada", "Lovelace")
+    by_username = Account(7, "bob@example.com", "ada@example.com", first_name="Ada", last_name="Lovelace")
     bob = SourceUser("U2", "T1", handle="bob", email="bob@example.com", first_name="Bob")
     planner = Planner(ON, Accounts([by_username]))
 

@@ -8,11 +8,19 @@ from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.people import Account, View
 from slack_docebo.domain.proof import changed_besides, is_plain, not_shown, proven_with, still_to_prove, traits
 
-ADA = Account(7, "ada@example.com", "ada@example.com", "Ada", "Lovelace", language="en", time_zone="Europe/London")
+ADA = Account(
+    7,
+    "ada@example.com",
+    "ada@example.com",
+    first_name="Ada",
+    last_name="Lovelace",
+    language="en",
+    time_zone="Europe/London",
+)
 
 
 def row(kind: Kind = Kind.UPDATE, before: dict[str, Any] | None = None, **changes: Any) -> Operation:
-    return Operation("U1", "T1", "ada", kind, "", 7, changes=changes, before=before or {})
+    return Operation("U1", "T1", "ada", kind, reason="", docebo_id=7, changes=changes, before=before or {})
 
 
 def test_a_row_proves_its_kind_and_what_it_sets_and_what_it_empties():
@@ -104,7 +112,20 @@ def test_an_attribute_that_changes_with_another_is_named():
 def test_a_username_may_go_with_the_address_and_the_status_with_an_activation():
     before, after = (
         View(ADA, {"status": "0"}),
-        View(Account(7, "new", "new", "Ada", "Lovelace", True, False, "en", "Europe/London"), {"status": "1"}),
+        View(
+            Account(
+                7,
+                "new",
+                "new",
+                first_name="Ada",
+                last_name="Lovelace",
+                active=True,
+                administrator=False,
+                language="en",
+                time_zone="Europe/London",
+            ),
+            {"status": "1"},
+        ),
     )
 
     assert changed_besides({"email": "new", "active": True}, before, after, branch=None) == []

@@ -12,11 +12,17 @@ from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.integration_settings import ReportMail
 from slack_docebo.storage.plans import Plan, PlanKind, PlanState
 
-PLAN = Plan("1abcdefg", PlanKind.BULK_IMPORT, datetime(2026, 3, 4, tzinfo=UTC), "https://lms.example.com", "T1")
+PLAN = Plan(
+    "1abcdefg",
+    PlanKind.BULK_IMPORT,
+    datetime(2026, 3, 4, tzinfo=UTC),
+    docebo="https://lms.example.com",
+    slack_team="T1",
+)
 
 
 def line(*tally: tuple[Kind, str, Outcome, int], state: PlanState = PlanState.PARTLY_APPLIED) -> str:
-    plan = Plan(PLAN.id, PLAN.kind, PLAN.created_at, PLAN.docebo, PLAN.slack_team, state=state)
+    plan = Plan(PLAN.id, PLAN.kind, PLAN.created_at, docebo=PLAN.docebo, slack_team=PLAN.slack_team, state=state)
     return Summary(plan, list(tally)).line
 
 

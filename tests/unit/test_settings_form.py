@@ -142,6 +142,6 @@ def test_another_table_has_another_revision():
 def test_a_switch_that_is_off_for_what_it_says_is_named_where_other_settings_are_checked_and_saved():
     rows = table({**DEFAULTS, "MAP_SLACK_USER_DATA": "WAHR"})
     settings = read_rows(proposed(rows, scope_guests="all"))
-    proposal = Proposal([], settings, [], {}, (), Step("Save", "settings"))
+    proposal = Proposal([], settings, changes=[], before={}, rules_before=(), save=Step("Save", "settings"))
 
     assert proposal.perhaps_not_meant == "; MAP_SLACK_USER_DATA says 'WAHR' and is off: only true switches it on"

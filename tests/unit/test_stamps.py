@@ -24,7 +24,10 @@ def test_a_stamp_that_is_missing_or_of_the_future_is_not_believed(stamp):
 def entry(name: str, updated: int, *, after: int = 0) -> InboxEntry:
     profile = {"slack_id": "U1", "team": "T1", "last_name": name}
     came = NOW + timedelta(seconds=after)
-    return InboxEntry(Event(name, "T1", "U1", updated, "user_change", came, profile), EventState.CLAIMED)
+    return InboxEntry(
+        Event(name, "T1", "U1", updated=updated, kind="user_change", received_at=came, profile=profile),
+        EventState.CLAIMED,
+    )
 
 
 @pytest.mark.parametrize("stamp", [0, TOO_FAR + 60, 2**62])

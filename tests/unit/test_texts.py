@@ -201,7 +201,7 @@ def test_a_line_on_the_terminal_shows_text(text):
 
 @any_text
 def test_a_mail_has_the_lines_that_we_wrote(text):
-    incident = Incident(Trouble.FAILED, "reconcile", text, f"{text} of 3", "http://127.0.0.1/run")
+    incident = Incident(Trouble.FAILED, "reconcile", message=text, extent=f"{text} of 3", link="http://127.0.0.1/run")
 
     paragraphs = incident.body.split("\n\n")
     assert len(paragraphs) == 3 + bool(text)

@@ -18,7 +18,7 @@ from tests.attribute_mapping import parse_rules
 
 ADA = SourceUser("U1", "T1", handle="ada", email="ada@example.com", first_name="Ada", last_name="Lovelace")
 BEA = SourceUser("U2", "T1", handle="Ada", email="bea@example.com", first_name="Bea", last_name="Arthur")
-HERS = Account(7, "ada@example.com", "ada@example.com", "Ada", "Lovelace")
+HERS = Account(7, "ada@example.com", "ada@example.com", first_name="Ada", last_name="Lovelace")
 OTHER = Account(8, "ADA", "other@example.com")
 
 
@@ -83,7 +83,9 @@ def test_a_username_that_another_account_has_is_left_to_it():
 @pytest.mark.parametrize("order", [[ADA, BEA], [BEA, ADA]])
 def test_of_two_who_come_to_one_username_the_lower_id_gets_it_in_whatever_order(order):
     new, _ = plans(order)
-    known, _ = plans(order, [HERS, Account(9, "bea@example.com", "bea@example.com", "Bea", "Arthur")])
+    known, _ = plans(
+        order, [HERS, Account(9, "bea@example.com", "bea@example.com", first_name="Bea", last_name="Arthur")]
+    )
 
     assert (new["U1"].kind, new["U2"].kind) == (Kind.CREATE, Kind.LEAVE)
     assert new["U2"].reason == "an account with this username is for U1"

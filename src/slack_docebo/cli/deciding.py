@@ -70,7 +70,7 @@ async def _decide(request: DecisionRequest, *, json: bool) -> None:
         with RunLock(runtime.store, runtime.settings.docebo_url, PlanKind.BULK_IMPORT, holder="slack-docebo decide"):
             workspace = await validate(runtime)
             told = await decide(runtime, workspace, request)
-            rows = decision_rows(runtime, workspace)
+            rows = decision_rows(runtime.store, workspace)
     if json:
         show_json({"told": told, "decisions": rows})
         return

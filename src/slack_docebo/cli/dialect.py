@@ -9,8 +9,8 @@ from cyclopts import App, Parameter
 
 from slack_docebo.cli.output import Json, show_done, show_rows
 from slack_docebo.cli.store import open_store
-from slack_docebo.engine.looking.ways import way_rows
-from slack_docebo.engine.reading.ways import WayAction, way_change
+from slack_docebo.engine.looking.dialect_table import dialect_rows
+from slack_docebo.engine.reading.dialect_changes import DialectAction, dialect_change
 from slack_docebo.settings import PlatformSettings, StoreSettings, load_settings
 from slack_docebo.storage.dialects import DialectRepository
 
@@ -28,24 +28,24 @@ class DialectSettings(PlatformSettings, StoreSettings):
 def show(*, json: Json = False) -> None:
     """List each open question with its answer: assumed, learned of this platform, or set by hand."""
     with _entries() as entries:
-        rows = way_rows(entries, datetime.now(UTC))
+        rows = dialect_rows(entries, datetime.now(UTC))
     show_rows(rows, json=json, empty="")
 
 
 @app.command(name="set")
 def set_by_hand(name: Name, answer: Answer, /, *, json: Json = False) -> None:
     """Answer a question by hand; runs keep to that, also if they see otherwise, from the next one on."""
-    _change(WayAction.SET, name, answer, json=json)
+    _change(DialectAction.SET, name, answer, json=json)
 
 
 @app.command
 def forget(name: Name, /, *, json: Json = False) -> None:
     """Forget the answer to a question, however it was given: the next run goes by what is assumed, and learns anew."""
-    _change(WayAction.FORGET, name, json=json)
+    _change(DialectAction.FORGET, name, json=json)
 
 
-def _change(action: WayAction, name: str, answer: str = "", *, json: bool) -> None:
-    if change := way_change(action, name, answer):
+def _change(action: DialectAction, name: str, answer: str = "", *, json: bool) -> None:
+    if change := dialect_change(action, name, answer):
         with _entries() as entries:
             now = datetime.now(UTC)
             told = change.told(entries, now)

@@ -215,10 +215,9 @@ class SlackClient:
     async def user(self, slack_id: str, *, with_custom: bool = True) -> Observation[SourceUser]:
         """Return what Slack says of exactly this user, *with_custom* profile fields where these are wanted.
 
-        Whom it does not know (`user_not_found`) is gone, unless it does not know somebody of its own list
-        either, for which it takes one call more; whom it does not show (`user_not_visible`) is unknown, and so is
-        for whom it shows somebody under other ids who has left, or has joined no organisation. Somebody who was
-        deactivated is present, as deactivated.
+        Somebody whom it does not know (`user_not_found`) is gone, unless it does not know somebody of its own list either:
+        to find that out takes one call more. Unknown is whom it does not show (`user_not_visible`), and in whose place it
+        shows somebody under other ids who has left, or is in no organisation. Somebody deactivated is present, as such.
         Source: https://docs.slack.dev/reference/methods/users.info
         """
         try:

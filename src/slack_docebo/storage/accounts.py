@@ -210,7 +210,7 @@ class AccountRepository:
         return {row.user_id: row.branch_placed for row in rows}
 
     def note_left(self, branches: MappingType[int, int]) -> None:
-        """Note from which branch, by account, we have moved who has left; of who was moved on since, the first stays."""
+        """Note from which branches, by account, we have moved people who have left; what was noted before stays."""
         for docebo_id, branch_id in branches.items():
             is_it = (account.c.platform_id == self._platform_id, account.c.user_id == docebo_id)
             is_news = account.c.branch_left.is_(None)
@@ -227,11 +227,11 @@ class AccountRepository:
         self._change(DOUBT_MANAGERS, docebo_ids)
 
     def clear_left(self, docebo_ids: Iterable[int]) -> None:
-        """Note that these accounts are where nobody who has left is brought."""
+        """Forget from which branch these accounts were moved: they are no longer where people who have left are brought."""
         self._change(CLEAR_LEFT, docebo_ids)
 
     def left(self) -> dict[int, int]:
-        """Return from which branch we have moved those who have left, and have not been moved back."""
+        """Return from which branches, by account, we have moved people who have left and were not moved back."""
         query = select(account.c.user_id, account.c.branch_left).where(
             account.c.platform_id == self._platform_id, account.c.branch_left.is_not(None)
         )

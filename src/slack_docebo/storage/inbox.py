@@ -364,10 +364,10 @@ class InboxRepository:
         """Count the events that a run has in work, or had when it died."""
         return self._connection.scalar(select(func.count()).select_from(inbox_event).where(IS_CLAIMED)) or 0
 
-    def falls_due_unseen(self, now: datetime) -> bool:
-        """Tell whether an event is due, as a further attempt is after its delay, while no run is at work or wanted.
+    def is_due_without_a_run(self, now: datetime) -> bool:
+        """Tell whether an event is due and no run is at work or wanted, as when the delay before a further attempt is over.
 
-        Of people who have spent some of their share a run may find them not due yet: they are left out.
+        Events of people who have spent some of their share do not count: a run might find that they are not due yet.
         """
         query = select(event_columns.event_id).where(_is_due(now, left=0), ~has_run(now)).limit(1)
         return self._connection.scalar(query) is not None

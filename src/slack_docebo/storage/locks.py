@@ -75,8 +75,8 @@ class AdvisoryLock:
             connection.close()
 
 
-def digest(name: str) -> str:
-    """Return *name* as something that fits into the name of a file."""
+def in_file_name(name: str) -> str:
+    """Return what stands for the lock *name* in the name of its file."""
     return blake2b(name.encode(), digest_size=8).hexdigest()
 
 

@@ -21,7 +21,7 @@ from slack_docebo.redaction import keep_secret
 from slack_docebo.settings import StoreSettings
 from slack_docebo.storage.faults import translated, translated_files
 from slack_docebo.storage.leases import Holder, Lease, LeaseRepository
-from slack_docebo.storage.locks import AdvisoryLock, Lock, LockedFile, digest
+from slack_docebo.storage.locks import AdvisoryLock, Lock, LockedFile, in_file_name
 from slack_docebo.storage.tables import Tables
 from slack_docebo.storage.upgrade import is_usable, upgrade
 
@@ -114,7 +114,7 @@ class Store:
         """Return a new, free holder of the lock *name*, which all users of this database share."""
         if self._path is None:
             return AdvisoryLock(self._engine, name, database=self.url)
-        return LockedFile(self._path.with_name(f"{self._path.name}.{digest(name)}.lock"), database=self.url)
+        return LockedFile(self._path.with_name(f"{self._path.name}.{in_file_name(name)}.lock"), database=self.url)
 
     def take_lease(self, name: str, holder: Holder) -> Lease:
         """Note *holder*, which has just got the lock *name*, as its newest; whoever had it before writes nothing more."""

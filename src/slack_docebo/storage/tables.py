@@ -46,7 +46,7 @@ class Tables:
         return AccountRepository(self.connection, platform_id)
 
     def accounts_at(self, docebo: str) -> AccountRepository:
-        """To read the accounts of that Docebo; there are none where it was never met."""
+        """Return the accounts of that Docebo, to be read; they are none where no run has met it yet."""
         return AccountRepository(self.connection, self.platforms.find(docebo))
 
     def applied(self, docebo: str = UNKNOWN) -> AppliedRepository:

@@ -63,7 +63,7 @@ class UnfoundRepository:
         ]
 
     def settle(self, settled: Iterable[Unfound]) -> None:
-        """Look for these no more, nor let them stand against others."""
+        """Stop looking for these accounts, and let them keep nobody from getting one."""
         for one in settled:
             for table in (intent, doubtful_creation):
                 self._connection.execute(delete(table).where(table.c.plan_id == one.plan_id, table.c.seq == one.seq))

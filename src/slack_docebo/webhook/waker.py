@@ -108,7 +108,7 @@ class Waker:
     def _wake_up_for_what_is_due(self) -> None:
         now = datetime.now(UTC)
         with self._store.reading() as tables:
-            if not tables.inbox.falls_due_unseen(now):
+            if not tables.inbox.is_due_without_a_run(now):
                 return
         with self._store.transaction() as tables:
             tables.wake_ups.want_run(now)

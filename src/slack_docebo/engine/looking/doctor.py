@@ -42,7 +42,7 @@ CHECKS = (
     ("Docebo's importer", docebo.importer),
     ("Docebo's mandatory fields", docebo.mandatory_fields),
     ("Docebo's levels", docebo.levels),
-    ("Docebo's ways", docebo.ways),
+    ("Docebo's dialect", docebo.dialect),
     ("request URL", slack.request_url),
     ("what Slack sends", slack.refusals),
     ("notifications", installation.notifications),

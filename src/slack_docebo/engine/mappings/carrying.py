@@ -94,9 +94,13 @@ def _import(runtime: Runtime, workspace: Workspace, request: MappingRequest) -> 
         would = _take_over(runtime, workspace, request.table, dry_run=True)
         kept = new_plan_id()
         records = MappingFile(request.table, team=workspace.team, team_name=workspace.name).mappings(now=runtime.now())
-        write_mappings(_kept(runtime, kept), (record for _, record in records), docebo=runtime.settings.docebo_url)
+        write_mappings(
+            _kept(runtime.settings.report_dir, kept),
+            (record for _, record in records),
+            docebo=runtime.settings.docebo_url,
+        )
         return _to_confirm(would.changed, MappingAction.IMPORT, {"checked": kept})
-    path = _kept(runtime, request.checked)
+    path = _kept(runtime.settings.report_dir, request.checked)
     if not path.is_file():
         raise ConfigurationError(f"paste the table again: no checked table {request.checked} is on this worker's disk")
     would = _take_over(runtime, workspace, path, dry_run=True)
@@ -145,8 +149,8 @@ def _take_over(runtime: Runtime, workspace: Workspace, source: Path | str, *, dr
     return taken
 
 
-def _kept(runtime: Runtime, checked: str) -> Path:
-    return runtime.settings.report_dir / f"mappings-{checked}-import.csv"
+def _kept(report_dir: Path, checked: str) -> Path:
+    return report_dir / f"mappings-{checked}-import.csv"
 
 
 def _to_confirm(number: int, action: MappingAction, more: dict[str, str]) -> Carried:

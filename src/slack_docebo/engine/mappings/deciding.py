@@ -18,6 +18,7 @@ from slack_docebo.engine.reading.evidence import observe_account, observe_person
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
+from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
 NAMED_AT_MOST = 5  # in a message
@@ -57,7 +58,7 @@ async def decide(runtime: Runtime, workspace: Workspace, request: DecisionReques
     if request.action is not DecisionAction.LEAVE_SO and (not request.slack_ids or request.all_who_wait):
         raise ConfigurationError("say about whom: Slack ids of the people")
     if request.action in {DecisionAction.TAKE_BACK, DecisionAction.NO_LONGER_SO}:
-        return _take_back(runtime, workspace, request)
+        return _take_back(runtime.store, workspace, request)
     if not (request.by.strip() and request.why.strip()):
         raise ConfigurationError("say who you are, and why: both are kept for those who ask later")
     match request.action:
@@ -78,9 +79,9 @@ async def decide(runtime: Runtime, workspace: Workspace, request: DecisionReques
             return _not_made(runtime, workspace, request)
 
 
-def decision_rows(runtime: Runtime, workspace: Workspace) -> list[dict[str, str | int | None]]:
+def decision_rows(store: Store, workspace: Workspace) -> list[dict[str, str | int | None]]:
     """Return all decisions as rows of a table; of one person there can be two, one of them an acknowledgement."""
-    with runtime.store.reading() as tables:
+    with store.reading() as tables:
         binding, acknowledged = (
             tables.decisions.binding(workspace.team),
             tables.decisions.acknowledged(workspace.team),
@@ -211,9 +212,9 @@ async def _there(runtime: Runtime, slack_id: str) -> SourceUser:
     return seen.value
 
 
-def _take_back(runtime: Runtime, workspace: Workspace, request: DecisionRequest) -> str:
+def _take_back(store: Store, workspace: Workspace, request: DecisionRequest) -> str:
     alone = request.action is DecisionAction.NO_LONGER_SO
-    with runtime.store.transaction() as tables:
+    with store.transaction() as tables:
         done = sum(
             tables.decisions.take_back(workspace.team, one, acknowledged_alone=alone)
             for one in dict.fromkeys(request.slack_ids)

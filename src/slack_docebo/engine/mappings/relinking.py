@@ -14,6 +14,7 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.platforms import Platform
+from slack_docebo.storage.store import Store
 
 SAMPLE = 20  # accounts that are asked for, one call each
 PROOF = 80  # percent of them that have to bear the username last seen; the others may have been changed since
@@ -64,7 +65,7 @@ async def relink(runtime: Runtime, relation: Relation, *, dry_run: bool) -> Reli
     check_rights(runtime, await runtime.docebo.session())
     found = Relinked(former.address, address, relation, dry_run=dry_run)
     if relation is Relation.SAME:
-        found = await _prove(runtime, found, _sample(runtime, former))
+        found = await _prove(runtime, found, _sample(runtime.store, former))
     if dry_run:
         return found
     with ExitStack() as stack:
@@ -80,9 +81,9 @@ async def relink(runtime: Runtime, relation: Relation, *, dry_run: bool) -> Reli
     return found
 
 
-def _sample(runtime: Runtime, former: Platform) -> dict[int, str]:
+def _sample(store: Store, former: Platform) -> dict[int, str]:
     """Return the digests of the usernames that some accounts of people, spread over all, were last seen to bear."""
-    with runtime.store.reading() as tables:
+    with store.reading() as tables:
         known = sorted(tables.accounts(former.id).usernames_of_people().items())
     return dict(_spread(known, SAMPLE))
 

@@ -88,7 +88,7 @@ def back_up(runtime: Runtime, workspace: Workspace, plan_id: str, slack_ids: Col
     From then on the plan may be carried out. A plan that may be already keeps its backup: part of what that holds may
     be deleted by now.
     """
-    path = _backup_file(runtime, plan_id)
+    path = _backup_file(runtime.settings.report_dir, plan_id)
     with runtime.store.reading() as tables:
         if tables.plans.read(plan_id).state is not PlanState.ABANDONED:
             return path, sum(count for kind, _, _, count in tables.operations.tally(plan_id) if kind is Kind.UNMAP)
@@ -106,7 +106,7 @@ def delete_planned(runtime: Runtime, workspace: Workspace, plan_id: str) -> int:
 
     The outcomes are recorded with them. Raises ConfigurationError where there is no backup.
     """
-    backup = MappingFile(_backup_file(runtime, plan_id), team=workspace.team)
+    backup = MappingFile(_backup_file(runtime.settings.report_dir, plan_id), team=workspace.team)
     backed_up = {
         record.mapping.slack_id: (record.mapping.docebo_id, record.changed_at) for _, record in backup.records()
     }
@@ -124,8 +124,8 @@ def delete_planned(runtime: Runtime, workspace: Workspace, plan_id: str) -> int:
     return deleted
 
 
-def _backup_file(runtime: Runtime, plan_id: str) -> Path:
-    return runtime.settings.report_dir / f"mappings-{plan_id}.csv"
+def _backup_file(report_dir: Path, plan_id: str) -> Path:
+    return report_dir / f"mappings-{plan_id}.csv"
 
 
 def _check_named(runtime: Runtime, workspace: Workspace, slack_ids: Collection[str]) -> None:

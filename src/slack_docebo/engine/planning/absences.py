@@ -34,7 +34,7 @@ from slack_docebo.runtime import Runtime
 
 @dataclass(slots=True)
 class Absences:
-    """Those about whom nothing is concluded while a list is read, because it does not show them or their account."""
+    """Keeps people whom a list does not show, or whose account it does not show: nothing is concluded before each side was asked."""
 
     # In Slack, and the account is not listed, or there may be one that is not.
     held_back: list[tuple[SourceUser, Known | None]] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Absences:
         was), and for a few of the others, who might show that the list is not whole.
         """
         docebo, team = runtime.settings.docebo_url, workspace.team
-        gone = gone_people(runtime, team)
+        gone = gone_people(runtime.store, team)
         note_present(runtime, team, [slack_id for slack_id in gone if slack_id in listed])
         with runtime.store.reading() as tables:
             mappings, standings = tables.mappings(docebo), tables.standings
@@ -123,7 +123,7 @@ class Absences:
         if listed is not None:
             shown = await find_under_other_ids(runtime, workspace, listed, sorted({*to_ask, *self.members}))
             found = {slack_id: Present(user) for slack_id, user in shown.items()}
-            await to_completion(note_ids, runtime, workspace.team, found)
+            await to_completion(note_ids, runtime.store, workspace.team, found)
             self.seen |= found
             settled = found.keys() | (runtime.ids_looked_up - by_id)
             to_ask = [slack_id for slack_id in to_ask if slack_id not in settled]
@@ -133,7 +133,7 @@ class Absences:
         check_calls(runtime, people=len(to_ask), accounts=len(in_doubt), searches=searches)
         for some in (to_ask[:FEW], to_ask[FEW:]):  # a list that is not whole shows in the first few
             answers = await ask_for_people(runtime, workspace.team, some)
-            await to_completion(note_ids, runtime, workspace.team, answers)
+            await to_completion(note_ids, runtime.store, workspace.team, answers)
             if listed is not None:
                 check_still_whole(workspace, listed, answers)
             self.seen |= answers | await to_completion(overtaken, runtime, workspace.team, answers)

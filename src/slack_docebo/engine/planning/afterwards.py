@@ -111,8 +111,18 @@ def operation_on(
     account: Account, mapping: Mapping, kind: Kind, reason: str, changes: dict[str, Value], before: dict[str, Value]
 ) -> Operation:
     """Return the operation on the *account* of *mapping*; it is not carried out where the mapping is another by then."""
-    person = mapping.slack_id, mapping.slack_team, mapping.slack_name
-    return Operation(*person, kind, reason, mapping.docebo_id, changes, before, prior=mapping, seen=look(account))
+    return Operation(
+        mapping.slack_id,
+        mapping.slack_team,
+        mapping.slack_name,
+        kind,
+        reason=reason,
+        docebo_id=mapping.docebo_id,
+        changes=changes,
+        before=before,
+        prior=mapping,
+        seen=look(account),
+    )
 
 
 def store_plan(

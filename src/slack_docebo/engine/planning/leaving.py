@@ -59,7 +59,7 @@ def look_for_leavers(
                 elif placed.get(mapping.docebo_id) != branch_id and is_leaver(user, policy):
                     left.append(mapping)
             found.take(_due(runtime, tables, workspace, left, policy.grace))
-    gone = gone_people(runtime, workspace.team)
+    gone = gone_people(runtime.store, workspace.team)
     with runtime.store.transaction() as tables:
         unlisted = _unlisted(tables, docebo, workspace, listed)
         excluded, touched = tables.exclusions.all(), _touched(runtime, tables, workspace, list(unlisted))

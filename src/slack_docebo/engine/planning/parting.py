@@ -9,6 +9,7 @@ from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import ConfigurationError, NotConfirmed, PlanNotApplicable
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PART_OF, READ_SINCE, Plan, PlanState, new_plan_id
+from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
 OF_THE_PEOPLE = (READ_SINCE, "looked_after", "undoes", "undoes_plans")  # facts that hold for a part as for the whole
@@ -65,9 +66,9 @@ class PartChoice:
         ]
 
 
-def find_part(runtime: Runtime, plan_id: str, choice: PartChoice) -> tuple[list[str], int]:
+def find_part(store: Store, plan_id: str, choice: PartChoice) -> tuple[list[str], int]:
     """Return whom *choice* means, by Slack id, and for how many people the plan is to do something."""
-    with runtime.store.reading() as tables:
+    with store.reading() as tables:
         plan = tables.plans.read(plan_id)
         return choice.find(tables, plan), len(tables.operations.people_planned(plan_id, set(Kind)))
 

@@ -99,7 +99,7 @@ def plan_people(
 
 
 def _shut(known: MappingType[str, Known], holders: MappingType[int, Mapping], back: Collection[str]) -> set[str]:
-    """Return under which Slack ids those are known whose account we have shut, of who is back, and of the *holders*."""
+    """Return the Slack ids that people who are *back*, and *holders* of accounts, have where we have shut their account."""
     shut = {slack_id: one for slack_id, one in known.items() if one.deactivated and slack_id in back}
     ids = {one.slack_id if isinstance(one, Mapping) else slack_id for slack_id, one in shut.items()}
     return ids | {one.slack_id for one in holders.values() if one.deactivated}

@@ -34,7 +34,7 @@ class _Past:
 
     @property
     def changes_mark(self) -> bool:
-        """Whether it changed that we count as having shut the account, which is undone together with the account or not at all."""
+        """Whether the run changed who is on record as having shut the account: this is undone with the account, or not at all."""
         return (self.prior is not None and self.prior.deactivated) != (
             self.written is not None and self.written.deactivated
         )

@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import takewhile
 from typing import TypeVar
 
-from slack_docebo.clients.docebo import AMBIGUOUS
+from slack_docebo.clients.docebo import AMBIGUOUS, DoceboClient
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.dialect import MISSING_ACCOUNT
 from slack_docebo.domain.disputes import digest
@@ -23,6 +23,7 @@ from slack_docebo.engine.reading.overtaken import overtaken
 from slack_docebo.engine.reading.scim import with_own_scim
 from slack_docebo.errors import IncompleteRead, RemoteError, told
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.store import Store
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -45,15 +46,15 @@ async def observe_account(runtime: Runtime, docebo_id: int, username: str = "") 
     Where it answers 400, nobody under *username*, the one last known, is the second witness, for one call more; without
     a *username* it stays unknown. The account of the answer lacks attributes that a listing has.
     """
-    return await _with_second_witness(runtime, await runtime.docebo.user(docebo_id), username)
+    return await _with_second_witness(runtime.docebo, await runtime.docebo.user(docebo_id), username)
 
 
-async def _with_second_witness(runtime: Runtime, seen: Observation[Account], username: str) -> Observation[Account]:
+async def _with_second_witness(docebo: DoceboClient, seen: Observation[Account], username: str) -> Observation[Account]:
     if seen != Unknown(AMBIGUOUS) or not username:
         return seen
-    if await runtime.docebo.find_users(username):
+    if await docebo.find_users(username):
         return Unknown(f"{AMBIGUOUS} and has somebody under its last username")
-    if not await runtime.docebo.finds_listed():
+    if not await docebo.finds_listed():
         return Unknown(f"{AMBIGUOUS} and its search does not find who is there")
     return Gone(f"{AMBIGUOUS} and has nobody under its last username")
 
@@ -120,7 +121,7 @@ async def ask_for_people(
     answers |= await _doubted(answers, runtime.slack.shows_listed, "Slack")
     behind = await to_completion(overtaken, runtime, team, answers)
     gone = [slack_id for slack_id, answer in answers.items() if isinstance(answer, Gone) and slack_id not in behind]
-    await to_completion(_note_people, runtime, team, gone, runtime.now())
+    await to_completion(_note_people, runtime.store, team, gone, runtime.now())
     return answers
 
 
@@ -138,7 +139,7 @@ async def ask_for_accounts(runtime: Runtime, accounts: Accounts, wanted: Mapping
         last = known.get(docebo_id)
         username = next((name for name in wanted[docebo_id] if name and digest(name) == last), "")
         if docebo_id in accounts.ambiguous:
-            return await _with_second_witness(runtime, Unknown(AMBIGUOUS), username)
+            return await _with_second_witness(runtime.docebo, Unknown(AMBIGUOUS), username)
         return await observe_account(runtime, docebo_id, username)
 
     open_ = [docebo_id for docebo_id in possible if wanted[docebo_id] or docebo_id not in accounts.ambiguous]
@@ -176,9 +177,9 @@ async def _doubted(
     return {} if is_shown else {question: Unknown(why) for question in since}
 
 
-def gone_people(runtime: Runtime, team: str) -> dict[str, Gone]:
+def gone_people(store: Store, team: str) -> dict[str, Gone]:
     """Return, by Slack id, those of whom Slack has said that they are gone."""
-    with runtime.store.reading() as tables:
+    with store.reading() as tables:
         known = tables.people.gone(team)
     return {slack_id: Gone(f"Slack said so on {since:%Y-%m-%d}") for slack_id, since in known.items()}
 
@@ -196,7 +197,7 @@ def recall_accounts(runtime: Runtime, accounts: Accounts) -> None:
             tables.accounts_at(runtime.settings.docebo_url).clear_gone(back)
 
 
-def note_ids(runtime: Runtime, team: str, answers: MappingType[str, Observation[SourceUser]]) -> None:
+def note_ids(store: Store, team: str, answers: MappingType[str, Observation[SourceUser]]) -> None:
     """Note under which other id Slack shows people who were asked for, so that they need not be asked for again."""
     gained = {
         seen.value.slack_id: slack_id
@@ -204,14 +205,14 @@ def note_ids(runtime: Runtime, team: str, answers: MappingType[str, Observation[
         if isinstance(seen, Present) and slack_id in seen.value.ids and seen.value.slack_id != slack_id
     }
     if gained:
-        with runtime.store.transaction() as tables:
+        with store.transaction() as tables:
             tables.people.note_ids(team, gained)
 
 
 def note_present(runtime: Runtime, team: str, slack_ids: Sequence[str]) -> None:
     """Note that Slack has somebody under these ids."""
     if slack_ids:
-        _note_people(runtime, team, slack_ids, None)
+        _note_people(runtime.store, team, slack_ids, None)
 
 
 async def answers_to(
@@ -246,9 +247,9 @@ def _usernames(runtime: Runtime, docebo_ids: Sequence[int]) -> dict[int, str]:
         return tables.accounts_at(runtime.settings.docebo_url).usernames(docebo_ids)
 
 
-def _note_people(runtime: Runtime, team: str, slack_ids: Sequence[str], since: datetime | None) -> None:
+def _note_people(store: Store, team: str, slack_ids: Sequence[str], since: datetime | None) -> None:
     if slack_ids:
-        with runtime.store.transaction() as tables:
+        with store.transaction() as tables:
             tables.people.note_gone(team, slack_ids, since=since)
 
 

@@ -45,19 +45,23 @@ async def check_addresses(runtime: Runtime, accounts: Accounts) -> None:
 def _known(runtime: Runtime) -> set[int]:
     """Return the accounts of which it was found out, at the last list, that they have no address."""
     with runtime.store.reading() as tables:
-        return set(tables.reads.listed(_source(runtime)))
+        return set(tables.reads.listed(_source(runtime.settings.docebo_url)))
 
 
 def _remember(runtime: Runtime, hiding: list[int]) -> None:
     with runtime.store.transaction() as tables:
         found = ProvenRead(
-            source=_source(runtime), people=len(hiding), pages=0, proven_at=runtime.now(), flow_run=runtime.run_id
+            source=_source(runtime.settings.docebo_url),
+            people=len(hiding),
+            pages=0,
+            proven_at=runtime.now(),
+            flow_run=runtime.run_id,
         )
         tables.reads.record(found, listed=hiding)
 
 
-def _source(runtime: Runtime) -> str:
-    return f"without address:{runtime.settings.docebo_url}"
+def _source(docebo: str) -> str:
+    return f"without address:{docebo}"
 
 
 def _few(runtime: Runtime, news: list[int]) -> list[int]:

@@ -87,7 +87,7 @@ def store_round_plan(
         tables.operations.add(plan_id, 0, remembered)
         keep_observations(tables, docebo, team, planner.found, now=runtime.now())
         keep_met(tables, docebo, team, planner.found.met, now=runtime.now())
-        note_names(runtime, tables, team, [case.pair[0] for case in cases])
+        note_names(runtime, tables, team, [case.person for case in cases])
     measured = close_plan(runtime, plan_id, looked_after=looked_after, let_through=let_through)
     served.plans.append(plan_id)
     held = _hold_back(

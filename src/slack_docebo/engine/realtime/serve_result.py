@@ -123,8 +123,8 @@ class ServeResult:
         return len({event.slack_id for event in self.served.values() if event.became is Became.LEFT})
 
     @property
-    def _seen_to(self) -> int:
-        """How many events another run has applied, so that it is not known here what that was."""
+    def _applied_by_others(self) -> int:
+        """How many events were applied by another run, of which this one does not know what was done."""
         return sum(event.became is Became.APPLIED and not event.kind for event in self.served.values())
 
     @property
@@ -143,7 +143,7 @@ class ServeResult:
             return "no event was waiting"
         parts = [f"{people} {DONE[kind]}" for kind, people in sorted(self.operations.items())]
         rest = {
-            Became.APPLIED: self._seen_to,
+            Became.APPLIED: self._applied_by_others,
             DONE[Kind.LEAVE]: self.left,
             WAITING: self.undecided,
             Became.IN_LINE: self.count(Became.IN_LINE),

@@ -22,6 +22,7 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.safe_points import is_told_to_end
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.inbox import OPEN, EventState
+from slack_docebo.storage.store import Store
 
 NAME = "realtime-sync"
 FOR_EVER = -1
@@ -123,7 +124,7 @@ async def serve(
             with runtime.store.transaction() as tables:
                 tables.wake_ups.want_run(runtime.now())
         lease.hand_back()
-        if not (goes_on and _wake_up_is_set(runtime) and lease.take()):
+        if not (goes_on and _wake_up_is_set(runtime.store) and lease.take()):
             return
 
 
@@ -211,8 +212,8 @@ async def _heartbeat(runtime: Runtime) -> AsyncIterator[None]:
             await beating
 
 
-def _wake_up_is_set(runtime: Runtime) -> bool:
-    with runtime.store.reading() as tables:
+def _wake_up_is_set(store: Store) -> bool:
+    with store.reading() as tables:
         return tables.wake_ups.run_wanted()
 
 

@@ -30,7 +30,7 @@ class Settlement:
         settled = {Outcome.APPLIED, Outcome.LEFT}
         undone = {slack_id for slack_id, entry in entries.items() if entry.outcome not in settled}
         # Who is left alone because another one gets an account for the same address is not done with before that one.
-        users = (case.pair[0] for case in cases if case.slack_id in undone)
+        users = (case.person for case in cases if case.slack_id in undone)
         addresses = {mailbox(user.email) for user in users if user.email}
         applied, left = [], []
         for case in cases:
@@ -41,7 +41,7 @@ class Settlement:
                 self.fail([case], entry.error or reason)
             elif entry.outcome is Outcome.APPLIED:
                 applied.append((case, entry.operation))
-            elif mailbox(case.pair[0].email) in addresses:
+            elif mailbox(case.person.email) in addresses:
                 self.fail([case], entry.operation.reason)
             else:
                 left.append((case, entry.operation))

@@ -155,4 +155,4 @@ def _is_unchanged(case: Case) -> bool:
     It is asked of people without a fingerprint, by which others are found to be unchanged.
     """
     settled = restored(case.settled)
-    return settled is not None and replace(settled, updated=0) == replace(case.pair[0], updated=0)
+    return settled is not None and replace(settled, updated=0) == replace(case.person, updated=0)

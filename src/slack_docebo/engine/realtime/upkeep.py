@@ -43,7 +43,7 @@ def tidy(runtime: Runtime) -> Upkeep:
     left, now = runtime.budget.part_left(), runtime.now()
     oldest = now - timedelta(days=runtime.behaviour.journal_keep_days)
     counted = now - timedelta(hours=runtime.behaviour.limit_window_hours)
-    plans = sum(_purged_plans(runtime, min(oldest, counted)))
+    plans = sum(_purged_plans(runtime.store, min(oldest, counted)))
     with runtime.store.transaction() as tables:
         tables.standings.purge(oldest)
         tables.reads.purge(oldest)
@@ -63,7 +63,7 @@ def tidy(runtime: Runtime) -> Upkeep:
         return Upkeep(status=inbox.status(), due=due, purged=purged, plans=plans, files=files)
 
 
-def _purged_plans(runtime: Runtime, oldest: datetime) -> Iterator[int]:
+def _purged_plans(store: Store, oldest: datetime) -> Iterator[int]:
     """Delete the plans that were made before *oldest*, and yield how many each transaction has deleted.
 
     All of them, for real time can make thousands a day; others have their turn to write in between.
@@ -71,7 +71,7 @@ def _purged_plans(runtime: Runtime, oldest: datetime) -> Iterator[int]:
     purged = PLANS_AT_ONCE
     while purged == PLANS_AT_ONCE:
         safe_point()
-        with runtime.store.transaction() as tables:
+        with store.transaction() as tables:
             purged = tables.plans.purge(oldest, limit=PLANS_AT_ONCE)
         yield purged
 

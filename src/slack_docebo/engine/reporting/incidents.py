@@ -142,16 +142,16 @@ _BEGINNINGS = tuple(
 )
 
 
-def led(to_do: str, told: str) -> str:
-    """Return the message of a state: the one thing *to_do*, unless it begins with that, then what is *told*, in one line."""
+def state_message(to_do: str, told: str) -> str:
+    """Return the message of a state in one line: the one thing *to_do*, if there is one, then what is *told*."""
     return line(f"{to_do}: {told}" if to_do else told)
 
 
-def led_by_kind(error: Exception) -> str:
+def message_after(error: Exception) -> str:
     """Return the message of the state of a run that *error* has ended; the words of what is none of ours may name somebody."""
     if not isinstance(error, SyncError):
-        return led(A_FAULT, told(error))
-    return led(next(FIRST_AFTER[kind] for kind in type(error).__mro__ if kind in FIRST_AFTER), str(error))
+        return state_message(A_FAULT, told(error))
+    return state_message(next(FIRST_AFTER[kind] for kind in type(error).__mro__ if kind in FIRST_AFTER), str(error))
 
 
 def cause_in(message: str) -> str:

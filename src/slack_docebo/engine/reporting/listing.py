@@ -23,7 +23,7 @@ KINDS = {done: kind for kind, done in DONE.items()}  # by the words of the form
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class PeoplePage:
     """One page of those to whom a plan does one thing, and how many there are for each reason."""
 
     plan_id: str
@@ -69,7 +69,7 @@ class Listing:
 
 def list_people(
     store: Store, docebo: str, *, plan_id: str, what: str, reason: str, page: int, shown: PeopleShown
-) -> Listing:
+) -> PeoplePage:
     """Return a page of those to whom the plan does *what* for *reason*, or for one that has these words in it.
 
     Without *plan_id* it is the newest import, or dry run, of everybody. Raises ConfigurationError where there is none, no
@@ -90,7 +90,7 @@ def list_people(
             raise ConfigurationError(f"choose a page up to {-(-len(found) // PAGE)}: there are no more")
         rows = with_names(tables, plan.slack_team, list(map(what_became, part)), shown)
         planned = any(entry.outcome is Outcome.PLANNED for entry in found)
-        return Listing(
+        return PeoplePage(
             plan_id=plan.id,
             what=what,
             reason=reason,

@@ -39,9 +39,9 @@ DAY = timedelta(days=1)
 NOT_SCHEDULED = (
     "**not scheduled**: switch the schedule of the deployment *reconcile* on, where it is not meant to be off"
 )
-LOOK = "look at the last import"
+LOOK_AT_IT = "look at the last import"
 NOWHERE: Mapping[str, str] = {}
-OURS = {Side.SLACK: "our token", Side.DOCEBO: "our API credentials"}  # with which we are let in
+CREDENTIALS = {Side.SLACK: "our token", Side.DOCEBO: "our API credentials"}  # as people know them
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Status:
             found.append(Step(when, "go"))
         found += [
             Step(
-                f"{side.capitalize()} did not take {OURS[side]}, or did not answer, at {self._moment(contact.asked_at)}: see"
+                f"{side.capitalize()} did not take {CREDENTIALS[side]}, or did not answer, at {self._moment(contact.asked_at)}: see"
                 " why, and what to do.",
                 "doctor",
             )
@@ -120,13 +120,13 @@ class Status:
             replay = {"action": "replay", "everything": not self.held}
             found.append(Step(f"{_events(parked)} parked: look at why, and replay them.", "parked-events", replay))
         if self.undecided:
-            waiting = f"{_people(len(self.undecided))} waiting for somebody's decision: {LOOK}, and decide."
+            waiting = f"{_people(len(self.undecided))} waiting for somebody's decision: {LOOK_AT_IT}, and decide."
             found.append(Step(waiting, "decide", {"slack_ids": sorted(self.undecided)[:DECIDED]}))
         if self.last_import and (failed := self.last_import.failed):
-            again = f"{failed} failed in the last import: {LOOK}, correct what it says, and import again."
+            again = f"{failed} failed in the last import: {LOOK_AT_IT}, correct what it says, and import again."
             found.append(Step(again, "bulk-import"))
         if self.last_import and (rest := self.last_import.rest):
-            others = f"Plan {rest} was applied in part: {LOOK} and, if it is right, apply the rest."
+            others = f"Plan {rest} was applied in part: {LOOK_AT_IT} and, if it is right, apply the rest."
             found.append(self.last_import.rest_step(others))
         return found
 
@@ -199,7 +199,7 @@ class Status:
         contact = self.contacts[side]
         worked = f"worked last at {self._moment(contact.worked_at)}" if contact.worked_at else "never worked yet"
         failed = f", but not at {self._moment(contact.asked_at)}" if contact.asked_at and contact.is_broken else ""
-        return f"{markdown(name)}; {OURS[side]}: {worked}{failed}"
+        return f"{markdown(name)}; {CREDENTIALS[side]}: {worked}{failed}"
 
     @property
     def plans_told_of(self) -> set[str]:
@@ -212,7 +212,7 @@ class Status:
             return f" See: {shown(Step('the plan', 'bulk-import', {'plan_id': incident}))}"
         if step.flow == "parked-events":
             return f" See: {shown(Step('which, and why', 'parked-events', {'action': 'show'}))}"
-        of_last = self.last_import.plan.id if self.last_import and LOOK in step.words else ""
+        of_last = self.last_import.plan.id if self.last_import and LOOK_AT_IT in step.words else ""
         words, plan = ("the last import", of_last) if of_last else ("the plan", str(step.values.get("plan_id", "")))
         return f" See: [{words}]({summaries[plan]})" if plan in summaries else ""
 

@@ -121,8 +121,8 @@ class Adapter:
             self.rows_per_call = rows
             self._learn(ROWS_PER_CALL, str(rows), f"a call of {refused} rows that was refused as a whole")
 
-    def drops_option(self, said: str) -> bool:
-        """Tell whether a call that is refused with what Docebo *said* can do without an option that is named there.
+    def drop_option(self, said: str) -> bool:
+        """Leave the options that Docebo's refusal of a call has named out of all calls; return False if it *said* none.
 
         The texts are localised, the name is not. What was proven was so with that option, and is proven anew.
         """

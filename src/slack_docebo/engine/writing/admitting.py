@@ -95,7 +95,7 @@ def _admitted(
     decisions = tables.decisions.binding(plan.slack_team)
     former_holders = holders_before(tables, plan, [op for _, op in batch]) if decisions else {}
     outdated = _outdated(tables, runtime, plan, [numbered for numbered in batch if numbered[0] in there])
-    seen = _seen(runtime, tables, batch) if accounts is not None else {}
+    seen = _seen(tables, runtime.settings.docebo_url, batch) if accounts is not None else {}
     for seq, op in batch:
         if seq not in there:
             continue
@@ -116,10 +116,10 @@ def _admitted(
     return admitted, skipped
 
 
-def _seen(runtime: Runtime, tables: Tables, batch: Sequence[Numbered]) -> dict[int, LastSeen]:
+def _seen(tables: Tables, docebo: str, batch: Sequence[Numbered]) -> dict[int, LastSeen]:
     """Return what the accounts of *batch* were last seen to bear."""
     ids = [operation.docebo_id for _, operation in batch if operation.docebo_id is not None]
-    return last_seen(tables, runtime.settings.docebo_url, ids)
+    return last_seen(tables, docebo, ids)
 
 
 def _reason_by_look(
@@ -142,14 +142,15 @@ def _shows(accounts: Accounts, operation: Operation) -> bool:
 def moved_meanwhile(runtime: Runtime, batch: Sequence[Numbered]) -> set[int]:
     """Return which of *batch* no longer fit the mappings, which somebody has changed meanwhile."""
     with runtime.store.reading() as tables:
-        return set(_moved(tables, runtime, batch))
+        return set(_moved(tables, runtime.settings.docebo_url, batch))
 
 
 def _outdated(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
     """Return, by its place, why a row of *batch* is outdated by what the store knows now."""
     reasons = _served_or_in_grace(tables, runtime, plan, batch)
-    reasons |= _unfound(tables, runtime, plan, batch) | reasons_by_managers(runtime, tables, plan, batch)
-    return reasons | _moved(tables, runtime, batch)
+    docebo = runtime.settings.docebo_url
+    reasons |= _unfound(tables, docebo, plan, batch) | reasons_by_managers(runtime, tables, plan, batch)
+    return reasons | _moved(tables, docebo, batch)
 
 
 def _served_or_in_grace(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
@@ -169,19 +170,19 @@ def _served_or_in_grace(tables: Tables, runtime: Runtime, plan: Plan, batch: Seq
     return reasons
 
 
-def _unfound(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
+def _unfound(tables: Tables, docebo: str, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
     """Return, by its place, why somebody of *batch* gets no account: another plan may have made one that nobody has found."""
     creations = [(seq, op) for seq, op in batch if op.kind is Kind.CREATE]
     if not creations:
         return {}
-    unfound = tables.unfound.all(runtime.settings.docebo_url, but_of=plan.id)
+    unfound = tables.unfound.all(docebo, but_of=plan.id)
     found = {seq: reason_by_unfound(op, people_of([op]), unfound) for seq, op in creations}
     return {seq: reason for seq, reason in found.items() if reason}
 
 
-def _moved(tables: Tables, runtime: Runtime, batch: Sequence[Numbered]) -> dict[int, str]:
+def _moved(tables: Tables, docebo: str, batch: Sequence[Numbered]) -> dict[int, str]:
     """Return, by its place, why a row of *batch* no longer fits the mappings."""
-    mappings = tables.mappings(runtime.settings.docebo_url)
+    mappings = tables.mappings(docebo)
     reasons: dict[int, str] = {}
     for team in {operation.slack_team for _, operation in batch}:
         of_team = [(seq, op) for seq, op in batch if op.slack_team == team]
@@ -221,7 +222,7 @@ async def ask_where_it_hurts(
         return []
     skipped = []
     with runtime.store.reading() as tables:
-        seen = _seen(runtime, tables, batch)
+        seen = _seen(tables, runtime.settings.docebo_url, batch)
     for seq, operation in batch:
         is_plain = operation.kind in {Kind.UPDATE, Kind.MOVE} and not hurts(operation)
         asks = is_old if is_plain else hurts(operation) and not is_fresh

@@ -18,7 +18,7 @@ from slack_docebo.engine.writing.checking import planned_behaviour
 from slack_docebo.engine.writing.columns import Columns
 from slack_docebo.engine.writing.leavers import ask_whether_still_so
 from slack_docebo.engine.writing.left_behind import in_doubt, settle_left_behind
-from slack_docebo.engine.writing.managers import resting_on_none
+from slack_docebo.engine.writing.managers import rows_before_a_circle
 from slack_docebo.engine.writing.mandatory import learn_what_is_mandatory, reason_not_to_create
 from slack_docebo.engine.writing.not_found import reason_by_not_found
 from slack_docebo.engine.writing.proving import Prover
@@ -39,6 +39,7 @@ from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import AFTER_AN_IMPORT, LET_THROUGH, OPEN, Plan, PlanKind, PlanState
+from slack_docebo.storage.store import Store
 
 Progress = Callable[[int], None]
 UNDER_WAY_SECONDS = 0.02  # in which a call is sent off: a busy thread beside it would hold that up
@@ -115,7 +116,7 @@ class _Writing:
 
     async def settle_what_was_sent(self) -> None:
         """Find out from the accounts what became of what a run before has sent of this plan, and record it."""
-        if sent := in_doubt(self._runtime, self._plan.id):
+        if sent := in_doubt(self._runtime.store, self._plan.id):
             await self._sender.settle(sent)
 
     async def refuse_creations_in_vain(self) -> None:
@@ -156,7 +157,7 @@ class _Writing:
         """Return what of *batch* goes out first; raise ChangeLimitExceeded where Docebo would have too many accounts."""
         if kind is Kind.CREATE and self._runtime.behaviour.max_accounts is not None:
             _check_accounts(self._runtime, len(batch))
-        batch = resting_on_none(self._runtime, batch)
+        batch = rows_before_a_circle(self._runtime, batch)
         return self._sender.alike(self._columns.first(self._prover.first(batch)))
 
     async def _write_some(self, kind: Kind, batch: Sequence[Numbered]) -> list[Numbered]:
@@ -178,7 +179,7 @@ class _Writing:
             )
         if kind is Kind.CREATE:
             await prover.check_made_without_id(sender.made_without_id)
-        there = _still_pending(runtime, self._plan.id, batch)
+        there = _still_pending(runtime.store, self._plan.id, batch)
         return (prover.in_turn(there) or following)[: sender.rows_per_call]
 
     async def _admitted(self, batch: Sequence[Numbered]) -> list[Numbered]:
@@ -193,13 +194,13 @@ class _Writing:
         return _without(admitted, skipped)
 
     async def _prove(self, kind: Kind, batch: Sequence[Numbered]) -> None:
-        """Send *batch* and look at what came of it; a row at which Docebo fails comes after another one was the first."""
+        """Send *batch* and look at what came of it; of a row at which Docebo fails, another one takes the place."""
         try:
             await self._sender.send(kind, batch)
         except Rejected as refusal:
             raise self._prover.advised(kind, refusal) from None
         except OutcomeUnknown as doubt:
-            if not (doubt.status and self._prover.passes_over(batch)):
+            if not (doubt.status and self._prover.pass_over(batch)):
                 raise
         await self._prover.check()
 
@@ -210,7 +211,7 @@ class _Writing:
         self._breaker.count(results)
 
     def _pending(self, kind: Kind, *, rows: int, after: int = -1) -> list[Numbered]:
-        return _pending(self._runtime, self._plan.id, kind, rows=rows, after=after)
+        return _pending(self._runtime.store, self._plan.id, kind, rows=rows, after=after)
 
     async def _pending_meanwhile(self, kind: Kind, after: int, rows: int) -> list[Numbered]:
         """Fetch the next batch during a call; return none if the store fails, for the answer has to be recorded first."""
@@ -228,7 +229,7 @@ async def apply_mappings(runtime: Runtime, plan_id: str) -> int:
     policy = runtime.behaviour.policy(plan.slack_team)
     done = 0
     for kind in (Kind.MAP, Kind.UNMAP):
-        while batch := _pending(runtime, plan_id, kind, rows=MOST_ROWS):
+        while batch := _pending(runtime.store, plan_id, kind, rows=MOST_ROWS):
             admitted, skipped = admit(runtime, plan, batch, None, policy)
             if kind is Kind.MAP:
                 skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
@@ -261,17 +262,17 @@ def _looked_at(runtime: Runtime, plan: Plan) -> datetime:
     return listed or plan.created_at
 
 
-def _pending(runtime: Runtime, plan_id: str, kind: Kind, *, rows: int, after: int = -1) -> list[Numbered]:
-    with runtime.store.reading() as tables:
+def _pending(store: Store, plan_id: str, kind: Kind, *, rows: int, after: int = -1) -> list[Numbered]:
+    with store.reading() as tables:
         batch = tables.operations.pending(plan_id, kind, rows, after=after)
     if kind in {Kind.MOVE, Kind.DEACTIVATE}:  # one call is to one branch, and deactivates, or lets expire by rows
         batch = [numbered for numbered in batch if numbered[1].changes == batch[0][1].changes]
     return batch
 
 
-def _still_pending(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
+def _still_pending(store: Store, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
     """Return, of a batch that was sent, what is to be sent once more."""
-    with runtime.store.reading() as tables:
+    with store.reading() as tables:
         there = tables.operations.still_planned(plan_id, [seq for seq, _ in batch])
     return [numbered for numbered in batch if numbered[0] in there]
 

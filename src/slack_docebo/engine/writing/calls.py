@@ -66,7 +66,7 @@ class Calls:
                     without=self._adapter.unknown_options,
                 )
             except Rejected as refusal:
-                if not self._adapter.drops_option(refusal.said):
+                if not self._adapter.drop_option(refusal.said):
                     raise
 
     async def _seen(self, row: Row, doubt: RowsLeftOut) -> RowResult:

@@ -207,7 +207,9 @@ async def inquire(
         if by_hidden:
             roll = replace(roll, people={**roll.people, **await _as_read_last(runtime, workspace, roll, by_hidden)})
     untouchable = await to_completion(_untouchable, runtime, workspace, roll)
-    return Inquiry(roll, plan.kind is PlanKind.UNDO, managers, edited, rules, untouchable)
+    return Inquiry(
+        roll, undoes=plan.kind is PlanKind.UNDO, managers=managers, edited=edited, rules=rules, untouchable=untouchable
+    )
 
 
 def _untouchable(runtime: Runtime, workspace: Workspace, roll: Roll) -> dict[str, str]:

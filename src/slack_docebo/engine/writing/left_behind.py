@@ -19,6 +19,7 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import AFTER_AN_IMPORT, Plan, PlanKind
+from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
 NOT_SHOWN = "Docebo does not show the account"
@@ -63,9 +64,9 @@ async def settle_left_behind(runtime: Runtime, kind: PlanKind, *, at_work: str =
     """
     for plan_id in left_behind(runtime, kind):
         if plan_id != at_work:
-            rest = await _settle(runtime, plan_id, in_doubt(runtime, plan_id))
+            rest = await _settle(runtime, plan_id, in_doubt(runtime.store, plan_id))
             with runtime.store.transaction() as tables:
-                _note_in_doubt(runtime, tables, plan_id, rest)
+                _note_in_doubt(tables, runtime.settings.docebo_url, plan_id, rest)
                 tables.intents.give_up(plan_id, before=runtime.now() - INDEX_LAG)
                 _note_given_up(runtime, tables, plan_id, rest)
 
@@ -93,9 +94,9 @@ async def _settle_places(runtime: Runtime, sent: Mapping[str, Collection[int]]) 
         await _settle(runtime, plan_id, batch)
 
 
-def in_doubt(runtime: Runtime, plan_id: str) -> list[Numbered]:
+def in_doubt(store: Store, plan_id: str) -> list[Numbered]:
     """Return the operations of the plan that were sent, and of which nobody knows what became."""
-    with runtime.store.reading() as tables:
+    with store.reading() as tables:
         seqs = tables.intents.sent(plan_id)
         return tables.operations.without_outcome(plan_id, seqs) if seqs else []
 
@@ -114,14 +115,14 @@ async def _settle(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> 
     return await sender.settle([numbered for numbered in batch if numbered[0] not in settled])
 
 
-def _note_in_doubt(runtime: Runtime, tables: Tables, plan_id: str, rest: Sequence[Numbered]) -> None:
+def _note_in_doubt(tables: Tables, docebo: str, plan_id: str, rest: Sequence[Numbered]) -> None:
     """Let nobody rely any more on the branch and the manager of those of *rest* to whom the plan was to give another.
 
     Nothing else shows that this was done: where it was, and Slack says the former one again, it would stay for ever.
     """
     given = [(seq, op, op.docebo_id) for seq, op in rest if op.docebo_id and any(map(is_never_shown, op.changes))]
     if given:
-        accounts = tables.accounts(tables.platforms.take(runtime.settings.docebo_url))
+        accounts = tables.accounts(tables.platforms.take(docebo))
         accounts.clear_placed(docebo_id for _, op, docebo_id in given if op.kind is Kind.MOVE)
         accounts.doubt_managers(
             {

@@ -21,13 +21,13 @@ def reasons_by_managers(runtime: Runtime, tables: Tables, plan: Plan, batch: Seq
     named = _named(batch)
     circled = set[int]()
     for type_id, managers in named.items():
-        circled |= not_writable(managers, _set_before(runtime, tables, type_id, managers))
+        circled |= not_writable(managers, _set_before(tables, runtime.settings.docebo_url, type_id, managers))
     reasons = {seq: IN_A_CIRCLE for seq, operation in batch if operation.docebo_id in circled}
     return reasons | (_not_theirs(runtime, tables, plan, batch) if named else {})
 
 
-def resting_on_none(runtime: Runtime, batch: Sequence[Numbered]) -> Sequence[Numbered]:
-    """Return of *batch* what comes before a row that closes a circle unless others of it are carried out: they may be refused."""
+def rows_before_a_circle(runtime: Runtime, batch: Sequence[Numbered]) -> Sequence[Numbered]:
+    """Return the first rows of *batch*, up to one that would close a circle if a row before it were refused."""
     named = _named(batch)
     if not named:
         return batch
@@ -35,7 +35,9 @@ def resting_on_none(runtime: Runtime, batch: Sequence[Numbered]) -> Sequence[Num
         closing = {
             account
             for type_id, managers in named.items()
-            for account in closing_by_others(managers, _set_before(runtime, tables, type_id, managers))
+            for account in closing_by_others(
+                managers, _set_before(tables, runtime.settings.docebo_url, type_id, managers)
+            )
         }
     first = next((place for place, (_, operation) in enumerate(batch) if operation.docebo_id in closing), 0)
     return batch[:first] or batch
@@ -51,12 +53,12 @@ def _named(batch: Sequence[Numbered]) -> Mapping[int, dict[int, int]]:
     return named
 
 
-def _set_before(runtime: Runtime, tables: Tables, type_id: int, named: Mapping[int, int]) -> MayHave:
+def _set_before(tables: Tables, docebo: str, type_id: int, named: Mapping[int, int]) -> MayHave:
     """Return whom those *named*, and all above, may have as managers: by what we have set, or have sent, in this plan or another.
 
     A row that was sent may be refused, or be done and not recorded yet.
     """
-    docebo, column = runtime.settings.docebo_url, manager_column(type_id)
+    column = manager_column(type_id)
     sent = defaultdict[int, set[int]](set)
     for account, changes in tables.intents.updates(docebo):
         if column in changes:

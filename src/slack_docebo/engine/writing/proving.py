@@ -95,11 +95,8 @@ class Prover:
         """Return *batch* without the rows that were passed over."""
         return [numbered for numbered in batch if numbered[0] not in self._passed]
 
-    def passes_over(self, batch: Sequence[Numbered]) -> bool:
-        """Tell whether another row may be sent first instead of the only one of *batch*, at which Docebo has failed.
-
-        If so, that one is sent later.
-        """
+    def pass_over(self, batch: Sequence[Numbered]) -> bool:
+        """Let another row be sent before the only one of *batch*, at which Docebo has failed; return False if none may be."""
         seqs = {seq for seq, _ in batch}
         if len(batch) > 1 or self._refused >= REFUSED or self._passed >= seqs:
             return False

@@ -84,7 +84,7 @@ def _without_outdated(
     """
     people = [op.slack_id for op, _ in applied]
     changed: Collection[int] = ()
-    known = tables.people.ids_of(people)  # an event may bear another id
+    known = {*people, *tables.people.other_ids(plan.slack_team, people)}  # an event may bear another id
     if tables.inbox.look_again(known, since=read_since - TOLERANCE, now=now):
         # What was changed since it was read may not show all that is wanted: the events are held against Docebo. Not what
         # may have been changed before it, by another clock: an import soon after an event, and the event, which is looked

@@ -200,6 +200,6 @@ class Rereading:
 
 
 def _says_all(view: View, operation: Operation) -> bool:
-    """Tell whether *view* says what becomes true of itself where it is left out: who is active, and that a field is empty."""
+    """Tell whether *view* shows the status and the fields that *operation* changes: one left out would seem to be active, or empty."""
     fields = set(filter(None, map(field_id_of, operation.changes)))
     return ("active" not in operation.changes or "status" in view.besides) and fields <= view.account.fields.keys()

@@ -154,7 +154,7 @@ async def levels(check: str, seen: Seen) -> Finding:
     return warn(check, told) if told else ok(check, "the first accounts have levels that are known")
 
 
-async def ways(check: str, seen: Seen) -> Finding:
+async def dialect(check: str, seen: Seen) -> Finding:
     """Tell what is known of this platform where Docebo's documentation leaves it open."""
     with seen.reading() as tables:
         learned = tables.dialect(seen.settings.docebo_url).all()

@@ -1,4 +1,4 @@
-"""One answer about a Docebo's ways, which somebody sets by hand or lets be forgotten: like what is learned by itself."""
+"""Changes of a dialect by hand: somebody sets one answer, or lets it be forgotten. Runs learn the others by themselves."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from slack_docebo.storage.dialects import DialectRepository
 ASSUMED = "assumed"
 
 
-class WayAction(StrEnum):
+class DialectAction(StrEnum):
     """What is to be done."""
 
     SHOW = "show"
@@ -21,7 +21,7 @@ class WayAction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class WayChange:
+class DialectChange:
     """What somebody wants of one question: that *answer* holds, or, where it is None, that none is known."""
 
     question: Question
@@ -50,21 +50,21 @@ class WayChange:
             entries.learn(self.question.name, self.answer, source=SET_BY_HAND, now=now)
 
 
-def way_change(action: WayAction, name: str, answer: str = "") -> WayChange | None:
+def dialect_change(action: DialectAction, name: str, answer: str = "") -> DialectChange | None:
     """Return what is to change, None where it is only to be shown.
 
     Raises ConfigurationError where there is no such question, or where it cannot have this answer.
     """
-    if action is WayAction.SHOW:
+    if action is DialectAction.SHOW:
         return None
     question = next((one for one in QUESTIONS if one.name == name.strip().lower()), None)
     if question is None:
         names = ", ".join(one.name for one in QUESTIONS)
         raise ConfigurationError(f"dialect: there is no question {name!r}; there are {names}")
-    if action is WayAction.FORGET:
-        return WayChange(question, None)
+    if action is DialectAction.FORGET:
+        return DialectChange(question, None)
     try:
-        return WayChange(question, question.by_hand(answer))
+        return DialectChange(question, question.by_hand(answer))
     except ValueError as error:
         raise ConfigurationError(f"dialect: {error}") from None
 
