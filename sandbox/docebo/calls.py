@@ -161,7 +161,7 @@ class Calls:
         return HTMLResponse(MAINTENANCE_PAGE, 503)
 
     def _refused(self, error: RefusedError) -> Response:
-        """Answer what a single user's body says wrong; the HTTP status of that is not established."""
+        """Answer what a single body says wrong; the HTTP status of that is not established."""
         if self.platform.switches.validation_style == "hard":
             return self._error_body(400, error.reason)
         message = [{"id": error.attribute, "message": error.reason}]

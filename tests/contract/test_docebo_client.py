@@ -610,6 +610,16 @@ async def test_an_answer_that_does_not_fit_leaves_other_writing_unknown(docebo, 
             await client.create_user_field("Slack ID")
 
 
+async def test_an_answer_that_refuses_within_a_success_is_a_refusal_with_docebos_reason(docebo):
+    answer = ok({"success": False, "message": [{"id": "branch_ids", "message": "Branch not found"}]})
+    docebo.put(f"{USERS}/move_to_branch").mock(return_value=answer)
+    docebo.post("/manage/v1/user_fields").mock(return_value=answer)
+    async with opened() as client:
+        for write in (client.move_to_branch([7], 42), client.create_user_field("Slack ID")):
+            with pytest.raises(Rejected, match="Docebo does not take the branch"):
+                await write
+
+
 async def test_trouble_that_lasts_is_reported_after_the_last_attempt(docebo):
     docebo.get(f"{USERS}/session").mock(return_value=yii(503))
     async with opened(attempts=3) as client:

@@ -156,7 +156,9 @@ async def test_moves_have_a_limit_of_their_own_and_are_let_through_by_the_id_of_
     assert {branch_of(company, f"Ada{number}") for number in range(3)} == {"US"}
 
 
-async def test_a_branch_that_is_deleted_before_its_moves_keeps_nobody_from_another_one(company, settings):
+@pytest.mark.parametrize("style", ["soft", "hard"])
+async def test_a_branch_that_is_deleted_before_its_moves_keeps_nobody_from_another_one(company, settings, style):
+    company.docebo.switches = replace(company.docebo.switches, validation_style=style)
     prove(settings)
     people = [join(company, f"Ada{number}", "SLACK") for number in range(8)]
     await import_then(settings, ROWS, plan_moves)

@@ -12,7 +12,7 @@ import httpx
 
 from slack_docebo.clients.answers import BoundedClient
 from slack_docebo.clients.docebo_accounts import AccountReader
-from slack_docebo.clients.docebo_answers import Answered, items_of
+from slack_docebo.clients.docebo_answers import Answered, items_of, refuse_within
 from slack_docebo.clients.docebo_auth import Grant
 from slack_docebo.clients.docebo_levels import Levels
 from slack_docebo.clients.docebo_requests import DoceboRequests, unguarded, unlimited
@@ -327,7 +327,8 @@ class DoceboClient:
             raise ValueError(f"{len(ids)} accounts in one call, at most {MOST_ROWS} are allowed")
         if ids:
             body = {"branch_ids": [branch_id], "user_ids": ids}
-            await self._requests.write("move to branch", "PUT", "/manage/v1/user/move_to_branch", body)
+            data = await self._requests.write("move to branch", "PUT", "/manage/v1/user/move_to_branch", body)
+            refuse_within("move to branch", data)
 
     async def in_branch(self, branch_id: int) -> set[int]:
         """Return the ids of the accounts in one branch, not in those below it."""
@@ -373,6 +374,7 @@ class DoceboClient:
             "invisible_to_user": 1,
         }
         data = await self._requests.write("create user field", "POST", "/manage/v1/user_fields", body)
+        refuse_within("create user field", data)
         field_id = read_id(data.get("user_field_id")) if isinstance(data, dict) else None
         if field_id is None:
             raise OutcomeUnknown("create user field", "the answer holds no id")

@@ -52,6 +52,16 @@ def refuse_failure(operation: str, response: httpx.Response, unanswered: type[Re
     raise refusal(operation, detail, status=status, said=said)
 
 
+def refuse_within(operation: str, data: object) -> None:
+    """Raise Rejected where an answer that has the status of a success says in its data that it is none.
+
+    Docebo's description of 2017 has refusals of single calls there, and does not say with which status they come.
+    """
+    if isinstance(data, dict) and says_no(data.get("success")):
+        said = message_of(data.get("message"))
+        raise Answered(operation, quoted(said), said=said)
+
+
 def _is_docebos(body: object, status: int) -> bool:
     """Tell whether an error has the form of Docebo's own: `name`, `message`, `code`, and the `status` once more."""
     return isinstance(body, dict) and {"name", "message"} <= body.keys() and read_id(body.get("status")) == status
