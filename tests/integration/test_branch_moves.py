@@ -9,7 +9,7 @@ import pytest
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.profiles import Profile
 from slack_docebo.engine.planning.moving import plan_moves
-from slack_docebo.errors import ChangeLimitExceeded, Unproven
+from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead, Unproven
 from slack_docebo.storage.store import Store
 from tests.importing import prove, run_import, settings_for
 from tests.integration.after_an_import import (
@@ -118,6 +118,24 @@ async def test_whom_nobody_has_brought_anywhere_is_moved_unless_already_there(co
     calls = company.docebo_gate.counters.calls["GET /manage/v1/user"]
     assert await import_then(settings, ROWS, plan_moves) is None
     assert company.docebo_gate.counters.calls["GET /manage/v1/user"] - calls <= 2  # the import's own list
+
+
+async def test_nobody_is_moved_out_of_other_branches_by_a_list_that_leaves_out_who_is_in_the_one_that_is_wanted(
+    company, settings
+):
+    join(company, "Ada", "EU")
+    await run_import(settings)  # before there was a rule
+    [ada] = company.docebo.accounts.by_email("ada@example.com")
+    company.docebo.edit(ada.user_id, {"branches": (43, 44)})
+
+    async def plan_by_a_short_list(runtime, workspace, listed) -> str | None:
+        company.docebo_gate.faults.add("GET /manage/v1/user", "shrinking", share=0.0)
+        return await plan_moves(runtime, workspace, listed)
+
+    with pytest.raises(IncompleteRead, match="listed 0 accounts of branch 43 and counts 1"):
+        await import_then(settings, ROWS, plan_by_a_short_list)
+
+    assert branch_of(company, "Ada") == "EU, US"
 
 
 async def test_whose_account_was_anothers_is_moved_as_if_nobody_had_brought_it_anywhere(company, settings):

@@ -330,17 +330,27 @@ class DoceboClient:
             data = await self._requests.write("move to branch", "PUT", "/manage/v1/user/move_to_branch", body)
             refuse_within("move to branch", data)
 
-    async def in_branch(self, branch_id: int) -> set[int]:
-        """Return the ids of the accounts in one branch, not in those below it."""
+    async def in_branch(self, branch_id: int, *, unlisted: int = 0) -> set[int]:
+        """Return the ids of the accounts in one branch, not in those below it.
+
+        As many as *unlisted* may be counted by Docebo and not listed; raises IncompleteRead where more are.
+        """
         found: set[int] = set()
-        params = {"branch_id": branch_id, "selection_status": 1}
+        counted: int | None = None
+        params = {"branch_id": branch_id, "selection_status": 1, "get_total_count": 1}
         async for data, _ in self._requests.pages("accounts of a branch", "/manage/v1/user", params):
+            if counted is None and isinstance(data, dict):
+                counted = read_id(data.get("total_count"))
             ids = [
                 read_id(item.get("user_id"))
                 for item in items_of("accounts of a branch", data)
                 if isinstance(item, dict)
             ]
             found.update(docebo_id for docebo_id in ids if docebo_id is not None)
+        if counted is not None and len(found) + unlisted < counted:
+            raise IncompleteRead(
+                f"Docebo listed {len(found)} accounts of branch {branch_id} and counts {counted}: run again later"
+            )
         return found
 
     async def user_fields(self) -> list[UserField]:

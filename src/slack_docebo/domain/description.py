@@ -42,7 +42,7 @@ USES = (
     Use(
         "GET",
         "/manage/v1/user",
-        PAGED | {"search_text", "match_type", "sort_attr", "sort_dir", "get_total_count"},
+        PAGED | {"search_text", "match_type", "sort_attr", "sort_dir", "get_total_count", "branch_id", "selection_status"},
         "accounts cannot be listed",
         needed=True,
         words={"sort_attr": frozenset({"username"}), "sort_dir": frozenset({"asc"})},

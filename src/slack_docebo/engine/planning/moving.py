@@ -19,6 +19,7 @@ from slack_docebo.engine.planning.afterwards import (
 )
 from slack_docebo.engine.planning.leaving import Leaving, look_for_leavers
 from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.dialects import known_dialect
 from slack_docebo.engine.reading.evidence import can_ask, counted
 from slack_docebo.engine.reading.sides import read_accounts
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
@@ -80,8 +81,9 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
 async def _find(runtime: Runtime, wanted: Mapping[int, int]) -> dict[int, int]:
     """Return which of these accounts are in the branch that is *wanted* for them, and remember it."""
     found: dict[int, int] = {}
+    unlisted = known_dialect(runtime).unlisted if wanted else 0
     for branch_id in sorted(set(wanted.values())):
-        there = await runtime.docebo.in_branch(branch_id)
+        there = await runtime.docebo.in_branch(branch_id, unlisted=unlisted)
         found |= {one: branch_id for one in there if wanted.get(one) == branch_id}
     await to_completion(_remember, runtime, found)
     return found
