@@ -156,8 +156,8 @@ def _item(account: Account, platform: Platform) -> dict[str, Any]:
     }
     if platform.switches.columns_listed:
         item |= {"date_format": account.date_format, "country": account.country}
-    for field_id in platform.fields:
-        item[f"field_{field_id}"] = account.fields.get(field_id)
+    for field_id, field in platform.fields.items():
+        item[f"field_{field_id}"] = platform.shown_value(account, field)
     return item
 
 

@@ -32,6 +32,7 @@ class Switches:
     batch_language: str = "any"  # the form batch rows take: any | code | name
     session_languages: bool = True  # the session's answer lists the platform's languages
     option_form: str = "id"  # how batch rows take options of dropdowns, yes and no: id (1, 2) | label (yes, no)
+    unset_as_zero: bool = False  # yes or no that is not set is shown as 0, and as nothing otherwise
     country_options: bool = True  # a field of type country shows its countries; else they are known to the form alone
     listed_language: str = "code"  # what a listing shows as lang_code: code | name
     pages_by_cursor: bool = False  # a page after the first is given only with the cursor of the one before

@@ -61,7 +61,7 @@ class UserCalls:
             "email_validation_status": number(account.email_validated),
         }
         fields = [
-            {**described(field, self.platform), "value": account.fields.get(field.id)}
+            {**described(field, self.platform), "value": self.platform.shown_value(account, field)}
             for field in self.platform.fields.values()
         ]
         branches = [{"id": branch_id} for branch_id in account.branches]

@@ -222,6 +222,25 @@ async def test_fields_of_each_type_are_filled_in_docebos_form_and_nobody_is_refu
     assert (sandbox.docebo_gate.counters.rows["failed"] == 0) is (form == "id")
 
 
+@pytest.mark.parametrize("as_zero", [True, False])
+async def test_a_no_is_written_where_nothing_is_set_and_emptied_once(sandbox_of, sqlite_url, as_zero):
+    sandbox = sandbox_of(unset_as_zero=as_zero)
+    guest = sandbox.docebo.add_field("Guest", "yesno", mandatory=False, invisible_to_user=False).id
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    await run_import(settings, rows={"ATTRIBUTES": "email"})
+    people = len(made(sandbox))
+
+    async def filled(value: str) -> int:
+        done = await run_import(settings, rows={"ATTRIBUTES": f"email, field_{guest} = {value} clear"})
+        return int(done.count("update", outcome="applied"))
+
+    assert await filled('""') == 0
+    assert await filled('"no"') >= people > 0
+    assert {one.fields[guest] for one in made(sandbox)} == {"2"}
+    assert await filled('""') >= people
+    assert await filled('""') == 0
+
+
 async def test_a_date_that_is_none_is_left_out_and_listed(sandbox_of, sqlite_url):
     sandbox = sandbox_of()
     settings = settings_for(sandbox.facts(), sqlite_url)
