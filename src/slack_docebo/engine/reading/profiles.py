@@ -12,6 +12,7 @@ from slack_docebo.domain.rules import custom_fields
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.outages import OutageWatch, greet_slack
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
 from slack_docebo.safe_points import safe_point
 
@@ -116,9 +117,11 @@ async def read_profiles(
 
     Those *to compare* (Slack ids) count as changed whatever Slack says: the import has left them for this.
 
-    Raises where Slack does not answer for anybody; what was read until then is kept.
+    Raises where Slack does not answer for anybody, and IncompleteRead as `check_fields_left_out` does; what was read until
+    then is kept, though not believed where it may be wrong.
     """
     ends = time.monotonic() + runtime.behaviour.profile_minutes * 60
+    empty: list[str] = []  # people of whom Slack shows no value
     done, watch = ProfilesRead(left=len(people)), OutageWatch(runtime, greet_slack)
     wanted = fields_wanted(runtime)
     for user in people:
@@ -135,11 +138,35 @@ async def read_profiles(
         done.left -= 1
         if fields is not None:
             done.read += 1
+            if "" in fields.values():
+                empty.append(user.slack_id)
             asked = {field_id: fields.get(field_id) for field_id in wanted}
             read = Profile(asked, user.updated, runtime.now())
             if await to_completion(_keep, runtime, workspace.team, user, read) or user.slack_id in to_compare:
                 done.changed.add(user.slack_id)
+    try:
+        await check_fields_left_out(runtime)
+    except Exception:
+        await to_completion(_doubt, runtime, workspace.team, empty)
+        raise
     return done
+
+
+async def check_fields_left_out(runtime: Runtime) -> None:
+    """Raise IncompleteRead where a field with which Slack has shown nobody's value is deleted or hidden by now.
+
+    To be called once people were read, before anything is concluded from it: for one call, if any field was left out.
+    """
+    if gone := await runtime.slack.fields_gone():
+        raise IncompleteRead(
+            f"Slack's profile field {', '.join(sorted(gone))} was deleted or hidden while people were read, so those who are"
+            " shown without it may have a value there: run again"
+        )
+
+
+def _doubt(runtime: Runtime, team: str, slack_ids: Collection[str]) -> None:
+    with runtime.store.transaction() as tables:
+        tables.profiles.doubt(team, slack_ids)
 
 
 def _keep(runtime: Runtime, team: str, user: SourceUser, read: Profile) -> bool:
