@@ -24,10 +24,14 @@ def sandbox_of() -> Iterator[Callable[..., Sandbox]]:
         yield lambda **switches: stack.enter_context(Sandbox(users=40, rate_limits=False, switches=switches))
 
 
-async def test_fields_are_named_by_title_and_label_in_any_case(shared_sandbox, sqlite_url, tmp_path):
+@pytest.mark.parametrize(
+    ("title", "named"),
+    [("Cost centre", "cost Centre"), (" Cost\u00a0 centre", "Cost centre"), ("Co\u0302te", "C\u00f4te")],
+)
+async def test_fields_are_named_by_title_and_label_in_any_case(shared_sandbox, sqlite_url, tmp_path, title, named):
     shared_sandbox.reset()
-    field = shared_sandbox.docebo.add_field("Cost centre", "textfield", mandatory=False, invisible_to_user=False)
-    rules = 'first_name, last_name, email, field:"cost Centre" = custom:department'
+    field = shared_sandbox.docebo.add_field(title, "textfield", mandatory=False, invisible_to_user=False)
+    rules = f'first_name, last_name, email, field:"{named}" = custom:department'
     async with world(shared_sandbox, sqlite_url, tmp_path, ATTRIBUTES=rules) as here:
         await here.settle()
         slack_id = next(user["id"] for user in shared_sandbox.slack if user["profile"].get("email"))
