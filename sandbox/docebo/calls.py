@@ -74,7 +74,8 @@ class Calls:
                 return self._refused(error)
             if isinstance(answer, Response):
                 return answer
-            return JsonAnswer({"data": answer, "version": "1.0.0", "_links": []}, headers=_VERSION)
+            data = keyed(answer) if self.platform.switches.lists_keyed else answer
+            return JsonAnswer({"data": data, "version": "1.0.0", "_links": []}, headers=_VERSION)
 
         async def answer(request: Request) -> Response:
             if method == BATCH:
@@ -168,6 +169,15 @@ class Calls:
         return JsonAnswer(
             {"data": {"success": False, "message": message}, "version": "1.0.0", "_links": []}, headers=_VERSION
         )
+
+
+def keyed(answer: Any) -> Any:
+    """Return *answer* with each list of objects in it as an object whose keys are the places, as PHP may send an array."""
+    if isinstance(answer, dict):
+        return {name: keyed(value) for name, value in answer.items()}
+    if isinstance(answer, list) and answer and isinstance(answer[0], dict):
+        return {str(place): keyed(value) for place, value in enumerate(answer, start=1)}
+    return answer
 
 
 def bearer(request: Request) -> str:

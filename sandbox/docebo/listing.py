@@ -38,7 +38,7 @@ def user_page(
     end = min(start + size, start + int(max(0, total - start) * share))
     items = [] if empty else [_item(platform.accounts[user_id], platform) for user_id in ids[start:end]]
     data: dict[str, Any] = {
-        "items": dict(enumerate(items, start=1)) if items and platform.switches.lists_keyed else items,
+        "items": items,
         "count": len(items),
         "has_more_data": empty or (share == 1.0 and start + size < total),
         "cursor": f"c-{page}",

@@ -38,7 +38,7 @@ class Switches:
     pages_by_cursor: bool = False  # a page after the first is given only with the cursor of the one before
     counted_more: int = 0  # accounts that a listing counts, and does not show
     arrays_paged: bool = True  # a listing without an envelope comes in pages, too
-    lists_keyed: bool = False  # a page's items come as an object whose keys are the places, as PHP may send an array
+    lists_keyed: bool = False  # lists of objects come as objects whose keys are the places, as PHP may send an array
     slash_in_usernames: bool = False  # user names are shown with a slash before them, as Docebo's database has them
     sanitise_names: bool = True  # what stands in angle brackets is cut from names
     fuzzy_full: bool = False  # match_type=full returns a row too many

@@ -203,6 +203,21 @@ async def test_what_a_list_hides_is_written_again_when_the_result_changes_and_is
     assert [changes for changes in restored if "country" in changes] == []
 
 
+@pytest.mark.parametrize("keyed", [True, False])
+async def test_an_option_is_found_by_its_label_in_whatever_form_options_are_listed(sandbox_of, sqlite_url, keyed):
+    sandbox = sandbox_of(lists_keyed=keyed, branches_shown=keyed)
+    options = {7: "Junior", 9: "Senior"}
+    grade = sandbox.docebo.add_field("Grade", "dropdown", mandatory=False, invisible_to_user=False, options=options)
+    rules = {"ATTRIBUTES": 'email, language, field:Grade = "senior"', "DESTINATION_BRANCH": "42"}
+    settings = settings_for(sandbox.facts(), sqlite_url)
+
+    done = await run_import(settings, rows=rules)
+    again = await run_import(settings, rows=rules)
+
+    assert {one.fields[grade.id] for one in made(sandbox)} == {"9"}
+    assert (done.count(outcome="failed"), again.count(outcome="applied")) == (0, 0)
+
+
 @pytest.mark.parametrize("form", ["id", "label"])
 @pytest.mark.variants(1)
 async def test_fields_of_each_type_are_filled_in_docebos_form_and_nobody_is_refused(sandbox_of, sqlite_url, form):
