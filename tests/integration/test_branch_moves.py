@@ -246,6 +246,24 @@ async def test_a_custom_field_that_was_read_after_the_list_moves_in_the_same_nig
     assert branch_of(company, "Ada") == "EU"
 
 
+async def test_a_custom_field_that_slacks_list_shows_moves_whatever_was_read_before(company, settings):
+    rows = {**ROWS, "ATTRIBUTES": "first_name, last_name, email, branch = custom:Department"}
+    company.slack.switches = replace(company.slack.switches, fields_form="object")
+    ada = join(company, "Ada", "")
+    department = {"Xf0DEPARTMT": {"value": "US", "alt": ""}}
+    company.slack.change(ada, {"profile": {"fields": department}})
+
+    async def plan_with_an_older_reading(runtime, workspace, people):
+        read = Profile({"Xf0DEPARTMT": "EU"}, company.slack.get(ada)["updated"] - 1, runtime.now())
+        with runtime.store.transaction() as tables:
+            tables.profiles.keep(workspace.team, ada, read)
+        return await plan_moves(runtime, workspace, people)
+
+    await import_then(settings, rows, plan_with_an_older_reading)
+
+    assert branch_of(company, "Ada") == "US"
+
+
 async def test_nobody_is_moved_by_a_custom_field_that_was_read_before_the_profile_was_changed(company, settings):
     rows = {**ROWS, "ATTRIBUTES": "first_name, last_name, email, branch = custom:Department"}
     ada = join(company, "Ada", "")

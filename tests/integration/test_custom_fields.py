@@ -350,14 +350,21 @@ async def test_of_the_forgotten_nothing_is_read_or_kept(night, member):
             assert tables.profiles.of(night.sandbox.slack.team.id, [member]) == {}
 
 
-async def test_a_slack_that_shows_the_fields_in_its_list_is_not_asked_for_them(night, member):
-    night.give(member, "Sales")
-    night.sandbox.slack.switches = replace(night.sandbox.slack.switches, fields_form="object")
+async def test_of_whom_slacks_list_shows_the_fields_it_is_not_asked_for_them_and_of_the_others_it_is(night, member):
+    rules = {"ATTRIBUTES": f"{RULES} clear"}
+    slack = night.sandbox.slack
+    other = slack.add("Grace", "Hopper", "grace@example.com")["id"]
+    for one in (member, other):
+        night.give(one, "Sales")
+    await night.run(**rules)
+    asked, slack.switches = night.asked(), replace(slack.switches, fields_form="object")
+    night.give(member, "Law")
+    slack.change(other, {}, remove=("profile.fields",))
 
-    await night.run()
+    await night.run(**rules)
 
-    assert night.asked() == 0
-    assert night.department(member) == "Sales"
+    assert (night.department(member), night.department(other)) == ("Law", "")
+    assert night.asked() - asked == 1
 
 
 @pytest.mark.long

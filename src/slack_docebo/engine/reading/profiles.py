@@ -32,6 +32,11 @@ def fields_wanted(runtime: Runtime) -> frozenset[str]:
     return custom_fields(behaviour.attributes) if behaviour.provision_slack_user_data else frozenset()
 
 
+def shows_fields(user: SourceUser, wanted: Collection[str]) -> bool:
+    """Tell whether Slack has shown all *wanted* custom fields with *user*, of which there has to be one."""
+    return bool(wanted) and set(wanted) <= (user.custom or {}).keys()
+
+
 def with_fields_read_before(runtime: Runtime, team: str, users: Sequence[SourceUser]) -> list[SourceUser]:
     """Return *users* with the custom fields that were last read of them; without any, unless all mapped ones were read.
 
@@ -59,15 +64,13 @@ def with_fields_known(runtime: Runtime, team: str, users: Sequence[SourceUser]) 
     """Return *users* of a list with the custom fields that it shows, else with those that were last read of them."""
     wanted = fields_wanted(runtime)
     read_before = with_fields_read_before(runtime, team, users)
-    return [
-        user if wanted <= (user.custom or {}).keys() else known for user, known in zip(users, read_before, strict=True)
-    ]
+    return [user if shows_fields(user, wanted) else known for user, known in zip(users, read_before, strict=True)]
 
 
 def due(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot) -> list[SourceUser]:
-    """Return who of *listed* is to be read, in this order: none where none is wanted, or the list shows them."""
+    """Return who of *listed* is to be read, in this order: nobody where none is wanted, nor of whom the list shows them."""
     wanted = fields_wanted(runtime)
-    if not wanted or listed.shows_fields:
+    if not wanted:
         return []
     scope = runtime.behaviour.policy(workspace.team).scope
     max_age, now = timedelta(days=runtime.behaviour.profile_max_age_days), runtime.now()
@@ -81,6 +84,8 @@ def due(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot) -> list[
             if scope.reason_against(user) or excluded.cover(user):
                 continue
             in_scope += 1
+            if user.slack_id in listed.with_fields:
+                continue
             if (its := reading_order(user, known.get(user.slack_id), wanted, now=now, max_age=max_age)) is not None:
                 turns[its] = user
     return [turns[its] for its in a_days_share(turns, in_scope, now=now, max_age=max_age)]
@@ -93,7 +98,7 @@ def keep_fields_shown(runtime: Runtime, team: str, users: Iterable[SourceUser]) 
     """
     wanted = fields_wanted(runtime)
     scope = runtime.behaviour.policy(team).scope
-    shown = [user for user in users if wanted <= (user.custom or {}).keys() and not scope.reason_against(user)]
+    shown = [user for user in users if shows_fields(user, wanted) and not scope.reason_against(user)]
     if not wanted or not shown:
         return
     with runtime.store.transaction() as tables:
