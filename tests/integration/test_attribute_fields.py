@@ -260,6 +260,19 @@ async def test_a_no_is_written_where_nothing_is_set_and_emptied_once(sandbox_of,
     assert await filled('""') == 0
 
 
+@pytest.mark.parametrize("listed", ["code", "name"])
+async def test_a_language_is_given_by_its_code_or_by_its_name(sandbox_of, sqlite_url, listed):
+    sandbox = sandbox_of(listed_language=listed)
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    rules = {"ATTRIBUTES": 'email, language = title == "" ? "German" : "de"'}
+
+    await run_import(settings, rows=rules)
+    again = await run_import(settings, rows=rules)
+
+    assert {one.language for one in made(sandbox)} == {"de"}
+    assert again.count(outcome="applied") == 0
+
+
 async def test_a_date_that_is_none_is_left_out_and_listed(sandbox_of, sqlite_url):
     sandbox = sandbox_of()
     settings = settings_for(sandbox.facts(), sqlite_url)

@@ -53,7 +53,7 @@ async def find_additional_fields(runtime: Runtime, session: Session) -> None:
     """
     values: dict[str, Values] = {"expiration_date": Dates()}
     if session.languages:
-        values["language"] = Options.of({code: code for code in session.languages if code})
+        values["language"] = Options.of({code: code for code in session.languages if code}, session.languages.items())
     moves_leavers = runtime.behaviour.leavers_branch.strip() and runtime.behaviour.provision_slack_user_data
     if moves_leavers or any(rule.target == BRANCH for rule in runtime.behaviour.attributes):
         branches = await read_branches(runtime)
