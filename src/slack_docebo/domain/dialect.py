@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
+from slack_docebo.domain.levels import LESSER, SUPERADMIN, level_word
+
 # Of a batch call: what Docebo's own jobs send in one (its API description of 2017); no number is documented.
 MOST_ROWS = 100
 A_MONTH = timedelta(days=30)
@@ -78,10 +80,13 @@ class Question:
     several: bool = False  # of the words, with commas between them
     digests: bool = False  # are the answer, which say nothing to people
     is_of_rows: bool = False  # which are other ones with another answer, and proven anew
+    other_than: Collection[str] = ()  # likewise a level by any word that is not known: it is none of these
 
     @property
     def possible(self) -> str:
         """What can be set by hand, in words; "" where nothing can."""
+        if self.other_than:
+            return "Docebo's own word for the level, unless its level is known"
         if self.numbers:
             return f"a number from {self.numbers[0]} to {self.numbers[-1]}"
         words = ", ".join(self.words)
@@ -96,6 +101,8 @@ class Question:
 
     def by_hand(self, value: str) -> str:
         """Return *value* as an answer that is set by hand, in the form in which it is kept; raise ValueError for others."""
+        if self.other_than and (word := level_word(value)) and word not in self.other_than:
+            return word
         given = [part.strip() for part in value.split(",")] if self.several else [value.strip()]
         if self.numbers and value.strip().isascii() and value.strip().isdecimal() and int(value) in self.numbers:
             return str(int(value))
@@ -206,6 +213,20 @@ NOT_FOUND = Question(
     assumed="",
     shown_by="a search for the address of the first new account, which finds nothing for a minute",
 )
+USER_LEVEL = Question(
+    name="level of plain users",
+    means="the word by which Docebo names the level of plain users, where that is none that is known",
+    assumed="",
+    shown_by="nothing that a run sees: whoever compares the message with Docebo's user management sets it",
+    other_than=LESSER | SUPERADMIN,
+)
+SUPERADMIN_LEVEL = Question(
+    name="level of superadmins",
+    means="the word by which Docebo names the level of superadmins, where that is none that is known",
+    assumed="",
+    shown_by="nothing that a run sees: whoever compares the message with Docebo's user management sets it",
+    other_than=LESSER | SUPERADMIN,
+)
 QUESTIONS = (
     MISSING_ACCOUNT,
     ROWS_PER_CALL,
@@ -221,6 +242,8 @@ QUESTIONS = (
     REFUSED_VALUES,
     MANDATORY_FIELDS,
     NOT_FOUND,
+    USER_LEVEL,
+    SUPERADMIN_LEVEL,
 )
 
 
@@ -264,6 +287,17 @@ class Dialect:
         """How many accounts the platform counts beyond those that it lists."""
         known = self.answer(UNLISTED)
         return min(int(known), MOST_UNLISTED) if known.isdecimal() else 0
+
+    @property
+    def user_level(self) -> str:
+        """Docebo's own word for the level of plain users, "" where it is a known one; never that of superadmins as well."""
+        known = self.answer(USER_LEVEL)
+        return "" if known == self.superadmin_level else known
+
+    @property
+    def superadmin_level(self) -> str:
+        """Docebo's own word for the level of superadmins, likewise."""
+        return self.answer(SUPERADMIN_LEVEL)
 
     @property
     def gives_passwords(self) -> bool:
