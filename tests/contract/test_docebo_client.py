@@ -275,6 +275,14 @@ async def test_a_search_whose_items_are_null_is_not_read_where_something_may_be_
             await client.find_users("ada@x.org")
 
 
+@pytest.mark.parametrize("said", [{"count": 1}, {"total_count": "2", "count": 0}, {"has_more_data": True}])
+async def test_a_search_that_shows_none_of_those_whom_it_counts_has_not_found_nobody(docebo, said):
+    docebo.get(USERS).mock(return_value=ok({"items": [], "has_more_data": False, **said}))
+    async with opened() as client:
+        with pytest.raises(IncompleteRead):
+            await client.find_users("ada@x.org")
+
+
 @pytest.mark.parametrize("called", ["text/plain; charset=utf-8", "text/html", "application/octet-stream"])
 async def test_an_answer_in_json_is_read_whatever_its_header_calls_it(docebo, called):
     listed = page(1, 2, total_count=2)

@@ -187,7 +187,7 @@ class DoceboClient:
         return list(found.values())
 
     async def _find_users(self, text: str, *, in_parts: bool, operation: str) -> dict[int, Account]:
-        wanted, found = mailbox(text), dict[int, Account]()
+        wanted, found, is_first = mailbox(text), dict[int, Account](), True
         read = self._reader().read
         params = {"search_text": text.strip(), **({} if in_parts else {"match_type": "full"})}
         async for data, more in self._requests.pages(operation, "/manage/v1/user", params, MOST_PAGES_FOUND):
@@ -202,8 +202,9 @@ class DoceboClient:
                     raise IncompleteRead(
                         f"Docebo finds account {account.docebo_id} by an e-mail address that it does not show: {SEES_ADDRESSES}"
                     )
-            if more and not items:
+            if not items and (more or (is_first and _counts_some(data))):
                 raise IncompleteRead("Docebo announced more search results and sent none.")
+            is_first = False
         return found
 
     async def finds_listed(self) -> bool:
@@ -475,6 +476,11 @@ async def open_docebo(
             http, grant, attempts=attempts, wait=wait, before_call=before_call, before_write=before_write
         )
         yield DoceboClient(requests, wanted_fields=wanted_fields, user_level=user_level)
+
+
+def _counts_some(page: object) -> bool:
+    """Tell whether a *page* says that there are entries, whether or not it shows any."""
+    return isinstance(page, dict) and any(read_id(page.get(name)) for name in ("total_count", "count"))
 
 
 def _is_found_by_names(account: Account, text: str) -> bool:
