@@ -88,7 +88,7 @@ def _matching(query: Mapping[str, Any], platform: Platform) -> list[int]:
 def _found(query: Mapping[str, Any], platform: Platform) -> Iterable[Account] | None:
     """Return the accounts searched for, or None when the query searches for nothing."""
     text = str(query.get("search_text") or "").casefold()
-    branch = query.get("branch_id")
+    branch = None if "branch_id" in platform.switches.ignored.split(",") else query.get("branch_id")
     if not text and branch in (None, ""):
         return None
     accounts: Iterable[Account] = platform.accounts

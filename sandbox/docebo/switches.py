@@ -57,7 +57,9 @@ class Switches:
     field_id_key: str = "id"  # of user_fields: id | id_field | both
     status_answer: str = "object"  # of change_status: object | array | ids | rows | silent (says nothing of anybody)
     unknown_options: str = ""  # options for whose names a batch call is refused
-    ignored: str = ""  # columns of batch rows, "move" or "status", that are taken without a word, and ignored
+    ignored: str = (
+        ""  # columns of batch rows, "move", "status" or "branch_id", that are taken without a word, and ignored
+    )
     empty_ignored: bool = False  # an empty column of a row leaves the value as it is
     # what becomes of new accounts for which no branch is named: taken | refused | 400 (the call is)
     branchless: str = "taken"

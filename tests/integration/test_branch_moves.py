@@ -138,6 +138,28 @@ async def test_nobody_is_moved_out_of_other_branches_by_a_list_that_leaves_out_w
     assert branch_of(company, "Ada") == "EU, US"
 
 
+async def test_a_platform_that_lists_everybody_in_each_branch_is_told_and_nobody_counts_as_in_place(company, settings):
+    join(company, "Ada", "EU")
+    await run_import(settings)  # before there was a rule
+    company.docebo.switches = replace(company.docebo.switches, ignored="branch_id")
+
+    with pytest.raises(IncompleteRead, match="also of one that is not there, so nobody can tell"):
+        await import_then(settings, ROWS, plan_moves)
+    company.docebo.switches = replace(company.docebo.switches, ignored="")
+    await import_then(settings, ROWS, plan_moves)
+
+    assert branch_of(company, "Ada") == "EU"
+
+
+async def test_everybody_may_be_in_one_branch(company, settings):
+    join(company, "Ada", "EU")
+    await run_import(settings)
+    for account in company.docebo.accounts:
+        company.docebo.edit(account.user_id, {"branches": (43,)})
+
+    assert await import_then(settings, ROWS, plan_moves) is None
+
+
 async def test_whose_account_was_anothers_is_moved_as_if_nobody_had_brought_it_anywhere(company, settings):
     ada = join(company, "Ada", "EU")
     await import_then(settings, ROWS, plan_moves)
