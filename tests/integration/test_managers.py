@@ -113,6 +113,22 @@ async def test_a_newcomer_gets_a_newcomer_as_manager_in_the_same_night_and_the_n
     assert company.batches() == batches
 
 
+@pytest.mark.parametrize(("managers", "becomes"), [("any", Outcome.APPLIED), ("marked", Outcome.FAILED)])
+async def test_managers_are_written_where_docebo_answers_for_refused_rows_alone(company, managers, becomes):
+    docebo = company.sandbox.docebo
+    docebo.switches = switched(docebo.switches, {"batch_answer": "failed", "managers": managers})
+    boss = company.hire("Grace")
+    for name in ("Ada", "Bea"):
+        company.hire(name, boss)
+
+    done, _ = await company.import_everybody()
+    again, _ = await company.import_everybody()
+
+    assert done.count(outcome=becomes) == 2
+    assert len(company.hierarchy()) == (2 if becomes is Outcome.APPLIED else 0)
+    assert (again is None) is (becomes is Outcome.APPLIED)
+
+
 async def test_whose_account_was_anothers_has_the_manager_of_its_own_person(company):
     grace = company.hire("Grace")
     ada = company.hire("Ada", grace)

@@ -59,6 +59,13 @@ class RowColumns(StrEnum):
     ALIKE = "alike"  # those of the others in the call, too: so all rows of a call are given the same
 
 
+class RowAnswers(StrEnum):
+    """Which rows of a batch are answered."""
+
+    EACH = "each"
+    REFUSED = "refused"  # alone
+
+
 class Pages(StrEnum):
     """By what the next page of a listing is asked for."""
 
@@ -155,6 +162,12 @@ ROW_COLUMNS = Question(
     shown_by="two rows with different columns in one call, and what their accounts show afterwards",
     words=(RowColumns.ALIKE,),
 )
+ROW_ANSWERS = Question(
+    name="answers to rows",
+    means="whether Docebo answers for each row of a call, or for those alone that it refuses",
+    assumed=RowAnswers.EACH,
+    shown_by="a call that is answered for refused rows alone, and whose other accounts are as they were sent",
+)
 PAGES = Question(
     name="pages",
     means="whether the next page of a listing is asked for by its number alone or with a cursor, too",
@@ -234,6 +247,7 @@ QUESTIONS = (
     OPTION_FORM,
     NEW_PASSWORD,
     ROW_COLUMNS,
+    ROW_ANSWERS,
     PAGES,
     UNLISTED,
     PROVEN,
@@ -306,6 +320,10 @@ class Dialect:
     @property
     def wants_rows_alike(self) -> bool:
         return self.answer(ROW_COLUMNS) == RowColumns.ALIKE
+
+    @property
+    def answers_refused_alone(self) -> bool:
+        return self.answer(ROW_ANSWERS) == RowAnswers.REFUSED
 
     @property
     def pages_by_cursor(self) -> bool:
