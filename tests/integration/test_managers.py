@@ -121,10 +121,14 @@ async def test_managers_are_written_where_docebo_answers_for_refused_rows_alone(
     for name in ("Ada", "Bea"):
         company.hire(name, boss)
 
-    done, _ = await company.import_everybody()
-    again, _ = await company.import_everybody()
+    rules = f'{RULES}, country = "Italy"'  # which no list shows either
+    await company.import_everybody(rules="email")
+
+    done, _ = await company.import_everybody(rules=rules)
+    again, _ = await company.import_everybody(rules=rules)
 
     assert done.count(outcome=becomes) == 2
+    assert company.account("Ada").country == "Italy"
     assert len(company.hierarchy()) == (2 if becomes is Outcome.APPLIED else 0)
     assert (again is None) is (becomes is Outcome.APPLIED)
 

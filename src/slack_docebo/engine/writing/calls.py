@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from slack_docebo.clients.docebo_rows import Row, RowResult, RowsLeftOut
 from slack_docebo.domain.operations import Kind
-from slack_docebo.domain.targets import BRANCH, is_manager
+from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.writing.adapting import Adapter
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import AccessDenied, Rejected
@@ -36,14 +36,14 @@ class Calls:
     async def upsert(self, kind: Kind, rows: Sequence[Row]) -> list[RowResult]:
         """Send *rows* in one call, and return their results; a row that holds nothing is not sent.
 
-        Where an answer names failed rows alone, the others are carried out if this platform is known to answer so, and if no
-        account would show it.
+        Where an answer names failed rows alone, the other updates are carried out if this platform is known to answer so:
+        not everything that they change would be shown by the accounts.
         """
         sent = [row for row in rows if row.attributes]
         try:
             answers = iter(await self._written(kind, sent) if sent else [])
         except RowsLeftOut as doubt:
-            if doubt.failed is None or not self._adapter.answers_refused_alone or not all(map(_is_shown_nowhere, sent)):
+            if doubt.failed is None or kind is not Kind.UPDATE or not self._adapter.answers_refused_alone:
                 raise
             answers = iter([doubt.failed.get(place) or RowResult(row.docebo_id) for place, row in enumerate(sent)])
         return [next(answers) if row.attributes else RowResult(row.docebo_id) for row in rows]
@@ -86,10 +86,6 @@ class Calls:
         if len(found) != 1:
             raise doubt
         return RowResult(found[0].docebo_id)
-
-
-def _is_shown_nowhere(row: Row) -> bool:
-    return all(map(is_manager, row.attributes))
 
 
 def _accounts(batch: Sequence[Numbered]) -> list[int]:
