@@ -618,6 +618,21 @@ async def test_an_answer_that_does_not_fit_leaves_other_writing_unknown(docebo, 
             await client.create_user_field("Slack ID")
 
 
+@pytest.mark.parametrize("data", [False, "false", {"success": 0}, {"success": "false", "message": "No"}])
+async def test_a_no_within_a_success_is_a_refusal(docebo, data):
+    docebo.put(f"{USERS}/move_to_branch").mock(return_value=ok(data))
+    async with opened() as client:
+        with pytest.raises(Rejected):
+            await client.move_to_branch([7], 42)
+
+
+@pytest.mark.parametrize("data", [None, [], True, {}, {"success": 1}, ["7"]])
+async def test_an_answer_that_says_nothing_else_lets_a_success_stand(docebo, data):
+    docebo.put(f"{USERS}/move_to_branch").mock(return_value=ok(data))
+    async with opened() as client:
+        await client.move_to_branch([7], 42)
+
+
 async def test_an_answer_that_refuses_within_a_success_is_a_refusal_with_docebos_reason(docebo):
     answer = ok({"success": False, "message": [{"id": "branch_ids", "message": "Branch not found"}]})
     docebo.put(f"{USERS}/move_to_branch").mock(return_value=answer)

@@ -57,8 +57,9 @@ def refuse_within(operation: str, data: object) -> None:
 
     Docebo's description of 2017 has refusals of single calls there, and does not say with which status they come.
     """
-    if isinstance(data, dict) and says_no(data.get("success")):
-        said = message_of(data.get("message"))
+    told = data if isinstance(data, dict) else {"success": data}
+    if says_no(told.get("success")):
+        said = message_of(told.get("message"))
         raise Answered(operation, quoted(said), said=said)
 
 
