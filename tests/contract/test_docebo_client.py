@@ -618,6 +618,17 @@ async def test_an_answer_that_does_not_fit_leaves_other_writing_unknown(docebo, 
             await client.create_user_field("Slack ID")
 
 
+@pytest.mark.parametrize("status", [403, 404])
+async def test_options_are_those_of_the_list_where_a_field_is_not_shown_alone(docebo, status):
+    docebo.get("/manage/v1/user_fields/7").mock(return_value=yii(status))
+    grade = UserField(7, "Grade", "dropdown", {"1": "Junior"})
+    async with opened() as client:
+        await client.read_options([grade])
+        assert client.options[7].named("junior") == "Junior"
+        with pytest.raises((Rejected, AccessDenied)):
+            await client.read_options([replace(grade, options={})])
+
+
 @pytest.mark.parametrize("data", [False, "false", {"success": 0}, {"success": "false", "message": "No"}])
 async def test_a_no_within_a_success_is_a_refusal(docebo, data):
     docebo.put(f"{USERS}/move_to_branch").mock(return_value=ok(data))

@@ -363,18 +363,26 @@ class DoceboClient:
     async def read_options(self, fields: Iterable[UserField]) -> None:
         """Read what those of *fields* can hold that hold no free text: of dropdowns the options, labelled in every language.
 
-        From then on accounts show such a value in the form in which it is compared, like the label for an option's id.
+        Where a platform does not show a field alone, they have the labels of the list. From then on accounts show such a value
+        in the form in which it is compared, like the label for an option's id.
         A country of a field that lists none is a text: what Docebo refuses is left out.
         """
         for field in fields:
             if held := FIXED_VALUES.get(field.type.lower().replace("_", "")):
                 self.options[field.id] = held
             if field.type in {DROPDOWN, COUNTRY}:
-                translated = translated_options(
-                    await self._requests.get("user field", f"/manage/v1/user_fields/{field.id}")
-                )
+                translated = await self._translated(field)
                 if field.type == DROPDOWN or field.options:
                     self.options[field.id] = Options.of(field.options, translated)
+
+    async def _translated(self, field: UserField) -> list[tuple[str, str]]:
+        """Return ids and labels of the options of *field* in every language: of some platforms only those that are listed."""
+        try:
+            return translated_options(await self._requests.get("user field", f"/manage/v1/user_fields/{field.id}"))
+        except (Rejected, AccessDenied):
+            if not field.options:
+                raise
+            return []
 
     async def create_user_field(self, title: str) -> int:
         """Create a text field that users do not see, and return its id."""
