@@ -74,7 +74,8 @@ class Calls:
                 return self._refused(error)
             if isinstance(answer, Response):
                 return answer
-            return JsonAnswer({"data": answer, "version": "1.0.0", "_links": []}, headers=_VERSION)
+            data = keyed(answer) if self.platform.switches.lists_keyed else answer
+            return JsonAnswer({"data": data, "version": "1.0.0", "_links": []}, headers=_VERSION)
 
         async def answer(request: Request) -> Response:
             if method == BATCH:
@@ -161,13 +162,22 @@ class Calls:
         return HTMLResponse(MAINTENANCE_PAGE, 503)
 
     def _refused(self, error: RefusedError) -> Response:
-        """Answer what a single user's body says wrong; the HTTP status of that is not established."""
+        """Answer what a single body says wrong; the HTTP status of that is not established."""
         if self.platform.switches.validation_style == "hard":
             return self._error_body(400, error.reason)
         message = [{"id": error.attribute, "message": error.reason}]
         return JsonAnswer(
             {"data": {"success": False, "message": message}, "version": "1.0.0", "_links": []}, headers=_VERSION
         )
+
+
+def keyed(answer: Any) -> Any:
+    """Return *answer* with each list of objects in it as an object whose keys are the places, as PHP may send an array."""
+    if isinstance(answer, dict):
+        return {name: keyed(value) for name, value in answer.items()}
+    if isinstance(answer, list) and answer and isinstance(answer[0], dict):
+        return {str(place): keyed(value) for place, value in enumerate(answer, start=1)}
+    return answer
 
 
 def bearer(request: Request) -> str:

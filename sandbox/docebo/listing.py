@@ -38,7 +38,7 @@ def user_page(
     end = min(start + size, start + int(max(0, total - start) * share))
     items = [] if empty else [_item(platform.accounts[user_id], platform) for user_id in ids[start:end]]
     data: dict[str, Any] = {
-        "items": dict(enumerate(items, start=1)) if items and platform.switches.lists_keyed else items,
+        "items": items,
         "count": len(items),
         "has_more_data": empty or (share == 1.0 and start + size < total),
         "cursor": f"c-{page}",
@@ -88,7 +88,7 @@ def _matching(query: Mapping[str, Any], platform: Platform) -> list[int]:
 def _found(query: Mapping[str, Any], platform: Platform) -> Iterable[Account] | None:
     """Return the accounts searched for, or None when the query searches for nothing."""
     text = str(query.get("search_text") or "").casefold()
-    branch = query.get("branch_id")
+    branch = None if "branch_id" in platform.switches.ignored.split(",") else query.get("branch_id")
     if not text and branch in (None, ""):
         return None
     accounts: Iterable[Account] = platform.accounts
@@ -156,8 +156,8 @@ def _item(account: Account, platform: Platform) -> dict[str, Any]:
     }
     if platform.switches.columns_listed:
         item |= {"date_format": account.date_format, "country": account.country}
-    for field_id in platform.fields:
-        item[f"field_{field_id}"] = account.fields.get(field_id)
+    for field_id, field in platform.fields.items():
+        item[f"field_{field_id}"] = platform.shown_value(account, field)
     return item
 
 

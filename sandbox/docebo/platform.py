@@ -97,6 +97,11 @@ class Platform:
         """Return the options that answers show of *field*."""
         return field.options if field.type == "dropdown" or self.switches.country_options else {}
 
+    def shown_value(self, account: Account, field: Field) -> str | None:
+        """Return what answers show of an additional *field* of the *account*."""
+        value = account.fields.get(field.id)
+        return "0" if not value and field.type == "yesno" and self.switches.unset_as_zero else value
+
     def known(self, user_id: Any) -> Account | None:
         """Return the account that a call means by *user_id*, None if there is none."""
         return self.accounts.get(int(user_id)) if str(user_id).isdigit() else None

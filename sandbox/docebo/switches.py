@@ -32,12 +32,13 @@ class Switches:
     batch_language: str = "any"  # the form batch rows take: any | code | name
     session_languages: bool = True  # the session's answer lists the platform's languages
     option_form: str = "id"  # how batch rows take options of dropdowns, yes and no: id (1, 2) | label (yes, no)
+    unset_as_zero: bool = False  # yes or no that is not set is shown as 0, and as nothing otherwise
     country_options: bool = True  # a field of type country shows its countries; else they are known to the form alone
     listed_language: str = "code"  # what a listing shows as lang_code: code | name
     pages_by_cursor: bool = False  # a page after the first is given only with the cursor of the one before
     counted_more: int = 0  # accounts that a listing counts, and does not show
     arrays_paged: bool = True  # a listing without an envelope comes in pages, too
-    lists_keyed: bool = False  # a page's items come as an object whose keys are the places, as PHP may send an array
+    lists_keyed: bool = False  # lists of objects come as objects whose keys are the places, as PHP may send an array
     slash_in_usernames: bool = False  # user names are shown with a slash before them, as Docebo's database has them
     sanitise_names: bool = True  # what stands in angle brackets is cut from names
     fuzzy_full: bool = False  # match_type=full returns a row too many
@@ -56,7 +57,9 @@ class Switches:
     field_id_key: str = "id"  # of user_fields: id | id_field | both
     status_answer: str = "object"  # of change_status: object | array | ids | rows | silent (says nothing of anybody)
     unknown_options: str = ""  # options for whose names a batch call is refused
-    ignored: str = ""  # columns of batch rows, "move" or "status", that are taken without a word, and ignored
+    ignored: str = (
+        ""  # columns of batch rows, "move", "status" or "branch_id", that are taken without a word, and ignored
+    )
     empty_ignored: bool = False  # an empty column of a row leaves the value as it is
     # what becomes of new accounts for which no branch is named: taken | refused | 400 (the call is)
     branchless: str = "taken"

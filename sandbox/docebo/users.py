@@ -61,7 +61,7 @@ class UserCalls:
             "email_validation_status": number(account.email_validated),
         }
         fields = [
-            {**described(field, self.platform), "value": account.fields.get(field.id)}
+            {**described(field, self.platform), "value": self.platform.shown_value(account, field)}
             for field in self.platform.fields.values()
         ]
         branches = [{"id": branch_id} for branch_id in account.branches]
@@ -115,7 +115,7 @@ class UserCalls:
     async def move_to_branch(self, _request: Request, body: dict[str, Any]) -> Any:
         [branch_id] = [int(one) for one in body["branch_ids"]]
         if branch_id not in self.platform.branches:
-            raise ApiError(400, "Branch not found")
+            raise RefusedError("branch_ids", "Branch not found")
         user_ids = [] if "move" in self.platform.switches.ignored.split(",") else map(int, body["user_ids"])
         for user_id in user_ids:
             if self.platform.accounts.get(user_id) is not None:

@@ -228,7 +228,8 @@ class SlackApi:
 
     def users_profile_get(self, arguments: Arguments, _fault: Fault | None) -> Reply:
         user = self._find(arguments)
-        fields = user["profile"].get("fields") or {}
+        shown = {field["id"] for field in self.workspace.profile_fields if not field.get("is_hidden")}
+        fields = {key: value for key, value in (user["profile"].get("fields") or {}).items() if key in shown}
         profile = self._shown(user, arguments)["profile"]
         shown_here = {"bot_id", "api_app_id", "team", "guest_invited_by", "guest_expiration_ts"}
         if _is_true(arguments.get("include_labels")):

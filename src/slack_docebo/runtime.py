@@ -12,6 +12,7 @@ from slack_docebo.clients.scim import ScimClient, open_scim
 from slack_docebo.clients.slack import SlackClient, open_slack
 from slack_docebo.current_settings import Current
 from slack_docebo.domain.branches import Branches
+from slack_docebo.domain.dialect import Dialect
 from slack_docebo.domain.mirror import Mirror
 from slack_docebo.domain.rules import custom_fields
 from slack_docebo.domain.user_groups import UserGroup
@@ -138,6 +139,8 @@ async def open_runtime(
         gate = BatchGate(store, settings.docebo_url, grace_seconds=settings.docebo_timeout_seconds)
         budget = CallBudget(store, settings.docebo_url, settings.docebo_calls_per_hour)
         rules = behaviour.attributes
+        with store.reading() as tables:
+            known = Dialect.of(tables.dialect(settings.docebo_url).all(), datetime.now(UTC))
         async with (
             open_slack(
                 lambda: current().slack_bot_token,
@@ -155,7 +158,7 @@ async def open_runtime(
                 before_call=budget.spend,
                 before_write=gate.begin_attempt,
                 wanted_fields=frozenset(rule.field_id for rule in rules if rule.field_id),
-                user_level=settings.docebo_user_level,
+                user_level=known.user_level,
                 recorder=recorder,
             ) as docebo,
         ):

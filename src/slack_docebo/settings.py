@@ -130,15 +130,6 @@ class DoceboSettings(PlatformSettings):
         description="RSA key in PEM; with the username: the JWT-bearer grant is used. Easier to give as"
         " `DOCEBO_PRIVATE_KEY_FILE`.",
     )
-    docebo_superadmin_level: str = Field(
-        "",
-        description="Only where `doctor` says that the level of our account is not known: Docebo's word for a superadmin.",
-    )
-    docebo_user_level: str = Field(
-        "",
-        description="Only where a summary or `doctor` says that the level of accounts is not known, so that they count as"
-        " administrators: Docebo's word for a plain user.",
-    )
     docebo_calls_per_hour: int = Field(
         1000, ge=10, description="API calls this installation may spend in any hour, half of them at once."
     )

@@ -275,6 +275,14 @@ async def test_a_search_whose_items_are_null_is_not_read_where_something_may_be_
             await client.find_users("ada@x.org")
 
 
+@pytest.mark.parametrize("said", [{"count": 1}, {"total_count": "2", "count": 0}, {"has_more_data": True}])
+async def test_a_search_that_shows_none_of_those_whom_it_counts_has_not_found_nobody(docebo, said):
+    docebo.get(USERS).mock(return_value=ok({"items": [], "has_more_data": False, **said}))
+    async with opened() as client:
+        with pytest.raises(IncompleteRead):
+            await client.find_users("ada@x.org")
+
+
 @pytest.mark.parametrize("called", ["text/plain; charset=utf-8", "text/html", "application/octet-stream"])
 async def test_an_answer_in_json_is_read_whatever_its_header_calls_it(docebo, called):
     listed = page(1, 2, total_count=2)
@@ -608,6 +616,42 @@ async def test_an_answer_that_does_not_fit_leaves_other_writing_unknown(docebo, 
             await client.change_status([7], active=True)
         with pytest.raises(OutcomeUnknown):
             await client.create_user_field("Slack ID")
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_options_are_those_of_the_list_where_a_field_is_not_shown_alone(docebo, status):
+    docebo.get("/manage/v1/user_fields/7").mock(return_value=yii(status))
+    grade = UserField(7, "Grade", "dropdown", {"1": "Junior"})
+    async with opened() as client:
+        await client.read_options([grade])
+        assert client.options[7].named("junior") == "Junior"
+        with pytest.raises((Rejected, AccessDenied)):
+            await client.read_options([replace(grade, options={})])
+
+
+@pytest.mark.parametrize("data", [False, "false", {"success": 0}, {"success": "false", "message": "No"}])
+async def test_a_no_within_a_success_is_a_refusal(docebo, data):
+    docebo.put(f"{USERS}/move_to_branch").mock(return_value=ok(data))
+    async with opened() as client:
+        with pytest.raises(Rejected):
+            await client.move_to_branch([7], 42)
+
+
+@pytest.mark.parametrize("data", [None, [], True, {}, {"success": 1}, ["7"]])
+async def test_an_answer_that_says_nothing_else_lets_a_success_stand(docebo, data):
+    docebo.put(f"{USERS}/move_to_branch").mock(return_value=ok(data))
+    async with opened() as client:
+        await client.move_to_branch([7], 42)
+
+
+async def test_an_answer_that_refuses_within_a_success_is_a_refusal_with_docebos_reason(docebo):
+    answer = ok({"success": False, "message": [{"id": "branch_ids", "message": "Branch not found"}]})
+    docebo.put(f"{USERS}/move_to_branch").mock(return_value=answer)
+    docebo.post("/manage/v1/user_fields").mock(return_value=answer)
+    async with opened() as client:
+        for write in (client.move_to_branch([7], 42), client.create_user_field("Slack ID")):
+            with pytest.raises(Rejected, match="Docebo does not take the branch"):
+                await write
 
 
 async def test_trouble_that_lasts_is_reported_after_the_last_attempt(docebo):

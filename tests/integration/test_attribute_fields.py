@@ -24,10 +24,14 @@ def sandbox_of() -> Iterator[Callable[..., Sandbox]]:
         yield lambda **switches: stack.enter_context(Sandbox(users=40, rate_limits=False, switches=switches))
 
 
-async def test_fields_are_named_by_title_and_label_in_any_case(shared_sandbox, sqlite_url, tmp_path):
+@pytest.mark.parametrize(
+    ("title", "named"),
+    [("Cost centre", "cost Centre"), (" Cost\u00a0 centre", "Cost centre"), ("Co\u0302te", "C\u00f4te")],
+)
+async def test_fields_are_named_by_title_and_label_in_any_case(shared_sandbox, sqlite_url, tmp_path, title, named):
     shared_sandbox.reset()
-    field = shared_sandbox.docebo.add_field("Cost centre", "textfield", mandatory=False, invisible_to_user=False)
-    rules = 'first_name, last_name, email, field:"cost Centre" = custom:department'
+    field = shared_sandbox.docebo.add_field(title, "textfield", mandatory=False, invisible_to_user=False)
+    rules = f'first_name, last_name, email, field:"{named}" = custom:department'
     async with world(shared_sandbox, sqlite_url, tmp_path, ATTRIBUTES=rules) as here:
         await here.settle()
         slack_id = next(user["id"] for user in shared_sandbox.slack if user["profile"].get("email"))
@@ -199,7 +203,22 @@ async def test_what_a_list_hides_is_written_again_when_the_result_changes_and_is
     assert [changes for changes in restored if "country" in changes] == []
 
 
-@pytest.mark.parametrize("form", ["id", "label"])
+@pytest.mark.parametrize("keyed", [True, False])
+async def test_an_option_is_found_by_its_label_in_whatever_form_options_are_listed(sandbox_of, sqlite_url, keyed):
+    sandbox = sandbox_of(lists_keyed=keyed, branches_shown=keyed)
+    options = {7: "Junior", 9: "Senior"}
+    grade = sandbox.docebo.add_field("Grade", "dropdown", mandatory=False, invisible_to_user=False, options=options)
+    rules = {"ATTRIBUTES": 'email, language, field:Grade = "senior"', "DESTINATION_BRANCH": "42"}
+    settings = settings_for(sandbox.facts(), sqlite_url)
+
+    done = await run_import(settings, rows=rules)
+    again = await run_import(settings, rows=rules)
+
+    assert {one.fields[grade.id] for one in made(sandbox)} == {"9"}
+    assert (done.count(outcome="failed"), again.count(outcome="applied")) == (0, 0)
+
+
+@pytest.mark.parametrize("form", ["label", "id"])
 @pytest.mark.variants(1)
 async def test_fields_of_each_type_are_filled_in_docebos_form_and_nobody_is_refused(sandbox_of, sqlite_url, form):
     sandbox = sandbox_of(option_form=form)
@@ -207,7 +226,8 @@ async def test_fields_of_each_type_are_filled_in_docebos_form_and_nobody_is_refu
         sandbox.docebo.add_field(title, kind, mandatory=False, invisible_to_user=False).id
         for title, kind in (("Day", "date"), ("Guest", "yesno"), ("Wrong", "date"))
     )
-    rules = f'email, field_{day} = date("31.5.2026", "DD.MM.YYYY"), field_{guest} = guest, field_{wrong} = handle'
+    # A day has one form, and is tried after yes and no: it says nothing of how these are written.
+    rules = f'email, field_{guest} = guest, field_{day} = date("31.5.2026", "DD.MM.YYYY"), field_{wrong} = handle'
     settings = settings_for(sandbox.facts(), sqlite_url)
 
     done = await run_import(settings, rows={"ATTRIBUTES": rules, "SCOPE_GUESTS": "all"})
@@ -220,6 +240,38 @@ async def test_fields_of_each_type_are_filled_in_docebos_form_and_nobody_is_refu
     assert f"| field_{wrong} (Wrong) | Docebo's field cannot hold it |" in done.markdown()
     assert (done.count(outcome="failed"), again.count(outcome="applied")) == (0, 0)
     assert (sandbox.docebo_gate.counters.rows["failed"] == 0) is (form == "id")
+
+
+@pytest.mark.parametrize("as_zero", [True, False])
+async def test_a_no_is_written_where_nothing_is_set_and_emptied_once(sandbox_of, sqlite_url, as_zero):
+    sandbox = sandbox_of(unset_as_zero=as_zero)
+    guest = sandbox.docebo.add_field("Guest", "yesno", mandatory=False, invisible_to_user=False).id
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    await run_import(settings, rows={"ATTRIBUTES": "email"})
+    people = len(made(sandbox))
+
+    async def filled(value: str) -> int:
+        done = await run_import(settings, rows={"ATTRIBUTES": f"email, field_{guest} = {value} clear"})
+        return int(done.count("update", outcome="applied"))
+
+    assert await filled('""') == 0
+    assert await filled('"no"') >= people > 0
+    assert {one.fields[guest] for one in made(sandbox)} == {"2"}
+    assert await filled('""') >= people
+    assert await filled('""') == 0
+
+
+@pytest.mark.parametrize("listed", ["code", "name"])
+async def test_a_language_is_given_by_its_code_or_by_its_name(sandbox_of, sqlite_url, listed):
+    sandbox = sandbox_of(listed_language=listed)
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    rules = {"ATTRIBUTES": 'email, language = title == "" ? "German" : "de"'}
+
+    await run_import(settings, rows=rules)
+    again = await run_import(settings, rows=rules)
+
+    assert {one.language for one in made(sandbox)} == {"de"}
+    assert again.count(outcome="applied") == 0
 
 
 async def test_a_date_that_is_none_is_left_out_and_listed(sandbox_of, sqlite_url):

@@ -8,7 +8,7 @@ import pytest
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.profiles import Profile
 from slack_docebo.engine.planning.moving import plan_moves
-from slack_docebo.errors import ChangeLimitExceeded, Unproven
+from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead, Unproven
 from tests.importing import prove, run_import, settings_for
 from tests.integration.after_an_import import (
     apply_by_id,
@@ -120,6 +120,46 @@ async def test_whom_nobody_has_brought_anywhere_is_moved_unless_already_there(co
     assert company.docebo_gate.counters.calls["GET /manage/v1/user"] - calls <= 2  # the import's own list
 
 
+async def test_nobody_is_moved_out_of_other_branches_by_a_list_that_leaves_out_who_is_in_the_one_that_is_wanted(
+    company, settings
+):
+    join(company, "Ada", "EU")
+    await run_import(settings)  # before there was a rule
+    [ada] = company.docebo.accounts.by_email("ada@example.com")
+    company.docebo.edit(ada.user_id, {"branches": (43, 44)})
+
+    async def plan_by_a_short_list(runtime, workspace, listed) -> str | None:
+        company.docebo_gate.faults.add("GET /manage/v1/user", "shrinking", share=0.0)
+        return await plan_moves(runtime, workspace, listed)
+
+    with pytest.raises(IncompleteRead, match="listed 0 accounts of branch 43 and counts 1"):
+        await import_then(settings, ROWS, plan_by_a_short_list)
+
+    assert branch_of(company, "Ada") == "EU, US"
+
+
+async def test_a_platform_that_lists_everybody_in_each_branch_is_told_and_nobody_counts_as_in_place(company, settings):
+    join(company, "Ada", "EU")
+    await run_import(settings)  # before there was a rule
+    company.docebo.switches = replace(company.docebo.switches, ignored="branch_id")
+
+    with pytest.raises(IncompleteRead, match="also of one that is not there, so nobody can tell"):
+        await import_then(settings, ROWS, plan_moves)
+    company.docebo.switches = replace(company.docebo.switches, ignored="")
+    await import_then(settings, ROWS, plan_moves)
+
+    assert branch_of(company, "Ada") == "EU"
+
+
+async def test_everybody_may_be_in_one_branch(company, settings):
+    join(company, "Ada", "EU")
+    await run_import(settings)
+    for account in company.docebo.accounts:
+        company.docebo.edit(account.user_id, {"branches": (43,)})
+
+    assert await import_then(settings, ROWS, plan_moves) is None
+
+
 async def test_whose_account_was_anothers_is_moved_as_if_nobody_had_brought_it_anywhere(company, settings):
     ada = join(company, "Ada", "EU")
     await import_then(settings, ROWS, plan_moves)
@@ -156,7 +196,9 @@ async def test_moves_have_a_limit_of_their_own_and_are_let_through_by_the_id_of_
     assert {branch_of(company, f"Ada{number}") for number in range(3)} == {"US"}
 
 
-async def test_a_branch_that_is_deleted_before_its_moves_keeps_nobody_from_another_one(company, settings):
+@pytest.mark.parametrize("style", ["soft", "hard"])
+async def test_a_branch_that_is_deleted_before_its_moves_keeps_nobody_from_another_one(company, settings, style):
+    company.docebo.switches = replace(company.docebo.switches, validation_style=style)
     prove(settings)
     people = [join(company, f"Ada{number}", "SLACK") for number in range(8)]
     await import_then(settings, ROWS, plan_moves)
@@ -223,6 +265,24 @@ async def test_a_custom_field_that_was_read_after_the_list_moves_in_the_same_nig
     await import_then(settings, rows, read_and_plan)
 
     assert branch_of(company, "Ada") == "EU"
+
+
+async def test_a_custom_field_that_slacks_list_shows_moves_whatever_was_read_before(company, settings):
+    rows = {**ROWS, "ATTRIBUTES": "first_name, last_name, email, branch = custom:Department"}
+    company.slack.switches = replace(company.slack.switches, fields_form="object")
+    ada = join(company, "Ada", "")
+    department = {"Xf0DEPARTMT": {"value": "US", "alt": ""}}
+    company.slack.change(ada, {"profile": {"fields": department}})
+
+    async def plan_with_an_older_reading(runtime, workspace, people):
+        read = Profile({"Xf0DEPARTMT": "EU"}, company.slack.get(ada)["updated"] - 1, runtime.now())
+        with runtime.store.transaction() as tables:
+            tables.profiles.keep(workspace.team, ada, read)
+        return await plan_moves(runtime, workspace, people)
+
+    await import_then(settings, rows, plan_with_an_older_reading)
+
+    assert branch_of(company, "Ada") == "US"
 
 
 async def test_nobody_is_moved_by_a_custom_field_that_was_read_before_the_profile_was_changed(company, settings):

@@ -23,7 +23,7 @@ from slack_docebo.engine.realtime.rounds import serve_round
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.engine.writing.finishing import finish
-from slack_docebo.errors import ConfigurationError
+from slack_docebo.errors import ConfigurationError, IncompleteRead
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.inbox import Event
@@ -71,10 +71,10 @@ class Night:
                     summaries.append(finish(runtime, plan_id))
                 return read, summaries
 
-    async def serve(self, slack_id: str, **rows: str) -> None:
-        """Serve an event that says of the person only that something has changed."""
+    async def serve(self, slack_id: str, meanwhile: Callable[[], None] = lambda: None, **rows: str) -> None:
+        """Serve an event that says of the person only that something has changed; *meanwhile*, once the run has begun, too."""
         await self._serve(
-            Event("Ev1", "", slack_id, updated=0, kind="user_change", received_at=datetime.now(UTC)), rows
+            Event("Ev1", "", slack_id, updated=0, kind="user_change", received_at=datetime.now(UTC)), rows, meanwhile
         )
 
     async def tell(self, member: Mapping[str, Any], **rows: str) -> None:
@@ -90,10 +90,11 @@ class Night:
         )
         await self._serve(replace(event, profile=asdict(told)), rows)
 
-    async def _serve(self, event: Event, rows: Mapping[str, str]) -> None:
+    async def _serve(self, event: Event, rows: Mapping[str, str], meanwhile: Callable[[], None] = lambda: None) -> None:
         behaviour = read_rows(table({**ON, "ATTRIBUTES": RULES, **rows}))
         async with open_runtime(settings_for(self.sandbox.facts(), self.url), behaviour, run_id="event") as runtime:
             workspace = await validate(runtime)
+            meanwhile()
             with runtime.store.transaction() as tables:
                 tables.inbox.put([replace(event, slack_team=workspace.team)])
             await serve_round(runtime, workspace, ServeResult())
@@ -101,6 +102,13 @@ class Night:
     def give(self, slack_id: str, department: str) -> None:
         """Give the person a department in Slack; as there, none is a field without a value."""
         self.sandbox.slack.change(slack_id, {"profile": {"fields": {DEPARTMENT: {"value": department, "alt": ""}}}})
+
+    def take_away(self, how: str) -> None:
+        """Delete the field, or hide it: Slack shows nobody's value any more."""
+        slack = self.sandbox.slack
+        others = [one for one in slack.profile_fields if one["id"] != DEPARTMENT]
+        hidden = [{"id": DEPARTMENT, "label": "Department", "type": "text", "is_hidden": True}]
+        slack.profile_fields = others + (hidden if how == "hidden" else [])
 
     def department(self, slack_id: str) -> str:
         """Return the department that the person's account has."""
@@ -177,6 +185,39 @@ async def test_a_field_that_was_hidden_in_slack_and_is_shown_no_more_empties_nob
     read, _ = await night.run(**rules)
 
     assert read.read > 0
+    assert night.department(member) == "Sales"
+
+
+@pytest.mark.parametrize("how", ["deleted", "hidden"])
+async def test_a_field_that_is_taken_away_while_people_are_read_empties_nobodys(night, member, how):
+    rules = {"ATTRIBUTES": f"{RULES} clear"}
+    slack = night.sandbox.slack
+    people = [member, *(slack.add(f"Ada{number}", "King", f"ada{number}@example.com")["id"] for number in range(3))]
+    for one in people:
+        night.give(one, "Sales")
+    await night.run(**rules)
+    fields = slack.profile_fields
+    for one in people:
+        slack.change(one, {"profile": {"title": "Head"}})
+
+    with pytest.raises(IncompleteRead, match="was deleted or hidden while people were read"):
+        await night.run(lambda _: night.take_away(how), **rules)
+    assert [night.department(one) for one in people] == ["Sales"] * 4
+    slack.profile_fields = fields
+    await night.run(**rules)
+
+    assert [night.department(one) for one in people] == ["Sales"] * 4
+
+
+@pytest.mark.parametrize("how", ["deleted", "hidden"])
+async def test_an_event_empties_nothing_by_a_field_that_is_taken_away_while_its_run_lasts(night, member, how):
+    rules = {"ATTRIBUTES": f"{RULES} clear"}
+    night.give(member, "Sales")
+    await night.run(**rules)
+
+    with pytest.raises(IncompleteRead, match="was deleted or hidden while people were read"):
+        await night.serve(member, lambda: night.take_away(how), **rules)
+
     assert night.department(member) == "Sales"
 
 
@@ -318,14 +359,21 @@ async def test_of_the_forgotten_nothing_is_read_or_kept(night, member):
             assert tables.profiles.of(night.sandbox.slack.team.id, [member]) == {}
 
 
-async def test_a_slack_that_shows_the_fields_in_its_list_is_not_asked_for_them(night, member):
-    night.give(member, "Sales")
-    night.sandbox.slack.switches = replace(night.sandbox.slack.switches, fields_form="object")
+async def test_of_whom_slacks_list_shows_the_fields_it_is_not_asked_for_them_and_of_the_others_it_is(night, member):
+    rules = {"ATTRIBUTES": f"{RULES} clear"}
+    slack = night.sandbox.slack
+    other = slack.add("Grace", "Hopper", "grace@example.com")["id"]
+    for one in (member, other):
+        night.give(one, "Sales")
+    await night.run(**rules)
+    asked, slack.switches = night.asked(), replace(slack.switches, fields_form="object")
+    night.give(member, "Law")
+    slack.change(other, {}, remove=("profile.fields",))
 
-    await night.run()
+    await night.run(**rules)
 
-    assert night.asked() == 0
-    assert night.department(member) == "Sales"
+    assert (night.department(member), night.department(other)) == ("Law", "")
+    assert night.asked() - asked == 1
 
 
 @pytest.mark.long

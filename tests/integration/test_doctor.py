@@ -13,6 +13,7 @@ from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind
 from slack_docebo.engine.looking.diagnosis import Level
 from slack_docebo.engine.looking.doctor import examine
+from slack_docebo.engine.reading.ways import WayAction, way_change
 from slack_docebo.integration_settings import table
 from slack_docebo.private_files import new_file
 from slack_docebo.settings import EVERYTHING, variables
@@ -54,6 +55,13 @@ def environment(company, sqlite_url, monkeypatch, tmp_path):
 
 def switch(company: Sandbox, switches: dict[str, bool | str]) -> None:
     httpx.put(f"{company.docebo_control_url}switches", json=switches).raise_for_status()
+
+
+def set_by_hand(company: Sandbox, database_url: str, question: str, answer: str) -> None:
+    """Answer a question about this Docebo's ways as the command does."""
+    change = way_change(WayAction.SET, question, answer)
+    with Store.open(database_url) as store, store.transaction() as tables:
+        change.keep(tables.dialect(company.facts()["docebo_url"]), datetime.now(UTC))
 
 
 async def findings() -> dict[str, tuple[Level, str]]:
@@ -223,35 +231,35 @@ async def test_an_account_that_is_no_superadmin_is_told(environment, company):
 
 
 @pytest.mark.long
-async def test_a_level_that_nobody_knows_is_told_with_the_setting_that_says_what_it_is(environment, company):
+async def test_a_level_that_nobody_knows_is_told_with_the_answer_that_says_what_it_is(environment, company, sqlite_url):
     switch(company, {"session_level": "/framework/level/supervisore"})
     level, message = (await findings())["Docebo"]
     assert level is Level.WARN
-    assert "DOCEBO_SUPERADMIN_LEVEL" in message
+    assert 'dialect set "level of superadmins"' in message
 
-    environment.setenv("DOCEBO_SUPERADMIN_LEVEL", "Supervisore")
+    set_by_hand(company, sqlite_url, "level of superadmins", "/framework/level/Supervisore")
     assert (await findings())["Docebo"][0] is Level.OK
 
 
 @pytest.mark.parametrize("word", ["learner", "/framework/level/learner"])
 @pytest.mark.variants(1)
-async def test_a_level_that_makes_everybody_an_administrator_is_told_with_the_setting_that_says_what_it_is(
+async def test_a_level_that_makes_everybody_an_administrator_is_told_with_the_answer_that_says_what_it_is(
     environment, company, sqlite_url, word
 ):
     switch(company, {"user_level": word})
     level, message = (await findings())["Docebo's levels"]
     assert level is Level.WARN
     assert '"learner"' in message
-    assert "set DOCEBO_USER_LEVEL to that word" in message
+    assert 'dialect set "level of plain users"' in message
 
     settings = settings_for(company.facts(), sqlite_url)
     untouched = await run_import(settings, dry_run=True)
     assert untouched.count(Kind.UPDATE) == 0
     assert "**Nobody is a plain user:** Docebo names the level of an account with a word" in untouched.markdown()
 
-    environment.setenv("DOCEBO_USER_LEVEL", "Learner")
+    set_by_hand(company, sqlite_url, "level of plain users", "Learner")
     assert (await findings())["Docebo's levels"][0] is Level.OK
-    touched = await run_import(settings.model_copy(update={"docebo_user_level": "Learner"}), dry_run=True)
+    touched = await run_import(settings, dry_run=True)
     assert touched.count(Kind.UPDATE) > 0
     assert "Nobody is a plain user" not in touched.markdown()
 

@@ -89,7 +89,8 @@ ELSEWHERE = {
     "retry_after": "test_sandbox_faults",
     "unavailable_body": "test_docebo_client",
     "hourly_limit": "test_sandbox_docebo_api",  # the budget keeps us below it
-    "country_options": "test_dialect",  # fields of that type are in no other test
+    "unset_as_zero": "test_attribute_fields",  # fields of that type are in no other test
+    "country_options": "test_dialect",  # likewise
     "session_languages": "test_dialect",  # without it a language without a name is left out
     "grants": "test_docebo_client",  # who may sign in, and how
     "superadmin": "test_doctor",

@@ -120,6 +120,26 @@ async def test_a_newcomer_gets_a_newcomer_as_manager_in_the_same_night_and_the_n
     assert company.batches() == batches
 
 
+@pytest.mark.parametrize(("managers", "becomes"), [("any", Outcome.APPLIED), ("marked", Outcome.FAILED)])
+async def test_managers_are_written_where_docebo_answers_for_refused_rows_alone(company, managers, becomes):
+    docebo = company.sandbox.docebo
+    docebo.switches = switched(docebo.switches, {"batch_answer": "failed", "managers": managers})
+    boss = company.hire("Grace")
+    for name in ("Ada", "Bea"):
+        company.hire(name, boss)
+
+    rules = f'{RULES}, country = "Italy"'  # which no list shows either
+    await company.import_everybody(rules="email")
+
+    done, _ = await company.import_everybody(rules=rules)
+    again, _ = await company.import_everybody(rules=rules)
+
+    assert done.count(outcome=becomes) == 2
+    assert company.account("Ada").country == "Italy"
+    assert len(company.hierarchy()) == (2 if becomes is Outcome.APPLIED else 0)
+    assert (again is None) is (becomes is Outcome.APPLIED)
+
+
 async def test_whose_account_was_anothers_has_the_manager_of_its_own_person(company):
     grace = company.hire("Grace")
     ada = company.hire("Ada", grace)

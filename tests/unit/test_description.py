@@ -82,6 +82,14 @@ def test_a_field_of_a_row_that_is_missing_is_named(described, name):
     assert f"POST /manage/v1/user/batch does not list {name}" in texts(described)
 
 
+@pytest.mark.parametrize("name", ["branch_id", "search_text"])
+def test_a_way_to_ask_for_some_accounts_that_is_missing_is_named(described, name):
+    asked = described["paths"]["/user"]["get"]
+    asked["parameters"] = [one for one in asked["parameters"] if one["name"] != name]
+
+    assert f"GET /manage/v1/user does not list {name}: it may refuse the call or ignore them" in texts(described)
+
+
 def test_a_column_that_only_some_rules_write_is_looked_up_where_one_does(described):
     del described["definitions"]["Row"]["properties"]["expiration_date"]
 

@@ -19,7 +19,9 @@ from slack_docebo.domain.dialect import (
     ROW_COLUMNS,
     ROWS_PER_CALL,
     SET_BY_HAND,
+    SUPERADMIN_LEVEL,
     UNKNOWN_OPTIONS,
+    USER_LEVEL,
     Dialect,
     Learned,
 )
@@ -88,3 +90,17 @@ def test_only_what_was_set_by_hand_holds_for_longer_than_a_month(source, rows):
     learned = {ROWS_PER_CALL.name: Learned("10", now - timedelta(days=31), source)}
 
     assert Dialect.of(learned, now).rows_per_call == rows
+
+
+@pytest.mark.parametrize("question", [USER_LEVEL, SUPERADMIN_LEVEL])
+def test_a_level_can_be_named_by_a_word_that_is_not_known(question):
+    assert question.by_hand(" /framework/level/Learner ") == "learner"
+    for word in ("", "power_user", "/framework/level/godadmin", "user", "3"):
+        with pytest.raises(ValueError, match="own word for the level, unless its level is known"):
+            question.by_hand(word)
+
+
+def test_a_word_that_is_named_for_both_levels_is_a_superadmins():
+    known = Dialect({USER_LEVEL.name: "boss", SUPERADMIN_LEVEL.name: "boss"})
+
+    assert (known.user_level, known.superadmin_level) == ("", "boss")

@@ -57,8 +57,11 @@ def test_of_two_options_with_one_label_the_first_is_written_and_either_is_the_sa
         (YES_OR_NO, "1", "yes"),
         (YES_OR_NO, "No", "no"),
         (YES_OR_NO, "", ""),
+        (YES_OR_NO, "0", ""),
         (Dates(), "2026-05-31 00:00:00", "2026-05-31"),
         (Dates(), "", ""),
+        (Dates(), "0000-00-00", ""),
+        (Dates(), "0000-00-00 00:00:00", ""),
     ],
 )
 def test_what_docebo_shows_is_compared_in_the_same_form(values, shown, compared):

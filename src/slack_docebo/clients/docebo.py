@@ -12,7 +12,7 @@ import httpx
 
 from slack_docebo.clients.answers import BoundedClient
 from slack_docebo.clients.docebo_accounts import AccountReader
-from slack_docebo.clients.docebo_answers import Answered, items_of
+from slack_docebo.clients.docebo_answers import Answered, items_of, refuse_within
 from slack_docebo.clients.docebo_auth import Grant
 from slack_docebo.clients.docebo_levels import Levels
 from slack_docebo.clients.docebo_requests import DoceboRequests, unguarded, unlimited
@@ -187,7 +187,7 @@ class DoceboClient:
         return list(found.values())
 
     async def _find_users(self, text: str, *, in_parts: bool, operation: str) -> dict[int, Account]:
-        wanted, found = mailbox(text), dict[int, Account]()
+        wanted, found, is_first = mailbox(text), dict[int, Account](), True
         read = self._reader().read
         params = {"search_text": text.strip(), **({} if in_parts else {"match_type": "full"})}
         async for data, more in self._requests.pages(operation, "/manage/v1/user", params, MOST_PAGES_FOUND):
@@ -202,8 +202,9 @@ class DoceboClient:
                     raise IncompleteRead(
                         f"Docebo finds account {account.docebo_id} by an e-mail address that it does not show: {SEES_ADDRESSES}"
                     )
-            if more and not items:
+            if not items and (more or (is_first and _counts_some(data))):
                 raise IncompleteRead("Docebo announced more search results and sent none.")
+            is_first = False
         return found
 
     async def finds_listed(self) -> bool:
@@ -327,19 +328,30 @@ class DoceboClient:
             raise ValueError(f"{len(ids)} accounts in one call, at most {MOST_ROWS} are allowed")
         if ids:
             body = {"branch_ids": [branch_id], "user_ids": ids}
-            await self._requests.write("move to branch", "PUT", "/manage/v1/user/move_to_branch", body)
+            data = await self._requests.write("move to branch", "PUT", "/manage/v1/user/move_to_branch", body)
+            refuse_within("move to branch", data)
 
-    async def in_branch(self, branch_id: int) -> set[int]:
-        """Return the ids of the accounts in one branch, not in those below it."""
+    async def in_branch(self, branch_id: int, *, unlisted: int = 0) -> set[int]:
+        """Return the ids of the accounts in one branch, not in those below it.
+
+        As many as *unlisted* may be counted by Docebo and not listed; raises IncompleteRead where more are.
+        """
         found: set[int] = set()
-        params = {"branch_id": branch_id, "selection_status": 1}
+        counted: int | None = None
+        params = {"branch_id": branch_id, "selection_status": 1, "get_total_count": 1}
         async for data, _ in self._requests.pages("accounts of a branch", "/manage/v1/user", params):
+            if counted is None and isinstance(data, dict):
+                counted = read_id(data.get("total_count"))
             ids = [
                 read_id(item.get("user_id"))
                 for item in items_of("accounts of a branch", data)
                 if isinstance(item, dict)
             ]
             found.update(docebo_id for docebo_id in ids if docebo_id is not None)
+        if counted is not None and len(found) + unlisted < counted:
+            raise IncompleteRead(
+                f"Docebo listed {len(found)} accounts of branch {branch_id} and counts {counted}: run again later"
+            )
         return found
 
     async def user_fields(self) -> list[UserField]:
@@ -351,18 +363,26 @@ class DoceboClient:
     async def read_options(self, fields: Iterable[UserField]) -> None:
         """Read what those of *fields* can hold that hold no free text: of dropdowns the options, labelled in every language.
 
-        From then on accounts show such a value in the form in which it is compared, like the label for an option's id.
+        Where a platform does not show a field alone, they have the labels of the list. From then on accounts show such a value
+        in the form in which it is compared, like the label for an option's id.
         A country of a field that lists none is a text: what Docebo refuses is left out.
         """
         for field in fields:
             if held := FIXED_VALUES.get(field.type.lower().replace("_", "")):
                 self.options[field.id] = held
             if field.type in {DROPDOWN, COUNTRY}:
-                translated = translated_options(
-                    await self._requests.get("user field", f"/manage/v1/user_fields/{field.id}")
-                )
+                translated = await self._translated(field)
                 if field.type == DROPDOWN or field.options:
                     self.options[field.id] = Options.of(field.options, translated)
+
+    async def _translated(self, field: UserField) -> list[tuple[str, str]]:
+        """Return ids and labels of the options of *field* in every language: of some platforms only those that are listed."""
+        try:
+            return translated_options(await self._requests.get("user field", f"/manage/v1/user_fields/{field.id}"))
+        except (Rejected, AccessDenied):
+            if not field.options:
+                raise
+            return []
 
     async def create_user_field(self, title: str) -> int:
         """Create a text field that users do not see, and return its id."""
@@ -373,6 +393,7 @@ class DoceboClient:
             "invisible_to_user": 1,
         }
         data = await self._requests.write("create user field", "POST", "/manage/v1/user_fields", body)
+        refuse_within("create user field", data)
         field_id = read_id(data.get("user_field_id")) if isinstance(data, dict) else None
         if field_id is None:
             raise OutcomeUnknown("create user field", "the answer holds no id")
@@ -463,6 +484,11 @@ async def open_docebo(
             http, grant, attempts=attempts, wait=wait, before_call=before_call, before_write=before_write
         )
         yield DoceboClient(requests, wanted_fields=wanted_fields, user_level=user_level)
+
+
+def _counts_some(page: object) -> bool:
+    """Tell whether a *page* says that there are entries, whether or not it shows any."""
+    return isinstance(page, dict) and any(read_id(page.get(name)) for name in ("total_count", "count"))
 
 
 def _is_found_by_names(account: Account, text: str) -> bool:

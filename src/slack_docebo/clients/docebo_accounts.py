@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from slack_docebo.clients.docebo_levels import Levels
-from slack_docebo.clients.docebo_values import is_hidden, read_flag, read_id, read_text, username_of
+from slack_docebo.clients.docebo_values import as_list, is_hidden, read_flag, read_id, read_text, username_of
 from slack_docebo.clients.yes_and_no import says_no, says_yes
 from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.options import Dates, Values
@@ -84,10 +84,9 @@ class AccountReader:
         user = data.get("user_data") if isinstance(data, dict) else None
         if not isinstance(data, dict) or not isinstance(user, dict) or not user:
             return None
-        listed = data.get("additional_fields")
         fields = {
             f"field_{item.get('id')}": item.get("value")
-            for item in (listed if isinstance(listed, list) else ())
+            for item in as_list(data.get("additional_fields")) or ()
             if isinstance(item, dict)
         }
         status = None if (shown := user.get("valid", user.get("status"))) == "" else shown
@@ -136,6 +135,8 @@ class AccountReader:
 
 
 def _branch_ids(shown: object) -> Iterator[str]:
-    """Yield the ids of branches: of a list of ids or of nodes, or the keys of a map."""
-    for entry in shown if isinstance(shown, list | dict) else ():
+    """Yield the ids of branches: of a list of ids or of nodes, or the keys of a map to what is chosen."""
+    if isinstance(shown, dict) and not any(isinstance(entry, dict) for entry in shown.values()):
+        shown = list(shown)
+    for entry in as_list(shown) or ():
         yield read_text(entry.get("id", entry.get("branch_id")) if isinstance(entry, dict) else entry)

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from slack_docebo.clients.docebo_values import message_of, read_id
+from slack_docebo.clients.docebo_values import as_list, message_of, read_id
 from slack_docebo.clients.retries import seconds_asked
 from slack_docebo.clients.yes_and_no import says_no, says_yes
 from slack_docebo.domain.quoting import quoted
@@ -52,6 +52,17 @@ def refuse_failure(operation: str, response: httpx.Response, unanswered: type[Re
     raise refusal(operation, detail, status=status, said=said)
 
 
+def refuse_within(operation: str, data: object) -> None:
+    """Raise Rejected where an answer that has the status of a success says in its data that it is none.
+
+    Docebo's description of 2017 has refusals of single calls there, and does not say with which status they come.
+    """
+    told = data if isinstance(data, dict) else {"success": data}
+    if says_no(told.get("success")):
+        said = message_of(told.get("message"))
+        raise Answered(operation, quoted(said), said=said)
+
+
 def _is_docebos(body: object, status: int) -> bool:
     """Tell whether an error has the form of Docebo's own: `name`, `message`, `code`, and the `status` once more."""
     return isinstance(body, dict) and {"name", "message"} <= body.keys() and read_id(body.get("status")) == status
@@ -68,23 +79,21 @@ def data_of(operation: str, response: httpx.Response, unreadable: type[RemoteErr
     if not isinstance(body, dict) or "data" not in body:
         wrong = ContractViolation if issubclass(unreadable, TransientError) else OutcomeUnknown
         raise wrong(operation, "the answer holds no data")
-    return body["data"]
+    data = body["data"]
+    return (data and as_list(data)) or data
 
 
 def items_of(operation: str, data: object) -> list[object]:
     """Return the entries of a listing, which is an array or an object with `items`.
 
-    PHP may send an array as an object whose keys are the places, and null for an empty one: that is believed where the
-    answer says that nothing is there.
+    PHP may send null for an empty one: that is believed where the answer says that nothing is there.
     """
     items = data.get("items") if isinstance(data, dict) else data
     if isinstance(data, dict) and "items" in data and items is None and _says_nothing_is_there(data):
         return []
-    if isinstance(items, dict) and all(map(str.isdecimal, items)):
-        items = [items[place] for place in sorted(items, key=int)]
-    if not isinstance(items, list):
+    if (entries := as_list(items)) is None:
         raise ContractViolation(operation, "the answer holds no list of items")
-    return items
+    return entries
 
 
 def _says_nothing_is_there(data: Mapping[str, object]) -> bool:

@@ -1,18 +1,9 @@
-"""The levels of Docebo's accounts: which words are those of administrators, and which of plain users."""
+"""The levels of Docebo's accounts as its answers show them: who is an administrator, and who a plain user."""
 
 from slack_docebo.clients.docebo_values import read_text
+from slack_docebo.domain.levels import LESSER, PLAIN_USER, SUPERADMIN, level_word
 
-# Docebo's words for the levels of accounts, as clients and the API's descriptions of 2017 to 2026 show them; some answers
-# have a path before the word (/framework/level/admin).
-PLAIN_USER = frozenset({"6", "user"})
-LESSER = PLAIN_USER | {"admin", "power_user", "poweruser", "power user", "pu", "4"}
-SUPERADMIN = frozenset({"godadmin", "superadmin", "super_admin", "super admin", "3"})
 MOST_LEVELS = 10  # that are remembered as not known
-
-
-def level_word(level: object) -> str:
-    """Return the word of a level, as words are compared."""
-    return read_text(level).rpartition("/")[2].strip().lower()
 
 
 class Levels:
@@ -30,7 +21,7 @@ class Levels:
 
     def is_administrator(self, level: object) -> bool:
         """Tell whether whoever has this level may be one."""
-        word = level_word(level)
+        word = level_word(read_text(level))
         if word in self._plain:
             self._has_met_users = True
             return False

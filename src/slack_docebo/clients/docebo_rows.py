@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from slack_docebo.clients.docebo_values import is_verdict, message_of, read_flag, read_id, username_of
+from slack_docebo.clients.docebo_values import as_list, is_verdict, message_of, read_flag, read_id, username_of
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.operations import Value
@@ -86,12 +86,11 @@ def correlate(rows: Sequence[Row], data: object, *, operation: str = "batch") ->
     An answer belongs to the row whose id or user name it shows. Where it shows none, or several rows share it, it
     belongs to the row of its `row_index`, counted from 0 or from 1, or else of its position; ids and names that it does
     show must agree. Of a position alone nobody knows whether it is the row's: which account was made is left open then.
-    PHP may send an array as an object whose keys are the places. Raises OutcomeUnknown for the whole call unless each row
-    has exactly one answer, and where a position alone would say who failed.
+    Raises OutcomeUnknown for the whole call unless each row has exactly one answer, and where a position alone would say
+    who failed.
     """
-    if isinstance(data, dict) and all(str(key).isdecimal() for key in data):
-        data = [data[key] for key in sorted(data, key=int)]
-    if not isinstance(data, list) or len(data) != len(rows):
+    data = as_list(data)
+    if data is None or len(data) != len(rows):
         left_out = RowsLeftOut(operation, "not one answer for each row")
         left_out.failed = _failures(rows, data)
         raise left_out
@@ -118,9 +117,9 @@ def correlate(rows: Sequence[Row], data: object, *, operation: str = "batch") ->
     return [results[position] for position in range(len(rows))]
 
 
-def _failures(rows: Sequence[Row], data: object) -> Mapping[int, RowResult] | None:
+def _failures(rows: Sequence[Row], data: list[Any] | None) -> Mapping[int, RowResult] | None:
     """Return the results in an answer that names failed rows alone, by position; None where it may be another one."""
-    if not isinstance(data, list) or len(data) > len(rows):
+    if data is None or len(data) > len(rows):
         return None
     answers: list[dict[str, Any]] = [answer for answer in data if isinstance(answer, dict)]
     refused = [one for one in answers if is_verdict(one.get("success")) and not read_flag(one["success"], missing=True)]

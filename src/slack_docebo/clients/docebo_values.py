@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Mapping
+from typing import Any
 
 from slack_docebo.clients.yes_and_no import says_no
 from slack_docebo.domain.people import LARGEST_ID
@@ -25,6 +26,13 @@ def read_text(value: object) -> str:
     if isinstance(value, str):
         return bounded(value, LONGEST_VALUE)
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
+def as_list(value: object) -> list[Any] | None:
+    """Return an array, None for anything else; PHP may send one as an object whose keys are the places, or ids."""
+    if isinstance(value, dict) and all(map(str.isdecimal, value)):
+        return [value[place] for place in sorted(value, key=int)]
+    return value if isinstance(value, list) else None
 
 
 def is_verdict(success: object) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from slack_docebo.clients.docebo_values import is_verdict, read_flag, read_id, read_text, username_of
+from slack_docebo.clients.docebo_values import as_list, is_verdict, read_flag, read_id, read_text, username_of
 from slack_docebo.domain.branches import Branch
 from slack_docebo.errors import AccessDenied, ContractViolation
 
@@ -55,10 +55,9 @@ def session_of(data: object) -> Session:
     if not isinstance(data, dict) or (docebo_id := read_id(data.get("id", data.get("user_id")))) is None:
         raise AccessDenied("session", NO_USER)
     level = read_text(data.get("user_level", data.get("level")))
-    active = data.get("active_languages")
     languages = {
         read_text(one.get("browsercode")): read_text(one.get("code"))
-        for one in (active if isinstance(active, list) else ())
+        for one in as_list(data.get("active_languages")) or ()
         if isinstance(one, dict) and read_text(one.get("browsercode"))
     }
     return Session(docebo_id, username_of(data), level, languages)
@@ -68,10 +67,9 @@ def user_field_of(item: object) -> UserField:
     """Read one additional field."""
     if not isinstance(item, dict) or (field_id := read_id(item.get("id", item.get("id_field")))) is None:
         raise ContractViolation("user fields", "not every field is an object with a numeric id")
-    options = item.get("options")
     labels = {
         read_text(option.get("id")): read_text(option.get("label"))
-        for option in (options if isinstance(options, list) else ())
+        for option in as_list(item.get("options")) or ()
         if isinstance(option, dict)
     }
     mandatory = read_flag(item.get("mandatory"), missing=False)
@@ -89,7 +87,7 @@ def translated_options(data: object) -> list[tuple[str, str]]:
     options = data.get("dropdown_options") if isinstance(data, dict) else None
     return [
         (read_text(option.get("option_id", option.get("id"))), read_text(label))
-        for option in (options if isinstance(options, list) else ())
+        for option in as_list(options) or ()
         if isinstance(option, dict) and isinstance(translations := option.get("translations"), dict)
         for label in translations.values()
     ]

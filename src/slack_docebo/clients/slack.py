@@ -101,6 +101,9 @@ class SlackClient:
         self._with_locale = with_locale or None  # None is not sent
         self._wanted_fields = frozenset(wanted_fields)  # ids of custom profile fields
         self._hidden_fields = frozenset[str]()  # likewise
+        self._left_out = set[
+            str
+        ]()  # likewise: those that somebody was shown without, since `fields_gone` was asked last
         self._paces = {method: Pace(max(calls, calls_per_minute), MINUTE) for method, calls in PACES.items()}
         self._paces["users.list"] = Pace(calls_per_minute, MINUTE)
         self._retrying = retrying(attempts, wait, never=(StaleCursor,))
@@ -286,7 +289,20 @@ class SlackClient:
         if not isinstance(profile, dict):
             raise ContractViolation("users.profile.get", "the answer holds no profile")
         shown = {} if profile.get("fields") == [] else profile.get("fields")
-        return custom_values_said(shown, self._wanted_fields, self._hidden_fields)
+        said = custom_values_said(shown, self._wanted_fields, self._hidden_fields)
+        self._left_out.update(said.keys() - shown.keys() if isinstance(shown, dict) else ())
+        return said
+
+    async def fields_gone(self) -> set[str]:
+        """Return which of the wanted fields were deleted or hidden by now, of those that were left out with somebody.
+
+        So they may not have been empty. For one call, and none where none was left out since this was asked last.
+        """
+        if not self._left_out:
+            return set()
+        shown = {field.id for field in await self.profile_fields() if not field.hidden}
+        left_out, self._left_out = self._left_out, set()
+        return left_out - shown
 
     async def find_user(self, email: str) -> SourceUser | None:
         """Return the user with this address, or None; Slack hides the deactivated ones from this search.

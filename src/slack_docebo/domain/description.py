@@ -42,7 +42,7 @@ USES = (
     Use(
         "GET",
         "/manage/v1/user",
-        PAGED | {"search_text", "match_type", "sort_attr", "sort_dir", "get_total_count"},
+        PAGED | {"search_text", "match_type", "sort_attr", "sort_dir", "get_total_count", "branch_id", "selection_status"},
         "accounts cannot be listed",
         needed=True,
         words={"sort_attr": frozenset({"username"}), "sort_dir": frozenset({"asc"})},
@@ -74,7 +74,7 @@ USES = (
     ),
     Use("PUT", "/manage/v1/user/change_status", frozenset({"user_ids", "status"}), "leavers cannot be deactivated"),
     Use("GET", "/manage/v1/user_fields", PAGED | {"as_array"}, "additional fields cannot be checked or mirrored"),
-    Use("GET", "/manage/v1/user_fields/{}", frozenset(), "fields with options cannot be filled"),
+    Use("GET", "/manage/v1/user_fields/{}", frozenset(), "options are known by the labels in the list of fields alone"),
     Use(
         "POST",
         "/manage/v1/user_fields",

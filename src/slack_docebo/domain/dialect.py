@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
+from slack_docebo.domain.levels import LESSER, SUPERADMIN, level_word
+
 # Of a batch call: what Docebo's own jobs send in one (its API description of 2017); no number is documented.
 MOST_ROWS = 100
 A_MONTH = timedelta(days=30)
@@ -57,6 +59,13 @@ class RowColumns(StrEnum):
     ALIKE = "alike"  # those of the others in the call, too: so all rows of a call are given the same
 
 
+class RowAnswers(StrEnum):
+    """Which rows of a batch are answered."""
+
+    EACH = "each"
+    REFUSED = "refused"  # alone
+
+
 class Pages(StrEnum):
     """By what the next page of a listing is asked for."""
 
@@ -78,10 +87,13 @@ class Question:
     several: bool = False  # of the words, with commas between them
     digests: bool = False  # are the answer, which say nothing to people
     is_of_rows: bool = False  # which are other ones with another answer, and proven anew
+    other_than: Collection[str] = ()  # likewise a level by any word that is not known: it is none of these
 
     @property
     def possible(self) -> str:
         """What can be set by hand, in words; "" where nothing can."""
+        if self.other_than:
+            return "Docebo's own word for the level, unless its level is known"
         if self.numbers:
             return f"a number from {self.numbers[0]} to {self.numbers[-1]}"
         words = ", ".join(self.words)
@@ -96,6 +108,8 @@ class Question:
 
     def by_hand(self, value: str) -> str:
         """Return *value* as an answer that is set by hand, in the form in which it is kept; raise ValueError for others."""
+        if self.other_than and (word := level_word(value)) and word not in self.other_than:
+            return word
         given = [part.strip() for part in value.split(",")] if self.several else [value.strip()]
         if self.numbers and value.strip().isascii() and value.strip().isdecimal() and int(value) in self.numbers:
             return str(int(value))
@@ -147,6 +161,12 @@ ROW_COLUMNS = Question(
     assumed="",
     shown_by="two rows with different columns in one call, and what their accounts show afterwards",
     words=(RowColumns.ALIKE,),
+)
+ROW_ANSWERS = Question(
+    name="answers to rows",
+    means="whether Docebo answers for each row of a call, or for those alone that it refuses",
+    assumed=RowAnswers.EACH,
+    shown_by="a call that is answered for refused rows alone, and whose other accounts are as they were sent",
 )
 PAGES = Question(
     name="pages",
@@ -206,6 +226,20 @@ NOT_FOUND = Question(
     assumed="",
     shown_by="a search for the address of the first new account, which finds nothing for a minute",
 )
+USER_LEVEL = Question(
+    name="level of plain users",
+    means="the word by which Docebo names the level of plain users, where that is none that is known",
+    assumed="",
+    shown_by="nothing that a run sees: whoever compares the message with Docebo's user management sets it",
+    other_than=LESSER | SUPERADMIN,
+)
+SUPERADMIN_LEVEL = Question(
+    name="level of superadmins",
+    means="the word by which Docebo names the level of superadmins, where that is none that is known",
+    assumed="",
+    shown_by="nothing that a run sees: whoever compares the message with Docebo's user management sets it",
+    other_than=LESSER | SUPERADMIN,
+)
 QUESTIONS = (
     MISSING_ACCOUNT,
     ROWS_PER_CALL,
@@ -213,6 +247,7 @@ QUESTIONS = (
     OPTION_FORM,
     NEW_PASSWORD,
     ROW_COLUMNS,
+    ROW_ANSWERS,
     PAGES,
     UNLISTED,
     PROVEN,
@@ -221,6 +256,8 @@ QUESTIONS = (
     REFUSED_VALUES,
     MANDATORY_FIELDS,
     NOT_FOUND,
+    USER_LEVEL,
+    SUPERADMIN_LEVEL,
 )
 
 
@@ -266,12 +303,27 @@ class Dialect:
         return min(int(known), MOST_UNLISTED) if known.isdecimal() else 0
 
     @property
+    def user_level(self) -> str:
+        """Docebo's own word for the level of plain users, "" where it is a known one; never that of superadmins as well."""
+        known = self.answer(USER_LEVEL)
+        return "" if known == self.superadmin_level else known
+
+    @property
+    def superadmin_level(self) -> str:
+        """Docebo's own word for the level of superadmins, likewise."""
+        return self.answer(SUPERADMIN_LEVEL)
+
+    @property
     def gives_passwords(self) -> bool:
         return self.answer(NEW_PASSWORD) == NewPassword.RANDOM
 
     @property
     def wants_rows_alike(self) -> bool:
         return self.answer(ROW_COLUMNS) == RowColumns.ALIKE
+
+    @property
+    def answers_refused_alone(self) -> bool:
+        return self.answer(ROW_ANSWERS) == RowAnswers.REFUSED
 
     @property
     def pages_by_cursor(self) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from slack_docebo.domain.names import clean, folded
+from slack_docebo.domain.names import as_label, clean
 
 EVERYTHING_ELSE = "*"  # the value of the default row
 
@@ -22,9 +22,9 @@ class LookupTable:
     """A table of two columns; its values are found in whatever case they are written."""
 
     name: str
-    rows: Mapping[str, str]  # by value, folded
+    rows: Mapping[str, str]  # by value, as labels are compared
     default: str | None = None
-    heading: str = ""  # folded: the name of the first column, which is a value where somebody has left the names out
+    heading: str = ""  # likewise: the name of the first column, which is a value where somebody has left the names out
 
     @classmethod
     def of(cls, name: str, rows: Iterable[tuple[str, str]], *, heading: str = "") -> Self:
@@ -59,4 +59,4 @@ class LookupTable:
 
 
 def _key(value: str) -> str:
-    return folded(clean(value))
+    return as_label(value)

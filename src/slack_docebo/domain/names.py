@@ -69,3 +69,8 @@ def folded(text: str) -> str:
     if text.isascii() or not _LOOKS_ASCII.search(text):
         return text.casefold()
     return "".join(character if _LOOKS_ASCII.match(character) else character.casefold() for character in text)
+
+
+def as_label(text: str) -> str:
+    """Return *text* as labels and titles are compared: in any case, with whatever blanks, however an accent is composed."""
+    return folded(clean(text))

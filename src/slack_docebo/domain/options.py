@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Self
 
 from slack_docebo.domain.branches import Branches
-from slack_docebo.domain.names import clean, folded
+from slack_docebo.domain.names import as_label
 
+NO_DAY = "0000-00-00"
 _OTHERWISE = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})(?!\d)", re.ASCII)
 _DAY = re.compile(r"\s*(\d{4}-\d\d-\d\d)(?:[T\s]|$)", re.ASCII)
 
@@ -18,7 +19,8 @@ class Options:
     """The options of one field."""
 
     labels: Mapping[str, str]  # by id
-    ids: Mapping[str, str]  # by label, folded, in every language of the platform
+    ids: Mapping[str, str]  # by label, as labels are compared, in every language of the platform
+    unset: str | None = None  # what is shown in the place of an option where none is chosen, if not ""
 
     @classmethod
     def of(cls, labels: Mapping[str, str], translated: Iterable[tuple[str, str]] = ()) -> Self:
@@ -30,16 +32,18 @@ class Options:
         for option, label in (*labels.items(), *translated):
             if label:
                 by_id.setdefault(option, label)
-                by_label.setdefault(folded(clean(label)), option)
+                by_label.setdefault(as_label(label), option)
         return cls(by_id, by_label)
 
     def label(self, shown: str) -> str:
         """Return the label of an option that is *shown* by its id or a label in any language; any other text as it is."""
+        if shown == self.unset:
+            return ""
         return self.labels.get(shown) or self.labels.get(self.id(shown), shown)
 
     def id(self, value: str) -> str:
         """Return the id of the option with this label in any language, or with this id; "" where there is none."""
-        return self.ids.get(folded(clean(value)), value if value in self.labels else "")
+        return self.ids.get(as_label(value), value if value in self.labels else "")
 
     def named(self, value: str) -> str | None:
         """Return the label of the option with this label in any language, or with this id; None where there is none."""
@@ -51,8 +55,8 @@ class Dates:
     """The values of a field that holds a day, in Docebo's form: 2026-05-31."""
 
     def label(self, shown: str) -> str:
-        """Return the day that is *shown*, with or without a time of day."""
-        return shown[:10]
+        """Return the day that is *shown*, with or without a time of day; "" for the one by which databases show none."""
+        return "" if shown[:10] == NO_DAY else shown[:10]
 
     def id(self, value: str) -> str:
         """Return the day that is *value*, with or without a time of day; "" where it is none, a week for example."""
@@ -80,8 +84,11 @@ def is_day_written_otherwise(sent: str, shown: str) -> bool:
 Values = Options | Dates | Branches  # that one attribute can hold
 
 
-# Docebo's numbers, as a client sends them; its CSV import takes the words, and 0 for no, too.
-YES_OR_NO = Options.of(
-    {"1": "yes", "2": "no"},
-    [*(("1", word) for word in ("true", "on")), *(("2", word) for word in ("false", "off", "0"))],
+# Docebo's numbers, as a client sends and reads them, 0 for neither; its CSV import takes the words, and 0 for no, too.
+YES_OR_NO = replace(
+    Options.of(
+        {"1": "yes", "2": "no"},
+        [*(("1", word) for word in ("true", "on")), *(("2", word) for word in ("false", "off", "0"))],
+    ),
+    unset="0",
 )

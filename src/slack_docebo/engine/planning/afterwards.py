@@ -46,10 +46,12 @@ def wishes_of(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, ru
     """
     found = Wishes()
     for page in listed:
-        users = page
+        users = list(page)
         if rule.is_custom:
-            known = page if listed.shows_fields else with_fields_read_before(runtime, workspace.team, page)
-            users = [user for user in known if not user.outdated]
+            others = [user for user in page if user.slack_id not in listed.with_fields]
+            known = with_fields_read_before(runtime, workspace.team, others)
+            users = [user for user in page if user.slack_id in listed.with_fields]
+            users += [user for user in known if not user.outdated]
         with runtime.store.reading() as tables:
             served = tables.inbox.applied_since(runtime.begun, chain.from_iterable(user.ids for user in users))
         note_wishes(found, runtime, workspace, [user for user in users if served.isdisjoint(user.ids)], rule)

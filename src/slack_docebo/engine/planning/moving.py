@@ -19,15 +19,18 @@ from slack_docebo.engine.planning.afterwards import (
 )
 from slack_docebo.engine.planning.leaving import Leaving, look_for_leavers
 from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.dialects import known_dialect
 from slack_docebo.engine.reading.evidence import can_ask, counted
 from slack_docebo.engine.reading.sides import read_accounts
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.errors import IncompleteRead, Rejected
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind
 
 BRANCHES = "branches"  # of what a view shows besides
 ANOTHER_BRANCH = "another branch"
 IS_BACK = "is back in Slack"
+NO_BRANCH = 999_999_999  # the id of none: Docebo counts them up
 
 
 async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot) -> str | None:
@@ -78,13 +81,29 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
 
 
 async def _find(runtime: Runtime, wanted: Mapping[int, int]) -> dict[int, int]:
-    """Return which of these accounts are in the branch that is *wanted* for them, and remember it."""
+    """Return which of these accounts are in the branch that is *wanted* for them, and remember it.
+
+    Raises IncompleteRead where Docebo lists everybody whatever branch it is asked for: everybody would seem to be in place.
+    """
     found: dict[int, int] = {}
+    unlisted = known_dialect(runtime).unlisted if wanted else 0
     for branch_id in sorted(set(wanted.values())):
-        there = await runtime.docebo.in_branch(branch_id)
+        there = await runtime.docebo.in_branch(branch_id, unlisted=unlisted)
+        if len(there) >= runtime.listing.accounts > 0 and await _is_anybody_in(runtime, NO_BRANCH):
+            raise IncompleteRead(
+                "Docebo lists all accounts as those of a branch, also of one that is not there, so nobody can tell who is in"
+                " which: set SLACK | BRANCH_MOVES to false, empty LEAVERS_BRANCH, and report it"
+            )
         found |= {one: branch_id for one in there if wanted.get(one) == branch_id}
     await to_completion(_remember, runtime, found)
     return found
+
+
+async def _is_anybody_in(runtime: Runtime, branch_id: int) -> bool:
+    try:
+        return bool(await runtime.docebo.in_branch(branch_id))
+    except Rejected:
+        return False
 
 
 async def _look_at(runtime: Runtime, docebo_ids: Collection[int]) -> dict[int, int]:

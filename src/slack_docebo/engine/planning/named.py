@@ -12,7 +12,7 @@ from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import observe_person
 from slack_docebo.engine.reading.organisation import learn_who_is_named
 from slack_docebo.engine.reading.overtaken import stamps_of_overtaken
-from slack_docebo.engine.reading.profiles import keep_fields_shown
+from slack_docebo.engine.reading.profiles import check_fields_left_out, keep_fields_shown
 from slack_docebo.errors import IncompleteRead, Rejected
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind
@@ -37,6 +37,7 @@ async def read_named(runtime: Runtime, slack_ids: Sequence[str], emails: Sequenc
         if not isinstance(seen, Present):
             raise Rejected("users.info", f"Slack knows no {slack_id}, or does not show it: correct slack_ids")
         people.append(seen.value)
+    await check_fields_left_out(runtime)
     with runtime.store.reading() as tables:
         excluded = tables.exclusions.all()
     if forgotten := [user.slack_id for user in people if excluded.cover(user)]:

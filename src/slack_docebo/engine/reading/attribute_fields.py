@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from slack_docebo.clients.docebo_wire import Session
 from slack_docebo.domain.branches import Branches
-from slack_docebo.domain.names import folded
+from slack_docebo.domain.names import as_label
 from slack_docebo.domain.options import Dates, Options, Values
 from slack_docebo.domain.rules import AttributeRule, custom_fields, distinct
 from slack_docebo.domain.sources import CUSTOM, label_of
@@ -53,7 +53,7 @@ async def find_additional_fields(runtime: Runtime, session: Session) -> None:
     """
     values: dict[str, Values] = {"expiration_date": Dates()}
     if session.languages:
-        values["language"] = Options.of({code: code for code in session.languages if code})
+        values["language"] = Options.of({code: code for code in session.languages if code}, session.languages.items())
     moves_leavers = runtime.behaviour.leavers_branch.strip() and runtime.behaviour.provision_slack_user_data
     if moves_leavers or any(rule.target == BRANCH for rule in runtime.behaviour.attributes):
         branches = await read_branches(runtime)
@@ -143,7 +143,7 @@ def _name_by_id(runtime: Runtime, named: Callable[[AttributeRule], AttributeRule
 
 def _the_one(name: str, names: Mapping[str, str], where: str) -> str:
     """Return the id of the field with this name; raise ValueError where *names*, by id, hold none or several."""
-    found = [field_id for field_id, known in names.items() if folded(known) == folded(name)]
+    found = [field_id for field_id, known in names.items() if as_label(known) == as_label(name)]
     if len(found) > 1:
         raise ValueError(
             f"{where} has several fields called {name}: name the one that is meant by its id, {' or '.join(sorted(found))}"

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from slack_docebo.clients.docebo_levels import LESSER, SUPERADMIN, level_word
 from slack_docebo.clients.docebo_wire import Session
 from slack_docebo.clients.slack_wire import Identity
 from slack_docebo.domain.branches import Branches
+from slack_docebo.domain.dialect import SUPERADMIN_LEVEL, USER_LEVEL
+from slack_docebo.domain.levels import LESSER, SUPERADMIN, level_word
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.texts import shortened, visible
 from slack_docebo.engine.reading.attribute_fields import find_additional_fields, find_manager_type, find_profile_fields
@@ -145,19 +146,19 @@ def of_another_workspace(team: str, expected: str) -> str:
 
 def check_rights(runtime: Runtime, session: Session) -> None:
     """Raise AccessDenied unless the account of our grant is known to be a superadmin's."""
-    if (rights := rights_of(session, runtime.settings.docebo_superadmin_level)) is not Rights.SUPERADMIN:
+    if (rights := rights_of(session, known_dialect(runtime).superadmin_level)) is not Rights.SUPERADMIN:
         raise AccessDenied("Docebo", lack_of_rights(session, rights))
 
 
 def rights_of(session: Session, superadmin_level: str = "") -> Rights:
-    """Return what the level of the session says; *superadmin_level* is one more word that names a superadmin.
+    """Return what the level of the session says; *superadmin_level* is one more word that names a superadmin, if it is new.
 
     Whoever is no superadmin may be shown a part of the accounts as if they were all.
     """
     word = level_word(session.level)
-    if word and word in SUPERADMIN | {level_word(superadmin_level)}:
-        return Rights.SUPERADMIN
-    return Rights.LESSER if word in LESSER else Rights.UNKNOWN
+    if word in LESSER:
+        return Rights.LESSER
+    return Rights.SUPERADMIN if word and word in SUPERADMIN | {level_word(superadmin_level)} else Rights.UNKNOWN
 
 
 def lack_of_rights(session: Session, rights: Rights) -> str:
@@ -169,8 +170,8 @@ def lack_of_rights(session: Session, rights: Rights) -> str:
         )
     return (
         f"account {session.docebo_id} has a level that is not known ({session.level or 'none is named'}): if Docebo's"
-        " user management shows it as superadmin, set DOCEBO_SUPERADMIN_LEVEL to that word; otherwise use a"
-        " superadmin's grant"
+        f' user management shows it as superadmin, `slack-docebo dialect set "{SUPERADMIN_LEVEL.name}"` and that word'
+        " (or the form dialect/how-this-docebo-answers) says so; otherwise use a superadmin's grant"
     )
 
 
@@ -184,7 +185,8 @@ def unknown_levels(words: Collection[str]) -> str:
         return f"Docebo names no level of an account, {counts}: let Docebo's support say why the API user sees none"
     return (
         f"Docebo names the level of an account with a word that is not known, {', '.join(quoted)}, {counts}. If its user"
-        " management shows such accounts as plain users, set DOCEBO_USER_LEVEL to that word"
+        f' management shows such accounts as plain users, `slack-docebo dialect set "{USER_LEVEL.name}"` and that word (or'
+        " the form dialect/how-this-docebo-answers) says so"
     )
 
 

@@ -12,6 +12,7 @@ from slack_docebo.domain.rules import custom_fields
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.outages import OutageWatch, greet_slack
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
 from slack_docebo.safe_points import safe_point
 
@@ -29,6 +30,11 @@ def fields_wanted(runtime: Runtime) -> frozenset[str]:
     """Return the ids of the custom fields that rules read; none while accounts are not provisioned."""
     behaviour = runtime.behaviour
     return custom_fields(behaviour.attributes) if behaviour.provision_slack_user_data else frozenset()
+
+
+def shows_fields(user: SourceUser, wanted: Collection[str]) -> bool:
+    """Tell whether Slack has shown all *wanted* custom fields with *user*, of which there has to be one."""
+    return bool(wanted) and set(wanted) <= (user.custom or {}).keys()
 
 
 def with_fields_read_before(runtime: Runtime, team: str, users: Sequence[SourceUser]) -> list[SourceUser]:
@@ -58,15 +64,13 @@ def with_fields_known(runtime: Runtime, team: str, users: Sequence[SourceUser]) 
     """Return *users* of a list with the custom fields that it shows, else with those that were last read of them."""
     wanted = fields_wanted(runtime)
     read_before = with_fields_read_before(runtime, team, users)
-    return [
-        user if wanted <= (user.custom or {}).keys() else known for user, known in zip(users, read_before, strict=True)
-    ]
+    return [user if shows_fields(user, wanted) else known for user, known in zip(users, read_before, strict=True)]
 
 
 def due(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot) -> list[SourceUser]:
-    """Return who of *listed* is to be read, in this order: none where none is wanted, or the list shows them."""
+    """Return who of *listed* is to be read, in this order: nobody where none is wanted, nor of whom the list shows them."""
     wanted = fields_wanted(runtime)
-    if not wanted or listed.shows_fields:
+    if not wanted:
         return []
     scope = runtime.behaviour.policy(workspace.team).scope
     max_age, now = timedelta(days=runtime.behaviour.profile_max_age_days), runtime.now()
@@ -80,6 +84,8 @@ def due(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot) -> list[
             if scope.reason_against(user) or excluded.cover(user):
                 continue
             in_scope += 1
+            if user.slack_id in listed.with_fields:
+                continue
             if (its := reading_order(user, known.get(user.slack_id), wanted, now=now, max_age=max_age)) is not None:
                 turns[its] = user
     return [turns[its] for its in a_days_share(turns, in_scope, now=now, max_age=max_age)]
@@ -92,7 +98,7 @@ def keep_fields_shown(runtime: Runtime, team: str, users: Iterable[SourceUser]) 
     """
     wanted = fields_wanted(runtime)
     scope = runtime.behaviour.policy(team).scope
-    shown = [user for user in users if wanted <= (user.custom or {}).keys() and not scope.reason_against(user)]
+    shown = [user for user in users if shows_fields(user, wanted) and not scope.reason_against(user)]
     if not wanted or not shown:
         return
     with runtime.store.transaction() as tables:
@@ -116,9 +122,11 @@ async def read_profiles(
 
     Those *to compare* (Slack ids) count as changed whatever Slack says: the import has left them for this.
 
-    Raises where Slack does not answer for anybody; what was read until then is kept.
+    Raises where Slack does not answer for anybody, and IncompleteRead as `check_fields_left_out` does; what was read until
+    then is kept, though not believed where it may be wrong.
     """
     ends = time.monotonic() + runtime.behaviour.profile_minutes * 60
+    empty: list[str] = []  # people of whom Slack shows no value
     done, watch = ProfilesRead(left=len(people)), OutageWatch(runtime, greet_slack)
     wanted = fields_wanted(runtime)
     for user in people:
@@ -135,11 +143,35 @@ async def read_profiles(
         done.left -= 1
         if fields is not None:
             done.read += 1
+            if "" in fields.values():
+                empty.append(user.slack_id)
             asked = {field_id: fields.get(field_id) for field_id in wanted}
             read = Profile(asked, user.updated, runtime.now())
             if await to_completion(_keep, runtime, workspace.team, user, read) or user.slack_id in to_compare:
                 done.changed.add(user.slack_id)
+    try:
+        await check_fields_left_out(runtime)
+    except Exception:
+        await to_completion(_doubt, runtime, workspace.team, empty)
+        raise
     return done
+
+
+async def check_fields_left_out(runtime: Runtime) -> None:
+    """Raise IncompleteRead where a field with which Slack has shown nobody's value is deleted or hidden by now.
+
+    To be called once people were read, before anything is concluded from it: for one call, if any field was left out.
+    """
+    if gone := await runtime.slack.fields_gone():
+        raise IncompleteRead(
+            f"Slack's profile field {', '.join(sorted(gone))} was deleted or hidden while people were read, so those who are"
+            " shown without it may have a value there: run again"
+        )
+
+
+def _doubt(runtime: Runtime, team: str, slack_ids: Collection[str]) -> None:
+    with runtime.store.transaction() as tables:
+        tables.profiles.doubt(team, slack_ids)
 
 
 def _keep(runtime: Runtime, team: str, user: SourceUser, read: Profile) -> bool:

@@ -28,7 +28,7 @@ from slack_docebo.engine.reading.hidden_addresses import check_addresses
 from slack_docebo.engine.reading.lagging import catch_up
 from slack_docebo.engine.reading.missing import FEW, check_missing_accounts, check_missing_people
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo
-from slack_docebo.engine.reading.profiles import with_fields_known
+from slack_docebo.engine.reading.profiles import fields_wanted, shows_fields, with_fields_known
 from slack_docebo.engine.reading.renewing import renewed
 from slack_docebo.engine.reading.scim import read_scim, with_scim
 from slack_docebo.engine.reading.searching import learn_search, search_for
@@ -67,9 +67,9 @@ async def read_page(runtime: Runtime, workspace: Workspace, people: SourceSnapsh
             f"Slack announced more than {people.people} users and sent an empty page instead: run again later. Should it"
             " be so each time, change SLACK_PAGE_SIZE"
         )
-    people.shows_fields |= any(user.custom for user in page.users)
     people.shows_workspace |= any(user.may_be_member_of(workspace.team) for user in page.users)
     shown = await renewed(runtime, workspace.team, page.users)
+    people.with_fields |= {user.slack_id for user in shown if shows_fields(user, fields_wanted(runtime))}
     users = await to_completion(with_fields_known, runtime, workspace.team, shown)
     people.add(replace(page, users=users if people.scim is None else with_scim(users, people.scim)))
     return page.next_cursor

@@ -47,7 +47,7 @@ class SourceSnapshot:
         self.expected: frozenset[str] = frozenset()  # Slack ids that were mapped when the listing began
         self.scim: Mapping[str, Mapping[str, str]] | None = None  # what SCIM says of everybody, by Slack id
         self.to_compare = set[str]()  # Slack ids of those who are compared again once their custom fields are read
-        self.shows_fields = False  # whether the list itself shows custom fields of anybody, which it is not known to do
+        self.with_fields = set[str]()  # Slack ids of whom the list itself shows all wanted custom fields, if of anybody
         self.restart()
 
     def __enter__(self) -> Self:

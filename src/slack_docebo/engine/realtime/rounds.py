@@ -25,7 +25,7 @@ from slack_docebo.engine.reading.evidence import ask_for_accounts, observe_perso
 from slack_docebo.engine.reading.organisation import learn_who_is_forgotten, learn_who_is_named
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
 from slack_docebo.engine.reading.overtaken import ANSWERS_LAG, is_behind
-from slack_docebo.engine.reading.profiles import keep_fields_shown
+from slack_docebo.engine.reading.profiles import check_fields_left_out, keep_fields_shown
 from slack_docebo.engine.reading.sides import (
     are_few,
     ask_for_unlisted,
@@ -115,6 +115,7 @@ class _Round:
             todo, to_read = await to_completion(self._sorter.sort_out, cases, superseded)
         with self._served.timed("read Slack"):
             read = await self._each(to_read, self._read_again, self._slack)
+            await check_fields_left_out(self._runtime)
             todo = [*todo, *read]
             if await learn_who_is_named(self._runtime, self._workspace, [case.person for case in todo]):
                 self._planner.policy = self._runtime.behaviour.policy(self._team)

@@ -17,12 +17,14 @@ from slack_docebo.domain.dialect import (
     OPTION_FORM,
     PROVEN,
     REFUSED_VALUES,
+    ROW_ANSWERS,
     ROWS_PER_CALL,
     UNKNOWN_OPTIONS,
     LanguageForm,
     NewPassword,
     OptionForm,
     Question,
+    RowAnswers,
 )
 from slack_docebo.domain.operations import Value
 from slack_docebo.domain.targets import BRANCH, PASSWORD, USERNAME, field_id_of, is_manager
@@ -47,6 +49,7 @@ class Adapter:
         self.unknown_options = known.unknown_options
         self._refused = dict.fromkeys(known.refused_values)  # the newest last
         self.wants_rows_alike = known.wants_rows_alike
+        self.answers_refused_alone = known.answers_refused_alone  # of the rows of a call
         self._gives_passwords = known.gives_passwords
         # Where somebody was made without one, a refused row is refused for something else.
         self.may_want_passwords = not known.gives_passwords and known.proven.isdisjoint(CREATIONS)
@@ -104,7 +107,10 @@ class Adapter:
             if language is not self._language:
                 self._language = language
                 self._learn(LANGUAGE_FORM, language, "a row that was refused with the other form")
-        elif option := self._option(name, value):
+        elif (option := self._option(name, value)) not in {
+            "",
+            value,
+        }:  # a day has one form, which tells nothing of options
             options = OptionForm.ID if form == option else OptionForm.LABEL
             if options is not self._options:
                 self._options = options
@@ -114,6 +120,12 @@ class Adapter:
         """Note that rows of new accounts are taken with a password, and without one are not."""
         self._gives_passwords, self.may_want_passwords = True, False
         self._learn(NEW_PASSWORD, NewPassword.RANDOM, "the row of a new account that was refused without one")
+
+    def note_refused_alone(self) -> None:
+        """Note that a call was answered for the rows alone that were refused, and that the others were carried out."""
+        if not self.answers_refused_alone:
+            self.answers_refused_alone = True
+            self._learn(ROW_ANSWERS, RowAnswers.REFUSED, "a call whose other accounts were as they were sent")
 
     def note_size(self, rows: int, *, refused: int) -> None:
         """Note that calls of *refused* rows are refused, and calls of *rows* are taken."""

@@ -34,9 +34,18 @@ class Calls:
         return [RowResult(operation.docebo_id) for _, operation in batch]
 
     async def upsert(self, kind: Kind, rows: Sequence[Row]) -> list[RowResult]:
-        """Send *rows* in one call, and return their results; a row that holds nothing is not sent."""
+        """Send *rows* in one call, and return their results; a row that holds nothing is not sent.
+
+        Where an answer names failed rows alone, the other updates are carried out if this platform is known to answer so:
+        not everything that they change would be shown by the accounts.
+        """
         sent = [row for row in rows if row.attributes]
-        answers = iter(await self._written(kind, sent) if sent else [])
+        try:
+            answers = iter(await self._written(kind, sent) if sent else [])
+        except RowsLeftOut as doubt:
+            if doubt.failed is None or kind is not Kind.UPDATE or not self._adapter.answers_refused_alone:
+                raise
+            answers = iter([doubt.failed.get(place) or RowResult(row.docebo_id) for place, row in enumerate(sent)])
         return [next(answers) if row.attributes else RowResult(row.docebo_id) for row in rows]
 
     async def upsert_once(self, kind: Kind, rows: Sequence[Row]) -> list[RowResult]:

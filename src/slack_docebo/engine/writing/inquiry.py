@@ -29,7 +29,12 @@ from slack_docebo.domain.targets import MANAGER, USERNAME, is_manager
 from slack_docebo.engine.planning.moving import ANOTHER_BRANCH
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_people, can_ask, check_calls
-from slack_docebo.engine.reading.profiles import fields_wanted, keep_fields_shown, with_fields_known
+from slack_docebo.engine.reading.profiles import (
+    check_fields_left_out,
+    fields_wanted,
+    keep_fields_shown,
+    with_fields_known,
+)
 from slack_docebo.engine.reading.roll_call import Roll, asks_each, call_roll
 from slack_docebo.engine.reading.scim import read_scim, with_scim
 from slack_docebo.engine.writing.leavers import NO_ACCOUNT_BY_NOW, OF_THE_RULES, holders_before
@@ -196,6 +201,7 @@ async def inquire(
     if by_hidden and can_ask(runtime, people=alone + calls(len(others) + len(given))):
         roll = await call_roll(runtime, workspace, others, given) if others or given else Roll({}, {})
         answers = await ask_for_people(runtime, workspace.team, by_hidden, with_values=True)
+        await check_fields_left_out(runtime)
         # Else the next import would write what was read before once more: not every stamp moves with a field.
         shown = [answer.value for answer in answers.values() if isinstance(answer, Present)]
         await to_completion(keep_fields_shown, runtime, workspace.team, shown)

@@ -11,6 +11,7 @@ from slack_docebo.domain.observation import Present
 from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.people import Account, View
 from slack_docebo.domain.targets import BRANCH, field_id_of
+from slack_docebo.engine.reading.dialects import known_dialect
 from slack_docebo.engine.reading.evidence import can_ask, counted
 from slack_docebo.engine.reading.lagging import as_viewed
 from slack_docebo.engine.reading.searching import find_by_address
@@ -176,8 +177,9 @@ class Rereading:
     async def _moved(self, batch: Sequence[Numbered]) -> list[tuple[int, int]]:
         """Return place and account of those who are in the branch to which they were moved: one listing for each branch."""
         there: dict[int, set[int]] = {}
+        unlisted = known_dialect(self._runtime).unlisted
         for branch_id in sorted({int(operation.changes[BRANCH]) for _, operation in batch}):
-            there[branch_id] = await self._runtime.docebo.in_branch(branch_id)
+            there[branch_id] = await self._runtime.docebo.in_branch(branch_id, unlisted=unlisted)
         return [
             (seq, operation.docebo_id)
             for seq, operation in batch

@@ -132,6 +132,7 @@ class Sender:
             if self._unanswered >= UNANSWERED and may_be_at_work:
                 raise
             rest = await self.settle(batch)
+            self._learn_from(doubt, batch, rest)
             if not doubt.status:
                 self._late.update(seq for seq, _ in rest)
             if rest and self._unanswered >= UNANSWERED - 1 and not may_be_at_work:
@@ -141,6 +142,14 @@ class Sender:
                 await self._find_unmoved(batch, refusal)
             else:
                 await self._find_refused(kind, batch, refusal)
+
+    def _learn_from(self, doubt: OutcomeUnknown, batch: Sequence[Numbered], rest: Sequence[Numbered]) -> None:
+        """Note that only refused rows are answered, where exactly those of *batch* that were left out are not in the *rest*."""
+        if not isinstance(doubt, RowsLeftOut) or doubt.failed is None:
+            return
+        refused = {batch[place][0] for place in doubt.failed}
+        if len(refused) < len(batch) and {seq for seq, _ in rest} == refused:
+            self._adapter.note_refused_alone()
 
     async def _find_unmoved(self, batch: Sequence[Numbered], why: RemoteError) -> None:
         """Record as failed each move that is refused by itself, and all of them if all are: their branch may be gone by now."""

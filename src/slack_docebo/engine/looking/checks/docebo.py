@@ -34,7 +34,7 @@ async def superadmin(check: str, seen: Seen) -> Finding:
     """Look whether the grant works, and belongs to a superadmin."""
     async with AsyncExitStack() as stack:
         session = await (await _docebo(seen, stack)).session()
-    rights = rights_of(session, seen.settings.docebo_superadmin_level)
+    rights = rights_of(session, _dialect(seen).superadmin_level)
     if rights is not Rights.SUPERADMIN:
         say = fail if rights is Rights.LESSER else warn
         return say(check, f"the grant works, but {lack_of_rights(session, rights)}")
@@ -170,6 +170,15 @@ async def dialect(check: str, seen: Seen) -> Finding:
     return ok(check, f"{'; '.join(told)}; `slack-docebo dialect` and the form of that name say more")
 
 
+def _dialect(seen: Seen) -> Dialect:
+    """Return what is known of the platform: nothing where the database cannot be read, as its own check says."""
+    try:
+        with seen.reading() as tables:
+            return Dialect.of(tables.dialect(seen.settings.docebo_url).all(), datetime.now(UTC))
+    except SyncError:
+        return Dialect({})
+
+
 async def _docebo(seen: Seen, stack: AsyncExitStack) -> DoceboClient:
     settings = seen.settings
     before: Callable[[], Awaitable[None]] | None = None
@@ -178,7 +187,7 @@ async def _docebo(seen: Seen, stack: AsyncExitStack) -> DoceboClient:
         before = CallBudget(store, settings.docebo_url, settings.docebo_calls_per_hour).spend
     except SyncError:
         pass  # the check of the database says so; the grant can be tried without a budget
-    options: dict[str, Any] = {"recorder": seen.recorder, "user_level": settings.docebo_user_level}
+    options: dict[str, Any] = {"recorder": seen.recorder, "user_level": _dialect(seen).user_level}
     options |= {"before_call": before} if before else {}
     return await stack.enter_async_context(
         open_docebo(settings.docebo_url, lambda: grant(settings), timeout=SECONDS, attempts=1, **options)
