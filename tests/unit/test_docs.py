@@ -322,6 +322,10 @@ def test_what_is_to_be_clicked_bears_these_words():
     assert {words for words in clicked - known if not any(words in text for text in ours)} == set()
 
 
+def test_what_a_new_administrator_has_to_read_is_one_page():
+    assert len(Path(ROOT, "docs", "first-hour.md").read_text().split()) <= 900
+
+
 def test_every_state_that_wants_somebody_is_explained_where_messages_lead_to():
     manual = (ROOT / "docs" / MANUAL).read_text("utf-8")
 
