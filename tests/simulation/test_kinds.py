@@ -262,6 +262,14 @@ def test_no_import_fails_over_a_company_that_joins_enterprise_grid() -> None:
     assert_kept(Promise.UNDISTURBED, company(at(0, "import"), at(1, "join_grid"), at(2, "import")))
 
 
+def test_an_older_event_under_the_local_id_is_not_applied_after_a_newer_one_under_the_organisations() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "join_grid"), at(2, "delay_event"), at(2, "hire", seconds=1)),
+        at(2, "rename", 5, seconds=2),
+    )
+    assert_kept(Promise.NEWEST, story)
+
+
 def test_a_list_that_broke_off_is_no_success_of_an_import_that_trusts() -> None:
     story = company(
         at(0, "import"), fault("trusting import 1", "read", 5, "short"), at(1, "trusting import"), size=8

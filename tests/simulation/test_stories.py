@@ -36,6 +36,7 @@ MENDED = [
     (4, Promise.NEWEST, 210000671),
     (4, Promise.NEWEST, 220000440),
     (4, Promise.NEWEST, 77100158),
+    (4, Promise.NEWEST, 1610000710),
     (5, Promise.OWN_DATA, 275),
     (5, Promise.OWN_DATA, 1386),
     (5, Promise.OWN_DATA, 71000541),
