@@ -277,6 +277,16 @@ def test_a_list_that_broke_off_is_no_success_of_an_import_that_trusts() -> None:
     assert_kept(Promise.SHORT_READ, story)
 
 
+def test_a_list_that_broke_off_is_no_success_of_a_saved_plan() -> None:
+    story = company(
+        *(at(0, "import"), fault("late plan 1", "read", 10, "short"), at(1, "late plan")),
+        size=7,
+        with_accounts=(0, 1, 2, 3, 4, 5, 6),
+        **BRANCHES | {"LIMIT_BRANCH_MOVES": "3"},
+    )
+    assert_kept(Promise.SHORT_READ, story)
+
+
 def test_a_list_that_was_disproved_is_not_the_measure_of_the_next() -> None:
     story = company(at(0, "import"), fault("import 2", "read", 7, "short"), at(1, "import"), size=8)
     assert_kept(Promise.MEASURE, story)

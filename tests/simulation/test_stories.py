@@ -60,6 +60,7 @@ MENDED = [
     (11, Promise.UNDISTURBED, 60000433),
     (12, Promise.SHORT_READ, 1),
     (12, Promise.SHORT_READ, 50000247),
+    (12, Promise.SHORT_READ, 1610001063),
     (12, Promise.UNDISTURBED, 880043),
     (13, Promise.BACKED_UP, 98),
     (13, Promise.CAUGHT_UP, 230000014),
