@@ -662,6 +662,27 @@ async def test_nobody_gets_a_second_account_by_a_plan_of_before_the_first_came_b
     assert sandbox.docebo.accounts.by_username("ada@example.com") is None
 
 
+@pytest.mark.parametrize(("name", "is_made"), [("Ada Lovelace", False), ("Bob Byron", True)])
+@pytest.mark.variants(1)
+async def test_nobody_gets_a_second_account_by_a_plan_of_before_the_first_which_no_mapping_tells_of_was_restored(
+    sandbox, settings, name, is_made
+):
+    unmapped = {"MAP_SLACK_USER_DATA": "false"}
+    sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    await run_import(settings, rows=unmapped)
+    account = sandbox.docebo.accounts.by_username("ada@example.com")
+    sandbox.docebo.delete(account.user_id)
+    planned = await run_import(settings, dry_run=True, rows={"TARGET_MAY_SHRINK": "20", **unmapped})
+    first, last = name.split()
+    sandbox.docebo.accounts.add(
+        "restored", user_id=account.user_id, email="restored@example.com", firstname=first, lastname=last
+    )
+
+    await apply(settings, planned.plan.id, **unmapped)
+
+    assert (sandbox.docebo.accounts.by_username("ada@example.com") is not None) is is_made
+
+
 async def test_nobody_is_created_by_a_plan_of_before_the_person_was_excluded(sandbox, settings):
     ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     planned = await run_import(settings, dry_run=True)

@@ -80,6 +80,11 @@ def bears_name_of(account: Account, user: SourceUser) -> bool:
     return bool(name := name_on(account)) and name in names_of(user)
 
 
+def may_be_theirs(account: Account, user: SourceUser, seen: LastSeen) -> bool:
+    """Tell whether an account that was given to *user*, and *seen* then, bears anything of that, or the name."""
+    return seen != LastSeen() and (is_same(look(account), seen) or bears_name_of(account, user))
+
+
 def name_on(account: Account) -> str:
     """Return the name that the account shows, as names are compared; "" where it shows none."""
     return folded(clean(f"{account.first_name} {account.last_name}"))
