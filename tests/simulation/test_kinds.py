@@ -149,6 +149,13 @@ def test_who_returns_while_docebos_lists_lag_is_not_recorded_as_failed() -> None
     assert_kept(Promise.TRUE_OUTCOME, story)
 
 
+def test_who_returns_while_slack_says_nothing_of_the_id_that_the_account_was_made_for_is_not_recorded_as_failed() -> (
+    None
+):
+    story = company(at(1, "lag"), at(7, "join_grid"), at(7, "import", seconds=60), at(10, "rehire", 0))
+    assert_kept(Promise.TRUE_OUTCOME, story)
+
+
 def test_whose_account_was_made_is_not_recorded_as_failed_after_a_lock_of_the_database() -> None:
     story = company(at(0, "import"), fault("import 1", "write", 1, "done, then locked"))
     assert_kept(Promise.TRUE_OUTCOME, story)

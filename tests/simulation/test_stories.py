@@ -46,6 +46,7 @@ MENDED = [
     (6, Promise.TRUE_OUTCOME, 91),
     (6, Promise.TRUE_OUTCOME, 7603),
     (6, Promise.TRUE_OUTCOME, 300001198),
+    (6, Promise.TRUE_OUTCOME, 3100000170),
     (6, Promise.RECORDED, 5300071),
     (6, Promise.RECORDED, 210000844),
     (7, Promise.ADMINISTRATORS, 240),
