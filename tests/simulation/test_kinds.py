@@ -87,6 +87,15 @@ def test_an_account_that_is_passed_on_to_somebody_new_with_its_user_name_is_not_
     assert_kept(Promise.OWN_DATA, story)
 
 
+def test_an_account_that_is_passed_on_to_somebody_new_whose_address_is_hidden_is_not_given_back_by_its_user_name() -> (
+    None
+):
+    story = company(
+        at(0, "import"), at(1, "pass_account_on", 1), at(2, "hide", 5), at(3, "reset"), at(4, "import"),
+    )  # fmt: skip
+    assert_kept(Promise.OWN_DATA, story)
+
+
 def test_an_account_that_is_passed_on_to_somebody_new_is_not_deactivated_as_its_former_owner_leaves() -> None:
     story = company(at(0, "import"), at(1, "import"), at(2, "pass_account_on", 1), at(5, "leave", 1))
     assert_kept(Promise.ABSENCE, story)

@@ -4,9 +4,8 @@ from collections.abc import AsyncIterable, Iterable, Sequence
 from itertools import chain
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.dialect import MOST_ROWS
-from slack_docebo.domain.disputes import names_of
+from slack_docebo.domain.disputes import other_bearers
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import Known, SourceUser
@@ -257,19 +256,13 @@ class _Making:
             self._orphans.look_at_gone(absences.missing.values())
 
     def _plan_again(self) -> None:
-        planner, draft, accounts = self._planner, self._draft, self._planner.accounts
+        planner, draft = self._planner, self._draft
         again = planner.claims.outdone | self._again
-        for user in chain.from_iterable(self._pages) if planner.named_after else ():
-            if user.bot:
-                continue
-            if named := planner.named_after.get(mailbox(user.email)):
-                again.update(named)
-                for account in accounts.with_email(user.email):
-                    accounts.note_bearer(account.docebo_id, user.slack_id)
-            for docebo_id, former in chain.from_iterable(planner.named_like.get(one, ()) for one in names_of(user)):
-                if former not in user.ids:
-                    again.add(former)
-                    accounts.note_bearer(docebo_id, user.slack_id)
+        suspects = planner.suspects
+        others = other_bearers(suspects, chain.from_iterable(self._pages) if suspects else ())
+        for (docebo_id, slack_id), bearer in others.items():
+            again.add(slack_id)
+            planner.accounts.note_bearer(docebo_id, bearer)
         again -= draft.not_planned
         if not again:
             return
