@@ -463,13 +463,17 @@ async def test_an_account_that_shows_another_persons_address_is_not_moved_to_ano
     assert account.branches == before
 
 
-async def test_an_undo_takes_an_account_whose_address_somebody_has_edited_once_the_two_are_linked(sandbox, sqlite_url):
+@pytest.mark.parametrize("maps", ["true", "false"])
+async def test_an_undo_takes_an_account_whose_address_somebody_has_edited_once_the_two_are_linked(
+    sandbox, sqlite_url, maps
+):
     settings = settings_for(sandbox.facts(), sqlite_url)
-    account = await account_of_ann(sandbox, settings, **TITLE)
+    rows = TITLE | {"MAP_SLACK_USER_DATA": maps}
+    account = await account_of_ann(sandbox, settings, **rows)
     changes_in_slack(sandbox, TITLE)
-    done = await run_import(settings, rows=TITLE)
+    done = await run_import(settings, rows=rows)
     sandbox.docebo.edit(account.user_id, EDITED)
-    undone = await undo(settings, TITLE, done.plan.id)
+    undone = await undo(settings, rows, done.plan.id)
     [advice] = reasons_of(sqlite_url, undone)
     assert (account.fields, advice) == ({13: "Queen"}, f"changed in Docebo since: email{LINK_TO_UNDO}")
 

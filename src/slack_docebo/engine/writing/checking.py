@@ -39,8 +39,8 @@ from slack_docebo.storage.tables import Tables
 
 OPERATIONS_AT_ONCE = 500
 LINK_TO_UNDO = (
-    ". If it is this person's all the same, link the two (the form Decide about people on the status page), import, and undo"
-    " again"
+    ". If it is this person's all the same, link the two, with MAP_SLACK_USER_DATA on (the form Decide about people on the"
+    " status page), import, and undo again"
 )
 NOT_KEPT = "nobody kept what the account bore when this was planned: plan again"
 SAVED = frozenset(PlanKind) - {PlanKind.RESET_MAPPINGS}
