@@ -43,6 +43,7 @@ MENDED = [
     (5, Promise.OWN_DATA, 220000313),
     (5, Promise.OWN_DATA, 220000516),
     (5, Promise.OWN_DATA, 3100000343),
+    (5, Promise.OWN_DATA, 3100000416),
     (6, Promise.TRUE_OUTCOME, 4),
     (6, Promise.TRUE_OUTCOME, 91),
     (6, Promise.TRUE_OUTCOME, 7603),

@@ -143,7 +143,7 @@ class Planner:
             return self._found_as_before(user, known, former)
         if found.by is not FoundBy.USERNAME or not self.accounts.named_after(user):
             return found
-        self.accounts.note_bearer(found.account.docebo_id, min(holders))
+        self.accounts.note_given(found.account.docebo_id, min(holders))
         return self.match(user, known)
 
     def finds_another(self, known: Known | None, found: Match) -> bool:
