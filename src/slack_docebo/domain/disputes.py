@@ -115,10 +115,10 @@ def bears_new_address(account: Account, seen: LastSeen) -> bool:
 
 
 def other_bearers(suspects: Iterable[tuple[Account, str]], listed: Iterable[SourceUser]) -> dict[tuple[int, str], str]:
-    """Return who of *listed* bears the address, or only the name, that the account of somebody else shows.
+    """Return who else of *listed* bears the address that an account shows, or only its name, by the account and whose it was.
 
-    The *suspects* are accounts and the Slack ids of those whose they were, or are taken to be: by them is told who bears what.
-    Nobody is a namesake where the account shows data of whose it was.
+    The *suspects* are accounts, each with the Slack id of the one whose it was, or is taken to be. Where it shows that one's
+    name, whoever else bears it is a namesake.
     """
     by_address, by_name = dict[str, list[tuple[int, str]]](), dict[str, list[tuple[int, str]]]()
     for account, slack_id in suspects:

@@ -56,9 +56,8 @@ class Accounts:
         self._by_username: dict[str, int] = {}
         self._veiled: dict[str, int] = {}  # by the visible part of an address with invisible characters
         self._bearers: dict[int, str] = {}  # of the e-mail address; "" where nobody can tell
-        self._given: dict[
-            int, str
-        ] = {}  # to whom accounts were given whose username is the address of somebody, perhaps else
+        # To whom accounts were given whose username is the address of somebody, who may be another one
+        self._given: dict[int, str] = {}
         self._former_holders: dict[int, str] = {}  # who may still be in Slack, of accounts that are mapped to nobody
         self._unlisted: set[int] = set()
         self.ambiguous: set[int] = set()  # asked for, and a search for its last username can tell whether it is gone
