@@ -83,6 +83,7 @@ MENDED = [
     (18, Promise.KNOWN, 60000022),
     (19, Promise.UNDONE, 200001203),
     (19, Promise.UNDONE, 210000318),
+    (19, Promise.UNDONE, 3100000735),
 ]
 SECONDS = float(os.environ.get("SIMULATION_SECONDS", "600"))
 
