@@ -44,6 +44,7 @@ MENDED = [
     (5, Promise.OWN_DATA, 220000516),
     (5, Promise.OWN_DATA, 3100000343),
     (5, Promise.OWN_DATA, 3100000416),
+    (5, Promise.OWN_DATA, 3100000726),
     (6, Promise.TRUE_OUTCOME, 4),
     (6, Promise.TRUE_OUTCOME, 91),
     (6, Promise.TRUE_OUTCOME, 7603),

@@ -53,6 +53,7 @@ async def make_plan(
     *,
     kind: PlanKind,
     listed: SourceSnapshot | None = None,
+    heard: SourceSnapshot | None = None,
     trusting: bool = False,
     is_trial: bool = False,
 ) -> str:
@@ -64,6 +65,8 @@ async def make_plan(
     no row and is counted, and nothing is concluded about people and mapped accounts that no list shows until both lists
     are whole and each side was asked for them. Who loses an account to a better claim is planned for again at the end.
 
+    *heard* is given where *people* are some of those whom it lists: it tells whether somebody else bears what their accounts show.
+
     *trusting* takes the target to be as it was last written, for people whose attributes have not changed since, and
     concludes nothing about those who have left. Without it, what does not fit together is noted as well: in numbers with
     the plan, one by one in a file.
@@ -74,7 +77,7 @@ async def make_plan(
     EVIDENCE_CALLS.
     """
     while True:
-        making = _Making(runtime, workspace, accounts, kind, listed, trusting=trusting, is_trial=is_trial)
+        making = _Making(runtime, workspace, accounts, kind, listed, heard, trusting=trusting, is_trial=is_trial)
         try:
             await making.plan_pages(people)
             break
@@ -98,6 +101,7 @@ class _Making:
         accounts: Accounts,
         kind: PlanKind,
         listed: SourceSnapshot | None,
+        heard: SourceSnapshot | None,
         *,
         trusting: bool,
         is_trial: bool,
@@ -106,6 +110,7 @@ class _Making:
         self._workspace = workspace
         self._kind = kind
         self._listed = listed
+        self._heard = heard
         self._trusting = trusting
         self._draft = Draft(runtime, workspace, kind, tells_changes_only=listed is not None, is_trial=is_trial)
         self._planner = Planner(runtime.behaviour.policy(workspace.team), accounts)
@@ -259,7 +264,7 @@ class _Making:
         planner, draft = self._planner, self._draft
         again = planner.claims.outdone | self._again
         suspects = planner.suspects
-        others = other_bearers(suspects, chain.from_iterable(self._pages) if suspects else ())
+        others = other_bearers(suspects, chain.from_iterable(self._heard or self._pages) if suspects else ())
         for (docebo_id, slack_id), bearer in others.items():
             again.add(slack_id)
             planner.accounts.note_bearer(docebo_id, bearer)
