@@ -77,6 +77,7 @@ MENDED = [
     (17, Promise.PLACED, 73000026),
     (17, Promise.PLACED, 73000085),
     (17, Promise.PLACED, 1500001470),
+    (17, Promise.PLACED, 3100001133),
     (17, Promise.CAUGHT_UP, 81000939),
     (17, Promise.STAYS, 200000105),
     (17, Promise.STAYS, 210000679),
