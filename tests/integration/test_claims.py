@@ -84,6 +84,19 @@ async def test_a_plan_does_not_depend_on_the_order_in_which_slack_lists_people(s
     }
 
 
+async def test_an_account_that_shows_the_name_of_somebody_else_in_slack_is_not_found_by_its_username(
+    sandbox, sqlite_url
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    async with open_runtime(settings, read_rows(table(ON)), run_id="test") as runtime:
+        bob = replace(BOB, first_name="Bob", last_name="Bob", real_name="Bob Bob")
+        plan = await planned(runtime, [replace(ANN, email="ann@newer.example.com"), bob], page=1)
+        alone = await planned(runtime, [bob], page=1)
+
+    assert plan["U1BOB"][:2] == ("leave", "the username is taken by account 1")
+    assert alone["U1BOB"][:2] == ("update", "differs: first_name, last_name, email")
+
+
 async def test_an_account_with_a_private_address_is_found_by_its_username(sandbox, sqlite_url):
     settings = settings_for(sandbox.facts(), sqlite_url)
     async with open_runtime(settings, read_rows(table(ON)), run_id="test") as runtime:

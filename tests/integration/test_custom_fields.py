@@ -18,6 +18,7 @@ from slack_docebo.engine.importing import plan_everybody
 from slack_docebo.engine.planning.enriching import plan_enriched
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.profiles import ProfilesRead, due, read_profiles
+from slack_docebo.engine.reading.sides import LOOKED_UP
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.realtime.rounds import serve_round
 from slack_docebo.engine.realtime.serve_result import ServeResult
@@ -156,6 +157,23 @@ async def test_one_changed_profile_is_one_call(night, member):
 
     assert (read.changed, night.asked() - asked) == ({member}, 1)
     assert night.department(member) == "Law"
+
+
+async def test_where_many_were_read_no_account_that_was_handed_over_is_given_its_former_owners_field(night, member):
+    many = [night.sandbox.slack.add(f"Eve{n}", "Lovelace", f"eve{n}@example.com")["id"] for n in range(LOOKED_UP)]
+    night.sandbox.slack.add("Bob", "Byron", "bob@example.com")
+    await night.run()
+    night.sandbox.docebo.delete(night.sandbox.docebo.accounts.by_username("bob@example.com").user_id)
+    account = night.sandbox.docebo.accounts.by_username("ada@example.com")
+    bobs = {"email": "bob@example.com", "firstname": "Bob", "lastname": "Byron"}
+    night.sandbox.docebo.edit(account.user_id, bobs)
+    for slack_id in (member, *many):
+        night.give(slack_id, "Law")
+
+    await night.run()
+
+    assert [night.department(slack_id) for slack_id in (member, *many)] == ["", *["Law"] * LOOKED_UP]
+    assert {name: getattr(account, name) for name in bobs} == bobs
 
 
 @pytest.mark.parametrize("source", [f"custom:{DEPARTMENT}", "custom:Department"])

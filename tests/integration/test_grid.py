@@ -19,6 +19,7 @@ from slack_docebo.engine.realtime.serve_result import Became
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
+from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.store import Store
 from tests.importing import ON, carry_out, mapped, prove, run_import, settings_for
 from tests.integration.after_an_import import apply_by_id, decide_never
@@ -385,6 +386,24 @@ async def test_an_id_is_gained_by_an_event_and_both_ids_are_one_person(sandbox, 
         assert here.docebo_id(ada) is None
         assert sandbox.docebo.accounts[account].lastname == "Byron"
         assert served.parked == served.count(Became.RETRIED) == 0
+
+
+async def test_an_older_event_under_the_local_id_alone_is_not_applied_after_a_newer_one(sandbox, sqlite_url, tmp_path):
+    async with world(sandbox, sqlite_url, tmp_path) as here:
+        ada = people(sandbox)[0]
+        older = here.event(ada)
+        join_grid(sandbox)
+        sandbox.slack.change(ada, {"profile": {"last_name": "Byron"}})
+        here.put(here.event(organisation_id(ada)))
+        await here.serve()
+        account = here.docebo_id(organisation_id(ada))
+
+        here.put(older)
+        await here.serve()
+
+        assert here.state(older) is EventState.APPLIED
+        assert sandbox.docebo.accounts[account].lastname == "Byron"
+        assert here.docebo_id(organisation_id(ada)) == account
 
 
 def leave_grid(sandbox, monkeypatch):

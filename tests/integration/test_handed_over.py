@@ -106,6 +106,25 @@ async def test_an_account_that_shows_another_persons_address_and_only_the_user_n
     assert account.active
 
 
+@pytest.mark.parametrize("comes_first", ["Ann", "Bob"])
+@pytest.mark.variants(1)
+async def test_an_event_changes_nothing_of_an_account_whose_new_owner_gets_the_address_that_is_its_username(
+    sandbox, sqlite_url, tmp_path, comes_first
+):
+    account = await handed_over_to_bob(sandbox, settings_for(sandbox.facts(), sqlite_url), "ann@example.com")
+    bob = sandbox.slack.add("Bob", "Byron", "bob@example.com")["id"]
+    ann = sandbox.slack.by_email("ann@example.com")["id"]
+    sandbox.slack.change(ann, {"profile": {"email": "anna@example.com"}})
+    sandbox.slack.change(bob, {"profile": {"email": "ann@example.com"}})
+
+    async with world(sandbox, sqlite_url, tmp_path) as here:
+        for slack_id in (ann, bob) if comes_first == "Ann" else (bob, ann):
+            here.put(here.event(slack_id))
+        await here.serve()
+
+    assert {name: getattr(account, name) for name in BOBS} == BOBS
+
+
 @USERNAMES
 async def test_an_event_changes_nothing_of_an_account_that_shows_another_persons_address(
     sandbox, sqlite_url, tmp_path, username
@@ -454,13 +473,17 @@ async def test_an_account_that_shows_another_persons_address_is_not_moved_to_ano
     assert account.branches == before
 
 
-async def test_an_undo_takes_an_account_whose_address_somebody_has_edited_once_the_two_are_linked(sandbox, sqlite_url):
+@pytest.mark.parametrize("maps", ["true", "false"])
+async def test_an_undo_takes_an_account_whose_address_somebody_has_edited_once_the_two_are_linked(
+    sandbox, sqlite_url, maps
+):
     settings = settings_for(sandbox.facts(), sqlite_url)
-    account = await imported_account_of_ann(sandbox, settings, **TITLE)
+    rows = TITLE | {"MAP_SLACK_USER_DATA": maps}
+    account = await imported_account_of_ann(sandbox, settings, **rows)
     changes_in_slack(sandbox, TITLE)
-    done = await run_import(settings, rows=TITLE)
+    done = await run_import(settings, rows=rows)
     sandbox.docebo.edit(account.user_id, EDITED)
-    undone = await undo(settings, TITLE, done.plan.id)
+    undone = await undo(settings, rows, done.plan.id)
     [advice] = reasons_of(sqlite_url, undone)
     assert (account.fields, advice) == ({13: "Queen"}, f"changed in Docebo since: email{LINK_TO_UNDO}")
 

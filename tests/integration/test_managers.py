@@ -90,10 +90,10 @@ class Company:
     async def apply(self, plan_id: str):
         return await apply_by_id(self.settings, {"ATTRIBUTES": RULES, "LIMIT_UPDATES": "0"}, plan_id)
 
-    def hand_to_a_stranger(self, name: str) -> None:
-        """Let somebody give the account to another person by hand."""
-        stranger = {"username": "eve", "email": "eve@example.com", "firstname": "Eve", "lastname": "Moneypenny"}
-        self.sandbox.docebo.edit(self.account(name).user_id, stranger)
+    def hand_to_a_stranger(self, name: str, *, with_username: bool = False) -> None:
+        """Let somebody give the account to another person by hand, perhaps *with* its user name."""
+        stranger = {"email": "eve@example.com", "firstname": "Eve", "lastname": "Moneypenny"}
+        self.sandbox.docebo.edit(self.account(name).user_id, stranger | ({} if with_username else {"username": "eve"}))
 
     async def undo(self, plan_id: str, **rows: str):
         return await undo(self.settings, {"ATTRIBUTES": RULES, **rows}, plan_id)
@@ -509,12 +509,12 @@ async def test_who_reports_to_somebody_else_by_now_gets_no_former_manager_by_a_s
     assert [company.manager_of(name) for name in ("Ada", "Bob")] == [0, company.account("Grace").user_id]
 
 
-@pytest.mark.parametrize("became", ["a stranger's", "nobody's"])
+@pytest.mark.parametrize("became", ["a stranger's with the user name", "a stranger's", "nobody's"])
 @pytest.mark.variants(1)
 async def test_an_account_that_is_not_the_managers_any_more_is_made_nobodys_manager_by_a_saved_plan(company, became):
     def changes_hands(grace):
-        if became == "a stranger's":
-            company.hand_to_a_stranger("Grace")
+        if became.startswith("a stranger's"):
+            company.hand_to_a_stranger("Grace", with_username=became.endswith("name"))
             return
         with Store.of(company.settings) as store, store.transaction() as tables:
             tables.mappings(company.settings.docebo_url).delete(company.sandbox.slack.team.id, [grace])
@@ -522,14 +522,17 @@ async def test_an_account_that_is_not_the_managers_any_more_is_made_nobodys_mana
     await assert_grace_is_made_nobodys_manager(company, changes_hands)
 
 
+@pytest.mark.parametrize("with_username", [False, True])
 @pytest.mark.long
-async def test_an_undo_makes_nobody_the_manager_behind_whose_account_there_is_somebody_else_by_now(company):
+async def test_an_undo_makes_nobody_the_manager_behind_whose_account_there_is_somebody_else_by_now(
+    company, with_username
+):
     grace, joan = company.hire("Grace"), company.hire("Joan")
     ada = company.hire("Ada", grace)
     await company.import_everybody()
     company.report_to(ada, joan)
     done, _ = await company.import_everybody()
-    company.hand_to_a_stranger("Grace")
+    company.hand_to_a_stranger("Grace", with_username=with_username)
 
     undone = await company.undo(done.plan.id)
 

@@ -297,6 +297,27 @@ async def test_of_several_addresses_those_that_are_nobody_elses_are_given_back(s
     assert sandbox.slack_gate.counters.calls["users.lookupByEmail"] == 0  # one list tells of both
 
 
+async def test_by_a_list_that_leaves_people_out_no_address_is_taken_for_nobodys(sandbox, settings):
+    bob = sandbox.slack.add("Bob", "Babbage", "bob@example.com")["id"]
+    ada, account = await somebody(sandbox, settings)
+    for slack_id in (ada, bob):
+        sandbox.slack.change(slack_id, {"profile": {"email": f"{slack_id}@example.com"}})
+    done = await run_import(settings)
+    heir = sandbox.slack.add("Ada", "Byron", "ada@example.com")["id"]
+
+    def without_the_last(call: Call, answer: Any) -> Any:
+        if "users.list" not in call.path:
+            return None
+        return {**answer, "members": [one for one in answer["members"] if one["id"] not in {ada, heir}]}
+
+    with between(sandbox.slack_url, changed=without_the_last) as url:
+        facts = {**sandbox.facts(), "slack_url": f"{url}/"}
+        with pytest.raises(IncompleteRead, match=f"left out {ada}"):
+            await undo(settings_for(facts, settings.database_url.get_secret_value()), done.plan.id)
+
+    assert account.email == f"{ada}@example.com"
+
+
 async def test_what_is_undone_twice_is_said_so(sandbox, settings, taken_over):
     _, account, plan_id = taken_over
     undone = await undo(settings, plan_id)
@@ -647,6 +668,27 @@ async def test_nobody_gets_a_second_account_by_a_plan_of_before_the_first_came_b
 
     assert mapping_of(settings, sandbox, ada).docebo_id == account.user_id
     assert sandbox.docebo.accounts.by_username("ada@example.com") is None
+
+
+@pytest.mark.parametrize(("name", "is_made"), [("Ada Lovelace", False), ("Bob Byron", True)])
+@pytest.mark.variants(1)
+async def test_nobody_gets_a_second_account_by_a_plan_of_before_the_first_which_no_mapping_tells_of_was_restored(
+    sandbox, settings, name, is_made
+):
+    unmapped = {"MAP_SLACK_USER_DATA": "false"}
+    sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    await run_import(settings, rows=unmapped)
+    account = sandbox.docebo.accounts.by_username("ada@example.com")
+    sandbox.docebo.delete(account.user_id)
+    planned = await run_import(settings, dry_run=True, rows={"TARGET_MAY_SHRINK": "20", **unmapped})
+    first, last = name.split()
+    sandbox.docebo.accounts.add(
+        "restored", user_id=account.user_id, email="restored@example.com", firstname=first, lastname=last
+    )
+
+    await apply(settings, planned.plan.id, **unmapped)
+
+    assert (sandbox.docebo.accounts.by_username("ada@example.com") is not None) is is_made
 
 
 async def test_nobody_is_created_by_a_plan_of_before_the_person_was_excluded(sandbox, settings):

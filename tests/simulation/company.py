@@ -146,6 +146,7 @@ class Company:
         self.moved: dict[int, float] = {}  # account -> when an administrator moved it
         self.managed: dict[int, float] = {}  # account -> when an administrator gave it a manager
         self.passed_on: dict[int, float] = {}  # account -> when an administrator gave it to somebody new in Slack
+        self.of_two: set[int] = set()  # of them, those that were written for the former owner all the same
         self.given_by_hand: set[int] = set()  # accounts to which an administrator has set a mapping
         self.undone_at = ALWAYS  # when anything was undone last
         self.fields_in_events = True

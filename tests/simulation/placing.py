@@ -137,7 +137,8 @@ class Placements:
             return
         owner = self._company.owners.get(after, Ownership(None, ALWAYS))
         of_owner = self._company.ids_of(owner.person) if owner.person else set[str]()
-        if of_owner.isdisjoint(said) and owner.since < write.at - LISTED and after not in self._company.given_by_hand:
+        is_known = after not in self._company.given_by_hand and after not in self._company.of_two
+        if of_owner.isdisjoint(said) and owner.since < write.at - LISTED and is_known:
             whose = f"person {owner.person.number}" if owner.person else "somebody who is not in Slack"
             yield Breach(Promise.PLACED, f"{what}: the manager is {whose}, whom Slack does not name")
 

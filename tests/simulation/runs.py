@@ -27,6 +27,7 @@ from slack_docebo.engine.realtime.upkeep import tidy
 from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
 from slack_docebo.engine.writing.finishing import finish
+from slack_docebo.engine.writing.left_behind import settle_under
 from slack_docebo.errors import ChangeLimitExceeded, StorageError, TransientError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import RunLock
@@ -84,9 +85,7 @@ async def run_cut_off_plan(process: Process) -> None:
 async def run_undo(process: Process) -> None:
     """The last import is undone, the accounts it created are deactivated."""
     if plans := _recent(process):
-        await validate(process.runtime)
-        process.plan_id = plan_undo(process.runtime, plans[0].id, deactivate_created=True)
-        await _apply_saved(process)
+        await _undo(process, plans[0].id, deactivate_created=True)
 
 
 async def run_late_plan(process: Process) -> None:
@@ -100,10 +99,8 @@ async def run_late_plan(process: Process) -> None:
 async def run_undo_of_what_followed(process: Process) -> None:
     """The last plan that followed an import is undone: branches, managers, or what custom fields have changed."""
     if plans := _that_followed(process):
-        await validate(process.runtime)
         process.undoes = plans[0].id
-        process.plan_id = plan_undo(process.runtime, process.undoes)
-        await _apply_saved(process)
+        await _undo(process, process.undoes, deactivate_created=False)
 
 
 async def run_realtime(process: Process) -> None:
@@ -256,6 +253,15 @@ async def _plan_managers(runtime: Runtime, workspace: Workspace, people: SourceS
 
 async def _apply_saved(process: Process) -> None:
     with _alone(process):
+        _report(process, await apply_saved(process.runtime, process.plan_id, _unseen))
+
+
+async def _undo(process: Process, of: str, *, deactivate_created: bool) -> None:
+    """The flow `undo`: what dead runs have sent under *of* is found out before."""
+    with _alone(process):
+        await validate(process.runtime)
+        await settle_under(process.runtime, of)
+        process.plan_id = plan_undo(process.runtime, of, deactivate_created=deactivate_created)
         _report(process, await apply_saved(process.runtime, process.plan_id, _unseen))
 
 

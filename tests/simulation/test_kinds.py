@@ -87,6 +87,15 @@ def test_an_account_that_is_passed_on_to_somebody_new_with_its_user_name_is_not_
     assert_kept(Promise.OWN_DATA, story)
 
 
+def test_an_account_that_is_passed_on_to_somebody_new_whose_address_is_hidden_is_not_given_back_by_its_user_name() -> (
+    None
+):
+    story = company(
+        at(0, "import"), at(1, "pass_account_on", 1), at(2, "hide", 5), at(3, "reset"), at(4, "import"),
+    )  # fmt: skip
+    assert_kept(Promise.OWN_DATA, story)
+
+
 def test_an_account_that_is_passed_on_to_somebody_new_is_not_deactivated_as_its_former_owner_leaves() -> None:
     story = company(at(0, "import"), at(1, "import"), at(2, "pass_account_on", 1), at(5, "leave", 1))
     assert_kept(Promise.ABSENCE, story)
@@ -146,6 +155,13 @@ def test_the_new_holder_of_an_address_does_not_get_the_account_of_the_former() -
 
 def test_who_returns_while_docebos_lists_lag_is_not_recorded_as_failed() -> None:
     story = company(at(1, "lag"), at(2, "hire"), at(5, "rehire", 5))
+    assert_kept(Promise.TRUE_OUTCOME, story)
+
+
+def test_who_returns_while_slack_says_nothing_of_the_id_that_the_account_was_made_for_is_not_recorded_as_failed() -> (
+    None
+):
+    story = company(at(1, "lag"), at(7, "join_grid"), at(7, "import", seconds=60), at(10, "rehire", 0))
     assert_kept(Promise.TRUE_OUTCOME, story)
 
 
@@ -262,10 +278,28 @@ def test_no_import_fails_over_a_company_that_joins_enterprise_grid() -> None:
     assert_kept(Promise.UNDISTURBED, company(at(0, "import"), at(1, "join_grid"), at(2, "import")))
 
 
+def test_an_older_event_under_the_local_id_is_not_applied_after_a_newer_one_under_the_organisations() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "join_grid"), at(2, "delay_event"), at(2, "hire", seconds=1)),
+        at(2, "rename", 5, seconds=2),
+    )
+    assert_kept(Promise.NEWEST, story)
+
+
 def test_a_list_that_broke_off_is_no_success_of_an_import_that_trusts() -> None:
     story = company(
         at(0, "import"), fault("trusting import 1", "read", 5, "short"), at(1, "trusting import"), size=8
     )  # fmt: skip
+    assert_kept(Promise.SHORT_READ, story)
+
+
+def test_a_list_that_broke_off_is_no_success_of_a_saved_plan() -> None:
+    story = company(
+        *(at(0, "import"), fault("late plan 1", "read", 10, "short"), at(1, "late plan")),
+        size=7,
+        with_accounts=(0, 1, 2, 3, 4, 5, 6),
+        **BRANCHES | {"LIMIT_BRANCH_MOVES": "3"},
+    )
     assert_kept(Promise.SHORT_READ, story)
 
 

@@ -63,7 +63,6 @@ class Watch:
         self._shown_as_administrators: dict[str, set[int]] = defaultdict(set)  # accounts by process
         self._deactivated: list[tuple[float, int]] = []  # when, and whose
         self._busy_until = 0.0
-        self._of_two: set[int] = set()  # accounts that were passed on, and written for the former owner all the same
         self._looks: dict[
             int, list[tuple[float, Process]]
         ] = {}  # at accounts that somebody has set by hand, since then
@@ -184,8 +183,8 @@ class Watch:
             is_late = write.at - self._company.passed_on[write.account_id] > (FRESH if hurts else LISTED)
             # What was planned for the former owner is on its way; and somebody of whom Slack shows nothing that the account
             # shows cannot be known as the next one. From then on it bears what both had.
-            if write.account_id in self._of_two or not (is_late and _shows(write.before, owner.person)):
-                self._of_two.add(write.account_id)
+            if write.account_id in self._company.of_two or not (is_late and _shows(write.before, owner.person)):
+                self._company.of_two.add(write.account_id)
                 return
         self._look_at_status(write, write.before, owner.person, what)
         self._look_at_data(write, write.before, owner.person, what)

@@ -94,7 +94,7 @@ def test_what_is_seen_of_an_account_that_may_be_anothers_is_not_noted_before_tha
     kind = planner.plan(ADA, None, planner.match(ADA, applied), applied=applied).kind
 
     assert (kind, planner.found.seen) == (Kind.UPDATE, {})
-    assert planner.named_after == {"bob@example.com": ["U1"]}
+    assert planner.suspects == [(HANDED_OVER_TO_BOB, "U1")]
     planner.accounts.note_bearer(7, "U2")
     disputed = planner.plan(ADA, None, planner.match(ADA, applied), applied=applied).reason
     assert "account 7 is disputed" in disputed

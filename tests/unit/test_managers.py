@@ -135,6 +135,23 @@ def test_nobody_comes_into_a_circle_that_was_not_there(named, set_before):
 
 
 @given(NAMED, MAY_HAVE)
+def test_whoever_is_refused_would_come_into_a_circle_with_those_who_are_not(named, set_before):
+    refused = not_writable(named, set_before)
+    written = {one: {manager} for one, manager in named.items() if one not in refused}
+
+    for account in refused:
+        alone = {**set_before, **written, account: {named[account]}}
+        assert account in in_circles(alone) | in_circles({one: {manager} for one, manager in named.items()})
+
+
+def test_of_a_circle_that_a_possible_manager_closes_no_more_are_refused_than_it_takes():
+    ada, bob, carl, boss = 1, 2, 3, 4
+
+    assert not_writable({ada: bob, bob: carl, carl: boss}, {boss: {ada}}) == {carl}
+    assert not_writable({ada: bob, bob: carl, carl: boss, boss: ada}, {}) == {ada, bob, carl, boss}
+
+
+@given(NAMED, MAY_HAVE)
 def test_from_the_top_everybody_gets_the_manager_without_a_circle_in_between(named, set_before):
     managers = without_circles(set_before)
     refused = not_writable(named, managers)

@@ -80,6 +80,11 @@ def bears_name_of(account: Account, user: SourceUser) -> bool:
     return bool(name := name_on(account)) and name in names_of(user)
 
 
+def may_be_theirs(account: Account, user: SourceUser, seen: LastSeen) -> bool:
+    """Tell whether an account that was given to *user*, and *seen* then, bears anything of that, or the name."""
+    return seen != LastSeen() and (is_same(look(account), seen) or bears_name_of(account, user))
+
+
 def name_on(account: Account) -> str:
     """Return the name that the account shows, as names are compared; "" where it shows none."""
     return folded(clean(f"{account.first_name} {account.last_name}"))
@@ -109,21 +114,28 @@ def bears_new_address(account: Account, seen: LastSeen) -> bool:
     return bool(now and seen.address) and now != seen.address
 
 
-def borne_by_others(suspects: Iterable[tuple[Account, Mapping]], listed: Iterable[SourceUser]) -> set[int]:
-    """Return the ids of those accounts that show the address of somebody else of *listed*, or only the name of one."""
-    by_address, by_name = dict[str, list[Mapping]](), dict[str, list[Mapping]]()
-    for account, mapping in suspects:
-        by_address.setdefault(mailbox(account.email), []).append(mapping)
-        by_name.setdefault(name_on(account), []).append(mapping)
-    others, namesakes, own = set[int](), set[int](), set[int]()
+def other_bearers(suspects: Iterable[tuple[Account, str]], listed: Iterable[SourceUser]) -> dict[tuple[int, str], str]:
+    """Return who else of *listed* bears the address that an account shows, or only its name, by the account and whose it was.
+
+    The *suspects* are accounts, each with the Slack id of the one whose it was, or is taken to be. Where it shows that one's
+    name, whoever else bears it is a namesake.
+    """
+    by_address, by_name = dict[str, list[tuple[int, str]]](), dict[str, list[tuple[int, str]]]()
+    for account, slack_id in suspects:
+        by_address.setdefault(mailbox(account.email), []).append((account.docebo_id, slack_id))
+        by_name.setdefault(name_on(account), []).append((account.docebo_id, slack_id))
+    others, namesakes, own = dict[tuple[int, str], str](), dict[tuple[int, str], str](), set[tuple[int, str]]()
     for user in listed:
         if user.bot:
             continue
-        for mapping in by_address.get(mailbox(user.email), ()):
-            (own if mapping.slack_id in user.ids else others).add(mapping.docebo_id)
-        for mapping in chain.from_iterable(by_name.get(name, ()) for name in names_of(user) if name):
-            (own if mapping.slack_id in user.ids else namesakes).add(mapping.docebo_id)
-    return others | (namesakes - own)
+        named = chain.from_iterable(by_name.get(name, ()) for name in names_of(user) if name)
+        for found, bearers in ((by_address.get(mailbox(user.email), ()), others), (named, namesakes)):
+            for suspect in found:
+                if suspect[1] in user.ids:
+                    own.add(suspect)
+                else:
+                    bearers[suspect] = user.slack_id
+    return {suspect: bearer for suspect, bearer in namesakes.items() if suspect not in own} | others
 
 
 def doubt_about(account: Account, mapping: Mapping, user: SourceUser, accounts: Accounts) -> str:

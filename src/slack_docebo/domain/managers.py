@@ -63,12 +63,18 @@ def may_have(set_last: Mapping[int, int], in_doubt: Mapping[int, Collection[int]
 def not_writable(named: Mapping[int, int], set_before: MayHave) -> set[int]:
     """Return which accounts cannot get the managers *named* for them, 0 for none: some would be their own managers.
 
-    Whoever is named nobody, or cannot get who is named, may keep any *set_before*, by whom others may come into a circle.
+    Whoever is named nobody, or cannot get who is named, may keep any *set_before*, by whom others may come into a circle. Of
+    a circle that is closed by such a one as many get who is named as can; of one of those named alone, nobody does.
     """
     written = dict(named)
     while circled := in_circles({**set_before, **_each(written)}) & written.keys():
         for account in circled:
             del written[account]
+    managers = {**set_before, **_each(written)}
+    for account in sorted(named.keys() - written.keys() - in_circles(_each(named))):
+        if account not in _reached(managers, named[account], set()):
+            managers[account] = (named[account],)
+            written[account] = named[account]
     return named.keys() - written.keys()
 
 

@@ -55,7 +55,9 @@ class Accounts:
         self._by_email: dict[str, int | list[int]] = {}  # a bare id for the usual single hit saves memory
         self._by_username: dict[str, int] = {}
         self._veiled: dict[str, int] = {}  # by the visible part of an address with invisible characters
-        self._bearers: dict[int, str] = {}
+        self._bearers: dict[int, str] = {}  # of the e-mail address; "" where nobody can tell
+        # To whom accounts were given whose username is the address of somebody, who may be another one
+        self._given: dict[int, str] = {}
         self._former_holders: dict[int, str] = {}  # who may still be in Slack, of accounts that are mapped to nobody
         self._unlisted: set[int] = set()
         self.ambiguous: set[int] = set()  # asked for, and a search for its last username can tell whether it is gone
@@ -162,6 +164,10 @@ class Accounts:
         """Note that the e-mail address of the account is that of the person *slack_id*."""
         self._bearers[docebo_id] = slack_id
 
+    def note_given(self, docebo_id: int, slack_id: str) -> None:
+        """Note that the account, which bears somebody's address as its username, was given to *slack_id* before."""
+        self._given[docebo_id] = slack_id
+
     def note_former_holder(self, docebo_id: int, slack_id: str) -> None:
         """Note that the account, which is mapped to nobody, was given to *slack_id*, who is not known to be gone."""
         self._former_holders[docebo_id] = slack_id
@@ -192,7 +198,8 @@ class Accounts:
 
     def is_of_another(self, account: Account, user: SourceUser) -> bool:
         """Tell whether the e-mail address of the account is known to be another person's, or the account itself."""
-        return self._bearers.get(account.docebo_id, user.slack_id) not in user.ids
+        owners = (theirs.get(account.docebo_id, user.slack_id) for theirs in (self._bearers, self._given))
+        return any(owner not in user.ids for owner in owners)
 
 
 def match(user: SourceUser, accounts: Accounts, known: Known | None, by: MatchBy) -> Match:

@@ -26,7 +26,6 @@ from slack_docebo.domain.disputes import (
     is_same,
     look,
     may_be_of_another,
-    name_on,
 )
 from slack_docebo.domain.expiry import end_of_before, has_expired, may_have_ended
 from slack_docebo.domain.leavers import acts_on_leaver, counts_as_leaver, plan_leaver
@@ -97,11 +96,9 @@ class Planner:
         self.ended: dict[int, str] = {}  # accounts that we have let expire, with the date that they had before
         self.handed_over = set[int]()  # accounts that were given to others, and bear nothing of what they bore then
         self.reopened: set[int] = set()  # accounts that we have shut, and that the list shows as open
-        # Slack ids, by the other address of an account that was found by its username, that a table has given to them, or
-        # that may have been handed over
-        self.named_after: dict[str, list[str]] = {}
-        # By the name that they show, accounts that may have been handed over, and Slack ids of those whose they were
-        self.named_like: dict[str, list[tuple[int, str]]] = {}
+        # Accounts that show another address than the one by whose username, or by which table, they are somebody's, or that
+        # may have been handed over; and the Slack ids of these people
+        self.suspects: list[tuple[Account, str]] = []
         self.accounts = accounts
 
     def anew(self) -> "Planner":
@@ -124,7 +121,7 @@ class Planner:
                 return Match(account, FoundBy.NAME)
         by_username = found.by is not FoundBy.MAPPING and self.policy.match_by is not MatchBy.EMAIL
         if by_username and (account := self.accounts.named_after(user)):
-            self._note_named_after(user, account)
+            self.suspects.append((account, user.slack_id))
         if found.account and isinstance(known, Mapping):
             self._note_other_bearer(user, known, found.account)
         return found
@@ -146,7 +143,7 @@ class Planner:
             return self._found_as_before(user, known, former)
         if found.by is not FoundBy.USERNAME or not self.accounts.named_after(user):
             return found
-        self.accounts.note_bearer(found.account.docebo_id, min(holders))
+        self.accounts.note_given(found.account.docebo_id, min(holders))
         return self.match(user, known)
 
     def finds_another(self, known: Known | None, found: Match) -> bool:
@@ -171,14 +168,9 @@ class Planner:
         return Match(former, FoundBy.FORMER_MAPPING)
 
     def _note_other_bearer(self, user: SourceUser, known: Known, account: Account) -> None:
-        """Note by which address somebody else may tell that the *known* account is not that of *user*, or not any more."""
+        """Note that the *known* account may be somebody else's, if it is not that of *user*, or not any more."""
         if may_be_of_another(account, user, known.seen):
-            self._note_named_after(user, account)
-            if not known.seen.claimed and (name := name_on(account)):
-                self.named_like.setdefault(name, []).append((account.docebo_id, user.slack_id))
-
-    def _note_named_after(self, user: SourceUser, account: Account) -> None:
-        self.named_after.setdefault(mailbox(account.email), []).append(user.slack_id)
+            self.suspects.append((account, user.slack_id))
 
     def plan(
         self,

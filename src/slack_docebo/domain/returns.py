@@ -53,6 +53,11 @@ class Returns:
         """Of the holders, those that were other ids of whoever bears the address."""
         return {self.contested[slack_id] for slack_id in self.one_person}
 
+    @property
+    def turned_out(self) -> set[str]:
+        """Slack ids of those of whom nobody knew, before Slack was asked, that they are the same person as the holder."""
+        return self.of_holder.keys() - self.one_person
+
     def not_known_to_be_gone(self, former_holders: Collection[str]) -> list[str]:
         """Return those of *former_holders* of whom Slack has not said that they have left."""
         return sorted(set(former_holders) - self._gone)

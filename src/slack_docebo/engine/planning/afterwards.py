@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from slack_docebo.domain.decisions import is_for_never
-from slack_docebo.domain.disputes import bears_new_address, borne_by_others, is_same, look
+from slack_docebo.domain.disputes import bears_new_address, is_same, look, other_bearers
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Operation, Value
 from slack_docebo.domain.people import Account, Mapping, SourceUser
@@ -90,7 +90,8 @@ async def still_theirs(
     }
     suspects = [(account, mapping) for account, mapping in theirs.values() if bears_new_address(account, mapping.seen)]
     if listed is not None:
-        others = borne_by_others(suspects, chain.from_iterable(listed) if suspects else ())
+        former = [(account, mapping.slack_id) for account, mapping in suspects]
+        others = {docebo_id for docebo_id, _ in other_bearers(former, chain.from_iterable(listed) if former else ())}
     else:
         others = {one.docebo_id for one, mapping in suspects if not await _is_address_of(runtime, one, mapping)}
     return {docebo_id: account for docebo_id, (account, _) in theirs.items() if docebo_id not in others}

@@ -26,7 +26,7 @@ async def plan_enriched(
     people = _pages_with(runtime, workspace, listed, slack_ids)
     if not are_few(runtime, len(slack_ids)):
         accounts = await read_target(runtime)
-        return await make_plan(runtime, workspace, people, accounts, kind=PlanKind.CUSTOM_FIELDS)
+        return await make_plan(runtime, workspace, people, accounts, kind=PlanKind.CUSTOM_FIELDS, heard=listed)
     few = [user async for page in people for user in page]
     return await plan_few(runtime, workspace, few, kind=PlanKind.CUSTOM_FIELDS)
 

@@ -4,9 +4,8 @@ from collections.abc import AsyncIterable, Iterable, Sequence
 from itertools import chain
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.dialect import MOST_ROWS
-from slack_docebo.domain.disputes import names_of
+from slack_docebo.domain.disputes import other_bearers
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import Known, SourceUser
@@ -54,6 +53,7 @@ async def make_plan(
     *,
     kind: PlanKind,
     listed: SourceSnapshot | None = None,
+    heard: SourceSnapshot | None = None,
     trusting: bool = False,
     is_trial: bool = False,
 ) -> str:
@@ -65,6 +65,8 @@ async def make_plan(
     no row and is counted, and nothing is concluded about people and mapped accounts that no list shows until both lists
     are whole and each side was asked for them. Who loses an account to a better claim is planned for again at the end.
 
+    *heard* is given where *people* are some of those whom it lists: it tells whether somebody else bears what their accounts show.
+
     *trusting* takes the target to be as it was last written, for people whose attributes have not changed since, and
     concludes nothing about those who have left. Without it, what does not fit together is noted as well: in numbers with
     the plan, one by one in a file.
@@ -75,7 +77,9 @@ async def make_plan(
     EVIDENCE_CALLS.
     """
     while True:
-        making = _Making(runtime, workspace, accounts, kind=kind, listed=listed, trusting=trusting, is_trial=is_trial)
+        making = _Making(
+            runtime, workspace, accounts, kind=kind, listed=listed, heard=heard, trusting=trusting, is_trial=is_trial
+        )
         try:
             await making.plan_pages(people)
             break
@@ -99,6 +103,7 @@ class _Making:
         accounts: Accounts,
         kind: PlanKind,
         listed: SourceSnapshot | None,
+        heard: SourceSnapshot | None,
         *,
         trusting: bool,
         is_trial: bool,
@@ -107,6 +112,7 @@ class _Making:
         self._workspace = workspace
         self._kind = kind
         self._listed = listed
+        self._heard = heard
         self._trusting = trusting
         self._draft = Draft(runtime, workspace, kind, tells_changes_only=listed is not None, is_trial=is_trial)
         self._planner = Planner(runtime.behaviour.policy(workspace.team), accounts)
@@ -257,19 +263,13 @@ class _Making:
             self._orphans.look_at_gone(absences.missing.values())
 
     def _plan_again(self) -> None:
-        planner, draft, accounts = self._planner, self._draft, self._planner.accounts
+        planner, draft = self._planner, self._draft
         again = planner.claims.outdone | self._again
-        for user in chain.from_iterable(self._pages) if planner.named_after else ():
-            if user.bot:
-                continue
-            if named := planner.named_after.get(mailbox(user.email)):
-                again.update(named)
-                for account in accounts.with_email(user.email):
-                    accounts.note_bearer(account.docebo_id, user.slack_id)
-            for docebo_id, former in chain.from_iterable(planner.named_like.get(one, ()) for one in names_of(user)):
-                if former not in user.ids:
-                    again.add(former)
-                    accounts.note_bearer(docebo_id, user.slack_id)
+        suspects = planner.suspects
+        others = other_bearers(suspects, chain.from_iterable(self._heard or self._pages) if suspects else ())
+        for (docebo_id, slack_id), bearer in others.items():
+            again.add(slack_id)
+            planner.accounts.note_bearer(docebo_id, bearer)
         again -= draft.not_planned
         if not again:
             return

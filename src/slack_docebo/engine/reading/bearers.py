@@ -66,5 +66,5 @@ def _note_given(runtime: Runtime, user: SourceUser, account: Account, accounts: 
     holders = given.get(account.docebo_id, set())
     if holders:
         mine = holders.intersection(user.ids)
-        accounts.note_bearer(account.docebo_id, min(mine or holders))
+        accounts.note_given(account.docebo_id, min(mine or holders))
     return bool(holders)

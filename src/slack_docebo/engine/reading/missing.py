@@ -14,7 +14,7 @@ from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.returns import has_left
 from slack_docebo.domain.shrinking import has_shrunk
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.evidence import ask_for_accounts, ask_for_people, can_ask
+from slack_docebo.engine.reading.evidence import ask_for_accounts, ask_for_people, can_ask, check_calls
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
@@ -55,6 +55,18 @@ async def _count_leavers(runtime: Runtime, workspace: Workspace, people: SourceS
         check_still_whole(workspace, people, answers)
         left += sum(has_left(seen) or _is_elsewhere(seen, workspace) for seen in answers.values())
     return left
+
+
+async def check_few_missing(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> None:
+    """Raise IncompleteRead if Slack shows one of a few who were mapped before, and whom the list of *people* lacks.
+
+    Of fewer than SOURCE_MAY_SHRINK nobody else asks. Who is known to be gone is not asked for.
+    """
+    _, gone_since = await to_completion(_known_people, runtime, workspace)
+    missing = sorted(one for one in people.expected - gone_since.keys() if one not in people)
+    few = missing[:: len(missing) // FEW + 1]
+    check_calls(runtime, people=len(few))
+    check_still_whole(workspace, people, await ask_for_people(runtime, workspace.team, few))
 
 
 async def check_missing_accounts(runtime: Runtime, accounts: Accounts, last: ProvenRead) -> None:

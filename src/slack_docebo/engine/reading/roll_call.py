@@ -9,8 +9,9 @@ from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import answers_to, ask_for_people, can_ask
+from slack_docebo.engine.reading.missing import check_few_missing
 from slack_docebo.engine.reading.outages import OutageWatch, greet_slack
-from slack_docebo.engine.reading.sides import last_pages, read_list, read_page
+from slack_docebo.engine.reading.sides import last_pages, read_page, read_whole_list
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
 
@@ -38,6 +39,7 @@ async def call_roll(
     """Find out what Slack says now of each of *slack_ids*, and who bears each of *addresses*.
 
     Where its list is read, people whom that does not show are asked for; they are unknown if EVIDENCE_CALLS does not allow it.
+    An address that it does not show is nobody's: so IncompleteRead is raised where it is not whole.
     """
     if asks_each(runtime, workspace, len(slack_ids) + len(addresses)):
         return Roll(await ask_for_people(runtime, workspace.team, slack_ids), await _asked(runtime, addresses))
@@ -67,7 +69,8 @@ async def _asked(runtime: Runtime, addresses: Collection[str]) -> dict[str, Obse
 async def _listed(runtime: Runtime, workspace: Workspace) -> AsyncIterator[SourceUser]:
     """Yield everybody whom Slack's list shows, as it was shown last."""
     with SourceSnapshot() as people:
-        await read_list(runtime, workspace, people, partial(read_page, runtime, workspace))
+        await read_whole_list(runtime, workspace, people, partial(read_page, runtime, workspace))
+        await check_few_missing(runtime, workspace, people)
         for page in people:
             for user in page:
                 yield user

@@ -78,14 +78,19 @@ async def read_page(runtime: Runtime, workspace: Workspace, people: SourceSnapsh
 async def read_source(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, read: ReadPage) -> None:
     """Read Slack's list into *people*, page by page with *read*, and prove that it is complete.
 
-    Raises IncompleteRead where it is not: then nothing may be concluded from who is missing. Pages that *people* holds
-    from an earlier try are dropped.
+    Raises IncompleteRead where it is not. Pages that *people* holds from an earlier try are dropped.
     """
     people.scim = await read_scim(runtime)
     if people.pages:
         people.restart()
+    await read_whole_list(runtime, workspace, people, read)
+    people.prove()
+
+
+async def read_whole_list(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, read: ReadPage) -> None:
+    """Read Slack's list into *people*; raise IncompleteRead where so many are missing that nothing may be concluded from that."""
     people.expected = _mapped(runtime, workspace)
-    await read_list(runtime, workspace, people, read)
+    await _read_list(runtime, workspace, people, read)
     people.check_end()
     if not people.shows_workspace:
         raise IncompleteRead(
@@ -94,10 +99,9 @@ async def read_source(runtime: Runtime, workspace: Workspace, people: SourceSnap
         )
     if last := _last_read(runtime, _source(workspace)):
         await check_missing_people(runtime, workspace, people, last)
-    people.prove()
 
 
-async def read_list(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, read: ReadPage) -> None:
+async def _read_list(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, read: ReadPage) -> None:
     """Read Slack's list into *people* as far as it goes: nothing proves that nobody is missing."""
     runtime.slack.page_size = _page_size(runtime, workspace)
     for _ in range(RESTARTS + 1):

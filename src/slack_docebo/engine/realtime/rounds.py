@@ -125,15 +125,19 @@ class _Round:
         with self._runtime.store.reading() as tables:
             through = are_let_through(tables, {case.incident for case in todo if case.incident})
         for group in _groups(todo, through, last_attempt=len(self._runtime.behaviour.realtime_retry_delays)):
-            with self._served.timed("read Docebo"):
-                readable, accounts = await self._read_accounts(group)
-            if readable:
-                await self._bring_in_line(readable, accounts, let_through=group[0].incident in through)
+            await self._compare(group, let_through=group[0].incident in through)
             if self._is_over:
                 break
         with self._served.timed("managers"):
             await self._write_managers([case for case in self._settlement.done if self._tells_of_now(case)])
         return not self._is_over
+
+    async def _compare(self, cases: list[Case], *, let_through: bool) -> None:
+        """Read the accounts of *cases*, as far as that is possible, and bring them in line."""
+        with self._served.timed("read Docebo"):
+            readable, accounts = await self._read_accounts(cases)
+        if readable:
+            await self._bring_in_line(readable, accounts, let_through=let_through)
 
     async def _settle_what_was_sent(self, cases: list[Case]) -> None:
         """Find out what became of rows that a run sent for these people and did not record; go on if that cannot be found out."""
@@ -277,14 +281,20 @@ class _Round:
     async def _bring_in_line(self, cases: list[Case], accounts: Accounts, *, let_through: bool) -> None:
         """Plan for *cases* and write; where no plan can be made, do so in halves until the one it fails for is alone.
 
-        Those who would exceed a limit are held back, unless somebody has *let* them *through*.
+        Those who would exceed a limit are held back, unless somebody has *let* them *through*. Who turns out to be known under
+        another id is read from Slack first: something newer than the event may have been applied under that one.
         """
         try:
             with self._served.timed("plan"):
                 policy = self._planner.policy
                 planner, operations = await plan_cases(self._runtime, self._team, policy, cases, accounts)
-                store = partial(store_round_plan, self._runtime, self._workspace, self._served, let_through=let_through)
-                plan_id, held = await to_completion(store, cases, planner, operations)
+                unread = [case for case in cases if case.slack_id in planner.returns.turned_out and not case.read]
+                plan_id, held = None, {case.slack_id for case in unread}
+                if not held:
+                    store = partial(
+                        store_round_plan, self._runtime, self._workspace, self._served, let_through=let_through
+                    )
+                    plan_id, held = await to_completion(store, cases, planner, operations)
         except Exception as error:
             await self._docebo.check(error)
             if len(cases) == 1:
@@ -297,6 +307,8 @@ class _Round:
         if held:
             if others := [case for case in cases if case.slack_id not in held]:
                 await self._bring_in_line(others, accounts, let_through=let_through)
+            if read := await self._each(unread, self._read_again, self._slack):
+                await self._compare(read, let_through=let_through)
             return
         if plan_id is None:
             await to_completion(partial(self._settlement.finish, cases, became=Became.LEFT))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.changed_rules import reason_by_rules
-from slack_docebo.domain.disputes import dispute, is_same, look
+from slack_docebo.domain.disputes import bears_new_address, dispute, is_same, look
 from slack_docebo.domain.effects import (
     TO_ACCOUNTS,
     account_of,
@@ -39,8 +39,8 @@ from slack_docebo.storage.tables import Tables
 
 OPERATIONS_AT_ONCE = 500
 LINK_TO_UNDO = (
-    ". If it is this person's all the same, link the two (the form Decide about people on the status page), import, and undo"
-    " again"
+    ". If it is this person's all the same, link the two, with MAP_SLACK_USER_DATA on (the form Decide about people on the"
+    " status page), import, and undo again"
 )
 NOT_KEPT = "nobody kept what the account bore when this was planned: plan again"
 SAVED = frozenset(PlanKind) - {PlanKind.RESET_MAPPINGS}
@@ -194,7 +194,7 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
     managing = {one: now.accounts.get(one) for one in managers_of(operation)}
     if not all(managing.values()):
         return "the manager's account is gone"
-    if not all(is_same(look(account), now.seen_of(one)) for one, account in managing.items() if account):
+    if any(_may_be_handed_over(account, now.seen_of(one)) for one, account in managing.items() if account):
         return NOT_THEIRS
     if operation.kind is Kind.CREATE and now.accounts.may_lack(address_of(operation)):
         return UNLISTED
@@ -229,6 +229,11 @@ def reason_by_sight(operation: Operation, accounts: Accounts, seen: LastSeen, *,
         changed.append("email")
     advice = LINK_TO_UNDO if undoes and "email" not in operation.changes else ""
     return f"changed in Docebo since: {', '.join(changed)}{advice}" if changed else ""
+
+
+def _may_be_handed_over(account: Account, seen: LastSeen) -> bool:
+    """Tell whether *account* may be another's than when it was *seen* last; whose another address is, only a new plan finds out."""
+    return not is_same(look(account), seen) or bears_new_address(account, seen)
 
 
 def _is_new(operation: Operation) -> bool:

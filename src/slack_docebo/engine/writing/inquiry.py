@@ -13,7 +13,7 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.attributes import same, wanted
 from slack_docebo.domain.decisions import NEVER, is_for_never
-from slack_docebo.domain.disputes import look
+from slack_docebo.domain.disputes import look, may_be_theirs
 from slack_docebo.domain.effects import activates, managers_of
 from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.domain.formulas import OneSource
@@ -22,7 +22,7 @@ from slack_docebo.domain.managers import Directory
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.operations import Kind, Operation, Outcome
-from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.people import Applied, SourceUser
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.rules import AttributeRule, reads_scim
 from slack_docebo.domain.targets import MANAGER, USERNAME, is_manager
@@ -59,6 +59,7 @@ class Inquiry:
     edited: Mapping[int, str]  # addresses that accounts of the plan bear, and that nobody has noted as theirs
     rules: Collection[AttributeRule]  # by which what Slack says now can be held against the plan
     untouchable: Mapping[str, str]  # why nothing is done about people, by Slack id
+    had: Mapping[str, Applied]  # which account, that nobody else has, newcomers had before, by Slack id
 
     def reason_against(self, operation: Operation, accounts: Accounts, policy: Policy, planned_by: Policy) -> str:
         """Return why *operation* must not be carried out by what Slack has answered, or "".
@@ -68,7 +69,7 @@ class Inquiry:
         if untouchable := self.untouchable.get(operation.slack_id):
             return untouchable
         if operation.kind is Kind.CREATE:
-            return self._reason_against_newcomer(operation, policy, planned_by)
+            return self._reason_against_newcomer(operation, accounts, policy, planned_by)
         if against := self._reason_by_manager(operation, policy):
             return against
         address = _address_of(operation)
@@ -119,11 +120,16 @@ class Inquiry:
                     return f"{OTHERWISE} {MANAGER} by now: plan again"
         return ""
 
-    def _reason_against_newcomer(self, operation: Operation, policy: Policy, planned_by: Policy) -> str:
+    def _reason_against_newcomer(
+        self, operation: Operation, accounts: Accounts, policy: Policy, planned_by: Policy
+    ) -> str:
         match self.roll.people[operation.slack_id]:
             case Present(user):
                 if against := policy.scope.reason_against(user) or policy.scope.kind_in_doubt(user):
                     return f"{NO_ACCOUNT_BY_NOW}{against}"
+                before = self.had.get(user.slack_id)
+                if before and (account := accounts.get(before.docebo_id)) and may_be_theirs(account, user, before.seen):
+                    return f"account {account.docebo_id}, which the person had before, exists by now"
                 return "" if _bears_what_is_given(user, operation, planned_by.rules) else ANOTHER_ADDRESS
             case Gone():
                 return "the person has left Slack by now"
@@ -213,9 +219,25 @@ async def inquire(
         if by_hidden:
             roll = replace(roll, people={**roll.people, **await _as_read_last(runtime, workspace, roll, by_hidden)})
     untouchable = await to_completion(_untouchable, runtime, workspace, roll)
+    had = await to_completion(_had_before, runtime, plan, [roll.people[slack_id] for slack_id in newcomers])
     return Inquiry(
-        roll, undoes=plan.kind is PlanKind.UNDO, managers=managers, edited=edited, rules=rules, untouchable=untouchable
+        roll,
+        undoes=plan.kind is PlanKind.UNDO,
+        managers=managers,
+        edited=edited,
+        rules=rules,
+        untouchable=untouchable,
+        had=had,
     )
+
+
+def _had_before(runtime: Runtime, plan: Plan, newcomers: Iterable[Observation[SourceUser]]) -> dict[str, Applied]:
+    """Return, by Slack id, which account *newcomers* were given before, where it is mapped to nobody by now."""
+    shown = [seen.value for seen in newcomers if isinstance(seen, Present)]
+    with runtime.store.reading() as tables:
+        had = tables.applied(plan.docebo).of_people(plan.slack_team, shown)
+        mapped = tables.mappings(plan.docebo).of_accounts(plan.slack_team, [one.docebo_id for one in had.values()])
+    return {slack_id: one for slack_id, one in had.items() if one.docebo_id not in mapped}
 
 
 def _untouchable(runtime: Runtime, workspace: Workspace, roll: Roll) -> dict[str, str]:

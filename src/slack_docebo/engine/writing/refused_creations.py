@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
-from slack_docebo.domain.observation import Present
+from slack_docebo.domain.observation import Present, Unknown
 from slack_docebo.domain.operations import SENT_BEFORE, Kind, Outcome
 from slack_docebo.domain.returns import has_left
 from slack_docebo.domain.stamps import TOLERANCE
@@ -95,7 +95,7 @@ async def made_for_another_id(runtime: Runtime, batch: Sequence[Numbered]) -> di
     """Return the outcome of those whose account was made for another Slack id, and is not shown yet, by place.
 
     Slack is asked for whoever has it: that is the same person where the company has just joined a Grid, and gone
-    where somebody has returned under a new id.
+    where somebody has returned under a new id. Where it does not say, nobody can tell whose the account is.
     """
     found: dict[int, RowOutcome] = {}
     with runtime.store.reading() as tables:
@@ -111,6 +111,12 @@ async def made_for_another_id(runtime: Runtime, batch: Sequence[Numbered]) -> di
                 found[seq] = made_already(seq, docebo_id)
             elif gone := [slack_id for slack_id, seen in answers.items() if has_left(seen)]:
                 said = f"account {docebo_id} was made for {gone[0]}, who is gone, and Docebo does not show it yet"
+                found[seq] = RowOutcome(seq, Outcome.SKIPPED, docebo_id, said)
+            elif unknown := [(slack_id, seen.why) for slack_id, seen in answers.items() if isinstance(seen, Unknown)]:
+                whose, why = unknown[0]
+                said = (
+                    f"account {docebo_id} was made for {whose}, and nobody can tell whether that is this person: {why}"
+                )
                 found[seq] = RowOutcome(seq, Outcome.SKIPPED, docebo_id, said)
     return found
 
