@@ -19,7 +19,7 @@ from unittest.mock import patch
 
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone
-from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.people import Account, Mapping, SourceUser
 from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.profiles import Profile
@@ -114,6 +114,11 @@ def _none(*_: Any, **__: Any) -> dict[Any, Any]:
 
 async def _as_listed(*_: Any) -> None:
     """Ask for none of the accounts that are missing."""
+
+
+async def _all_theirs(_: Runtime, accounts: Accounts, mappings: Iterable[Mapping], *__: Any) -> dict[int, Account]:
+    """Take every account that is there for that of the person it is mapped to."""
+    return {one.docebo_id: account for one in mappings if (account := accounts.get(one.docebo_id))}
 
 
 def _believing_absence() -> Patches:
@@ -336,7 +341,7 @@ MUTANTS = (
     ),
     Mutant(
         "a manager's account is whoever's it was", 17, frozenset({P.PLACED}),
-        lambda: [patch(f"{ENGINE}.planning.managing._problem_of", _blank)],
+        lambda: [patch(f"{ENGINE}.planning.managing.still_theirs", _all_theirs)],
     ),
     Mutant(
         "managers are as they were planned", 17, frozenset({P.PLACED}),
