@@ -37,7 +37,7 @@ def in_json(value: Any, status: int = 200) -> Answer:
 def showing(answer: Any, is_shown: Callable[[Any], bool]) -> Any:
     """Return a page of Docebo's list of accounts with those alone that *is_shown* picks, and with a count that fits."""
     items = [one for one in answer["data"]["items"] if is_shown(one)]
-    return {**answer, "data": {**answer["data"], "items": items, "total_count": len(items)}}
+    return {**answer, "data": {**answer["data"], "items": items, "count": len(items), "total_count": len(items)}}
 
 
 def _nothing(*_: Any) -> None:

@@ -13,7 +13,7 @@ from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind
 from slack_docebo.engine.looking.diagnosis import Level
 from slack_docebo.engine.looking.doctor import examine
-from slack_docebo.engine.reading.ways import WayAction, way_change
+from slack_docebo.engine.reading.dialect_changes import DialectAction, dialect_change
 from slack_docebo.integration_settings import table
 from slack_docebo.private_files import new_file
 from slack_docebo.settings import EVERYTHING, variables
@@ -59,7 +59,7 @@ def switch(company: Sandbox, switches: dict[str, bool | str]) -> None:
 
 def set_by_hand(company: Sandbox, database_url: str, question: str, answer: str) -> None:
     """Answer a question about this Docebo's ways as the command does."""
-    change = way_change(WayAction.SET, question, answer)
+    change = dialect_change(DialectAction.SET, question, answer)
     with Store.open(database_url) as store, store.transaction() as tables:
         change.keep(tables.dialect(company.facts()["docebo_url"]), datetime.now(UTC))
 

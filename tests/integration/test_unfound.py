@@ -43,7 +43,7 @@ class Secretive:
             data = answer["data"]
             shown = [one for one in data["items"] if one["username"] not in self.sent]
             hidden = len(data["items"]) - len(shown)
-            counted = {"total_count": data["total_count"] - hidden} if "total_count" in data else {}
+            counted = {name: data[name] - hidden for name in ("count", "total_count") if name in data}
             return {**answer, "data": {**data, "items": shown, **counted}}
         return None
 
