@@ -1,7 +1,7 @@
 """The status page: one artifact at one address that always says how things stand."""
 
 import logging
-from datetime import datetime
+from datetime import UTC, datetime
 
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
@@ -18,10 +18,10 @@ from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.engine.reporting.status import status
+from slack_docebo.engine.reporting.status import page_without_a_run, status
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import summary_page
-from tasks.links import read_forms
+from tasks.links import Forms, read_forms
 from tasks.run_names import RECONCILIATION
 from tasks.settings_in_prefect import follow_settings
 
@@ -64,17 +64,35 @@ async def refresh_status_page(runtime: Runtime) -> None:
         async with get_client() as client:
             await follow_settings(client)
             forms = await read_forms(client)
-            links = forms.links()
-            titled = {title: links[flow] for flow, title in TITLES.items() if flow in links}
             page = found.page(
                 next_import=await _next_import(client),
                 summaries={plan: link for plan in found.plans_told_of if (link := await summary_page(client, plan))},
-                forms=titled,
+                forms=_titled(forms),
                 shown=forms.shown,
             )
             await _write(client, page, description=f"How things stand: {found.line}")
     except Exception as error:
         logger.warning("The status page was not written: %s", type(error).__name__)
+
+
+async def say_that_no_run_begins() -> None:
+    """Write to the page that no run can begin, and where it is seen why; as above, no run fails over it.
+
+    Of what the page said before, nothing stays: with other settings, its links to forms would be refused.
+    """
+    try:
+        async with get_client() as client:
+            forms = await read_forms(client)
+            page = page_without_a_run(datetime.now(UTC), forms=_titled(forms), shown=forms.shown)
+            await _write(client, page, description="How things stand: no run can begin")
+    except Exception as error:
+        logger.warning("The status page was not written: %s", type(error).__name__)
+
+
+def _titled(forms: Forms) -> dict[str, str]:
+    """Return the links to the forms by what each is for."""
+    links = forms.links()
+    return {title: links[flow] for flow, title in TITLES.items() if flow in links}
 
 
 async def _write(client: PrefectClient, page: str, *, description: str) -> None:

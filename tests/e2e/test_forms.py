@@ -13,6 +13,7 @@ from deployments.settings_variable import ensure_settings
 from sandbox.server import Sandbox
 from slack_docebo.integration_settings import VARIABLE, rows_by_key, table
 from slack_docebo.storage.store import Store
+from tasks.status_page import KEY
 from tests.e2e.prefect_http import artifacts_of, asked_for_by, deployment, prefect_http, start_nothing, submit_form
 from tests.importing import ON, mapped, run_import, settings_for
 from tests.smtp import Mailbox
@@ -483,3 +484,60 @@ async def test_mappings_are_exported_to_a_file_and_a_table_of_ids(imported, sand
     assert done.message.startswith(f"{len(there)} mappings written to "), done.message
     shown = json.loads(published(done, "mappings"))
     assert {row["Slack user"]: row["Docebo user"] for row in shown} == there
+
+
+def status_page(http) -> str:
+    """The status page as it is now."""
+    [page] = http.post("artifacts/filter", json={"artifacts": {"key": {"any_": [KEY]}}}).json()
+    return page["data"]
+
+
+async def test_the_status_page_knows_of_a_stop_at_once_and_of_its_end(imported, deployed):
+    from flows.stop import go, stop
+
+    await stop(reason="an audit", return_state=True)
+    stopped = status_page(deployed)
+    await go(return_state=True)
+
+    assert "| Writing to Docebo | stopped since" in stopped
+    assert "[Nothing is written: stopped since" in stopped
+    assert "| Writing to Docebo | allowed |" in status_page(deployed)
+
+
+async def test_the_status_page_leads_to_the_form_of_what_was_just_saved(imported, deployed):
+    from flows.settings import settings
+    from slack_docebo.settings_form import SettingsForm, filled, revision
+
+    rows = await Variable.aget(VARIABLE)
+    values = filled(rows)
+    values["scope"]["scope_guests"] = "all"
+    form = {"values": SettingsForm.model_validate(values), "revision": revision(rows)}
+    await settings(**form, check_only=False, changed_by="Ada", return_state=True)
+
+    page = status_page(deployed)
+    assert asked_for_by(deployed, page, "Change the settings")["revision"] == revision(await Variable.aget(VARIABLE))
+    assert "Ada: SCOPE_GUESTS from none to all" in page
+
+
+@pytest.mark.parametrize("wrong", ["row", "secret"])
+async def test_while_no_run_can_begin_the_status_page_says_so_and_leads_to_why(imported, deployed, monkeypatch, wrong):
+    from flows.sweep import sweep
+    from slack_docebo.settings_form import revision
+
+    await sweep(return_state=True)
+    rows = await Variable.aget(VARIABLE)
+    wrong_rows = [*rows, *table({"SCOPE_INCLUDE": "'ada@example.com"})] if wrong == "row" else rows
+    with monkeypatch.context() as patch:
+        await Variable.aset(VARIABLE, wrong_rows, overwrite=True)
+        if wrong == "secret":
+            patch.setenv("DOCEBO_CLIENT_SECRET", "")
+        failed = await sweep(return_state=True)
+    page = status_page(deployed)
+    await Variable.aset(VARIABLE, rows, overwrite=True)
+    await sweep(return_state=True)
+
+    assert failed.is_failed()
+    assert asked_for_by(deployed, page, "No run can begin: see why, and what to do.") == {}
+    assert asked_for_by(deployed, page, "Change the settings")["revision"] == revision(wrong_rows)
+    assert "ada@example.com" not in page.partition("## Forms")[0]
+    assert "No run can begin" not in status_page(deployed)

@@ -8,7 +8,7 @@ from statistics import quantiles
 from zoneinfo import ZoneInfo
 
 from slack_docebo.domain.decisions import Decisions
-from slack_docebo.domain.moments import in_zone
+from slack_docebo.domain.moments import in_utc, in_zone
 from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Outcome
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import events, line, markdown, shortened
@@ -188,9 +188,7 @@ class Status:
                 "",
                 *([self._changed(one) for one in self.setting_changes] or ["Nothing was changed with the form."]),
                 "",
-                "## Forms",
-                "",
-                *(f"- [{title}]({link})" for title, link in forms.items()),
+                *_forms(forms),
             ]
         )
 
@@ -253,6 +251,32 @@ class Status:
 
     def _moment(self, moment: datetime) -> str:
         return in_zone(moment, self.time_zone)
+
+
+def page_without_a_run(now: datetime, *, forms: Mapping[str, str], shown: Shown) -> str:
+    """Return the page, as `Status.page` does, while settings or database let no run begin that could say more.
+
+    Why is said by the form: the words may quote an address out of the settings.
+    """
+    return "\n".join(
+        [
+            "# How things stand",
+            "",
+            f"As of {in_utc(now)}",
+            "",
+            "## What there is to do",
+            "",
+            f"- {shown(Step('No run can begin: see why, and what to do.', 'doctor'))}",
+            "",
+            "The first run after that says here again how things stand.",
+            "",
+            *_forms(forms),
+        ]
+    )
+
+
+def _forms(forms: Mapping[str, str]) -> list[str]:
+    return ["## Forms", "", *(f"- [{title}]({link})" for title, link in forms.items())]
 
 
 def status(runtime: Runtime) -> Status:
