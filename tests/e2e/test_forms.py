@@ -385,6 +385,12 @@ async def test_parked_events_are_shown_and_not_dropped_without_being_chosen(impo
 
 
 @pytest.mark.long
+async def test_where_no_plan_can_be_applied_nobody_is_sent_to_choose_one(imported):
+    from flows.apply_plan import apply_plan
+
+    assert (await apply_plan(return_state=True)).message == "no plan can be applied, nothing was written"
+
+
 async def test_the_backups_that_can_be_chosen_are_shown(imported):
     from flows.restore_mappings import restore_mappings
 

@@ -11,7 +11,7 @@ from slack_docebo.domain.decisions import Decisions
 from slack_docebo.domain.moments import in_utc, in_zone
 from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Outcome
 from slack_docebo.domain.standing import is_undecided
-from slack_docebo.domain.texts import events, line, markdown, shortened
+from slack_docebo.domain.texts import events, markdown, shortened
 from slack_docebo.engine.reporting.attention import DECIDED
 from slack_docebo.engine.reporting.bars import bars
 from slack_docebo.engine.reporting.outcomes import DONE
@@ -222,7 +222,7 @@ class Status:
         if self.frozen_until:
             return f"not until the end of {self.frozen_until}, as FREEZE in the settings says"
         if self.halt:
-            return line(self.halt.by_clock(self.time_zone))
+            return markdown(self.halt.by_clock(self.time_zone))
         return "switched off in the settings" if self.switched_off else "allowed"
 
     def _parked(self) -> str:
