@@ -1,6 +1,7 @@
 """The status page: one artifact at one address that always says how things stand."""
 
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from prefect.client.orchestration import PrefectClient, get_client
@@ -14,11 +15,12 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import TERMINAL_STATES, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.engine.reporting.status import page_without_a_run, status
+from slack_docebo.engine.reporting.incidents import Trouble
+from slack_docebo.engine.reporting.status import FailedRun, page_without_a_run, status
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import summary_page
 from tasks.links import Forms, read_forms
@@ -62,6 +64,7 @@ async def refresh_status_page(runtime: Runtime) -> None:
     try:
         found = await to_completion(status, runtime)
         async with get_client() as client:
+            found = replace(found, failed_run=await _failed_reconciliation(client))
             await follow_settings(client)
             forms = await read_forms(client)
             page = found.page(
@@ -103,6 +106,22 @@ async def _write(client: PrefectClient, page: str, *, description: str) -> None:
         return
     first = min(present, key=lambda artifact: str(artifact.created))  # two runs may have made it at once
     await client.update_artifact(first.id, ArtifactUpdate(data=page, description=description))
+
+
+async def _failed_reconciliation(client: PrefectClient) -> FailedRun | None:
+    """Return the last reconciliation that has ended, if it could not go on: of what else ends red the page tells itself."""
+    ended = await client.read_flow_runs(
+        deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[RECONCILIATION])),
+        flow_run_filter=FlowRunFilter(
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(TERMINAL_STATES)))
+        ),
+        sort=FlowRunSort.END_TIME_DESC,
+        limit=1,
+    )
+    for run in ended:
+        if run.state and run.state.name in {Trouble.FAILED, Trouble.CRASHED} and run.end_time:
+            return FailedRun(run.end_time, run.state.message or "", f"/v2/runs/flow-run/{run.id}")
+    return None
 
 
 async def _next_import(client: PrefectClient) -> datetime | None:

@@ -547,3 +547,20 @@ async def test_while_no_run_can_begin_the_status_page_says_so_and_leads_to_why(i
     assert asked_for_by(deployed, page, "Change the settings")["revision"] == revision(wrong_rows)
     assert "ada@example.com" not in page.partition("## Forms")[0]
     assert "No run can begin" not in status_page(deployed)
+
+
+async def test_a_night_that_failed_is_something_to_do_until_everybody_was_imported(imported, deployed):
+    from flows.bulk_import import bulk_import
+    from flows.sweep import sweep
+
+    reconcile = deployment(deployed, "bulk-import/reconcile")["id"]
+    failed = {"type": "FAILED", "name": "Failed", "message": "Start again later: users.list: | 90 of 100 people"}
+    run = deployed.post(f"deployments/{reconcile}/create_flow_run", json={"state": failed}).raise_for_status().json()
+    await sweep(return_state=True)
+    after_the_night = status_page(deployed)
+    await bulk_import(dry_run=False, return_state=True)
+    deployed.delete(f"flow_runs/{run['id']}").raise_for_status()
+
+    told = r"The last reconciliation failed. Start again later: users.list: \| 90 of 100 people"
+    assert f"- [{told}](/v2/runs/flow-run/{run['id']})" in after_the_night
+    assert "The last reconciliation failed" not in status_page(deployed)
