@@ -85,6 +85,7 @@ async def say_that_no_run_begins() -> None:
     """
     try:
         async with get_client() as client:
+            await follow_settings(client)  # the form may be what mends it
             forms = await read_forms(client)
             page = page_without_a_run(datetime.now(UTC), forms=_titled(forms), shown=forms.shown)
             await _write(client, page, description="How things stand: no run can begin")

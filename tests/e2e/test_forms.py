@@ -525,7 +525,7 @@ async def test_the_status_page_leads_to_the_form_of_what_was_just_saved(imported
     assert "Ada: SCOPE_GUESTS from none to all" in page
 
 
-@pytest.mark.parametrize("wrong", ["row", "secret"])
+@pytest.mark.parametrize("wrong", ["row", "secret", "no table"])
 async def test_while_no_run_can_begin_the_status_page_says_so_and_leads_to_why(imported, deployed, monkeypatch, wrong):
     from flows.sweep import sweep
     from slack_docebo.settings_form import revision
@@ -535,6 +535,8 @@ async def test_while_no_run_can_begin_the_status_page_says_so_and_leads_to_why(i
     wrong_rows = [*rows, *table({"SCOPE_INCLUDE": "'ada@example.com"})] if wrong == "row" else rows
     with monkeypatch.context() as patch:
         await Variable.aset(VARIABLE, wrong_rows, overwrite=True)
+        if wrong == "no table":
+            await Variable.aunset(VARIABLE)
         if wrong == "secret":
             patch.setenv("DOCEBO_CLIENT_SECRET", "")
         failed = await sweep(return_state=True)
@@ -544,7 +546,9 @@ async def test_while_no_run_can_begin_the_status_page_says_so_and_leads_to_why(i
 
     assert failed.is_failed()
     assert asked_for_by(deployed, page, "No run can begin: see why, and what to do.") == {}
-    assert asked_for_by(deployed, page, "Change the settings")["revision"] == revision(wrong_rows)
+    assert asked_for_by(deployed, page, "Change the settings")["revision"] == revision(
+        None if wrong == "no table" else wrong_rows
+    )
     assert "ada@example.com" not in page.partition("## Forms")[0]
     assert "No run can begin" not in status_page(deployed)
 
