@@ -1,14 +1,12 @@
 """Flow *doctor*: is everything in place, and what is to be done where it is not."""
 
-from contextlib import suppress
-
 from prefect import flow
 
 from slack_docebo.engine.looking.diagnosis import Diagnosis
 from slack_docebo.errors import SyncError
 from tasks.examine_installation import examine_installation
 from tasks.hooks import ON_TROUBLE
-from tasks.run import concluded, open_resources
+from tasks.run import concluded, renew_status_page
 
 
 @flow(name="doctor", flow_run_name="doctor", **ON_TROUBLE)
@@ -19,9 +17,7 @@ async def doctor() -> Diagnosis:
     The result is an artifact of this run: a row for each check.
     """
     diagnosis = await examine_installation()
-    with suppress(SyncError):  # of what is wrong, the diagnosis tells
-        async with open_resources():
-            pass  # the status page is written anew, for what it says of the connection may have been mended
+    await renew_status_page()  # what it says of the connection may have been mended
     if diagnosis.failed:
         raise SyncError(diagnosis.line)
     return diagnosis

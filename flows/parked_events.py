@@ -6,7 +6,7 @@ from prefect import flow
 
 from slack_docebo.engine.realtime.parked import ParkedAction, ParkedChoice
 from tasks.attended import require_a_person
-from tasks.forms import OurId, titled
+from tasks.forms import EventIds, OurId, titled
 from tasks.hooks import ON_TROUBLE
 from tasks.run import concluded, open_resources
 from tasks.run_names import parked_events_run
@@ -17,7 +17,7 @@ from tasks.settle_parked_events import settle_parked_events
 @concluded
 async def parked_events(
     action: Annotated[ParkedAction, titled("What to do")] = ParkedAction.SHOW,
-    event_ids: Annotated[list[str], titled("Events")] = [],  # noqa: B006  (Prefect shows it, nobody changes it)
+    event_ids: Annotated[EventIds, titled("Events")] = [],  # noqa: B006  (Prefect shows it, nobody changes it)
     incident: Annotated[OurId, titled("Incident")] = "",
     everything: Annotated[bool, titled("All that are parked")] = False,
     confirm: Annotated[int, titled("Number of events, to drop them", ge=0)] = 0,
@@ -27,7 +27,7 @@ async def parked_events(
     Args:
         action: show: look, change nothing. replay: try the chosen events anew; over a limit they are held again, see
             *Let through* of realtime-sync. drop: never try them again; the next import looks at the people.
-        event_ids: Ids of events, as the table has them.
+        event_ids: Ids of events, as the table has them; a list may be pasted into one field.
         incident: Instead of ids: everybody who waits with this incident.
         everything: Instead of ids: every parked event.
         confirm: To drop events, type how many they are.

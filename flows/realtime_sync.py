@@ -7,6 +7,7 @@ from prefect import flow
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import InboxLease, rest_while_halted, take_or_watch
 from slack_docebo.engine.reporting.summary import Summary
+from slack_docebo.errors import ConfigurationError
 from tasks.carry_out import carry_out
 from tasks.forms import Addresses, OurId, SlackIds, titled
 from tasks.hooks import ON_TROUBLE
@@ -42,6 +43,7 @@ async def realtime_sync(
         let_through: Id of an incident, as a run that ended as Held says: everybody whose events wait with it is served,
             over the limit.
     """
+    _check_what_is_asked_for(named=bool(slack_ids or emails), dry_run=dry_run, let_through=let_through)
     if slack_ids or emails:
         async with open_run("bulk-import") as runtime:  # what an import or a reset does meanwhile would be undone
             workspace = await validate_connection(runtime)
@@ -63,3 +65,11 @@ async def realtime_sync(
                 return ServeResult(elsewhere=lease.taken_by)
             workspace = await validate_connection(runtime)
             return await process_events(runtime, workspace, lease, linger_seconds=linger_seconds)
+
+
+def _check_what_is_asked_for(*, named: bool, dry_run: bool, let_through: str) -> None:
+    """Raise ConfigurationError for a form of which one part would be passed over: a dry run would write."""
+    if named and let_through:
+        raise ConfigurationError("nothing was done: name people or an incident to let through, one of both")
+    if dry_run and not named:
+        raise ConfigurationError("nothing was done: a dry run is of people who are named: give ids or addresses")

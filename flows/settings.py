@@ -12,7 +12,7 @@ from tasks.forms import titled
 from tasks.hooks import ON_TROUBLE
 from tasks.read_and_plan import read_and_plan
 from tasks.report_outcome import report_outcome
-from tasks.run import concluded, open_run
+from tasks.run import concluded, open_run, renew_status_page
 from tasks.run_names import settings_run
 from tasks.validate_connection import validate_connection
 
@@ -37,7 +37,9 @@ async def settings(
     """
     await require_a_person()
     if not check_only:
-        return await save_settings(values, revision, changed_by)
+        told = await save_settings(values, revision, changed_by)
+        await renew_status_page()
+        return told
     proposal = await propose_settings(values, revision)
     told = f"{proposal.line} would change, nothing was saved{proposal.perhaps_not_meant}"
     if not look_at_people:

@@ -7,7 +7,7 @@ from prefect import flow
 from slack_docebo.engine.writing import halting
 from tasks.forms import titled
 from tasks.hooks import ON_TROUBLE
-from tasks.run import concluded
+from tasks.run import concluded, renew_status_page
 
 
 @flow(name="stop", flow_run_name="stop", **ON_TROUBLE)
@@ -18,11 +18,15 @@ async def stop(reason: Annotated[str, titled("Why, for those who meet the order"
     Args:
         reason: Shown by `doctor` and by each run that meets the order. No names: everybody who sees Prefect sees it.
     """
-    return halting.stop(reason)
+    told = halting.stop(reason)
+    await renew_status_page()
+    return told
 
 
 @flow(name="go", flow_run_name="go", **ON_TROUBLE)
 @concluded
 async def go() -> str:
     """Let runs write again after *stop*."""
-    return halting.go()
+    told = halting.go()
+    await renew_status_page()
+    return told

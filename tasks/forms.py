@@ -33,16 +33,25 @@ def each(given: Iterable[str]) -> list[str]:
     return [one for some in given for one in re.split(r"[\s,;]+", some) if one]
 
 
-SlackId = Annotated[str, written("^[UW][A-Z0-9]+$", like="a Slack id, like U024BE7LH")]
+def _alone(pattern: str) -> str:
+    """Return the pattern of a text that may have blanks around it, as copying leaves them."""
+    return rf"^\s*({pattern})\s*$"
+
+
+TRIMMED = AfterValidator(str.strip)
+NOT_LEFT_EMPTY = r"[^\s,;]"
+SlackId = Annotated[str, written(_alone("[UW][A-Z0-9]+"), like="a Slack id, like U024BE7LH"), TRIMMED]
 SOME_IDS = r"^\s*[UW][A-Z0-9]+([\s,;]+[UW][A-Z0-9]+)*[\s,;]*$"
 SomeIds = Annotated[str, written(SOME_IDS, like="a Slack id, like U024BE7LH, or several with blanks or commas between")]
 SlackIds = Annotated[list[SomeIds], AfterValidator(each)]
-Addresses = Annotated[list[str], AfterValidator(each)]
+SomeAddresses = Annotated[str, written(NOT_LEFT_EMPTY, like="an e-mail address")]
+Addresses = Annotated[list[SomeAddresses], AfterValidator(each)]
+SomeEvents = Annotated[str, written(NOT_LEFT_EMPTY, like="the id of an event, as the table has it")]
+EventIds = Annotated[list[SomeEvents], AfterValidator(each)]
 PERSON = "[UW][A-Z0-9]+|docebo:[1-9][0-9]*"
 OF_A_PERSON = "a Slack id, like U024BE7LH, or docebo: and the id of the Docebo user, like docebo:10018"
-Person = Annotated[str, written(f"^({PERSON})$", like=OF_A_PERSON)]
-PersonOrNobody = Annotated[str, written(f"^({PERSON})?$", like=f"{OF_A_PERSON}, or nothing")]
-OurId = Annotated[str, written("^[0-9a-z]{0,8}$", like="an id like k8tfq19f, or nothing")]
-PlanOrRun = Annotated[
-    str, written("^[0-9a-z-]{0,36}$", like="the id of a plan, like k8tfq19f, or of a flow run, or nothing")
-]
+Person = Annotated[str, written(_alone(PERSON), like=OF_A_PERSON), TRIMMED]
+PersonOrNobody = Annotated[str, written(_alone(f"{PERSON}|"), like=f"{OF_A_PERSON}, or nothing"), TRIMMED]
+OurId = Annotated[str, written(_alone("[0-9a-z]{0,8}"), like="an id like k8tfq19f, or nothing"), TRIMMED]
+OF_A_PLAN = "the id of a plan, like k8tfq19f, or of a flow run, or nothing"
+PlanOrRun = Annotated[str, written(_alone("[0-9a-z-]{0,36}"), like=OF_A_PLAN), TRIMMED]

@@ -30,5 +30,7 @@ async def list_saved(runtime: Runtime) -> str:
 async def _publish(found: list[Summary], steps: list[Step], *, what: str) -> str:
     await publish_table(rows(found), key="plans", description=f"The newest plans of each kind that {what}")
     await publish_steps(steps, key="next-plans")
+    if not found:
+        return f"no plan {what}, nothing was written"
     there = "1 plan" if len(found) == 1 else f"{len(found)} plans"
     return f"{there} {what}, nothing was written; choose one by the page next-plans"

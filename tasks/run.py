@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -45,7 +45,7 @@ from tasks.attended import nobody_started_this
 from tasks.logs import as_one_line
 from tasks.settings_in_prefect import follow_settings
 from tasks.shown_people import check_people_shown
-from tasks.status_page import refresh_status_page
+from tasks.status_page import refresh_status_page, say_that_no_run_begins
 
 # Prefect shows the lines of PREFECT_LOGGING_EXTRA_LOGGERS on the run's page, without a level its warnings alone.
 logging.getLogger("slack_docebo").setLevel(logging.INFO)
@@ -83,6 +83,30 @@ async def open_run(name: str, behaviour: IntegrationSettings | None = None) -> A
 @asynccontextmanager
 async def open_resources(behaviour: IntegrationSettings | None = None) -> AsyncIterator[Runtime]:
     """Open a runtime like `open_run`, whoever else is at work."""
+    async with AsyncExitStack() as until_the_end:
+        try:
+            runtime = await until_the_end.enter_async_context(_resources(behaviour))
+        except SyncError:
+            if behaviour is None:  # else it may be because of settings that are not saved
+                await say_that_no_run_begins()
+            raise
+        try:
+            yield runtime
+        except Exception:
+            await refresh_status_page(runtime)
+            raise
+        await refresh_status_page(runtime)  # not for one that is told to end: it has no time
+
+
+async def renew_status_page() -> None:
+    """Write the status page after what was done without a runtime; what is wrong with opening one, the page says."""
+    with suppress(SyncError):
+        async with open_resources():
+            pass
+
+
+@asynccontextmanager
+async def _resources(behaviour: IntegrationSettings | None) -> AsyncIterator[Runtime]:
     _one_line_errors()
     load_settings(PrefectSettings)  # a login in the address would be in every link to a run
     settings = load_settings(Settings)
@@ -93,12 +117,7 @@ async def open_resources(behaviour: IntegrationSettings | None = None) -> AsyncI
     await check_people_shown(behaviour)
     run = prefect_runtime.flow_run
     async with open_runtime(settings, behaviour, run_id=run.id or "", run_name=run.name or "") as runtime:
-        try:
-            yield runtime
-        except Exception:
-            await refresh_status_page(runtime)
-            raise
-        await refresh_status_page(runtime)  # not for one that is told to end: it has no time
+        yield runtime
 
 
 async def integration_settings() -> IntegrationSettings:

@@ -1,7 +1,8 @@
 """The status page: one artifact at one address that always says how things stand."""
 
 import logging
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
@@ -14,14 +15,15 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import TERMINAL_STATES, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.engine.reporting.status import status
+from slack_docebo.engine.reporting.incidents import Trouble
+from slack_docebo.engine.reporting.status import FailedRun, page_without_a_run, status
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import summary_page
-from tasks.links import read_forms
+from tasks.links import Forms, read_forms
 from tasks.run_names import RECONCILIATION
 from tasks.settings_in_prefect import follow_settings
 
@@ -62,19 +64,39 @@ async def refresh_status_page(runtime: Runtime) -> None:
     try:
         found = await to_completion(status, runtime)
         async with get_client() as client:
+            found = replace(found, failed_run=await _failed_reconciliation(client))
             await follow_settings(client)
             forms = await read_forms(client)
-            links = forms.links()
-            titled = {title: links[flow] for flow, title in TITLES.items() if flow in links}
             page = found.page(
                 next_import=await _next_import(client),
                 summaries={plan: link for plan in found.plans_told_of if (link := await summary_page(client, plan))},
-                forms=titled,
+                forms=_titled(forms),
                 shown=forms.shown,
             )
             await _write(client, page, description=f"How things stand: {found.line}")
     except Exception as error:
         logger.warning("The status page was not written: %s", type(error).__name__)
+
+
+async def say_that_no_run_begins() -> None:
+    """Write to the page that no run can begin, and where it is seen why; as above, no run fails over it.
+
+    Of what the page said before, nothing stays: with other settings, its links to forms would be refused.
+    """
+    try:
+        async with get_client() as client:
+            await follow_settings(client)  # the form may be what mends it
+            forms = await read_forms(client)
+            page = page_without_a_run(datetime.now(UTC), forms=_titled(forms), shown=forms.shown)
+            await _write(client, page, description="How things stand: no run can begin")
+    except Exception as error:
+        logger.warning("The status page was not written: %s", type(error).__name__)
+
+
+def _titled(forms: Forms) -> dict[str, str]:
+    """Return the links to the forms by what each is for."""
+    links = forms.links()
+    return {title: links[flow] for flow, title in TITLES.items() if flow in links}
 
 
 async def _write(client: PrefectClient, page: str, *, description: str) -> None:
@@ -85,6 +107,22 @@ async def _write(client: PrefectClient, page: str, *, description: str) -> None:
         return
     first = min(present, key=lambda artifact: str(artifact.created))  # two runs may have made it at once
     await client.update_artifact(first.id, ArtifactUpdate(data=page, description=description))
+
+
+async def _failed_reconciliation(client: PrefectClient) -> FailedRun | None:
+    """Return the last reconciliation that has ended, if it could not go on: of what else ends red the page tells itself."""
+    ended = await client.read_flow_runs(
+        deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[RECONCILIATION])),
+        flow_run_filter=FlowRunFilter(
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(TERMINAL_STATES)))
+        ),
+        sort=FlowRunSort.END_TIME_DESC,
+        limit=1,
+    )
+    for run in ended:
+        if run.state and run.state.name in {Trouble.FAILED, Trouble.CRASHED} and run.end_time:
+            return FailedRun(run.end_time, run.state.message or "", f"/v2/runs/flow-run/{run.id}")
+    return None
 
 
 async def _next_import(client: PrefectClient) -> datetime | None:

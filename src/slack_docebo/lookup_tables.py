@@ -6,12 +6,10 @@ from pathlib import Path
 
 from slack_docebo.delimited import BadTableError, read_table
 from slack_docebo.domain.lookup import EVERYTHING_ELSE, LookupTable
-from slack_docebo.domain.texts import shortened
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.given_files import UnusableFileError, read_given_text
 
 PREFIX = "table_"  # before the table's name, in that of the Variable
-CELL_SHOWN = 80  # characters
 LARGEST_FILE = 10_000_000  # bytes
 TWO_COLUMNS = "two columns below a line with their names: the value, and what stands for it"
 # A formula, or what spreadsheets write in the place of one that fails: #REF!, #N/A, in German #BEZUG!, #NV.
@@ -58,12 +56,9 @@ def _filled(rows: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     found = list(rows)
     if not found:
         raise BadTableError(f"there is no row in it: write an object like {EXAMPLE}, or {TWO_COLUMNS}")
-    for value, stands_for in found:
+    for place, (_, stands_for) in enumerate(found, 1):
         if OF_A_SPREADSHEET.fullmatch(stands_for):
-            raise BadTableError(
-                f"{shortened(stands_for, CELL_SHOWN)} stands for {shortened(value, CELL_SHOWN)}: write what the formula is"
-                " to give"
-            )
+            raise BadTableError(f"entry {place} is a formula, or one that failed: write what the formula is to give")
     return found
 
 
@@ -71,9 +66,9 @@ def _rows(held: object) -> Iterator[tuple[str, str]]:
     """Yield the rows of a Variable that is an object of JSON."""
     if not isinstance(held, dict):
         raise BadTableError(f"write an object like {EXAMPLE}")
-    for value, stands_for in held.items():
+    for place, (value, stands_for) in enumerate(held.items(), 1):
         if not isinstance(stands_for, str | int | float) or isinstance(stands_for, bool):
-            raise BadTableError(f"write a text or a number for {value}")
+            raise BadTableError(f"entry {place}: write a text or a number")
         yield str(value), str(stands_for)
 
 

@@ -59,21 +59,24 @@ def rules_of(value: object) -> tuple[AttributeRule, ...]:
 
 
 def _in_usual_width(words: tuple[str, ...]) -> tuple[str, ...]:
-    """Return *words*; raise ValueError for one that only looks like what addresses and ids are written in."""
-    for word in words:
+    """Return *words*; raise ValueError for one that only looks like what addresses and ids are written in.
+
+    An entry may be somebody's address, and what is wrong is mailed: so it is named by its place.
+    """
+    for place, word in enumerate(words, 1):
         if wide := FULL_WIDTH.search(word):
             raise ValueError(
-                f"{word!r} fits nobody: its {wide[0]!r} is of full width, as no address or id has it; type it anew"
+                f"entry {place} fits nobody: its {wide[0]!r} is of full width, as no address or id has it; type it anew"
             )
     return words
 
 
 def _patterns(value: object) -> tuple[str, ...]:
     words = _in_usual_width(_words(value))
-    for word in words:
-        if set(word).intersection(NEVER_IN_PATTERNS) or not word.isprintable():
+    for place, word in enumerate(words, 1):
+        if strange := next((sign for sign in word if sign in NEVER_IN_PATTERNS or not sign.isprintable()), ""):
             raise ValueError(
-                f"{word!r} is no pattern: write entries like ann@example.com, *@example.com or U012AB3CD with commas in"
+                f"entry {place} is no pattern, for {strange!r} is in it: write entries like ann@example.com, *@example.com or U012AB3CD with commas in"
                 " between, without quotes, and ? for a blank"
             )
     return words
@@ -81,10 +84,10 @@ def _patterns(value: object) -> tuple[str, ...]:
 
 def _domains(value: object) -> tuple[str, ...]:
     words = tuple(word.removeprefix("@").casefold() for word in _in_usual_width(_words(value)))
-    for word in words:
+    for place, word in enumerate(words, 1):
         if not DOMAIN.fullmatch(word):
             raise ValueError(
-                f"{word!r} is no e-mail domain: write domains like example.com with commas in between; patterns belong"
+                f"entry {place} is no e-mail domain: write domains like example.com with commas in between; patterns belong"
                 " into SCOPE_INCLUDE"
             )
     return words
@@ -92,10 +95,10 @@ def _domains(value: object) -> tuple[str, ...]:
 
 def _handles(value: object) -> tuple[str, ...]:
     words = tuple(word.removeprefix("@") for word in _words(value))
-    for word in words:
+    for place, word in enumerate(words, 1):
         if not HANDLE.fullmatch(word):
             raise ValueError(
-                f"{word!r} is no handle of a user group: write handles like @learners with commas in between"
+                f"entry {place} is no handle of a user group: write handles like @learners with commas in between"
             )
     return words
 

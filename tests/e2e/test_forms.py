@@ -13,6 +13,7 @@ from deployments.settings_variable import ensure_settings
 from sandbox.server import Sandbox
 from slack_docebo.integration_settings import VARIABLE, rows_by_key, table
 from slack_docebo.storage.store import Store
+from tasks.status_page import KEY
 from tests.e2e.prefect_http import artifacts_of, asked_for_by, deployment, prefect_http, start_nothing, submit_form
 from tests.importing import ON, mapped, run_import, settings_for
 from tests.smtp import Mailbox
@@ -384,6 +385,12 @@ async def test_parked_events_are_shown_and_not_dropped_without_being_chosen(impo
 
 
 @pytest.mark.long
+async def test_where_no_plan_can_be_applied_nobody_is_sent_to_choose_one(imported):
+    from flows.apply_plan import apply_plan
+
+    assert (await apply_plan(return_state=True)).message == "no plan can be applied, nothing was written"
+
+
 async def test_the_backups_that_can_be_chosen_are_shown(imported):
     from flows.restore_mappings import restore_mappings
 
@@ -483,3 +490,81 @@ async def test_mappings_are_exported_to_a_file_and_a_table_of_ids(imported, sand
     assert done.message.startswith(f"{len(there)} mappings written to "), done.message
     shown = json.loads(published(done, "mappings"))
     assert {row["Slack user"]: row["Docebo user"] for row in shown} == there
+
+
+def status_page(http) -> str:
+    """The status page as it is now."""
+    [page] = http.post("artifacts/filter", json={"artifacts": {"key": {"any_": [KEY]}}}).json()
+    return page["data"]
+
+
+async def test_the_status_page_knows_of_a_stop_at_once_and_of_its_end(imported, deployed):
+    from flows.stop import go, stop
+
+    await stop(reason="an audit", return_state=True)
+    stopped = status_page(deployed)
+    await go(return_state=True)
+
+    assert "| Writing to Docebo | stopped since" in stopped
+    assert "[Nothing is written: stopped since" in stopped
+    assert "| Writing to Docebo | allowed |" in status_page(deployed)
+
+
+async def test_the_status_page_leads_to_the_form_of_what_was_just_saved(imported, deployed):
+    from flows.settings import settings
+    from slack_docebo.settings_form import SettingsForm, filled, revision
+
+    rows = await Variable.aget(VARIABLE)
+    values = filled(rows)
+    values["scope"]["scope_guests"] = "all"
+    form = {"values": SettingsForm.model_validate(values), "revision": revision(rows)}
+    await settings(**form, check_only=False, changed_by="Ada", return_state=True)
+
+    page = status_page(deployed)
+    assert asked_for_by(deployed, page, "Change the settings")["revision"] == revision(await Variable.aget(VARIABLE))
+    assert "Ada: SCOPE_GUESTS from none to all" in page
+
+
+@pytest.mark.parametrize("wrong", ["row", "secret", "no table"])
+async def test_while_no_run_can_begin_the_status_page_says_so_and_leads_to_why(imported, deployed, monkeypatch, wrong):
+    from flows.sweep import sweep
+    from slack_docebo.settings_form import revision
+
+    await sweep(return_state=True)
+    rows = await Variable.aget(VARIABLE)
+    wrong_rows = [*rows, *table({"SCOPE_INCLUDE": "'ada@example.com"})] if wrong == "row" else rows
+    with monkeypatch.context() as patch:
+        await Variable.aset(VARIABLE, wrong_rows, overwrite=True)
+        if wrong == "no table":
+            await Variable.aunset(VARIABLE)
+        if wrong == "secret":
+            patch.setenv("DOCEBO_CLIENT_SECRET", "")
+        failed = await sweep(return_state=True)
+    page = status_page(deployed)
+    await Variable.aset(VARIABLE, rows, overwrite=True)
+    await sweep(return_state=True)
+
+    assert failed.is_failed()
+    assert asked_for_by(deployed, page, "No run can begin: see why, and what to do.") == {}
+    assert asked_for_by(deployed, page, "Change the settings")["revision"] == revision(
+        None if wrong == "no table" else wrong_rows
+    )
+    assert "ada@example.com" not in page.partition("## Forms")[0]
+    assert "No run can begin" not in status_page(deployed)
+
+
+async def test_a_night_that_failed_is_something_to_do_until_everybody_was_imported(imported, deployed):
+    from flows.bulk_import import bulk_import
+    from flows.sweep import sweep
+
+    reconcile = deployment(deployed, "bulk-import/reconcile")["id"]
+    failed = {"type": "FAILED", "name": "Failed", "message": "Start again later: users.list: | 90 of 100 people"}
+    run = deployed.post(f"deployments/{reconcile}/create_flow_run", json={"state": failed}).raise_for_status().json()
+    await sweep(return_state=True)
+    after_the_night = status_page(deployed)
+    await bulk_import(dry_run=False, return_state=True)
+    deployed.delete(f"flow_runs/{run['id']}").raise_for_status()
+
+    told = r"The last reconciliation failed. Start again later: users.list: \| 90 of 100 people"
+    assert f"- [{told}](/v2/runs/flow-run/{run['id']})" in after_the_night
+    assert "The last reconciliation failed" not in status_page(deployed)

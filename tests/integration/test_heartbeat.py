@@ -38,6 +38,15 @@ async def test_only_an_import_for_real_says_that_all_is_well(monkeypatch):
     assert [head.split(b"\r\n")[0] for head in service.asked] == [b"GET /ping/planted-token HTTP/1.1"]
 
 
+async def test_a_night_on_which_nothing_is_to_be_written_is_no_alarm_outside(monkeypatch):
+    async with listening() as service:
+        service.answer = whole(b"OK")
+        monkeypatch.setenv("HEARTBEAT_URL", service.url)
+        await notify_operators(bulk_import, run(dry_run=False), Completed(name="Frozen"))
+
+    assert len(service.asked) == 1
+
+
 async def test_an_address_that_fails_breaks_nothing_and_is_not_shown(monkeypatch, caplog):
     async with listening() as service:
         service.answer = elsewhere("http://127.0.0.1:9")

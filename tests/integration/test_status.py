@@ -232,6 +232,15 @@ async def test_a_stop_comes_first(here):
     assert "(audit)" in shown(here)
 
 
+async def test_why_everything_stands_still_is_text_on_the_page(here):
+    with here.runtime.store.transaction() as tables:
+        said = "a | b <b>c</b> ![d](https://e.example/f.png)"
+        tables.halts.stop(here.runtime.settings.docebo_url, said, now=datetime.now(UTC))
+
+    [row] = re.findall(r"^\| Writing to Docebo \| (.*) \|$", shown(here), re.MULTILINE)
+    assert row.endswith(markdown(f"({said})"))
+
+
 async def test_a_plan_that_a_limit_refused_is_to_be_looked_at_until_one_is_applied(here):
     with pytest.raises(ChangeLimitExceeded):
         await imported(here, LIMIT_CREATIONS="1")

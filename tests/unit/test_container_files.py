@@ -87,7 +87,7 @@ def test_kubernetes_gives_the_webhook_its_own_secrets_only_and_no_right_that_res
     assert given <= variables(WebhookSettings)
     assert "envFrom" not in container
     assert not {variable["name"] for variable in container["env"] if "value" in variable} & set(secrets_of(*EVERYTHING))
-    assert {"SLACK_SIGNING_SECRET_FILE", "DATABASE_URL_FILE"} <= given
+    assert {"SLACK_SIGNING_SECRET_FILE", "DATABASE_URL_FILE", "WEBHOOK_PUBLIC_URL"} <= given
     assert pod["securityContext"]["runAsNonRoot"]
     assert pod["securityContext"]["runAsUser"] == int(USER)
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}

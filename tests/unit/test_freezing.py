@@ -13,9 +13,19 @@ def test_days_are_written_as_they_are_read(text):
     assert str(parse_freeze(f" {text.upper()} ")) == text
 
 
+@pytest.mark.parametrize("text", ["2026-12-20\u00a0to\u00a02027-01-06", "2026\u201112\u201120 to 2027\u201301\u201306"])
+def test_days_may_be_copied_from_a_page_or_a_word_processor(text):
+    assert parse_freeze(text) == YEARS_END
+
+
+def test_of_days_in_the_wrong_order_it_is_said_that_they_are():
+    with pytest.raises(ValueError, match=r"'2027-01-06 to 2026-12-20' ends before it begins"):
+        parse_freeze("2027-01-06 to 2026-12-20")
+
+
 @pytest.mark.parametrize(
     "text",
-    ["", "2026-12-20 - 2027-01-06", "2027-01-06 to 2026-12-20", "2026-02-30", "20.12.2026", "always", "2026-12-20 to"],
+    ["", "2026-12-20 - 2027-01-06", "٢٠٢٦-12-20", "2026-02-30", "20.12.2026", "always", "2026-12-20 to"],
 )
 def test_what_is_no_range_of_days_is_refused_with_the_right_form(text):
     with pytest.raises(ValueError, match="write it like 2026-12-20 to 2027-01-06"):

@@ -86,7 +86,7 @@ def test_a_missing_row_is_named(missing):
         (
             "PROTECTED_ACCOUNTS",
             "“ceo@example.com”",
-            r"PROTECTED_ACCOUNTS: '“ceo@example.com”' is no pattern.*without quotes",
+            r"PROTECTED_ACCOUNTS: entry 1 is no pattern, for '“' is in it: .*without quotes",
         ),
         (
             "PROTECTED_ACCOUNTS",
@@ -95,7 +95,11 @@ def test_a_missing_row_is_named(missing):
         ),
         ("SCOPE_EXCLUDE", "a@b.com\uff0cc@d.com", r"SCOPE_EXCLUDE: .* fits nobody: its '\uff0c' is of full width"),
         ("SCOPE_EMAIL_DOMAINS", "\uff45xample.com", r"SCOPE_EMAIL_DOMAINS: .* its '\uff45' is of full width"),
-        ("PROTECTED_ACCOUNTS", "ce\u200bo", r"row SLACK \| PROTECTED_ACCOUNTS: 'ce\\u200bo' is no pattern"),
+        (
+            "PROTECTED_ACCOUNTS",
+            "ce\u200bo",
+            r"row SLACK \| PROTECTED_ACCOUNTS: entry 1 is no pattern, for '\\u200b' is",
+        ),
     ],
 )
 def test_a_wrong_row_is_named_with_what_is_allowed(key, value, told):
@@ -188,6 +192,24 @@ def test_a_list_may_be_written_in_any_usual_way(key, written):
 def test_what_can_be_no_pattern_is_refused_with_the_row(key, written):
     with pytest.raises(ConfigurationError, match=f"row SLACK . {key}: "):
         read_rows([*table(REQUIRED), {"integration": "SLACK", "key": key, "value": written}])
+
+
+@pytest.mark.parametrize("key", ["SCOPE_EXCLUDE", "SCOPE_INCLUDE", "PROTECTED_ACCOUNTS"])
+@pytest.mark.parametrize("wrong", ['"', "\uff20", " "])
+def test_a_wrong_entry_is_told_by_its_place_for_it_may_be_the_address_of_somebody(key, wrong):
+    written = f"*@example.com, ceo{wrong}@example.com"
+    with pytest.raises(ConfigurationError, match=f"{key}: entry 2 ") as refused:
+        read_rows(table({**REQUIRED, key: written}))
+    assert "ceo" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "written"), [("SCOPE_EMAIL_DOMAINS", "ceo@acme.com"), ("SCOPE_USERGROUPS", "ceo acme")]
+)
+def test_what_is_no_domain_and_no_group_is_told_by_its_place(key, written):
+    with pytest.raises(ConfigurationError, match=f"{key}: entry 1 is no ") as refused:
+        read_rows(table({**REQUIRED, key: written}))
+    assert "ceo" not in str(refused.value)
 
 
 def test_a_domain_may_have_its_at_sign():

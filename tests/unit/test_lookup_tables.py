@@ -66,8 +66,8 @@ async def test_a_value_that_has_a_row_may_be_the_name_of_its_column(tmp_path):
         ),
         ({"a": "1"}, "a,b\n", "the table centres is there twice: remove the Variable table_centres or the file"),
         ([1], None, "the Variable table_centres: write an object like"),
-        ({"a": True}, None, "the Variable table_centres: write a text or a number for a"),
-        ({"a": "1", "A ": "2"}, None, "the Variable table_centres: A  is there twice"),
+        ({"a": True}, None, "the Variable table_centres: entry 1: write a text or a number"),
+        ({"a": "1", "A ": "2"}, None, "the Variable table_centres: entry 2 is for the same value as entry 1"),
         (None, "a,b,c\n1,2,3\n", "centres.csv: write two columns below a line with their names"),
         (None, "", "centres.csv: write two columns"),
         (
@@ -76,9 +76,17 @@ async def test_a_value_that_has_a_row_may_be_the_name_of_its_column(tmp_path):
             "centres.csv: there is no row in it: write .* two columns below a line with their names",
         ),
         ({}, None, "the Variable table_centres: there is no row in it: write an object like"),
-        (None, "a,b\nSales,#REF!\n", "centres.csv: #REF! stands for Sales: write what the formula is to give"),
-        (None, "a,b\nSales,=A1&B1\n", "centres.csv: =A1&B1 stands for Sales: write what the formula is to give"),
-        ({"Sales": " #NV"}, None, "the Variable table_centres:  #NV stands for Sales: write what"),
+        (
+            None,
+            "a,b\nSales,#REF!\n",
+            "centres.csv: entry 1 is a formula, or one that failed: write what the formula is to give",
+        ),
+        (
+            None,
+            "a,b\nSales,=A1&B1\n",
+            "centres.csv: entry 1 is a formula, or one that failed: write what the formula is to give",
+        ),
+        ({"Sales": " #NV"}, None, "the Variable table_centres: entry 1 is a formula, or one that failed: write what"),
         (
             None,
             "*,REST\nSales,S-100\n",
@@ -93,3 +101,15 @@ async def test_a_wrong_or_missing_table_is_named_with_what_to_do(held, file, tol
 
     with pytest.raises(ConfigurationError, match=told):
         await find_tables(["centres"], tmp_path, prefect(table_centres=held))
+
+
+@pytest.mark.parametrize(
+    "held", [{"ceo@acme.com": True}, {"ceo@acme.com": "1", "CEO@acme.com": "2"}, {"ceo@acme.com": "=ceo@acme.com"}]
+)
+async def test_what_is_wrong_in_a_table_is_told_without_what_may_be_the_address_of_somebody(held, tmp_path):
+    async def variable(_name):
+        return held
+
+    with pytest.raises(ConfigurationError, match=r"table_centres: entry [12]") as refused:
+        await find_tables(["centres"], tmp_path, variable)
+    assert "acme" not in str(refused.value).lower()

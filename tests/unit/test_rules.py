@@ -137,7 +137,7 @@ def test_what_a_table_gives_is_held_against_what_the_field_can_hold():
 
 
 def test_a_value_with_two_rows_is_refused():
-    with pytest.raises(ValueError, match="SALES is there twice"):
+    with pytest.raises(ValueError, match="entry 2 is for the same value as entry 1"):
         LookupTable.of("centres", [("Sales", "1"), ("SALES", "2")])
 
 

@@ -77,6 +77,48 @@ def test_a_field_without_an_id_is_not_taken_for_everybody(blank):
     assert misfits(FLOWS["reset-mappings"], {"slack_ids": [blank]})
 
 
+@pytest.mark.parametrize("field", ["slack_ids", "emails"])
+@pytest.mark.parametrize("blank", ["", " ", ","])
+def test_a_field_without_a_person_is_not_taken_for_whoever_s_events_wait(field, blank):
+    assert misfits(FLOWS["realtime-sync"], {field: [blank]})
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"dry_run": True}, "a dry run is of people who are named"),
+        ({"dry_run": True, "let_through": "k8tfq19f"}, "a dry run is of people who are named"),
+        ({"slack_ids": ["U1"], "let_through": "k8tfq19f"}, "one of both"),
+    ],
+)
+async def test_a_form_of_which_a_part_would_be_passed_over_does_nothing(given, told):
+    state = await FLOWS["realtime-sync"].fn(**given)
+
+    assert (state.is_failed(), told in state.message) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("flow", "field", "given"),
+    [
+        ("apply-plan", "plan_id", "k8tfq19f"),
+        ("undo", "of", "k8tfq19f"),
+        ("explain-user", "who", "docebo:10018"),
+        ("personal-data", "slack_id", "U1"),
+        ("try-attributes", "who", ""),
+    ],
+)
+def test_blanks_that_came_along_with_an_id_are_left_out(flow, field, given):
+    pasted = {field: f" {given}\n"}
+
+    assert build_error_obj(validate(pasted, FLOWS[flow].parameters.model_dump_for_openapi()))["valid"]
+    assert FLOWS[flow].validate_parameters(pasted)[field] == given
+
+
+def test_events_may_be_pasted_into_one_field_of_a_list():
+    assert FLOWS["parked-events"].validate_parameters({"event_ids": ["Ev1, Ev2"]})["event_ids"] == ["Ev1", "Ev2"]
+    assert misfits(FLOWS["parked-events"], {"event_ids": [""]})
+
+
 @pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)
 def test_no_form_shows_a_pattern_in_place_of_words(flow):
     assert not re.search(

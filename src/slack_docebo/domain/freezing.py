@@ -6,7 +6,8 @@ from datetime import date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-_DAYS = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\s+to\s+(\d{4}-\d{2}-\d{2}))?", re.IGNORECASE | re.ASCII)
+_DAYS = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:\s+to\s+([0-9]{4}-[0-9]{2}-[0-9]{2}))?", re.IGNORECASE)
+_DASHES = re.compile("[\u2010-\u2015\u2212]")  # as word processors make them
 
 
 class Freeze(NamedTuple):
@@ -21,12 +22,14 @@ class Freeze(NamedTuple):
 
 def parse_freeze(text: str) -> Freeze:
     """Read `2026-12-20 to 2027-01-06` or a single day. Raises ValueError that says what is allowed."""
-    found = _DAYS.fullmatch(text.strip())
+    found = _DAYS.fullmatch(_DASHES.sub("-", text.strip()))
     try:
         days = [date.fromisoformat(day) for day in found.groups() if day] if found else []
     except ValueError:
         days = []
-    if not days or days[0] > days[-1]:
+    if days and days[0] > days[-1]:
+        raise ValueError(f"{text.strip()!r} ends before it begins")
+    if not days:
         raise ValueError(f"{text.strip()!r} is no range of days: write it like 2026-12-20 to 2027-01-06")
     return Freeze(days[0], days[-1])
 

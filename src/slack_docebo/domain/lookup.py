@@ -28,12 +28,16 @@ class LookupTable:
 
     @classmethod
     def of(cls, name: str, rows: Iterable[tuple[str, str]], *, heading: str = "") -> Self:
-        """Return the table with these *rows* below the *heading*, if it has one; raise ValueError where one value has two."""
+        """Return the table with these *rows* below the *heading*, if it has one; raise ValueError where one value has two.
+
+        A value may be somebody's address or name, and what is wrong is mailed: so rows are named by their places.
+        """
         found: dict[str, str] = {}
-        for value, stands_for in rows:
+        places: dict[str, int] = {}
+        for place, (value, stands_for) in enumerate(rows, 1):
             if (key := _key(value)) in found:
-                raise ValueError(f"{value} is there twice")
-            found[key] = clean(stands_for)
+                raise ValueError(f"entry {place} is for the same value as entry {places[key]}")
+            found[key], places[key] = clean(stands_for), place
         default = found.pop(EVERYTHING_ELSE, None)
         return cls(name, found, default, _key(heading))
 

@@ -33,7 +33,7 @@ def fulfil(store: Store, report_dir: Path, request: PersonalDataRequest, slack_i
             file = write_export(store, report_dir, slack_id)
             return [f"all that is kept about {slack_id} is in {file}, which only its owner can read"]
         case PersonalDataRequest.FORGET:
-            if confirm != slack_id:
+            if confirm.strip() != slack_id:
                 raise NotConfirmed(f"nothing was erased: to forget {slack_id}, type that id as confirmation")
             gone = forget(store, report_dir, slack_id)
             by_hand = f"; {len(gone.left)} files are left to be looked at by hand" if gone.left else ""

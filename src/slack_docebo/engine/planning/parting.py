@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from slack_docebo.domain.operations import Kind
+from slack_docebo.domain.texts import people as people_in_words
 from slack_docebo.engine.reporting.outcomes import PAGE
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import ConfigurationError, NotConfirmed, PlanNotApplicable
@@ -35,7 +36,9 @@ class PartChoice:
         people = tables.operations.people_planned(plan.id, self.kinds or set(Kind))
         if unknown := sorted(set(self.slack_ids) - set(people)):
             some = ", ".join(unknown[:NAMED_AT_MOST])
-            raise PlanNotApplicable(f"in plan {plan.id} nothing like that is planned for {len(unknown)} people: {some}")
+            raise PlanNotApplicable(
+                f"in plan {plan.id} nothing like that is planned for {people_in_words(len(unknown))}: {some}"
+            )
         if self.slack_ids:
             people = [slack_id for slack_id in people if slack_id in set(self.slack_ids)]
         if not people:

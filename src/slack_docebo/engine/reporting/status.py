@@ -8,10 +8,10 @@ from statistics import quantiles
 from zoneinfo import ZoneInfo
 
 from slack_docebo.domain.decisions import Decisions
-from slack_docebo.domain.moments import in_zone
+from slack_docebo.domain.moments import in_utc, in_zone
 from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Outcome
 from slack_docebo.domain.standing import is_undecided
-from slack_docebo.domain.texts import events, line, markdown, shortened
+from slack_docebo.domain.texts import events, markdown, shortened
 from slack_docebo.engine.reporting.attention import DECIDED
 from slack_docebo.engine.reporting.bars import bars
 from slack_docebo.engine.reporting.outcomes import DONE
@@ -29,6 +29,7 @@ from slack_docebo.storage.tables import Tables
 DAYS = 30
 CHANGES = 10  # of the settings, on the page
 LONGEST_VALUE = 100  # of a setting, on the page
+LONGEST_MESSAGE = 300  # of a run, on the page
 NAMING_PEOPLE = {
     "NOTIFICATION_MAIL_ID",
     "SCOPE_INCLUDE",
@@ -42,6 +43,15 @@ NOT_SCHEDULED = (
 LOOK_AT_IT = "look at the last import"
 NOWHERE: Mapping[str, str] = {}
 CREDENTIALS = {Side.SLACK: "our token", Side.DOCEBO: "our API credentials"}  # as people know them
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRun:
+    """A reconciliation that could not go on."""
+
+    ended_at: datetime
+    message: str  # of its state, which begins with what there is to do
+    link: str  # to its page
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +82,7 @@ class Status:
     calls_left: int
     by_day: Mapping[tuple[date, str], int]  # people
     setting_changes: list[RecordedChange]  # the newest first
+    failed_run: FailedRun | None = None  # the last reconciliation, if that has failed
 
     @property
     def to_do(self) -> list[Step]:
@@ -133,7 +144,8 @@ class Status:
     @property
     def line(self) -> str:
         """One line without a name in it."""
-        return f"{len(self.to_do)} to do" if self.to_do else "nothing to do"
+        count = len(self.to_do) + len(self._failed())
+        return f"{count} to do" if count else "nothing to do"
 
     def page(
         self,
@@ -172,7 +184,13 @@ class Status:
                 "",
                 "## What there is to do",
                 "",
-                *([f"- {shown(step)}{self._beside(step, summaries, shown)}" for step in self.to_do] or ["Nothing."]),
+                *(
+                    [
+                        *(f"- {shown(step)}{self._beside(step, summaries, shown)}" for step in self.to_do),
+                        *self._failed(),
+                    ]
+                    or ["Nothing."]
+                ),
                 "",
                 "## Where we are",
                 "",
@@ -188,11 +206,17 @@ class Status:
                 "",
                 *([self._changed(one) for one in self.setting_changes] or ["Nothing was changed with the form."]),
                 "",
-                "## Forms",
-                "",
-                *(f"- [{title}]({link})" for title, link in forms.items()),
+                *_forms(forms),
             ]
         )
+
+    def _failed(self) -> list[str]:
+        """Say that the last reconciliation has failed, unless everybody was imported since."""
+        run, last = self.failed_run, self.last_import
+        if run is None or (last and _ended(last.plan) > run.ended_at):
+            return []
+        told = markdown(f"The last reconciliation failed. {shortened(run.message, LONGEST_MESSAGE)}")
+        return [f"- [{told}]({run.link})"]
 
     def _connection(self, side: Side, name: str) -> str:
         """Say with whom we are connected, and when our credentials have last worked there."""
@@ -224,7 +248,7 @@ class Status:
         if self.frozen_until:
             return f"not until the end of {self.frozen_until}, as FREEZE in the settings says"
         if self.halt:
-            return line(self.halt.by_clock(self.time_zone))
+            return markdown(self.halt.by_clock(self.time_zone))
         return "switched off in the settings" if self.switched_off else "allowed"
 
     def _parked(self) -> str:
@@ -253,6 +277,32 @@ class Status:
 
     def _moment(self, moment: datetime) -> str:
         return in_zone(moment, self.time_zone)
+
+
+def page_without_a_run(now: datetime, *, forms: Mapping[str, str], shown: Shown) -> str:
+    """Return the page, as `Status.page` does, while settings or database let no run begin that could say more.
+
+    Why is said by the form: the words may quote an address out of the settings.
+    """
+    return "\n".join(
+        [
+            "# How things stand",
+            "",
+            f"As of {in_utc(now)}",
+            "",
+            "## What there is to do",
+            "",
+            f"- {shown(Step('No run can begin: see why, and what to do.', 'doctor'))}",
+            "",
+            "The first run after that says here again how things stand.",
+            "",
+            *_forms(forms),
+        ]
+    )
+
+
+def _forms(forms: Mapping[str, str]) -> list[str]:
+    return ["## Forms", "", *(f"- [{title}]({link})" for title, link in forms.items())]
 
 
 def status(runtime: Runtime) -> Status:
