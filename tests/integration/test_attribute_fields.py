@@ -28,6 +28,7 @@ def sandbox_of() -> Iterator[Callable[..., Sandbox]]:
     ("title", "named"),
     [("Cost centre", "cost Centre"), (" Cost\u00a0 centre", "Cost centre"), ("Co\u0302te", "C\u00f4te")],
 )
+@pytest.mark.variants(1)
 async def test_fields_are_named_by_title_and_label_in_any_case(shared_sandbox, sqlite_url, tmp_path, title, named):
     shared_sandbox.reset()
     field = shared_sandbox.docebo.add_field(title, "textfield", mandatory=False, invisible_to_user=False)
@@ -243,6 +244,7 @@ async def test_fields_of_each_type_are_filled_in_docebos_form_and_nobody_is_refu
 
 
 @pytest.mark.parametrize("as_zero", [True, False])
+@pytest.mark.variants(1)
 async def test_a_no_is_written_where_nothing_is_set_and_emptied_once(sandbox_of, sqlite_url, as_zero):
     sandbox = sandbox_of(unset_as_zero=as_zero)
     guest = sandbox.docebo.add_field("Guest", "yesno", mandatory=False, invisible_to_user=False).id

@@ -207,6 +207,7 @@ async def test_a_field_that_was_hidden_in_slack_and_is_shown_no_more_empties_nob
 
 
 @pytest.mark.parametrize("how", ["deleted", "hidden"])
+@pytest.mark.variants(1)
 async def test_a_field_that_is_taken_away_while_people_are_read_empties_nobodys(night, member, how):
     rules = {"ATTRIBUTES": f"{RULES} clear"}
     slack = night.sandbox.slack
@@ -228,6 +229,7 @@ async def test_a_field_that_is_taken_away_while_people_are_read_empties_nobodys(
 
 
 @pytest.mark.parametrize("how", ["deleted", "hidden"])
+@pytest.mark.variants(1)
 async def test_an_event_empties_nothing_by_a_field_that_is_taken_away_while_its_run_lasts(night, member, how):
     rules = {"ATTRIBUTES": f"{RULES} clear"}
     night.give(member, "Sales")

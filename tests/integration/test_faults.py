@@ -57,6 +57,7 @@ async def undisturbed(sandbox, tmp_path_factory) -> tuple:
         for fault in FAULTS
     ],
 )
+@pytest.mark.variants(5)
 async def test_after_a_fault_one_more_run_makes_everything_right(sandbox, undisturbed, sqlite_url, method, kind):
     sandbox.reset()
     impatient = {"docebo_timeout_seconds": 1} if kind == "slow" else {}

@@ -415,6 +415,7 @@ async def test_whose_account_bears_nothing_but_the_name_any_more_gets_no_second_
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.variants(1)
 async def test_an_account_that_bears_somebody_elses_address_and_the_former_name_is_that_ones(
     sandbox, settings, dry_run
 ):

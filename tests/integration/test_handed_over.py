@@ -186,6 +186,7 @@ WITHOUT_MAPPINGS = {"MAP_SLACK_USER_DATA": "false"}
 
 @USERNAMES
 @pytest.mark.parametrize("road", ["import", "real time"])
+@pytest.mark.variants(2)
 async def test_without_mappings_an_account_that_shows_another_persons_address_is_left_alone_too(
     sandbox, sqlite_url, tmp_path, road, username
 ):
@@ -240,6 +241,7 @@ async def test_an_account_that_was_handed_over_is_the_next_ones_once_the_mapping
     ],
 )
 @pytest.mark.parametrize("mapping", ["true", "false"], ids=["with mappings", "without mappings"])
+@pytest.mark.variants(2)
 async def test_an_account_that_was_handed_over_since_is_not_written_for_its_former_owner_by_a_saved_plan(
     sandbox, sqlite_url, mapping, handed_over, again
 ):
@@ -345,6 +347,7 @@ async def apply_slowly(runtime, monkeypatch, plan_id):
 
 
 @pytest.mark.parametrize("rows", [NAMES, TITLE, LEAVERS], ids=["name and address", "title", "leaver"])
+@pytest.mark.variants(1)
 async def test_an_account_that_is_handed_over_within_a_slow_import_is_not_written_for_its_former_owner(
     sandbox, sqlite_url, monkeypatch, rows
 ):
@@ -401,6 +404,7 @@ EDITED = {"email": "private@example.net", "firstname": "Annie"}
 @pytest.mark.parametrize(
     "rows", [TITLE, TITLE | WITHOUT_MAPPINGS, LEAVERS], ids=["title", "title, without mappings", "leaver"]
 )
+@pytest.mark.variants(1)
 async def test_a_saved_plan_is_applied_to_an_account_whose_address_somebody_has_edited_before_it_was_made(
     sandbox, sqlite_url, rows
 ):
@@ -418,6 +422,7 @@ async def test_a_saved_plan_is_applied_to_an_account_whose_address_somebody_has_
 
 
 @pytest.mark.parametrize("rows", [TITLE, LEAVERS], ids=["title", "leaver"])
+@pytest.mark.variants(1)
 async def test_a_saved_plan_is_not_applied_to_an_account_whose_new_address_somebody_bears_in_slack_since(
     sandbox, sqlite_url, rows
 ):
@@ -498,6 +503,7 @@ async def test_an_undo_takes_an_account_whose_address_somebody_has_edited_once_t
 
 
 @pytest.mark.parametrize("road", ["import", "real time", "leaver"])
+@pytest.mark.variants(1)
 async def test_an_account_that_is_handed_over_before_anybody_has_seen_the_address_that_we_have_written_is_left_alone(
     sandbox, sqlite_url, tmp_path, road
 ):

@@ -156,6 +156,7 @@ async def test_whose_account_was_anothers_has_the_manager_of_its_own_person(comp
 
 
 @pytest.mark.parametrize("shown", ["eve@example.com", "before@example.com"])  # who has it may have another one by now
+@pytest.mark.variants(1)
 async def test_an_account_that_shows_another_person_gets_no_manager_and_is_nobodys(company, shown):
     grace, joan = company.hire("Grace"), company.hire("Joan")
     ada, bob = company.hire("Ada", grace), company.hire("Bob")
@@ -637,6 +638,7 @@ def has_several_types(company):
         pytest.param("Grace", ["Bob", "Joan"], "Bob", id="done by the first of two dead runs"),
     ],
 )
+@pytest.mark.variants(2)
 async def test_nobody_comes_into_a_circle_with_a_manager_whom_a_dead_run_may_have_set(company, set_last, sent, has):
     has_several_types(company)
     slack_ids = {name: company.hire(name) for name in ("Grace", "Joan", "Bob")}
