@@ -152,7 +152,7 @@ async def test_an_unknown_name_stops_it_before_anything_is_planned(database_url,
             plan_reset(runtime, ACME, Accounts(), ["U1", "U7"])
 
 
-@pytest.mark.parametrize("typed", ["", "acme", "Acme ", "T1", "everybody of Acme"])
+@pytest.mark.parametrize("typed", ["", "acme", "Ac me", "T1", "everybody of Acme"])
 def test_only_the_exact_name_confirms(typed):
     check_confirmation(ACME, ["U1"], "Acme")
     with pytest.raises(NotConfirmed, match=r"1 person .* confirm with exactly this: Acme"):
@@ -164,6 +164,13 @@ def test_what_confirms_for_some_does_not_for_everybody(typed):
     check_confirmation(ACME, [], "everybody of Acme")
     with pytest.raises(NotConfirmed, match=r"everybody .* confirm with exactly this: everybody of Acme"):
         check_confirmation(ACME, [], typed)
+
+
+@pytest.mark.parametrize("typed", ["Acme Corp", " Acme Corp ", "Acme  Corp\u200b"])
+def test_a_name_is_confirmed_as_the_page_shows_it(typed):
+    shows_less_than_it_has = Workspace("T1", "Acme \u200b Corp ")
+    check_confirmation(shows_less_than_it_has, ["U1"], typed)
+    check_confirmation(shows_less_than_it_has, [], f"everybody of {typed}")
 
 
 def test_a_workspace_without_a_name_cannot_be_confirmed_by_typing_nothing():

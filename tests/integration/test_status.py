@@ -281,8 +281,8 @@ async def test_the_page_names_nobody(here):
     await here.serve()
     await imported(here)
 
-    page = shown(here, next_import=datetime(2026, 3, 5, 2, 30, tzinfo=UTC), forms={"Stop": "/v2/x"})
-    assert "| Next reconciliation | 2026-03-05 02:30 UTC |" in page
+    page = shown(here, next_import=datetime(2099, 3, 5, 2, 30, tzinfo=UTC), forms={"Stop": "/v2/x"})
+    assert "| Next reconciliation | 2099-03-05 02:30 UTC |" in page
     assert "- [Stop](/v2/x)" in page
     assert not [word for word in ("Ada", "Lovelace", "ada@example.com", ada["id"]) if word in page]
 
@@ -302,12 +302,17 @@ def test_that_no_reconciliation_is_scheduled_is_said_with_what_to_switch_on(here
     assert "| Next reconciliation | **not scheduled**: switch the schedule" in shown(here)
 
 
+def test_a_reconciliation_that_should_have_begun_is_not_told_as_one_to_come(here):
+    due = status(here.runtime).now - timedelta(hours=1)
+    assert "| Next reconciliation | **late**: due since " in shown(here, next_import=due)
+
+
 def test_the_next_reconciliation_is_told_by_the_clock_by_which_it_was_set(here):
-    at = datetime(2026, 11, 28, 1, 30, tzinfo=UTC)
+    at = datetime(2099, 11, 28, 1, 30, tzinfo=UTC)
     in_rome = replace(status(here.runtime), time_zone="Europe/Rome")
 
-    assert "| Next reconciliation | 2026-11-28 01:30 UTC |" in shown(here, next_import=at)
-    assert "| Next reconciliation | 2026-11-28 02:30 CET |" in in_rome.page(**{**NOBODY_NEXT, "next_import": at})
+    assert "| Next reconciliation | 2099-11-28 01:30 UTC |" in shown(here, next_import=at)
+    assert "| Next reconciliation | 2099-11-28 02:30 CET |" in in_rome.page(**{**NOBODY_NEXT, "next_import": at})
 
 
 def test_a_month_without_work_is_drawn_all_the_same():

@@ -237,6 +237,11 @@ def test_another_csv_file_is_refused(text):
         rows_from_csv(text)
 
 
+def test_a_column_that_stands_twice_is_told():
+    with pytest.raises(ConfigurationError, match="more than one column value: keep"):
+        rows_from_csv("Integration,Key,Value,value\nSLACK,LEAVERS,deactivate,keep\n")
+
+
 def test_a_cell_that_csv_does_not_hold_is_told():
     with pytest.raises(ConfigurationError, match="not CSV"):
         rows_from_csv(f"Integration,Key,Value\nSLACK,LEAVERS,{'a' * 200_000}\n")

@@ -2,12 +2,15 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping
 
 from slack_docebo.delimited import BadTableError, read_table
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings.rows import INTEGRATION
 from slack_docebo.setting_values import as_written
+
+COLUMNS = ("integration", "key", "value")
 
 
 def rows_from_csv(text: str) -> list[dict[str, str]]:
@@ -20,8 +23,10 @@ def rows_from_csv(text: str) -> list[dict[str, str]]:
     except BadTableError as error:
         raise ConfigurationError(f"the table cannot be read: {error}") from None
     header = [name.strip().lower() for name in rows[0]] if rows else []
-    if len(rows) < 2 or not {"integration", "key", "value"} <= set(header):
+    if len(rows) < 2 or not set(COLUMNS) <= set(header):
         raise ConfigurationError("the CSV file should have the columns Integration, Key and Value, and a row")
+    if twice := sorted(name for name, times in Counter(header).items() if times > 1 and name in COLUMNS):
+        raise ConfigurationError(f"the CSV file has more than one column {', '.join(twice)}: keep the one that counts")
     return [dict(zip(header, cells, strict=True)) for cells in rows[1:]]
 
 

@@ -7,7 +7,7 @@ from slack_docebo.domain.decisions import NEVER, is_never
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.protection import shielded
-from slack_docebo.domain.texts import people
+from slack_docebo.domain.texts import people, without_unseen
 from slack_docebo.domain.unmirroring import REASON, unmirroring
 from slack_docebo.engine.mappings.mapping_file import MappingFile, write_mappings
 from slack_docebo.engine.reading.connection import Workspace
@@ -30,18 +30,24 @@ def confirmation(workspace: Workspace, slack_ids: Collection[str]) -> str:
 
     An empty list must not do more than a short one by the same words.
     """
-    return workspace.name if slack_ids else f"everybody of {workspace.name}"
+    name = _as_shown(workspace.name)
+    return name if slack_ids else f"everybody of {name}"
 
 
 def check_confirmation(workspace: Workspace, slack_ids: Collection[str], confirm: str) -> None:
     """Raise NotConfirmed unless *confirm* is what is wanted, letter by letter."""
     wanted = confirmation(workspace, slack_ids)
-    if confirm != wanted or not workspace.name:
+    if _as_shown(confirm) != wanted or not _as_shown(workspace.name):
         whose = people(len(set(slack_ids))) if slack_ids else "everybody"
         raise NotConfirmed(
             f"nothing was deleted: to reset the mappings of {whose} in workspace {workspace.team}, confirm with exactly"
             f" this: {wanted}"
         )
+
+
+def _as_shown(text: str) -> str:
+    """Return *text* as a page shows it, and as it can be typed or pasted from there: blanks are one, and none around it."""
+    return " ".join(without_unseen(text).split())
 
 
 def plan_reset(runtime: Runtime, workspace: Workspace, accounts: Accounts, slack_ids: Collection[str]) -> str:

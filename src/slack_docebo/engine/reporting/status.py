@@ -37,6 +37,7 @@ NAMING_PEOPLE = {
     "PROTECTED_ACCOUNTS",
 }  # which the page does not
 DAY = timedelta(days=1)
+LATE = timedelta(minutes=5)  # after which something keeps a run from beginning
 NOT_SCHEDULED = (
     "**not scheduled**: switch the schedule of the deployment *reconcile* on, where it is not meant to be off"
 )
@@ -167,7 +168,7 @@ class Status:
             "Last complete read of Docebo": self._read(self.docebo_read, "accounts"),
             "Last import": _told(self.last_import, summaries),
             **({"Last dry run": _told(self.dry_run, summaries)} if self.dry_run else {}),
-            "Next reconciliation": self._moment(next_import) if next_import else NOT_SCHEDULED,
+            "Next reconciliation": self._next(next_import),
             "People": f"{self._looked_after()}{self.mapped:,} mapped, {self.in_line:,} in line, {len(self.undecided):,} waiting"
             " for a decision",
             "Events": f"{self.inbox.waiting:,} waiting, {self._parked()}",
@@ -274,6 +275,12 @@ class Status:
 
     def _read(self, read: ProvenRead | None, whom: str) -> str:
         return f"{self._moment(read.proven_at)}, {read.people:,} {whom}" if read else "none yet"
+
+    def _next(self, begins: datetime | None) -> str:
+        if begins is None:
+            return NOT_SCHEDULED
+        due = self._moment(begins)
+        return f"**late**: due since {due}; see whether the worker runs" if begins < self.now - LATE else due
 
     def _moment(self, moment: datetime) -> str:
         return in_zone(moment, self.time_zone)
