@@ -102,6 +102,15 @@ class PrefectUI:
         await self.page.get_by_role("link", name=re.compile("^[0-9a-f]{8}$")).click()
         await self.page.get_by_role("tabpanel", name="Artifact").get_by_role("table").first.wait_for()
 
+    async def open_page_of_artifact(self, artifact: str) -> None:
+        """Go to the page of the *artifact* with this id, and once more where Prefect was busy: its page does not ask again."""
+        shown = self.page.get_by_role("tabpanel", name="Artifact")
+        for _ in range(PATIENCE // BUSY):
+            await self.page.goto(f"{self.address}/v2/artifacts/artifact/{artifact}")
+            with suppress(TimeoutError):
+                await shown.wait_for(timeout=BUSY)
+                break
+
     async def open_status_page(self) -> None:
         """Go to the page that says how things stand, as somebody does who has no bookmark yet."""
         await self.page.goto(f"{self.address}/v2/artifacts")

@@ -42,7 +42,7 @@ class Seat:
         """Open the bookmark; the page is as of the last run."""
         finished(self.http, start(self.http, "sweep/sweep"))
         [page] = self.http.post("artifacts/filter", json={"artifacts": {"key": {"any_": [KEY]}}}).json()
-        await self.ui.page.goto(f"{self.ui.address}/v2/artifacts/artifact/{page['id']}")
+        await self.ui.open_page_of_artifact(page["id"])
         self.clicks = 0
 
     async def click(self, words: str) -> None:
@@ -90,8 +90,7 @@ class Seat:
         """Open what the run has published under the shortest key that begins so."""
         found = [one for one in artifacts_of(self.http, self.run_id) if one["key"].startswith(key)]
         shortest = min(found, key=lambda one: len(one["key"]))
-        await self.ui.page.goto(f"{self.ui.address}/v2/artifacts/artifact/{shortest['id']}")
-        await self.ui.page.get_by_role("tabpanel", name="Artifact").wait_for()
+        await self.ui.open_page_of_artifact(shortest["id"])
         await self.keep(key)
 
     async def keep(self, name: str) -> None:
