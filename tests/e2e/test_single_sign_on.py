@@ -19,7 +19,15 @@ from playwright.async_api import expect
 from deployments.local import free_port, process
 from deployments.prefect_ui import PATIENCE
 from tasks.status_page import KEY
-from tests.e2e.prefect_http import deployment, finished, prefect_http, set_rows, start, wait_for_worker
+from tests.e2e.prefect_http import (
+    PatientTransport,
+    deployment,
+    finished,
+    prefect_http,
+    set_rows,
+    start,
+    wait_for_worker,
+)
 from tests.e2e.test_hostile_page import browser_window, open_browser
 from tests.waiting import until
 
@@ -97,7 +105,7 @@ def answers(address: str) -> bool:
 
 def signed_in(proxy: str, name: str) -> httpx.Client:
     """Return the browser of somebody who has signed in at the provider."""
-    http = httpx.Client(base_url=proxy, follow_redirects=True, timeout=60)
+    http = httpx.Client(base_url=proxy, follow_redirects=True, timeout=60, transport=PatientTransport())
     asked = http.get("/v2/", headers={"Accept": "text/html", "Sec-Fetch-Mode": "navigate"})
     assert "/oauth2/authorize" in str(asked.url)
     http.post(asked.url, data={"sub": name})
