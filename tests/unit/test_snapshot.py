@@ -80,6 +80,15 @@ async def test_the_end_waits_for_the_proof():
         assert await following == [["U1"]]
 
 
+def test_whose_fields_a_listing_has_shown_does_not_count_once_it_begins_again():
+    with SourceSnapshot() as people:
+        people.add(page(1))
+        people.with_fields.add("U1")
+        people.restart()
+
+        assert people.with_fields == set()
+
+
 async def test_who_follows_is_told_that_the_listing_begins_again():
     with SourceSnapshot() as people:
         people.add(page(1))

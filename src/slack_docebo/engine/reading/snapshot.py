@@ -47,7 +47,6 @@ class SourceSnapshot:
         self.expected: frozenset[str] = frozenset()  # Slack ids that were mapped when the listing began
         self.scim: Mapping[str, Mapping[str, str]] | None = None  # what SCIM says of everybody, by Slack id
         self.to_compare = set[str]()  # Slack ids of those who are compared again once their custom fields are read
-        self.with_fields = set[str]()  # Slack ids of whom the list itself shows all wanted custom fields, if of anybody
         self.restart()
 
     def __enter__(self) -> Self:
@@ -71,6 +70,7 @@ class SourceSnapshot:
         self._proven = False
         self.people = 0
         self.with_email = 0
+        self.with_fields = set[str]()  # Slack ids of whom the list itself shows all wanted custom fields, if of anybody
         self.shows_workspace = False  # somebody who is, or may be, a member of the workspace
         self._changed.set()
 
