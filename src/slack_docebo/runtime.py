@@ -12,7 +12,6 @@ from slack_docebo.clients.scim import ScimClient, open_scim
 from slack_docebo.clients.slack import SlackClient, open_slack
 from slack_docebo.current_settings import Current
 from slack_docebo.domain.branches import Branches
-from slack_docebo.domain.dialect import Dialect
 from slack_docebo.domain.mirror import Mirror
 from slack_docebo.domain.rules import custom_fields
 from slack_docebo.domain.user_groups import UserGroup
@@ -140,7 +139,7 @@ async def open_runtime(
         budget = CallBudget(store, settings.docebo_url, settings.docebo_calls_per_hour)
         rules = behaviour.attributes
         with store.reading() as tables:
-            known = Dialect.of(tables.dialect(settings.docebo_url).all(), datetime.now(UTC))
+            known = tables.dialect(settings.docebo_url).known(datetime.now(UTC))
         async with (
             open_slack(
                 lambda: current().slack_bot_token,

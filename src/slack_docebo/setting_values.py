@@ -76,8 +76,8 @@ def _patterns(value: object) -> tuple[str, ...]:
     for place, word in enumerate(words, 1):
         if strange := next((sign for sign in word if sign in NEVER_IN_PATTERNS or not sign.isprintable()), ""):
             raise ValueError(
-                f"entry {place} is no pattern, for {strange!r} is in it: write entries like ann@example.com, *@example.com or U012AB3CD with commas in"
-                " between, without quotes, and ? for a blank"
+                f"entry {place} is no pattern, for {strange!r} is in it: write entries like ann@example.com, *@example.com or"
+                " U012AB3CD with commas in between, without quotes, and ? for a blank"
             )
     return words
 

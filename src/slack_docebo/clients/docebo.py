@@ -12,7 +12,7 @@ import httpx
 
 from slack_docebo.clients.answers import BoundedClient
 from slack_docebo.clients.docebo_accounts import AccountReader
-from slack_docebo.clients.docebo_answers import Answered, items_of, refuse_within
+from slack_docebo.clients.docebo_answers import Answered, counts_some, items_of, refuse_within
 from slack_docebo.clients.docebo_auth import Grant
 from slack_docebo.clients.docebo_levels import Levels
 from slack_docebo.clients.docebo_requests import DoceboRequests, unguarded, unlimited
@@ -202,7 +202,7 @@ class DoceboClient:
                     raise IncompleteRead(
                         f"Docebo finds account {account.docebo_id} by an e-mail address that it does not show: {SEES_ADDRESSES}"
                     )
-            if not items and (more or (is_first and _counts_some(data))):
+            if not items and (more or (is_first and counts_some(data))):
                 raise IncompleteRead("Docebo announced more search results and sent none.")
             is_first = False
         return found
@@ -484,11 +484,6 @@ async def open_docebo(
             http, grant, attempts=attempts, wait=wait, before_call=before_call, before_write=before_write
         )
         yield DoceboClient(requests, wanted_fields=wanted_fields, user_level=user_level)
-
-
-def _counts_some(page: object) -> bool:
-    """Tell whether a *page* says that there are entries, whether or not it shows any."""
-    return isinstance(page, dict) and any(read_id(page.get(name)) for name in ("total_count", "count"))
 
 
 def _is_found_by_names(account: Account, text: str) -> bool:

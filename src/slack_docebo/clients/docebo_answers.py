@@ -80,7 +80,8 @@ def data_of(operation: str, response: httpx.Response, unreadable: type[RemoteErr
         wrong = ContractViolation if issubclass(unreadable, TransientError) else OutcomeUnknown
         raise wrong(operation, "the answer holds no data")
     data = body["data"]
-    return (data and as_list(data)) or data
+    entries = as_list(data) if data else None  # of an empty object nobody knows whether it stands for an array
+    return data if entries is None else entries
 
 
 def items_of(operation: str, data: object) -> list[object]:
@@ -96,9 +97,19 @@ def items_of(operation: str, data: object) -> list[object]:
     return entries
 
 
+def counts_some(page: object) -> bool:
+    """Tell whether a *page* says that there are entries, whether or not it shows any."""
+    return isinstance(page, dict) and any(_counts(page))
+
+
+def _counts(page: Mapping[str, object]) -> list[int | None]:
+    """Return the numbers of entries that a page names, None for what is no number."""
+    return [read_id(page[name]) for name in ("total_count", "count") if page.get(name) is not None]
+
+
 def _says_nothing_is_there(data: Mapping[str, object]) -> bool:
     """Tell whether a page counts nothing or announces nothing more, and says nothing else."""
-    counts = [read_id(data[name]) for name in ("total_count", "count") if data.get(name) is not None]
+    counts = _counts(data)
     goes_on = data.get("has_more_data")
     says_none = set(counts) == {0} if counts else says_no(goes_on)
     return says_none and not says_yes(goes_on)

@@ -101,9 +101,8 @@ class SlackClient:
         self._with_locale = with_locale or None  # None is not sent
         self._wanted_fields = frozenset(wanted_fields)  # ids of custom profile fields
         self._hidden_fields = frozenset[str]()  # likewise
-        self._left_out = set[
-            str
-        ]()  # likewise: those that somebody was shown without, since `fields_gone` was asked last
+        # Likewise: those that somebody was shown without, since `fields_gone` was asked last.
+        self._left_out = set[str]()
         self._paces = {method: Pace(max(calls, calls_per_minute), MINUTE) for method, calls in PACES.items()}
         self._paces["users.list"] = Pace(calls_per_minute, MINUTE)
         self._retrying = retrying(attempts, wait, never=(StaleCursor,))

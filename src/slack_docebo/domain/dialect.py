@@ -226,20 +226,20 @@ NOT_FOUND = Question(
     assumed="",
     shown_by="a search for the address of the first new account, which finds nothing for a minute",
 )
-USER_LEVEL = Question(
-    name="level of plain users",
-    means="the word by which Docebo names the level of plain users, where that is none that is known",
-    assumed="",
-    shown_by="nothing that a run sees: whoever compares the message with Docebo's user management sets it",
-    other_than=LESSER | SUPERADMIN,
-)
-SUPERADMIN_LEVEL = Question(
-    name="level of superadmins",
-    means="the word by which Docebo names the level of superadmins, where that is none that is known",
-    assumed="",
-    shown_by="nothing that a run sees: whoever compares the message with Docebo's user management sets it",
-    other_than=LESSER | SUPERADMIN,
-)
+
+
+def _level_of(whom: str) -> Question:
+    return Question(
+        name=f"level of {whom}",
+        means=f"the word by which Docebo names the level of {whom}, where that is none that is known",
+        assumed="",
+        shown_by="nothing that a run sees: whoever compares the message with Docebo's user management sets it",
+        other_than=LESSER | SUPERADMIN,
+    )
+
+
+USER_LEVEL = _level_of("plain users")
+SUPERADMIN_LEVEL = _level_of("superadmins")
 QUESTIONS = (
     MISSING_ACCOUNT,
     ROWS_PER_CALL,

@@ -35,22 +35,22 @@ class LookupTable:
         found: dict[str, str] = {}
         places: dict[str, int] = {}
         for place, (value, stands_for) in enumerate(rows, 1):
-            if (key := _key(value)) in found:
+            if (key := as_label(value)) in found:
                 raise ValueError(f"entry {place} is for the same value as entry {places[key]}")
             found[key], places[key] = clean(stands_for), place
         default = found.pop(EVERYTHING_ELSE, None)
-        return cls(name, found, default, _key(heading))
+        return cls(name, found, default, as_label(heading))
 
     def has_row(self, value: str) -> bool:
         """Tell whether there is a row for this very *value*."""
-        return _key(value) in self.rows
+        return as_label(value) in self.rows
 
     def find(self, value: str) -> str | NoValue:
         """Return what stands for *value*: its row, else the default row; an empty value without a row stays empty.
 
         Nothing stands for a value that is the heading of its column: it is most likely a row that was meant.
         """
-        key = _key(value)
+        key = as_label(value)
         if key and key == self.heading and key not in self.rows:
             return NoValue(
                 value,
@@ -60,7 +60,3 @@ class LookupTable:
         if found is not None:
             return found
         return NoValue(value, f"table {self.name} has no row for it") if value else ""
-
-
-def _key(value: str) -> str:
-    return as_label(value)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, select
 
-from slack_docebo.domain.dialect import SET_BY_HAND, Learned
+from slack_docebo.domain.dialect import SET_BY_HAND, Dialect, Learned
 from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.schema import dialect
 from slack_docebo.storage.statements import insertion_text
@@ -39,6 +39,10 @@ class DialectRepository:
         """Return everything that was learned, by name."""
         found = self._connection.execute(ALL, {"platform": self._platforms.find(self._docebo)})
         return {name: Learned(value, at, source) for name, value, at, source in found}
+
+    def known(self, now: datetime) -> Dialect:
+        """Return what is known *now*: what was learned too long ago is not."""
+        return Dialect.of(self.all(), now)
 
     def learn(self, name: str, value: str, *, source: str, now: datetime) -> None:
         """Note that *name* is *value*, and what showed it; a newer value takes the place of an older.

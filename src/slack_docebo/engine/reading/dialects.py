@@ -5,9 +5,9 @@ from slack_docebo.runtime import Runtime
 
 
 def known_dialect(runtime: Runtime) -> Dialect:
-    """Return what is known now of the platform; what was learned too long ago is not."""
+    """Return what is known now of the platform."""
     with runtime.store.reading() as tables:
-        return Dialect.of(tables.dialect(runtime.settings.docebo_url).all(), runtime.now())
+        return tables.dialect(runtime.settings.docebo_url).known(runtime.now())
 
 
 def learn(runtime: Runtime, question: Question, answer: str, *, source: str) -> None:

@@ -107,10 +107,8 @@ class Adapter:
             if language is not self._language:
                 self._language = language
                 self._learn(LANGUAGE_FORM, language, "a row that was refused with the other form")
-        elif (option := self._option(name, value)) not in {
-            "",
-            value,
-        }:  # a day has one form, which tells nothing of options
+        # A day has one form, which tells nothing of options.
+        elif (option := self._option(name, value)) not in {"", value}:
             options = OptionForm.ID if form == option else OptionForm.LABEL
             if options is not self._options:
                 self._options = options

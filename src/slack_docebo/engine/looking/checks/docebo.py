@@ -174,7 +174,7 @@ def _dialect(seen: Seen) -> Dialect:
     """Return what is known of the platform: nothing where the database cannot be read, as its own check says."""
     try:
         with seen.reading() as tables:
-            return Dialect.of(tables.dialect(seen.settings.docebo_url).all(), datetime.now(UTC))
+            return tables.dialect(seen.settings.docebo_url).known(datetime.now(UTC))
     except SyncError:
         return Dialect({})
 
