@@ -165,7 +165,7 @@ async def _take_secrets(client: PrefectClient, variables: Iterable[str]) -> None
         except (TypeError, ValueError):  # a number, a table, a zero byte
             logger.warning("the Secret block %s holds no text: it is not used", block_name(variable))
 
-    # One that cannot be read is readable at no further try. Set once, for that takes a twentieth of a second.
+    # One that cannot be read is readable at no further try. Set once, for that takes 30 ms.
     with temporary_settings({PREFECT_CLIENT_RETRY_EXTRA_CODES: None}):
         await asyncio.gather(*map(take, variables))
 

@@ -58,7 +58,7 @@ def switch(company: Sandbox, switches: dict[str, bool | str]) -> None:
 
 
 def set_by_hand(company: Sandbox, database_url: str, question: str, answer: str) -> None:
-    """Answer a question about this Docebo's ways as the command does."""
+    """Answer a question about this Docebo's dialect as the command does."""
     change = dialect_change(DialectAction.SET, question, answer)
     with Store.open(database_url) as store, store.transaction() as tables:
         change.keep(tables.dialect(company.facts()["docebo_url"]), datetime.now(UTC))
