@@ -9,6 +9,9 @@ import pytest
 import time_machine
 
 from sandbox.server import Sandbox
+from slack_docebo.engine.looking.checks.installation import regular_runs
+from slack_docebo.engine.looking.checks.seen import Seen
+from slack_docebo.engine.looking.diagnosis import Level
 from slack_docebo.engine.realtime.upkeep import PLANS_AT_ONCE, tidy
 from slack_docebo.engine.reporting.files import write_files
 from slack_docebo.storage.inbox import Event, EventState
@@ -120,6 +123,22 @@ async def test_an_import_for_real_and_a_sweep_are_milestones_and_a_dry_run_is_no
         assert set(reached()) == {Milestone.IMPORT}
         tidy(here.runtime)
         assert set(reached()) == {Milestone.IMPORT, Milestone.SWEEP}
+
+
+async def test_that_no_import_comes_on_days_of_freeze_is_no_trouble(company, sqlite_url, tmp_path):
+    now = datetime.now(UTC)
+    async with world(company, sqlite_url, tmp_path, FREEZE=f"{now.date()} to {(now + DAY).date()}") as here:
+        settings, behaviour = here.runtime.settings, here.runtime.behaviour
+        with here.runtime.store.transaction() as tables:
+            tables.milestones.reach(settings.docebo_url, Milestone.IMPORT, now=now - 2 * DAY)
+        tidy(here.runtime)
+        during = await regular_runs("runs", Seen(settings, behaviour=behaviour))
+        with here.runtime.store.transaction() as tables:
+            assert Milestone.FREEZE in tables.milestones.last(settings.docebo_url)
+            tables.milestones.reach(settings.docebo_url, Milestone.FREEZE, now=now - 1.2 * DAY)
+        afterwards = await regular_runs("runs", Seen(settings, behaviour=behaviour))
+
+    assert (during.level, afterwards.level) == (Level.OK, Level.WARN)
 
 
 async def test_only_reports_and_backups_of_ours_are_removed(company, sqlite_url, tmp_path):

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from deployments.local import free_port
 from sandbox.server import Sandbox
+from slack_docebo.domain.decisions import Decision, Verdict
 from slack_docebo.storage.budget import CallBudget
 from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.milestones import Milestone
@@ -59,7 +60,7 @@ def counted(webhook: Webhook, name: str, **labels: str) -> float:
     found = [
         float(line.rpartition(" ")[2])
         for line in webhook.get("metrics").text.splitlines()
-        if line.startswith(f"slack_docebo_{name}") and wanted <= set(re.findall(r'\w+="[^"]*"', line))
+        if re.split("[ {]", line)[0] == f"slack_docebo_{name}" and wanted <= set(re.findall(r'\w+="[^"]*"', line))
     ]
     assert found, f"{name} is not exposed for {labels}"
     return sum(found)
@@ -352,6 +353,22 @@ def test_whoever_watches_is_told_how_runs_did(webhook):
     assert counted(webhook, "last_complete_read_timestamp_seconds", side="slack") == pytest.approx(now.timestamp())
     assert counted(webhook, "people_last_day", operation="create", outcome="failed") == 0
     assert counted(webhook, "docebo_calls_left_ratio") == pytest.approx(0.6, abs=0.05)  # 20 of 50 at once are spent
+
+
+def test_parked_events_are_counted_for_alerts_without_those_that_may_stay_so(webhook):
+    now = datetime.now(UTC)
+    posted = [envelope(1), envelope(2)]
+    for one in posted:
+        webhook.post(one)
+    with webhook.store.transaction() as tables:
+        tables.links.pin("https://acme.docebosaas.com", TEAM, "Acme", now=now)
+        tables.inbox.park([one["event_id"] for one in posted], "no room", now)
+        who = webhook.entries()[0].event.slack_id
+        seen = Decision(who, Verdict.LEAVE_SO, "known", "Kim", now, reasons=("no room",))
+        tables.decisions.put(TEAM, seen)
+
+    assert counted(webhook, "inbox_parked") == 2
+    assert counted(webhook, "inbox_parked_unacknowledged") == 1
 
 
 async def spend(budget, *, calls):

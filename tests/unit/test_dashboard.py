@@ -46,6 +46,21 @@ def test_a_query_finds_what_it_asks_for_before_anything_has_happened(query, expo
         assert labels <= found[0].labels.keys()
 
 
+def test_what_somebody_wants_so_is_no_alarm():
+    """Neither that events stay parked nor that nothing is written on days of FREEZE."""
+    asked = {rule["alert"]: {(name, matcher) for name, matcher in SERIES.findall(rule["expr"])} for rule in RULES}
+    frozen = ("slack_docebo_last_timestamp_seconds", 'what="freeze"')
+
+    assert not any(("slack_docebo_inbox_parked", "") in series for series in asked.values())
+    assert frozen in asked["SlackDoceboNoImport"] & asked["SlackDoceboEventsWait"]
+
+
+@pytest.mark.parametrize("what", ["import", "sweep"])
+def test_what_has_never_been_is_an_alarm_too(what):
+    never = f'slack_docebo_last_timestamp_seconds{{what="{what}"}} == 0'
+    assert [rule["alert"] for rule in RULES if rule["expr"].startswith(never)]
+
+
 def test_every_alert_says_what_is_wrong_and_what_to_do():
     assert all(rule["annotations"].keys() == {"summary", "action"} for rule in RULES)
     assert len({rule["alert"] for rule in RULES}) == len(RULES)

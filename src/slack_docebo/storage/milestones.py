@@ -12,10 +12,11 @@ REACH = insertion_text(milestone.columns, "(docebo, name) DO UPDATE SET reached_
 
 
 class Milestone(enum.StrEnum):
-    """What has to happen again and again."""
+    """What has to happen again and again, and a look that found why an import does not."""
 
     IMPORT = "import"  # of everybody, for real, taken through to its end
     SWEEP = "sweep"
+    FREEZE = "freeze"  # a day on which nothing may be written, as a run has found
 
 
 class MilestoneRepository:

@@ -62,6 +62,11 @@ class Tables:
         """Return *decisions* by each of the ids under which the people are known in the workspace."""
         return under_other_ids(decisions, self.people.other_ids(team, decisions))
 
+    def parked_as_acknowledged(self, team: str) -> int:
+        """Count the parked events of the workspace that failed for what somebody has acknowledged."""
+        seen = self.under_other_ids(team, self.decisions.acknowledged(team))
+        return sum(seen[slack_id].acknowledges(error) for slack_id, error in self.inbox.parked_errors(team, seen))
+
     @property
     def contacts(self) -> ContactRepository:
         return ContactRepository(self.connection)

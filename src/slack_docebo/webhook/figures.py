@@ -24,6 +24,7 @@ class Figures:
     milestones: Mapping[Milestone, datetime] = field(default_factory=dict)
     reads: Mapping[str, datetime] = field(default_factory=dict)  # last complete one, by "slack" and "docebo"
     people: Mapping[tuple[Kind, Outcome], int] = field(default_factory=dict)  # of the last day
+    unacknowledged: int = 0  # events that are parked, but for those of which somebody has said that it may stay so
     calls_left: float = 1.0  # part of the calls to Docebo that may be made at once
     seconds: Sequence[float] = ()  # from event to account, of the events of the last day
 
@@ -45,8 +46,9 @@ def read_figures(tables: Tables, docebo: str | None) -> Figures:
     """Return the figures of *docebo*, or of the only Docebo of this database where none is named."""
     now = datetime.now(UTC)
     link = tables.links.get(docebo) if docebo else tables.links.only()
+    parked = tables.inbox.status().parked
     if link is None:
-        return Figures()
+        return Figures(tables.milestones.last(docebo) if docebo else {}, unacknowledged=parked)
     reads = {
         "slack": tables.reads.last(f"slack:{link.slack_team}"),
         "docebo": tables.reads.last(f"docebo:{link.docebo}"),
@@ -58,6 +60,7 @@ def read_figures(tables: Tables, docebo: str | None) -> Figures:
         milestones=tables.milestones.last(link.docebo),
         reads={side: read.proven_at for side, read in reads.items() if read},
         people=people,
+        unacknowledged=parked - tables.parked_as_acknowledged(link.slack_team),
         calls_left=part_left(tables, link.docebo, now.timestamp()),
         seconds=tables.inbox.seconds_to_apply(now - DAY),
     )

@@ -68,9 +68,13 @@ class Metrics:
         self._waiting = self._gauge("inbox_waiting", "Events that are not done yet.")
         self._oldest = self._gauge("inbox_oldest_seconds", "Age of the oldest of them.")
         self._parked = self._gauge("inbox_parked", "Events set aside with an error.")
+        self._unacknowledged = self._gauge(
+            "inbox_parked_unacknowledged", "Those of them of which nobody has said that it may stay so."
+        )
         self._reached = self._gauge(
             "last_timestamp_seconds",
-            "When it was last taken through to its end: an import of everybody for real, the sweep. 0: never yet.",
+            "When it was last taken through to its end: an import of everybody for real, the sweep; and when a run last"
+            " found that FREEZE lets it write nothing. 0: never yet.",
             what=list(Milestone),
         )
         self._reads = self._gauge(
@@ -103,6 +107,7 @@ class Metrics:
             self._reads.labels(side).set(_seconds(figures.reads.get(side)))
         for operation, outcome in product(OPERATIONS, OUTCOMES):
             self._people.labels(operation, outcome).set(figures.people.get((operation, outcome), 0))
+        self._unacknowledged.set(figures.unacknowledged)
         self._calls_left.set(figures.calls_left)
         for quantile, seconds in figures.seconds_by_quantile.items():
             self._event_seconds.labels(quantile).set(seconds)

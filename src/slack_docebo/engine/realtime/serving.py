@@ -17,11 +17,12 @@ from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.realtime.rounds import serve_round
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
 from slack_docebo.engine.writing.admitting import standing_order
-from slack_docebo.errors import AlreadyRunning, Halted, LockLost, StorageError, ToBeContinued
+from slack_docebo.errors import AlreadyRunning, Frozen, Halted, LockLost, StorageError, ToBeContinued
 from slack_docebo.runtime import Runtime
 from slack_docebo.safe_points import is_told_to_end
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.inbox import OPEN, EventState
+from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.store import Store
 
 NAME = "realtime-sync"
@@ -94,6 +95,8 @@ def rest_while_halted(runtime: Runtime) -> Halted | None:
     if order:
         with runtime.store.transaction() as tables:
             tables.wake_ups.quiet(runtime.now() + QUIET_WHILE_HALTED)
+            if isinstance(order, Frozen):
+                tables.milestones.reach(runtime.settings.docebo_url, Milestone.FREEZE, now=runtime.now())
     return order
 
 

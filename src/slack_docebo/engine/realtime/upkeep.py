@@ -59,6 +59,8 @@ def tidy(runtime: Runtime) -> Upkeep:
         purged = inbox.purge(now - timedelta(days=runtime.behaviour.inbox_keep_days))
         tables.shares.purge(now)
         tables.milestones.reach(runtime.settings.docebo_url, Milestone.SWEEP, now=now)
+        if runtime.behaviour.frozen_until(now):
+            tables.milestones.reach(runtime.settings.docebo_url, Milestone.FREEZE, now=now)
         due = inbox.due(now, SHOWN, left=left) + inbox.claimed()
         return Upkeep(status=inbox.status(), due=due, purged=purged, plans=plans, files=files)
 

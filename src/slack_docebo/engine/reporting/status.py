@@ -7,7 +7,6 @@ from datetime import date, datetime, timedelta
 from statistics import quantiles
 from zoneinfo import ZoneInfo
 
-from slack_docebo.domain.decisions import Decisions
 from slack_docebo.domain.moments import in_utc, in_zone
 from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Outcome
 from slack_docebo.domain.standing import is_undecided
@@ -24,7 +23,6 @@ from slack_docebo.storage.inbox import InboxStatus
 from slack_docebo.storage.plans import AFTER_AN_IMPORT, Plan, PlanKind, PlanState
 from slack_docebo.storage.reads import ProvenRead
 from slack_docebo.storage.setting_changes import RecordedChange
-from slack_docebo.storage.tables import Tables
 
 DAYS = 30
 CHANGES = 10  # of the settings, on the page
@@ -347,7 +345,7 @@ def status(runtime: Runtime) -> Status:
             in_line=sum(reasons[reason] for reason in (IN_LINE, IN_LINE_AS_WRITTEN)),
             undecided={one for one, why in undecided.items() if one not in seen or not seen[one].acknowledges(why)},
             inbox=tables.inbox.status(),
-            parked_as_acknowledged=_parked_as_acknowledged(tables, team, seen),
+            parked_as_acknowledged=tables.parked_as_acknowledged(team),
             held=tables.inbox.incidents(),
             seconds=tables.inbox.seconds_to_apply(now - DAY),
             calls_left=runtime.budget.left(),
@@ -358,10 +356,6 @@ def status(runtime: Runtime) -> Status:
 
 def _ended(plan: Plan) -> datetime:
     return plan.finished_at or plan.created_at
-
-
-def _parked_as_acknowledged(tables: Tables, team: str, seen: Decisions) -> int:
-    return sum(seen[slack_id].acknowledges(error) for slack_id, error in tables.inbox.parked_errors(team, seen))
 
 
 def _by_day(counts: Mapping[tuple[date, Kind, Outcome], int]) -> Counter[tuple[date, str]]:

@@ -96,7 +96,10 @@ async def regular_runs(check: str, seen: Seen) -> Finding:
     with seen.reading() as tables:
         last = tables.milestones.last(seen.settings.docebo_url)
     told = [f"the last {name} was {_age(now - at)} ago" for name, at in sorted(last.items())]
-    if any(now - last[name] > longest for name, longest in REGULAR.items() if name in last):
+    late = {name for name, longest in REGULAR.items() if name in last and now - last[name] > longest}
+    if Milestone.FREEZE in last and now - last[Milestone.FREEZE] <= REGULAR[Milestone.IMPORT]:
+        late.discard(Milestone.IMPORT)
+    if late:
         return warn(check, f"{', '.join(told)}: is a schedule paused, is a worker at work, do runs end well?")
     return ok(check, ", ".join(told) or "there was no import of everybody and no sweep yet")
 
