@@ -95,6 +95,8 @@ def test_whether_everything_is_stopped_is_told(env):
     assert (stopped["stopped"], "(audit)" in str(stopped["told"])) == (True, True)
     assert going == {"stopped": False, "told": "Runs may write again."}
     assert again == {"stopped": False, "told": "Nothing was stopped."}
+    with Store.open(env["DATABASE_URL"]) as store, store.reading() as tables:
+        assert tables.wake_ups.sweep_wanted()  # so that the status page says it
 
 
 def test_what_is_erased_of_a_person_is_told_and_what_could_not_be(env, tmp_path):

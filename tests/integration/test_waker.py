@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from slack_docebo.cli.store import outdate_status_page
 from slack_docebo.clients.prefect import PrefectApi
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook import waker as waker_module
 from slack_docebo.webhook.metrics import Metrics
 from slack_docebo.webhook.waker import Waker
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, until
 
 
 class BusyPrefect:
@@ -21,8 +22,11 @@ class BusyPrefect:
     def __init__(self, refusals: int) -> None:
         self._refusals = refusals
         self.created = asyncio.Event()
+        self.looked_up: list[str] = []  # deployments
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
+        if "/deployments/name/" in request.url.path:
+            self.looked_up.append(request.url.path.partition("/deployments/name/")[2])
         if request.url.path.endswith("create_flow_run"):
             if self._refusals:
                 self._refusals -= 1
@@ -60,3 +64,26 @@ async def test_work_that_is_to_end_ends_whenever_an_event_comes(sqlite_url, step
             work.cancel()
             await asyncio.wait([work], timeout=PATIENCE_SECONDS)
             assert work.cancelled()
+
+
+async def test_what_a_shell_has_changed_is_brought_to_the_status_page_by_one_sweep(sqlite_url, monkeypatch):
+    monkeypatch.setattr(waker_module, "DUE_SECONDS", 0)
+    prefect = BusyPrefect(refusals=1)
+    http = httpx.AsyncClient(transport=httpx.MockTransport(prefect), base_url="http://prefect/api/")
+    with Store.open(sqlite_url) as store:
+        outdate_status_page(store)
+        outdate_status_page(store)
+
+        def is_wanted() -> bool:
+            with store.reading() as tables:
+                return tables.wake_ups.sweep_wanted()
+
+        assert is_wanted()
+        async with http:
+            work = asyncio.create_task(Waker(store, PrefectApi(http), Metrics()).work())
+            await asyncio.wait_for(prefect.created.wait(), PATIENCE_SECONDS)
+            await asyncio.to_thread(until, lambda: not is_wanted())
+            work.cancel()
+            with suppress(asyncio.CancelledError):
+                await work
+    assert prefect.looked_up == ["sweep/sweep"]

@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from slack_docebo.cli.output import Json, note, show_json, show_rows
-from slack_docebo.cli.session import open_session
+from slack_docebo.cli.session import open_changing_session, open_session
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide, decision_rows
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.storage.gate import RunLock
@@ -66,7 +66,8 @@ def _do(request: DecisionRequest, *, json: bool) -> None:
 
 async def _decide(request: DecisionRequest, *, json: bool) -> None:
     """Do what is asked for while no import is at work, which would write what it has planned before; show all decisions."""
-    async with open_session() as runtime:
+    session = open_session if request.action is DecisionAction.SHOW else open_changing_session
+    async with session() as runtime:
         with RunLock(runtime.store, runtime.settings.docebo_url, PlanKind.BULK_IMPORT, holder="slack-docebo decide"):
             workspace = await validate(runtime)
             told = await decide(runtime, workspace, request)

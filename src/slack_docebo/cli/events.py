@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from slack_docebo.cli.output import Json, Limit, first, required, show_done, show_json, show_rows
-from slack_docebo.cli.store import open_store
+from slack_docebo.cli.store import open_store, outdate_status_page
 from slack_docebo.domain.moments import to_the_second
 from slack_docebo.domain.texts import events
 from slack_docebo.errors import ConfigurationError
@@ -55,12 +55,14 @@ def replay(*event_ids: EventId, all_: All = False, json: Json = False) -> None:
     """Let parked events be tried anew: those named, or all. The next run takes them; the webhook asks for one."""
     if bool(event_ids) == all_:
         raise ConfigurationError("name the events to replay, or give --all")
-    with open_store() as store, store.transaction() as tables:
-        if unknown := set(event_ids) - tables.inbox.parked_ids(event_ids):
-            raise ConfigurationError(
-                f"not parked: {', '.join(sorted(unknown))}; `events list --parked` shows those that are"
-            )
-        count = tables.inbox.replay(None if all_ else event_ids, datetime.now(UTC))
+    with open_store() as store:
+        with store.transaction() as tables:
+            if unknown := set(event_ids) - tables.inbox.parked_ids(event_ids):
+                raise ConfigurationError(
+                    f"not parked: {', '.join(sorted(unknown))}; `events list --parked` shows those that are"
+                )
+            count = tables.inbox.replay(None if all_ else event_ids, datetime.now(UTC))
+        outdate_status_page(store)
     show_done(f"{events(count)} will be tried anew.", {"replayed": count}, json=json)
 
 
@@ -72,6 +74,7 @@ def let_through(incident: Incident, *, json: Json = False) -> None:
 
     with open_store() as store:
         count = len(let_incident_through(store, incident, datetime.now(UTC)))
+        outdate_status_page(store)
     told = f"{events(count)} will be applied over the limit."
     show_done(told, {"incident": incident, "let_through": count}, json=json)
 

@@ -6,7 +6,7 @@ from cyclopts import Parameter
 
 from slack_docebo.cli.exit_codes import DONE, DONE_IN_PART
 from slack_docebo.cli.output import Json, Yes, confirm, note, say, show_done, show_json
-from slack_docebo.cli.store import open_store
+from slack_docebo.cli.store import open_store, outdate_status_page
 from slack_docebo.engine.mappings.forgetting import Traces, find_person, is_forgotten, traces
 from slack_docebo.engine.mappings.forgetting import forget as forget_person
 from slack_docebo.engine.mappings.forgetting import remember as remember_person
@@ -35,6 +35,7 @@ def forget(who: Who, /, *, yes: Yes = False, json: Json = False) -> int:
         # An import, or a run for named users, would write back what it has read.
         with RunLock(store, settings.docebo_url, PlanKind.BULK_IMPORT, holder="slack-docebo forget"):
             gone = forget_person(store, settings.report_dir, slack_id)
+        outdate_status_page(store)
     erased = ", ".join(gone.lines) or "nothing"
     told = f"{slack_id} is forgotten. Erased: {erased}. No run looks after this person now."
     return _conclude(slack_id, gone, told, json=json)

@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from slack_docebo.cli.output import Json, Limit, NamedFile, say, show_done, show_json, show_rows
-from slack_docebo.cli.store import open_store
+from slack_docebo.cli.store import open_store, outdate_status_page
 from slack_docebo.engine.mappings.mapping_file import BadRow, MappingFile, write_mappings
 from slack_docebo.engine.mappings.restoring import Taken, import_file, linked_workspace, restore_file
 from slack_docebo.errors import ConfigurationError
@@ -101,6 +101,7 @@ def _locked_store(command: str) -> Iterator[tuple[Store, str, str, str]]:
         RunLock(store, settings.docebo_url, PlanKind.BULK_IMPORT, holder=f"slack-docebo mappings {command}"),
     ):
         yield store, settings.docebo_url, *linked_workspace(store, settings)
+        outdate_status_page(store)
 
 
 def _conclude(taken: Taken, file: Path, *, dry_run: bool, json: bool) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 from slack_docebo.cli.mappings import DryRun, changed, show_refused
 from slack_docebo.cli.output import Json, say, show_json, show_rows
-from slack_docebo.cli.session import open_session
+from slack_docebo.cli.session import open_changing_session, open_session
 from slack_docebo.engine.mappings.restoring import Taken, rebuild_from_mirror
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.mirror_fields import prepare_mirror as make_fields
@@ -35,7 +35,7 @@ def prepare_mirror(*, json: Json = False) -> None:
 
 
 async def _rebuild(*, dry_run: bool) -> Taken:
-    async with open_session() as runtime:
+    async with open_changing_session() as runtime:
         with _alone(runtime, "rebuild"):
             return await rebuild_from_mirror(runtime, await validate(runtime), dry_run=dry_run)
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from slack_docebo.cli.exit_codes import DONE, DONE_IN_PART
 from slack_docebo.cli.output import Json, Yes, confirm, note, show_json, show_markdown
 from slack_docebo.cli.plans import PlanId, as_json
-from slack_docebo.cli.session import open_session
+from slack_docebo.cli.session import open_changing_session
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.reporting.files import write_files
@@ -29,7 +29,7 @@ def apply(plan_id: PlanId, *, yes: Yes = False, json: Json = False) -> int:
 
 
 async def _make(*, json: bool) -> None:
-    async with open_session() as runtime:
+    async with open_changing_session() as runtime:
         with RunLock(runtime.store, runtime.settings.docebo_url, PlanKind.BULK_IMPORT, holder="slack-docebo plan make"):
             made = finish(runtime, await plan_import(runtime))
     if json:
@@ -39,7 +39,7 @@ async def _make(*, json: bool) -> None:
 
 
 async def _apply(plan_id: str, *, yes: bool, json: bool) -> int:
-    async with open_session() as runtime:
+    async with open_changing_session() as runtime:
         if not yes:
             planned = summary(runtime.store, plan_id)
             note(planned.line)

@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from slack_docebo.cli.output import Json, Yes, confirm, note, show_done
-from slack_docebo.cli.session import open_session
+from slack_docebo.cli.session import open_changing_session
 from slack_docebo.engine.mappings.relinking import Relation
 from slack_docebo.engine.mappings.relinking import relink as relink_database
 
@@ -24,7 +24,7 @@ def relink(which: Which, /, *, yes: Yes = False, json: Json = False) -> None:
 
 
 async def _relink(which: Relation, *, yes: bool, json: bool) -> None:
-    async with open_session() as runtime:
+    async with open_changing_session() as runtime:
         planned = await relink_database(runtime, which, dry_run=True)
         note(f"If you confirm, {planned.line}.")
         if not yes:

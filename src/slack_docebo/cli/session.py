@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from slack_docebo.cli.output import note
-from slack_docebo.cli.store import open_store
+from slack_docebo.cli.store import open_store, outdate_status_page
 from slack_docebo.clients.prefect_client import PrefectClient
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows, read_written
@@ -41,6 +41,16 @@ async def open_session(*, rules: str = "") -> AsyncIterator[Runtime]:
         note(f"Prefect is out of reach: going by the {VARIABLE} of the last run, plan {plans[0].id}{unread}")
     async with open_runtime(settings, behaviour, run_id=f"command-line-{secrets.token_hex(4)}") as runtime:
         yield runtime
+
+
+@asynccontextmanager
+async def open_changing_session() -> AsyncIterator[Runtime]:
+    """Open a session for a command after which things do not stand as the status page says."""
+    async with open_session() as runtime:
+        try:
+            yield runtime
+        finally:
+            outdate_status_page(runtime.store)
 
 
 async def rows_from_prefect() -> object | None:

@@ -1,5 +1,9 @@
-"""The store of a command that only looks at our own data."""
+"""The store of a command, for its own looks and for what it has changed."""
 
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from slack_docebo.errors import StorageError
 from slack_docebo.settings import StoreSettings, load_settings
 from slack_docebo.storage.store import Store
 
@@ -7,3 +11,9 @@ from slack_docebo.storage.store import Store
 def open_store(settings: StoreSettings | None = None) -> Store:
     """Open the store that *settings* name, or else the environment."""
     return Store.of(settings or load_settings(StoreSettings))
+
+
+def outdate_status_page(store: Store) -> None:
+    """Let the page in Prefect be written anew within a minute; what the command has done is done in any case."""
+    with suppress(StorageError), store.transaction() as tables:
+        tables.wake_ups.want_sweep(datetime.now(UTC))

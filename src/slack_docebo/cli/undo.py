@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from slack_docebo.cli.output import Json, note
 from slack_docebo.cli.plan_runs import apply_plan, conclude
 from slack_docebo.cli.plans import show
-from slack_docebo.cli.session import open_session
+from slack_docebo.cli.session import open_changing_session
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.writing.left_behind import settle_under
 from slack_docebo.errors import PlanNotApplicable
@@ -29,7 +29,7 @@ def undo(of: Of, /, *, deactivate_created: DeactivateCreated = False, apply: App
 
 
 async def _undo(of: str, *, deactivate_created: bool, apply: bool, json: bool) -> int:
-    async with open_session() as runtime:
+    async with open_changing_session() as runtime:
         await settle_under(runtime, of)
         plan_id = plan_undo(runtime, of, deactivate_created=deactivate_created)
         if apply:

@@ -1,6 +1,7 @@
 """Wake-ups: which runs are wanted, since when, and whether somebody has asked Prefect for them.
 
-One row is for the run that serves events, one for the reconciliation that finds what Slack left out.
+One row is for the run that serves events, one for the reconciliation that finds what Slack left out, one for the sweep that
+writes the status page.
 """
 
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from slack_docebo.storage.statements import insertion_text
 
 REALTIME_SYNC = "realtime-sync"
 RECONCILIATION = "reconciliation"
+SWEEP = "sweep"
 WANT = insertion_text(
     (wake_up.c.name, wake_up.c.wanted_at),
     "(name) DO UPDATE SET wanted_at = coalesce(wake_up.wanted_at, excluded.wanted_at)",
@@ -91,6 +93,19 @@ class WakeUpRepository:
         """Note that a reconciliation was asked for, which will find what events have left out until now."""
         asked = update(wake_up).where(wake_up.c.name == RECONCILIATION).values(wanted_at=None, asked_at=now)
         self._connection.execute(asked)
+
+    def want_sweep(self, now: datetime) -> None:
+        """Note that a sweep is wanted, because the status page no longer says how things stand."""
+        self._connection.execute(WANT, {"name": SWEEP, "wanted_at": now})
+
+    def sweep_wanted(self) -> bool:
+        """Tell whether a sweep is wanted, and none was asked for since."""
+        query = select(wake_up.c.name).where(wake_up.c.name == SWEEP, wake_up.c.wanted_at.is_not(None))
+        return self._connection.scalar(query) is not None
+
+    def sweep_asked(self) -> None:
+        """Note that a sweep was asked for."""
+        self._connection.execute(update(wake_up).where(wake_up.c.name == SWEEP).values(wanted_at=None))
 
     def _set(self, **values: object) -> None:
         self._connection.execute(update(wake_up).where(wake_up.c.name == REALTIME_SYNC).values(**values))

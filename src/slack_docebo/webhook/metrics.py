@@ -18,7 +18,7 @@ ANSWERS = (200, 400, 401, 403, 408, 413, 415, 421, 503)
 SIDES = ("slack", "docebo")
 REFUSED = (400, 413, 431, 501, 505)
 CLOSED = ("too many", "too many of one client", "too slow")
-ASKED = ("realtime-sync/slack-events", "bulk-import/reconcile")
+ASKED = ("realtime-sync/slack-events", "bulk-import/reconcile", "sweep/sweep")
 GROUP_SIZES = (1, 2, 5, 10, 25, 50, 100, 250, 500)
 
 

@@ -1,6 +1,8 @@
 """Asking Prefect for runs, in a task of its own: Slack's requests are answered whether or not Prefect is up.
 
-A run is asked for when an event comes, and when one falls due that had to wait: idle, no process is started to look.
+A run is asked for when an event comes, and when one falls due that had to wait: idle, no process is started to look. What
+somebody has changed from a shell is shown on the status page by a sweep, which is asked for here: the shell may not reach
+Prefect.
 """
 
 import asyncio
@@ -17,6 +19,7 @@ from slack_docebo.webhook.metrics import Metrics
 
 REALTIME_SYNC = "realtime-sync/slack-events"
 RECONCILIATION = "bulk-import/reconcile"
+SWEEP = "sweep/sweep"
 DUE_SECONDS = 15.0  # between two looks for what falls due
 LOOK_SECONDS = 1.0  # a run that ends can leave a wake-up, and tells nobody
 SHORT_SECONDS = LOOK_SECONDS / 20
@@ -46,9 +49,14 @@ class Waker:
         """Ask for runs until cancelled."""
         while True:
             try:
-                await self._want_what_falls_due()
+                looks = time.monotonic() - self._looked_at >= DUE_SECONDS
+                if looks:
+                    self._looked_at = time.monotonic()
+                    await to_completion(self._wake_up_for_what_is_due)
                 await self._ask_for_realtime_sync()
                 await self._ask_for_reconciliation()
+                if looks:
+                    await self._ask_for_sweep()
                 self._say("")
                 self._rest = SHORT_SECONDS
             except SyncError as error:
@@ -66,12 +74,6 @@ class Waker:
         # again soon, and once a second while it is down.
         await asyncio.sleep(self._rest)
         self._nudged.clear()
-
-    async def _want_what_falls_due(self) -> None:
-        now = time.monotonic()
-        if now - self._looked_at >= DUE_SECONDS:
-            self._looked_at = now
-            await to_completion(self._wake_up_for_what_is_due)
 
     async def _ask_for_realtime_sync(self) -> None:
         if not await to_completion(self._note_asked):
@@ -95,6 +97,13 @@ class Waker:
         if not await self._prefect.is_about_to_run(RECONCILIATION):
             await self._ask(RECONCILIATION)
         await to_completion(self._reconciliation_asked)
+
+    async def _ask_for_sweep(self) -> None:
+        if not await to_completion(self._sweep_wanted):
+            return
+        if not await self._prefect.is_about_to_run(SWEEP):
+            await self._ask(SWEEP)
+        await to_completion(self._sweep_asked)
 
     async def _ask(self, deployment: str) -> None:
         try:
@@ -132,6 +141,14 @@ class Waker:
     def _reconciliation_asked(self) -> None:
         with self._store.transaction() as tables:
             tables.wake_ups.reconciliation_asked(datetime.now(UTC))
+
+    def _sweep_wanted(self) -> bool:
+        with self._store.reading() as tables:
+            return tables.wake_ups.sweep_wanted()
+
+    def _sweep_asked(self) -> None:
+        with self._store.transaction() as tables:
+            tables.wake_ups.sweep_asked()
 
     def _say(self, complaint: str) -> None:
         """Log what is wrong when it begins, and when it is over."""
