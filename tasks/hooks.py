@@ -27,6 +27,7 @@ async def notify_operators(flow: Flow[Any, Any], flow_run: FlowRun, state: State
         (state.is_completed() or trouble is Trouble.UNDECIDED)
         and flow.name == "bulk-import"
         and flow_run.parameters.get("dry_run") is False
+        and not flow_run.parameters.get("plan_id")  # which is no look at everybody
     ):
         await _send_heartbeat(log)
     if trouble is None:

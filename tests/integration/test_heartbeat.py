@@ -25,12 +25,13 @@ def run(**parameters):
     return FlowRun(id=uuid4(), flow_id=uuid4(), name="nightly", parameters=parameters)
 
 
-async def test_only_an_import_for_real_says_that_all_is_well(monkeypatch):
+async def test_only_an_import_of_everybody_for_real_says_that_all_is_well(monkeypatch):
     async with listening() as service:
         service.answer = whole(b"OK")
         monkeypatch.setenv("HEARTBEAT_URL", f"{service.url}/ping/planted-token")
         await notify_operators(bulk_import, run(dry_run=True), Completed())
         await notify_operators(sweep, run(), Completed())
+        await notify_operators(bulk_import, run(dry_run=False, plan_id="1abcdefg"), Completed())
         assert service.asked == []
 
         await notify_operators(bulk_import, run(dry_run=False), Completed())

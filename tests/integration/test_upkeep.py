@@ -110,14 +110,17 @@ async def test_events_that_are_done_and_backups_are_kept_for_as_long_as_the_sett
         assert list(here.runtime.settings.report_dir.glob("mappings-*")) == []
 
 
-async def test_an_import_for_real_and_a_sweep_are_milestones_and_a_dry_run_is_none(company, sqlite_url, tmp_path):
+async def test_an_import_for_real_and_a_sweep_are_milestones_and_neither_a_dry_run_nor_a_saved_plan_is(
+    company, sqlite_url, tmp_path
+):
     async with world(company, sqlite_url, tmp_path) as here:
 
         def reached():
             with here.runtime.store.reading() as tables:
                 return tables.milestones.last(here.runtime.settings.docebo_url)
 
-        await run_import(here.runtime.settings, dry_run=True)
+        saved = await run_import(here.runtime.settings, dry_run=True)
+        await apply_by_id(here.runtime.settings, {}, saved.plan.id)
         assert reached() == {}
         await run_import(here.runtime.settings)
         assert set(reached()) == {Milestone.IMPORT}

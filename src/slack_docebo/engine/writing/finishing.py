@@ -19,7 +19,8 @@ def finish(runtime: Runtime, plan_id: str) -> Summary:
             outcomes = {outcome for _, _, outcome, _ in tables.operations.tally(plan_id)}
             whole = outcomes <= {Outcome.APPLIED, Outcome.LEFT}
             state = PlanState.APPLIED if whole else PlanState.PARTLY_APPLIED
-            of_everybody = plan.kind is PlanKind.BULK_IMPORT and not plan.is_part
+            # Who applies a saved plan has not looked at everybody: those who joined since are still missing.
+            of_everybody = plan.kind is PlanKind.BULK_IMPORT and not plan.is_part and plan.flow_run == runtime.run_id
             if of_everybody and Outcome.PLANNED not in outcomes:
                 tables.milestones.reach(plan.docebo, Milestone.IMPORT, now=now)
         if plan.state in {PlanState.APPLYING, PlanState.REFUSED}:
