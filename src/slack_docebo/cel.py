@@ -10,7 +10,6 @@ from slack_docebo.domain.expressions import LookUp, Program
 from slack_docebo.domain.functions import FUNCTIONS, NoValueError
 from slack_docebo.domain.lookup import NoValue
 from slack_docebo.domain.sources import CUSTOM, SOURCES
-from slack_docebo.domain.texts import shortened
 
 if TYPE_CHECKING:
     from cel_expr_python import cel
@@ -20,18 +19,19 @@ NOT_INSTALLED = "expressions need the package cel-expr-python: install `slack-do
 WITHOUT_LOOPS = "stdlib:\n  disable_macros: true\n"  # all, exists, filter and map are the only loops of CEL
 NOT_WORKED_OUT = "its expression cannot be worked out"
 TABLE_TAKES = "table(...) takes the name of a table, in small letters without quotes, and a text"
-SHOWN = 20  # characters from where an error is
+NO_EXPRESSION = "the engine of expressions does not take it"
 _ERROR = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (?:Syntax error: )?(.*)$", re.MULTILINE)
 _UNKNOWN = re.compile(r"undeclared reference to '(.*?)'")
 _IN_WORDS = (  # what the engine says, and what that means to who has written the rule
     (
-        re.compile(r"extraneous input (.*)"),
-        r"\1 is too much: a comma, an operator like +, or quotes are missing before it",
+        re.compile(r"extraneous input .*"),
+        "this is too much: a comma, an operator like +, or quotes are missing before it",
     ),
-    (re.compile(r"(?:mismatched input|no viable alternative at input) (.*)"), r"\1 cannot stand here"),
-    (re.compile(r"missing (.*) at (.*)"), r"\1 is missing before \2"),
+    (re.compile(r"(?:mismatched input|no viable alternative at input) the end"), "the end cannot stand here"),
+    (re.compile(r"(?:mismatched input|no viable alternative at input) .*"), "this cannot stand here"),
+    (re.compile(r"missing (.*?) at .*"), r"\1 is missing before this"),
     (re.compile(r"token recognition error at: '=.*"), "one = means nothing here: == compares"),
-    (re.compile(r"token recognition error at: (.*)"), r"\1 means nothing here: a text stands in straight quotes"),
+    (re.compile(r"token recognition error at: .*"), "this means nothing here: a text stands in straight quotes"),
     (
         re.compile(r"found no matching overload for '_\?_:_' applied to '\((?!bool).*"),
         'what stands before ? has to be a comparison, like title == "Head"',
@@ -62,7 +62,7 @@ def compiled(text: str, names: Mapping[str, str], tables: Mapping[str, LookUp]) 
     try:
         expression = environment.compile(text)
     except RuntimeError as error:
-        raise ValueError(_explained(str(error), text, names)) from None
+        raise ValueError(_explained(str(error))) from None
     if (result := expression.return_type()) != cel.Type.STRING:
         raise ValueError(
             f"the result is {result.name().lower()} and should be a text: write string(...) or a choice of two texts"
@@ -119,24 +119,21 @@ def _raising_no_value(does: Callable[P, str | NoValue]) -> Callable[P, str]:
     return call
 
 
-def _explained(errors: str, text: str, names: Mapping[str, str]) -> str:
-    """Return the first of the engine's *errors*, in words for who has written *text*; *names* stand for sources in it."""
+def _explained(errors: str) -> str:
+    """Return the first of the engine's *errors*, in words for who has written the expression, none of which is quoted."""
     found = _ERROR.search(errors)
     if found is None:
-        return "it is nested too deeply" if "recursion" in errors else errors.partition(" [")[0]
+        return "it is nested too deeply" if "recursion" in errors else NO_EXPRESSION
     line, column = int(found[1]), int(found[2])
     what = found[3].partition(" expecting ")[0].replace("'<EOF>'", "the end")
     if line < 1:
-        return "it is nested too deeply" if "recursion" in what else what
+        return "it is nested too deeply" if "recursion" in what else NO_EXPRESSION
     if unknown := _UNKNOWN.search(what):
-        what = _unknown(unknown[1])
-    for said, means in _IN_WORDS:
-        what = said.sub(means, what)
-    rest = "".join(text.split("\n")[line - 1 : line])[column - 1 :]
-    for name, source in names.items():
-        rest, what = rest.replace(name, source), what.replace(name, source)
-    place = f"character {column}" if line == 1 else f"line {line}, character {column}"
-    return f"at {place}{f' ({shortened(rest, SHOWN)})' if rest else ''}: {what}"
+        told = _unknown(unknown[1])
+    else:
+        said = ((pattern.sub(means, what), pattern) for pattern, means in _IN_WORDS)
+        told = next((means for means, pattern in said if pattern.search(what)), NO_EXPRESSION)
+    return f"at {f'character {column}' if line == 1 else f'line {line}, character {column}'}: {told}"
 
 
 def _unknown(name: str) -> str:
@@ -145,6 +142,6 @@ def _unknown(name: str) -> str:
     if name in functions:
         return TABLE_TAKES if name == "table" else f"{name}(...) does not take so many values"
     return (
-        f"unknown name {name!r}: allowed are {', '.join(SOURCES)}, {CUSTOM}<label or id>, in quotes where it is not one word,"
+        f"unknown name: allowed are {', '.join(SOURCES)}, {CUSTOM}<label or id>, in quotes where it is not one word,"
         f" and the functions {', '.join(functions)}"
     )

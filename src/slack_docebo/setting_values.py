@@ -114,6 +114,16 @@ def mail_addresses(value: object) -> str:
     return ", ".join(address[1] for address in found if address)
 
 
+def _days(value: object) -> tuple[Freeze, ...]:
+    days: tuple[Freeze, ...] = ()
+    try:
+        for word in _words(value):
+            days += (parse_freeze(word),)
+    except ValueError as error:
+        raise ValueError(f"entry {len(days) + 1}: {error}") from None
+    return days
+
+
 def _percent(value: object) -> int:
     digits = str(value).strip().removesuffix("%").strip()
     if not digits.isdecimal() or int(digits) > 100:
@@ -174,7 +184,7 @@ Percent = Annotated[int, BeforeValidator(_percent)]
 Seconds = Annotated[tuple[int, ...], BeforeValidator(_seconds)]
 TimeOfDay = Annotated[time | None, BeforeValidator(_time_of_day)]
 TimeZone = Annotated[str, BeforeValidator(_time_zone)]
-Days = Annotated[tuple[Freeze, ...], BeforeValidator(lambda value: tuple(map(parse_freeze, _words(value))))]
+Days = Annotated[tuple[Freeze, ...], BeforeValidator(_days)]
 MailAddresses = Annotated[str, BeforeValidator(mail_addresses)]
 Domains = Annotated[tuple[str, ...], BeforeValidator(_domains)]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(_patterns)]

@@ -146,7 +146,7 @@ async def test_rules_are_tried_on_twenty_people_before_they_are_saved(sandbox, f
 @pytest.mark.parametrize(
     ("rules", "told"),
     [
-        ("field_1 = lower(titel)", "lower(titel): at character 7 (titel)): unknown name 'titel'"),
+        ("field_1 = lower(titel)", "rule 1: in its expression: at character 7: unknown name"),
         ("field_1 = table(nowhere, title)", "there is no table nowhere: make the Variable table_nowhere in Prefect"),
     ],
 )

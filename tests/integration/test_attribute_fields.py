@@ -74,13 +74,13 @@ async def test_profile_fields_of_each_type_are_read(shared_sandbox, sqlite_url, 
 @pytest.mark.parametrize(
     ("rule", "told"),
     [
-        ("field:Colour = title", "Docebo has no field called Colour: there are "),
+        ("field:Colour = title", "rule 4: Docebo has no field of this name: there are "),
         ("field:Twin = title", r"Docebo has several fields called Twin: name .* by its id, \d+ or \d+"),
         (
             "field:Role = custom:Colour",
-            "Slack has no field called Colour: there are Department, Manager, Office, Start date",
+            "rule 4: Slack has no field of this name: there are Department, Manager, Office, Start date",
         ),
-        ("field:Role = title, field_{role} = handle", "is the target of two rules"),
+        ("field:Role = title, field_{role} = handle", "rule 4 and rule 5 have one target"),
     ],
 )
 async def test_a_name_that_is_no_fields_or_several_fields_stops_a_run_before_it_reads(

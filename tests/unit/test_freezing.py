@@ -19,7 +19,7 @@ def test_days_may_be_copied_from_a_page_or_a_word_processor(text):
 
 
 def test_of_days_in_the_wrong_order_it_is_said_that_they_are():
-    with pytest.raises(ValueError, match=r"'2027-01-06 to 2026-12-20' ends before it begins"):
+    with pytest.raises(ValueError, match=r"it ends before it begins"):
         parse_freeze("2027-01-06 to 2026-12-20")
 
 

@@ -28,9 +28,9 @@ def parse_freeze(text: str) -> Freeze:
     except ValueError:
         days = []
     if days and days[0] > days[-1]:
-        raise ValueError(f"{text.strip()!r} ends before it begins")
+        raise ValueError("it ends before it begins")
     if not days:
-        raise ValueError(f"{text.strip()!r} is no range of days: write it like 2026-12-20 to 2027-01-06")
+        raise ValueError("no range of days: write it like 2026-12-20 to 2027-01-06")
     return Freeze(days[0], days[-1])
 
 

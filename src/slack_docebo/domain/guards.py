@@ -63,10 +63,10 @@ def parse_limit(text: str) -> Limit:
     for part in text.split(","):
         digits = part.strip().removesuffix("%").strip()
         if not digits.isdecimal() or len(digits) > LONGEST_NUMBER:
-            raise ValueError(f"{text.strip()!r} is not a limit: write a count, a percentage, both (25, 5%) or none")
+            raise ValueError("no limit: write a count, a percentage, both (25, 5%) or none")
         (percents if "%" in part else counts).append(int(digits))
     if len(counts) > 1 or len(percents) > 1:
-        raise ValueError(f"{text.strip()!r} names two counts or two percentages")
+        raise ValueError("no limit: two counts, or two percentages")
     return Limit(next(iter(counts), None), next(iter(percents), None))
 
 

@@ -4,7 +4,6 @@ What a rule says stays as it is written, for the settings are compared, shown an
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
@@ -27,7 +26,7 @@ from slack_docebo.domain.targets import (
     is_target,
     title_of,
 )
-from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, shortened, visible
+from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded
 
 ON_CREATE_ONLY, CLEAR = OPTIONS = ("on-create-only", "clear")
 NOT_FOR = {  # options that a target cannot have, and why
@@ -36,7 +35,7 @@ NOT_FOR = {  # options that a target cannot have, and why
     (MANAGER, ON_CREATE_ONLY): "manager cannot be on-create-only: managers are written when all accounts exist",
 }
 SEPARATORS = ",;\r\n"  # between rules, outside quotes and brackets
-EXPRESSION_SHOWN = 200  # characters, in a message
+UNKNOWN_OPTION = f"unknown option: allowed are {' and '.join(OPTIONS)}; a name with a blank is put in quotes"
 NOT_HELD = "Docebo's field cannot hold it"
 TAKEN = "another account has this username, or gets it"
 NO_TITLES: Mapping[str, str] = {}
@@ -167,9 +166,15 @@ def parse_rules(text: str, engine: Compile) -> tuple[AttributeRule, ...]:
     """Read rules like `first_name, time_zone on-create-only, field:Role = title clear, field_12 = table(centres, title)`.
 
     A rule that names only a target takes the source of the same name; expressions are read by *engine*. Raises ValueError
-    that says what is allowed.
+    that says what is allowed; as what was written may hold somebody's address or name, the wrong rule is named by its place.
     """
-    rules = distinct(_parse_rule(rule, engine) for rule in _parted(text))
+    read: tuple[AttributeRule, ...] = ()
+    try:
+        for rule in _parted(text):
+            read += (_parse_rule(rule, engine),)
+    except ValueError as error:
+        raise ValueError(f"rule {len(read) + 1}: {error}") from None
+    rules = distinct(read)
     targets = {rule.target for rule in rules}
     if USERNAME in targets and "email" not in targets:
         raise ValueError("username wants a rule for email beside it: by its address an account is found again")
@@ -179,9 +184,10 @@ def parse_rules(text: str, engine: Compile) -> tuple[AttributeRule, ...]:
 def distinct(rules: Iterable[AttributeRule]) -> tuple[AttributeRule, ...]:
     """Return *rules*; raise ValueError where two of them have one target."""
     rules = tuple(rules)
-    targets = Counter(rule.target for rule in rules)
-    if doubled := [target for target, count in targets.items() if count > 1]:
-        raise ValueError(f"{min(doubled)} is the target of two rules")
+    places: dict[str, int] = {}
+    for place, rule in enumerate(rules, 1):
+        if (before := places.setdefault(rule.target, place)) != place:
+            raise ValueError(f"rule {before} and rule {place} have one target")
     return rules
 
 
@@ -237,16 +243,15 @@ def _parted(text: str) -> Iterator[str]:
     start, depth = 0, 0
     for piece in _PIECE.finditer(text):
         if piece["quote"]:
-            raise ValueError(f"{text[start:].strip()!r} has a quote without its other half")
+            raise ValueError("a quote has no other half")
         depth += bool(piece["opening"]) - bool(piece["closing"])
         if piece["separator"] and depth <= 0:
             if rule := text[start : piece.start()].strip():
                 yield rule
             start, depth = piece.end(), 0
-    rule = text[start:].strip()
     if depth > 0:
-        raise ValueError(f"{rule!r} has a bracket without its other half")
-    if rule:
+        raise ValueError("a bracket has no other half")
+    if rule := text[start:].strip():
         yield rule
 
 
@@ -255,7 +260,7 @@ def _parse_rule(text: str, engine: Compile) -> AttributeRule:
     target = word[0].replace('"', "") if word else ""
     rest = text[word.end() :] if word else text
     if not is_target(target):
-        raise ValueError(f"unknown target {target!r}: allowed are {', '.join(TARGETS)}, field_<id> and field:<title>")
+        raise ValueError(f"unknown target: allowed are {', '.join(TARGETS)}, field_<id> and field:<title>")
     behind = _OPTIONS_BEHIND.search(rest)
     written, options = (rest[: behind.start()].strip(), behind[0].split()) if behind else (rest, [])
     if not written:
@@ -263,7 +268,7 @@ def _parse_rule(text: str, engine: Compile) -> AttributeRule:
     elif written.startswith("="):
         formula = _parse_formula(written[1:].strip(), engine)
     else:
-        raise ValueError(_unknown_option(written.split()[0]))
+        raise ValueError(UNKNOWN_OPTION)
     if wrong := next((why for (of, option), why in NOT_FOR.items() if of == target and option in options), ""):
         raise ValueError(wrong)
     rule = AttributeRule(target, formula, ON_CREATE_ONLY in options, CLEAR in options)
@@ -277,22 +282,18 @@ def _parse_formula(text: str, engine: Compile) -> Formula:
         return Lookup(table[1], _source(table[2]))
     source, *others = text.split()
     if _ONE_SOURCE.fullmatch(source) and all(map(_OPTION_LIKE.fullmatch, others)) and "in" not in others:
-        raise ValueError(_unknown_option(others[0]))
+        raise ValueError(UNKNOWN_OPTION)
     try:
         return Expression.of(text, engine)
     except ValueError as error:
-        raise ValueError(f"{visible(shortened(text, EXPRESSION_SHOWN))}: {error}") from None
-
-
-def _unknown_option(written: str) -> str:
-    return f"unknown option {written!r}: allowed are {' and '.join(OPTIONS)}; a name with a blank is put in quotes"
+        raise ValueError(f"in its expression: {error}") from None
 
 
 def _source(written: str) -> str:
     name = written.replace('"', "")
     if not is_source(name):
         raise ValueError(
-            f"unknown source {name!r}: allowed are {', '.join((*SOURCES, *SCIM_SOURCES))} and custom:<label or id of a"
+            f"unknown source: allowed are {', '.join((*SOURCES, *SCIM_SOURCES))} and custom:<label or id of a"
             " profile field>"
         )
     return name

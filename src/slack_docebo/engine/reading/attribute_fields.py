@@ -134,15 +134,24 @@ def _leavers_branch(name: str, branches: Branches) -> int | None:
 
 
 def _name_by_id(runtime: Runtime, named: Callable[[AttributeRule], AttributeRule]) -> None:
+    found: tuple[AttributeRule, ...] = ()
     try:
-        rules = distinct(map(named, runtime.behaviour.attributes))
+        for rule in runtime.behaviour.attributes:
+            found += (named(rule),)
+    except ValueError as error:
+        raise ConfigurationError(f"{ROW}: rule {len(found) + 1}: {error}") from None
+    try:
+        rules = distinct(found)
     except ValueError as error:
         raise ConfigurationError(f"{ROW}: {error}") from None
     runtime.behaviour = runtime.behaviour.model_copy(update={"attributes": rules})
 
 
 def _the_one(name: str, names: Mapping[str, str], where: str) -> str:
-    """Return the id of the field with this name; raise ValueError where *names*, by id, hold none or several."""
+    """Return the id of the field with this name; raise ValueError where *names*, by id, hold none or several.
+
+    A name that is nowhere is not quoted: it may be whatever somebody has typed.
+    """
     found = [field_id for field_id, known in names.items() if as_label(known) == as_label(name)]
     if len(found) > 1:
         raise ValueError(
@@ -150,5 +159,5 @@ def _the_one(name: str, names: Mapping[str, str], where: str) -> str:
         )
     if not found:
         there = ", ".join(sorted(filter(None, names.values())))
-        raise ValueError(f"{where} has no field called {name}: there are {there or 'none'}")
+        raise ValueError(f"{where} has no field of this name: there are {there or 'none'}")
     return found[0]
