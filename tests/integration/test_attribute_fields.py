@@ -288,3 +288,16 @@ async def test_a_date_that_is_none_is_left_out_and_listed(sandbox_of, sqlite_url
 
 def made(sandbox):
     return [one for one in sandbox.docebo.accounts if one.provisioned_by]
+
+
+@pytest.mark.parametrize("label", ["Xfinity", "Xf2", "Xf0DEPARTMT"])
+async def test_a_label_that_looks_like_an_id_is_a_label_unless_there_is_a_field_with_that_id(
+    shared_sandbox, sqlite_url, tmp_path, label
+):
+    shared_sandbox.reset()
+    shared_sandbox.slack.profile_fields.append({"id": "Xf0ANOTHER0", "label": label, "type": "text"})
+    async with world(shared_sandbox, sqlite_url, tmp_path, ATTRIBUTES=f"email, first_name = custom:{label}") as here:
+        await here.settle()
+
+        sources = {source for rule in here.runtime.behaviour.attributes for source in rule.sources}
+        assert sources == {"email", "custom:Xf0DEPARTMT" if label == "Xf0DEPARTMT" else "custom:Xf0ANOTHER0"}

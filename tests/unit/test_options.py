@@ -5,7 +5,7 @@ import pytest
 from slack_docebo.domain.formulas import OneSource
 from slack_docebo.domain.options import YES_OR_NO, Dates, Options, is_day_written_otherwise
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.rules import NOT_HELD, AttributeRule, Shortfall
+from slack_docebo.domain.rules import NOT_HELD, UNCLEAR, AttributeRule, Shortfall
 
 GRADES = Options.of({"1": "Junior", "2": "Senior"}, [("2", "Älter")])
 
@@ -45,6 +45,24 @@ def test_of_two_options_with_one_label_the_first_is_written_and_either_is_the_sa
     grades = Options.of({"1": "Junior", "7": "Junior"})
 
     assert (grades.id("junior"), grades.label("1"), grades.label("7")) == ("1", "Junior", "Junior")
+
+
+MONITORS = Options.of({"1": "3", "2": "1", "3": "None", "4": "Four", "7": "7"}, [("4", "8"), ("5", "9")])
+
+
+@pytest.mark.parametrize("value", ["1", "3", "None"])
+def test_an_option_that_docebo_may_take_for_another_one_is_neither_read_nor_written(value):
+    rule = AttributeRule("field_3", OneSource("title"), values=MONITORS)
+    person = SourceUser("U1", "T1", title=value)
+
+    assert (MONITORS.id(value), MONITORS.label(value)) == ("", value)
+    assert rule.value(person) is None
+    assert rule.shortfall(person) == Shortfall("field_3", value, UNCLEAR)
+
+
+@pytest.mark.parametrize(("value", "option", "label"), [("four", "4", "Four"), ("8", "4", "Four"), ("7", "7", "7")])
+def test_the_other_options_of_a_field_with_unclear_ones_are_written_as_ever(value, option, label):
+    assert (MONITORS.id(value), MONITORS.named(value), MONITORS.label(option)) == (option, label, label)
 
 
 @pytest.mark.parametrize(

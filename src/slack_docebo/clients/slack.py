@@ -114,12 +114,11 @@ class SlackClient:
         self.calls: Counter[str] = Counter()
 
     def want_fields(self, wanted: Iterable[str], hidden: Collection[str] = frozenset()) -> None:
-        """Read these custom profile fields of single people as well, by their ids.
+        """Read these custom profile fields of single people from now on, by their ids.
 
         Of *hidden* ones nobody knows whether Slack leaves them out because they are empty.
         """
-        self._wanted_fields |= set(wanted)
-        self._hidden_fields |= set(hidden)
+        self._wanted_fields, self._hidden_fields = frozenset(wanted), frozenset(hidden)
 
     async def identify(self) -> Identity:
         """Return the workspace and the scopes of the token."""

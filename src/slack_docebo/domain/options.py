@@ -21,33 +21,46 @@ class Options:
     labels: Mapping[str, str]  # by id
     ids: Mapping[str, str]  # by label, as labels are compared, in every language of the platform
     unset: str | None = None  # what is shown in the place of an option where none is chosen, if not ""
+    unclear: frozenset[str] = frozenset()  # ids of options whose id is the label of another one, or the other way round
 
     @classmethod
     def of(cls, labels: Mapping[str, str], translated: Iterable[tuple[str, str]] = ()) -> Self:
         """Return the options with these *labels* by id; *translated* are ids with labels in further languages.
 
-        An option without a label in *labels* has the first of *translated*.
+        An option without a label in *labels* has the first of *translated*. Where labels are numbers, one can be the id of
+        another option: nobody can tell which of the two Docebo shows, nor which it takes, so neither is read or written.
         """
         by_id, by_label = dict[str, str](), dict[str, str]()
-        for option, label in (*labels.items(), *translated):
-            if label:
-                by_id.setdefault(option, label)
-                by_label.setdefault(as_label(label), option)
-        return cls(by_id, by_label)
+        all_of_them = [(option, label) for option, label in (*labels.items(), *translated) if label]
+        for option, label in all_of_them:
+            by_id.setdefault(option, label)
+            by_label.setdefault(as_label(label), option)
+        ids = {as_label(option): option for option in by_id}
+        twins = [(option, ids.get(as_label(label), option)) for option, label in all_of_them]
+        return cls(by_id, by_label, unclear=frozenset(one for pair in twins if len(set(pair)) > 1 for one in pair))
 
     def label(self, shown: str) -> str:
         """Return the label of an option that is *shown* by its id or a label in any language; any other text as it is."""
         if shown == self.unset:
             return ""
+        if shown in self.unclear:
+            return shown
         return self.labels.get(shown) or self.labels.get(self.id(shown), shown)
 
     def id(self, value: str) -> str:
-        """Return the id of the option with this label in any language, or with this id; "" where there is none."""
-        return self.ids.get(as_label(value), value if value in self.labels else "")
+        """Return the id of the option with this label in any language, or with this id; "" where there is none, or it is unclear."""
+        return "" if self.is_unclear(value) else self._id(value)
 
     def named(self, value: str) -> str | None:
         """Return the label of the option with this label in any language, or with this id; None where there is none."""
         return self.labels.get(self.id(value))
+
+    def is_unclear(self, value: str) -> bool:
+        """Tell whether there is such an option, and Docebo may take it for another one."""
+        return self._id(value) in self.unclear
+
+    def _id(self, value: str) -> str:
+        return self.ids.get(as_label(value), value if value in self.labels else "")
 
 
 @dataclass(frozen=True, slots=True)

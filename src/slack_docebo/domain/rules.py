@@ -12,7 +12,7 @@ from slack_docebo.domain.expressions import TEXT, Compile, Expression
 from slack_docebo.domain.formulas import TABLE_NAME, Formula, Lookup, OneSource, Result, as_in_rules
 from slack_docebo.domain.lookup import LookupTable, NoValue
 from slack_docebo.domain.names import as_label
-from slack_docebo.domain.options import Values
+from slack_docebo.domain.options import Options, Values
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.sources import CUSTOM, SCIM_SOURCES, SOURCES, is_custom, is_source, label_of
 from slack_docebo.domain.targets import (
@@ -37,6 +37,7 @@ NOT_FOR = {  # options that a target cannot have, and why
 SEPARATORS = ",;\r\n"  # between rules, outside quotes and brackets
 UNKNOWN_OPTION = f"unknown option: allowed are {' and '.join(OPTIONS)}; a name with a blank is put in quotes"
 NOT_HELD = "Docebo's field cannot hold it"
+UNCLEAR = "in Docebo's field this is the label of one option and the id of another: give the option another label"
 TAKEN = "another account has this username, or gets it"
 NO_TITLES: Mapping[str, str] = {}
 NO_BRANCH = "Docebo has no such branch, or several"
@@ -133,7 +134,10 @@ class AttributeRule:
         if isinstance(result, NoValue):
             return Shortfall(self.target, result.value, result.why)
         if result and self.values and self.values.named(result) is None:
-            return Shortfall(self.target, result, NO_BRANCH if self.target == BRANCH else NOT_HELD)
+            is_unclear = isinstance(self.values, Options) and self.values.is_unclear(result)
+            return Shortfall(
+                self.target, result, NO_BRANCH if self.target == BRANCH else UNCLEAR if is_unclear else NOT_HELD
+            )
         return None
 
     @property

@@ -16,7 +16,7 @@ SCIM_SOURCES = tuple(
     )
 )
 PREFIXES = (CUSTOM, SCIM)  # of sources that have names of their own
-_PROFILE_FIELD = re.compile(r"Xf[A-Za-z0-9]+")  # the id of a custom profile field
+_PROFILE_FIELD = re.compile(r"Xf[A-Z0-9]+")  # the id of a custom profile field
 
 
 def _first_name(user: SourceUser) -> str:

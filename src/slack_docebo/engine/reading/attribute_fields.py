@@ -8,7 +8,7 @@ from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.names import as_label
 from slack_docebo.domain.options import Dates, Options, Values
 from slack_docebo.domain.rules import AttributeRule, custom_fields, distinct
-from slack_docebo.domain.sources import CUSTOM, label_of
+from slack_docebo.domain.sources import CUSTOM, is_custom, label_of
 from slack_docebo.domain.targets import BRANCH, MANAGER
 from slack_docebo.domain.texts import shortened
 from slack_docebo.engine.reading.branches import read_branches
@@ -31,9 +31,14 @@ async def find_profile_fields(runtime: Runtime) -> None:
     labels = {field.id: field.label for field in fields}
     runtime.profile_labels = {CUSTOM + field_id: CUSTOM + label for field_id, label in labels.items()}
 
+    known_labels = set(map(as_label, labels.values()))
+
     def by_id(source: str) -> str:
-        label = label_of(source)
-        return CUSTOM + _the_one(label, labels, "Slack") if label else source
+        name = source.removeprefix(CUSTOM)
+        if not is_custom(source) or name in labels:
+            return source
+        is_label = label_of(source) or as_label(name) in known_labels  # which may look like an id
+        return CUSTOM + _the_one(name, labels, "Slack") if is_label else source
 
     _name_by_id(runtime, lambda rule: rule.reading(by_id))
     wanted = custom_fields(runtime.behaviour.attributes)
