@@ -412,6 +412,60 @@ async def test_branches_are_listed(docebo):
         assert await client.branches() == [Branch(0, "", "Acme"), Branch(42, "SLACK", "From Slack")]
 
 
+def node(branch_id, title, left, right, **more):
+    return {"id": branch_id, "code": "", "title": title, "i_left": left, "i_right": right, **more}
+
+
+CHART = [
+    Branch(0, "", "Acme", 1, 8),
+    Branch(1, "", "Europe", 2, 5),
+    Branch(2, "", "Rome", 3, 4),
+    Branch(3, "", "Asia", 6, 7),
+]
+
+
+async def test_branches_that_come_as_a_tree_are_read_with_all_below_them(docebo):
+    europe = node(1, "Europe", 2, 5, children=[node(2, "Rome", 3, 4, children=[])])
+    tree = node(0, "Acme", 1, 8, children=[europe, node(3, "Asia", 6, 7)])
+    docebo.get("/manage/v1/orgchart").mock(return_value=ok({"items": [tree], "has_more_data": False}))
+    async with opened() as client:
+        assert await client.branches() == CHART
+
+
+async def test_branches_that_come_level_by_level_are_asked_for(docebo):
+    below = {
+        None: [node(0, "Acme", 1, 8)],
+        "0": [node(1, "Europe", 2, 5), node(3, "Asia", 6, 7)],
+        "1": [node(2, "Rome", 3, 4)],
+    }
+
+    def level(request):
+        return ok({"items": below[request.url.params.get("node_id")], "has_more_data": False})
+
+    docebo.get("/manage/v1/orgchart").mock(side_effect=level)
+    async with opened() as client:
+        assert sorted(await client.branches(), key=lambda one: one.left) == CHART
+
+
+async def test_branches_below_one_that_docebo_does_not_show_are_not_taken_for_missing(docebo):
+    top = [node(1, "Europe", 2, 5), node(3, "Asia", 6, 7)]
+    docebo.get("/manage/v1/orgchart").mock(return_value=ok({"items": top, "has_more_data": False}))
+    async with opened() as client:
+        with pytest.raises(ContractViolation, match="only the top"):
+            await client.branches()
+
+
+@pytest.mark.parametrize("below", [[], [node(1, "Europe", 2, 5)]], ids=["nothing", "itself"])
+async def test_a_branch_below_which_we_may_see_nothing_stops_no_run(docebo, below):
+    def shown(request):
+        items = below if "node_id" in request.url.params else [node(0, "Acme", 1, 8), node(1, "Europe", 2, 5)]
+        return ok({"items": items, "has_more_data": False})
+
+    docebo.get("/manage/v1/orgchart").mock(side_effect=shown)
+    async with opened() as client:
+        assert [branch.id for branch in await client.branches()] == [0, 1]
+
+
 async def test_services_are_listed(docebo):
     docebo.get("/manage/v1/site/microservices").mock(return_value=ok([{"app": "manage", "url": "https://x/m.json"}]))
     async with opened() as client:

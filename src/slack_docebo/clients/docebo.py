@@ -24,12 +24,13 @@ from slack_docebo.clients.docebo_wire import (
     Service,
     Session,
     UserField,
-    branch_of,
+    branches_of,
     changed_of,
     manager_type_of,
     session_of,
     subordinate_of,
     translated_options,
+    unopened,
     user_field_of,
 )
 from slack_docebo.clients.recording import Recorder
@@ -49,6 +50,7 @@ FOUND_FOR = 60.0  # seconds for which a search that has found somebody is believ
 MOST_SEARCHED = 2  # accounts that are there, before the search is taken to find nobody
 MOST_PAGES_FOUND = 10  # by the search for one address
 HTTPX_LOGS = 5  # method, address, version, status, and the words beside the status
+MOST_OPENED = 50  # branches that are asked for what is below them: as many calls
 DROPDOWN = "dropdown"  # the type of a field whose values are options
 # Nothing documents how countries are shown and written: where Docebo lists them, they are options like any other.
 COUNTRY = "country"
@@ -58,6 +60,8 @@ SEES_ADDRESSES = (
     "sign in as a superadmin who may see the e-mail addresses of all users (DOCEBO_USERNAME), and run again"
 )
 AMBIGUOUS = "Docebo answers 400 for the account's id"
+
+_log = logging.getLogger(__name__)
 
 
 class DoceboClient:
@@ -400,10 +404,31 @@ class DoceboClient:
         return field_id
 
     async def branches(self) -> list[Branch]:
-        """Return the branches: the nodes of the organisation chart."""
-        return await self._requests.entries(
-            "branches", "/manage/v1/orgchart", {"flattened": "true"}, branch_of, lambda branch: branch.id
+        """Return the branches: the nodes of the organisation chart, however much of it one answer shows.
+
+        Where a platform shows some without those below them, it is asked for these. Raises ContractViolation where it shows
+        others then: what is not shown must not be taken for missing.
+        """
+        found = {branch.id: branch for branch in await self._branches()}
+        asked = set[int]()
+        while (to_ask := [one.id for one in unopened(found.values()) if one.id not in asked]) and len(
+            asked
+        ) < MOST_OPENED:
+            asked.add(to_ask[0])
+            below = {branch.id: branch for branch in await self._branches(node_id=to_ask[0])}
+            if not below.keys() - found.keys() and below.keys() - {to_ask[0]}:
+                raise ContractViolation("branches", "only the top of the organisation chart is shown")
+            found |= below
+        if to_ask:
+            _log.warning("of %d branches Docebo has not shown what is below them", len(to_ask))
+        return list(found.values())
+
+    async def _branches(self, **below: int) -> list[Branch]:
+        asked: dict[str, str | int] = {"flattened": "true", **below}
+        trees = await self._requests.entries(
+            "branches", "/manage/v1/orgchart", asked, branches_of, lambda tree: tree[0].id
         )
+        return [branch for tree in trees for branch in tree]
 
     async def manager_types(self) -> list[ManagerType]:
         """Return the platform's types of managers."""

@@ -1,7 +1,8 @@
 """Docebo's wire format, but for accounts: its entries are read. One thing has several names; see each function."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 from slack_docebo.clients.docebo_values import as_list, is_verdict, read_flag, read_id, read_text, username_of
@@ -108,8 +109,27 @@ def subordinate_of(item: object) -> int:
     return docebo_id
 
 
-def branch_of(item: object) -> Branch:
-    """Read one node of the organisation chart."""
+def branches_of(item: object) -> list[Branch]:
+    """Read one node of the organisation chart and, where that comes as a tree, all below it."""
+    found, unread = [], [item]
+    while unread:
+        node = unread.pop()
+        found.append(_branch_of(node))
+        unread += reversed((isinstance(node, dict) and as_list(node.get("children"))) or [])
+    return found
+
+
+def unopened(branches: Iterable[Branch]) -> list[Branch]:
+    """Return those of *branches*, by their places, that have some below them of which none is shown."""
+    ordered = sorted((one for one in branches if one.left), key=lambda one: one.left)
+    return [
+        one
+        for one, following in zip_longest(ordered, ordered[1:])
+        if one.right - one.left > 1 and (following is None or following.left > one.right)
+    ]
+
+
+def _branch_of(item: object) -> Branch:
     if not isinstance(item, dict) or (branch_id := read_id(item.get("id"))) is None:
         raise ContractViolation("branches", "not every branch is an object with a numeric id")
     left, right = (read_id(item.get(name)) or 0 for name in ("i_left", "i_right"))
