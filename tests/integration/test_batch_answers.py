@@ -79,3 +79,29 @@ async def test_an_account_that_was_there_before_is_not_taken_for_the_new_one(san
     for name, slack_id in people.items():
         assert sandbox.docebo.accounts.get(accounts[slack_id]).username == f"{name}@example.com"
     assert done.count(outcome=Outcome.APPLIED) >= len(NAMES)
+
+
+async def test_a_success_beside_an_error_is_looked_at_again_before_anybody_counts_as_done(sandbox, sqlite_url):
+    sandbox.reset()
+    people = {name: sandbox.slack.add(name.title(), "Hopper", f"{name}@hopper.example")["id"] for name in NAMES}
+    unmade = []
+
+    def beside(call, answer):
+        """Say of the account that is refused, beside the error, that it was made."""
+        if call.path != "/manage/v1/user/batch":
+            return None
+        for row in answer["data"]:
+            if not row["success"]:
+                unmade.append(row)
+                row["success"] = True
+        return answer
+
+    refused = {"usernames": ["ada@hopper.example"], "message": "no room"}
+    sandbox.docebo_gate.faults.add("POST /manage/v1/user/batch", "rows_refused", times=-1, **refused)
+    with between(sandbox.docebo_url, changed=beside) as url:
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
+        done = await run_import(settings)
+
+    assert unmade
+    assert mapped(sqlite_url, sandbox.slack.team.id).keys() == {*people.values()} - {people["ada"]}
+    assert done.count(Kind.CREATE, outcome=Outcome.APPLIED) == len(NAMES) - 1

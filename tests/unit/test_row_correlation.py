@@ -194,3 +194,21 @@ def test_any_answer_is_either_understood_or_unknown(rows, answer):
     except OutcomeUnknown:
         return
     assert len(results) == len(rows)
+
+
+@pytest.mark.parametrize("error", ["No", ["No"], {"message": "No"}])
+def test_a_success_beside_an_error_is_none(error):
+    answer = done("11", "ada", message="Created")
+    answer["output"]["error"] = error
+
+    assert correlate([ADA, BOB], [answer, done("12", "bob")]) == [
+        RowResult(None, "No", "No"),
+        RowResult(12),
+    ]
+
+
+@pytest.mark.parametrize("error", [None, "", [], {}, 0, "0", False, "false"])
+def test_an_error_that_is_none_leaves_a_success_what_it_is(error):
+    answer = done("11", "ada")
+    answer["output"]["error"] = error
+    assert correlate([ADA], [answer]) == [RowResult(11)]

@@ -122,7 +122,7 @@ def _failures(rows: Sequence[Row], data: list[Any] | None) -> Mapping[int, RowRe
     if data is None or len(data) > len(rows):
         return None
     answers: list[dict[str, Any]] = [answer for answer in data if isinstance(answer, dict)]
-    refused = [one for one in answers if is_verdict(one.get("success")) and not read_flag(one["success"], missing=True)]
+    refused = [one for one in answers if is_verdict(one.get("success")) and not _is_success(one)]
     candidates = _candidates(rows, refused)
     owners = {next(iter(found)) for found in candidates if len(found) == 1}
     if len(refused) != len(data) or len(owners) != len(data):
@@ -179,7 +179,8 @@ def _result(row: Row, answer: Mapping[str, Any], *, is_guess: bool = False) -> R
     if _is_success(answer):
         made = None if is_guess else read_id(shown.get("user_id")) or None
         return RowResult(row.docebo_id if row.docebo_id is not None else made)
-    said = message_of(answer.get("message")) or message_of(shown.get("error"))
+    of_refusal = "" if read_flag(answer["success"], missing=False) else answer.get("message")
+    said = message_of(of_refusal) or message_of(shown.get("error"))
     return RowResult(row.docebo_id, quoted(said) or "refused without a reason", said)
 
 
@@ -189,7 +190,9 @@ def _output(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_success(answer: Mapping[str, Any]) -> bool:
-    return read_flag(answer["success"], missing=False)
+    """Tell whether the row was carried out; a success beside an error is none, and as of any refusal the account tells."""
+    error = _output(answer).get("error")
+    return read_flag(answer["success"], missing=False) and not (error and read_flag(error, missing=False))
 
 
 def _folded(value: Value) -> str:
