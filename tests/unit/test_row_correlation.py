@@ -196,13 +196,13 @@ def test_any_answer_is_either_understood_or_unknown(rows, answer):
     assert len(results) == len(rows)
 
 
-@pytest.mark.parametrize("error", ["No", ["No"], {"message": "No"}])
+@pytest.mark.parametrize("error", ["no room", ["no room"], {"message": "no room"}])
 def test_a_success_beside_an_error_is_none(error):
     answer = done("11", "ada", message="Created")
     answer["output"]["error"] = error
 
     assert correlate([ADA, BOB], [answer, done("12", "bob")]) == [
-        RowResult(None, "No", "No"),
+        RowResult(None, "no room", "no room"),
         RowResult(12),
     ]
 
