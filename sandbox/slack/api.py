@@ -198,6 +198,13 @@ class SlackApi:
             ]
         }
 
+    def usergroups_users_list(self, arguments: Arguments, _fault: Fault | None) -> Reply:
+        """Show the members of one user group: https://docs.slack.dev/reference/methods/usergroups.users.list."""
+        groups = {group.id: group for group in self.workspace.groups.values()}
+        if (group := groups.get(str(arguments.get("usergroup")))) is None:
+            raise SlackError("no_such_subteam")
+        return {"users": sorted(group.members)}
+
     def migration_exchange(self, arguments: Arguments, _fault: Fault | None) -> Reply:
         """Tell the organisation's ids of local ones, or `to_old`: https://docs.slack.dev/reference/methods/migration.exchange."""
         if not self.workspace.organisation:
@@ -330,6 +337,7 @@ METHODS = {
     "team.info": Method(SlackApi.team_info, "team:read", 50),
     "team.profile.get": Method(SlackApi.team_profile_get, "users.profile:read", 50),
     "usergroups.list": Method(SlackApi.usergroups_list, "usergroups:read", 20),
+    "usergroups.users.list": Method(SlackApi.usergroups_users_list, "usergroups:read", 20),
     "users.info": Method(SlackApi.users_info, "users:read", 100),
     "users.lookupByEmail": Method(SlackApi.users_lookup_by_email, "users:read.email", 50),
     "users.list": Method(SlackApi.users_list, "users:read", 20),

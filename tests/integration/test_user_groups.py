@@ -217,6 +217,23 @@ async def test_a_list_of_members_that_is_shorter_than_slack_counts_stops_the_run
         await run_import(settings_for(company.facts(), sqlite_url), rows={"SCOPE_USERGROUPS": "learners"})
 
 
+@pytest.mark.parametrize("counted", [3, 1, None], ids=["others besides", "too few", "nobody"])
+async def test_a_group_of_which_slack_counts_others_than_it_shows_stops_no_run_where_it_shows_the_same_twice(
+    company, sqlite_url, monkeypatch, counted
+):
+    company.slack.group("learners", join(company, "Ada"), join(company, "Grace"))
+    whole = SlackApi.usergroups_list
+
+    def miscounted(self, arguments, fault):
+        reply = whole(self, arguments, fault)
+        return {"usergroups": [{**group, "user_count": counted} for group in reply["usergroups"]]}
+
+    monkeypatch.setitem(METHODS, "usergroups.list", replace(METHODS["usergroups.list"], carry_out=miscounted))
+    await run_import(settings_for(company.facts(), sqlite_url), rows={"SCOPE_USERGROUPS": "learners"})
+
+    assert (has_account(company, "Ada"), has_account(company, "Grace")) == (True, True)
+
+
 async def test_what_slack_shows_of_a_group_that_is_not_named_stops_nothing(company, sqlite_url, monkeypatch):
     company.slack.group("learners", join(company, "Ada"))
     company.slack.group("others", "U0BOB")

@@ -160,8 +160,8 @@ class DoceboClient:
             yield accounts
         if expected is not None and len(seen) + unlisted < expected:
             raise IncompleteRead(
-                f"Docebo listed {len(seen)} accounts and counts {expected}: run again later. If it is so each time, and its"
-                f' user management shows {len(seen)}, `slack-docebo dialect set "{UNLISTED.name}" {expected - len(seen)}`'
+                f"Docebo listed {len(seen)} accounts and counts {expected}: run again later."
+                f" {_if_never_listed(len(seen), expected)}"
             )
         is_in_doubt = expected is None or is_first
         if is_in_doubt and accounts and await self._goes_on(params, pages + 1, data, seen):
@@ -354,7 +354,8 @@ class DoceboClient:
             found.update(docebo_id for docebo_id in ids if docebo_id is not None)
         if counted is not None and len(found) + unlisted < counted:
             raise IncompleteRead(
-                f"Docebo listed {len(found)} accounts of branch {branch_id} and counts {counted}: run again later"
+                f"Docebo listed {len(found)} accounts of branch {branch_id} and counts {counted}: run again later."
+                f" {_if_never_listed(len(found), counted)}"
             )
         return found
 
@@ -529,3 +530,11 @@ def _without_text_of_others(record: logging.LogRecord) -> bool:
             args[-1] = ""
         record.args = tuple(args)
     return True
+
+
+def _if_never_listed(shown: int, counted: int) -> str:
+    """Say what to do where Docebo counts others than it *shows* for good, like deactivated accounts: else no run would end."""
+    return (
+        f"If it is so each time, and its user management shows {shown},"
+        f' `slack-docebo dialect set "{UNLISTED.name}" {counted - shown}`'
+    )

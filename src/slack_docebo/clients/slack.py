@@ -35,6 +35,8 @@ from slack_docebo.clients.slack_wire import (
     custom_values_said,
     has_id,
     id_of,
+    ids_of,
+    members_counted,
     name_of,
     profile_field,
     source_user,
@@ -46,7 +48,7 @@ from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.profiles import PROFILES_A_MINUTE
 from slack_docebo.domain.user_groups import UserGroup
-from slack_docebo.errors import ContractViolation, TransientError
+from slack_docebo.errors import ContractViolation, IncompleteRead, TransientError
 
 BASE_URL = "https://slack.com/api/"
 
@@ -62,6 +64,7 @@ PACES = {
     "users.lookupByEmail": 50,
     "team.info": 50,
     "usergroups.list": 20,
+    "usergroups.users.list": 20,
     "migration.exchange": 20,
     "team.profile.get": 50,
     "auth.test": 600,
@@ -159,7 +162,7 @@ class SlackClient:
     async def user_groups(self, handles: Collection[str], *, team_id: str) -> list[UserGroup]:
         """Return the workspace's user groups that are in use, with the members of those with these *handles*.
 
-        Raises IncompleteRead if some of these are missing, or not counted; nobody minds what Slack shows of other groups.
+        Raises IncompleteRead if some of these may be missing; nobody minds what Slack shows of other groups.
         The token of an organisation has to name the workspace; for others Slack ignores it.
         Source: https://docs.slack.dev/reference/methods/usergroups.list
         """
@@ -168,7 +171,27 @@ class SlackClient:
         if not isinstance(groups, list) or not all(map(has_id, groups)):
             raise ContractViolation("usergroups.list", "not every user group is an object with an id")
         wanted = set(map(str.casefold, handles))
-        return [user_group(group, with_members=name_of(group.get("handle")).casefold() in wanted) for group in groups]
+        found = [user_group(group, with_members=name_of(group.get("handle")).casefold() in wanted) for group in groups]
+        for group, shown in zip(found, groups, strict=True):
+            counted = members_counted(shown)
+            if group.handle.casefold() in wanted and counted != len(group.members):
+                await self._confirm_members(group, counted, team_id=team_id)
+        return found
+
+    async def _confirm_members(self, group: UserGroup, counted: int | None, *, team_id: str) -> None:
+        """Raise IncompleteRead unless Slack, asked for this group alone, shows the same members as among all.
+
+        So those who are counted besides, like deactivated ones, stop no run. Where it shows others, one of the two lists is
+        cut off, or somebody has just changed the group.
+        Source: https://docs.slack.dev/reference/methods/usergroups.users.list
+        """
+        body, _ = await self._call("usergroups.users.list", usergroup=group.id, team_id=team_id)
+        alone = body.get("users")
+        counts = "does not count the members" if counted is None else f"counts {counted} members"
+        told = f"Slack {counts} of @{group.handle} and shows {len(group.members)}"
+        if not isinstance(alone, list) or ids_of(alone) != group.members:
+            raise IncompleteRead(f"{told}, and others where it is asked for this group alone: run again later")
+        _log.warning("%s, asked for this group alone as well: these are taken for all", told)
 
     async def list_users(self, cursor: str = "", *, team_id: str = "") -> UserPage:
         """Return the page of the user list at *cursor*; raise StaleCursor if Slack does not know it any more.

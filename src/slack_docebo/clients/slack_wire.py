@@ -13,7 +13,7 @@ from slack_docebo.domain.names import clean
 from slack_docebo.domain.people import LARGEST_STAMP, SourceUser
 from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key, unseen
 from slack_docebo.domain.user_groups import UserGroup
-from slack_docebo.errors import ContractViolation, IncompleteRead
+from slack_docebo.errors import ContractViolation
 
 NOTHING: Mapping[str, Any] = {}
 
@@ -154,20 +154,25 @@ def _is_said(flag: object) -> bool:
 def user_group(group: Mapping[str, Any], *, with_members: bool) -> UserGroup:
     """Read a user group, *with_members* or without.
 
-    Raises ContractViolation where they are wanted and not shown, and IncompleteRead unless Slack counts as many.
+    Raises ContractViolation where they are wanted and not shown.
     """
     handle, users = name_of(group.get("handle")), group.get("users")
     if not with_members:
         return UserGroup(id_of(group.get("id")), handle, name_of(group.get("name")), frozenset())
     if not isinstance(users, list):
         raise ContractViolation("usergroups.list", f"the members of @{handle} are not shown")
-    members = frozenset(filter(None, map(id_of, users)))
+    return UserGroup(id_of(group.get("id")), handle, name_of(group.get("name")), ids_of(users))
+
+
+def ids_of(users: Iterable[object]) -> frozenset[str]:
+    """Return the ids among what is shown as *users*."""
+    return frozenset(filter(None, map(id_of, users)))
+
+
+def members_counted(group: Mapping[str, Any]) -> int | None:
+    """Return how many members Slack counts in a user group; None where it does not say."""
     counted = str(group.get("user_count"))
-    if not counted.isdecimal():
-        raise IncompleteRead(f"Slack does not count the members of @{handle}, so some may be missing: run again later")
-    if int(counted) != len(members):
-        raise IncompleteRead(f"Slack counts {counted} members of @{handle} and shows {len(members)}: run again later")
-    return UserGroup(id_of(group.get("id")), handle, name_of(group.get("name")), members)
+    return int(counted) if counted.isdecimal() else None
 
 
 def _said(value: object) -> str | None:
