@@ -132,7 +132,9 @@ async def test_nobody_is_moved_out_of_other_branches_by_a_list_that_leaves_out_w
         company.docebo_gate.faults.add("GET /manage/v1/user", "shrinking", share=0.0)
         return await plan_moves(runtime, workspace, listed)
 
-    with pytest.raises(IncompleteRead, match='branch 43 and counts 1: .* dialect set "accounts counted, not listed" 1'):
+    with pytest.raises(
+        IncompleteRead, match=r'branch 43 and counts 1: .* dialect set "accounts counted, not listed" 1'
+    ):
         await import_then(settings, ROWS, plan_by_a_short_list)
 
     assert branch_of(company, "Ada") == "EU, US"
