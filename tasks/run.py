@@ -93,9 +93,18 @@ async def open_resources(behaviour: IntegrationSettings | None = None) -> AsyncI
         try:
             yield runtime
         except Exception:
-            await refresh_status_page(runtime)
+            await _write_status_page(runtime, goes_by_saved=behaviour is None)
             raise
-        await refresh_status_page(runtime)  # not for one that is told to end: it has no time
+        # Not for one that is told to end: it has no time.
+        await _write_status_page(runtime, goes_by_saved=behaviour is None)
+
+
+async def _write_status_page(runtime: Runtime, *, goes_by_saved: bool) -> None:
+    """Write the page by the settings that are saved, also after a run that went by others."""
+    with suppress(SyncError):
+        if not goes_by_saved:
+            runtime.behaviour = await integration_settings()
+        await refresh_status_page(runtime)
 
 
 async def renew_status_page() -> None:

@@ -525,6 +525,19 @@ async def test_the_status_page_leads_to_the_form_of_what_was_just_saved(imported
     assert "Ada: SCOPE_GUESTS from none to all" in page
 
 
+async def test_settings_that_are_only_checked_are_not_what_the_status_page_goes_by(imported, deployed):
+    from flows.settings import settings
+    from slack_docebo.settings_form import SettingsForm, filled, revision
+
+    rows = await Variable.aget(VARIABLE)
+    values = filled(rows)
+    values["days"]["freeze"] = "2000-01-01 to 2999-12-31"
+    checked = await settings(values=SettingsForm.model_validate(values), revision=revision(rows), return_state=True)
+
+    assert "1 setting (FREEZE) would change" in checked.message
+    assert "| Writing to Docebo | allowed |" in status_page(deployed)
+
+
 @pytest.mark.parametrize("wrong", ["row", "secret", "no table"])
 async def test_while_no_run_can_begin_the_status_page_says_so_and_leads_to_why(imported, deployed, monkeypatch, wrong):
     from flows.sweep import sweep
