@@ -11,6 +11,8 @@ import pytest
 from sandbox.server import Sandbox
 from slack_docebo.errors import TooManyRejected
 from slack_docebo.integration_settings import VARIABLE, table
+from slack_docebo.storage.gate import RunLock
+from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 from tests.importing import ON, run_import, settings_for
 from tests.integration.commands import environment, run, run_at_terminal, run_process_at_terminal
@@ -395,3 +397,13 @@ async def test_what_has_to_be_corrected_first_is_one_line_and_exits_2(settings, 
     assert ended.returncode == 2
     assert told in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+async def test_what_was_decided_is_listed_while_an_import_is_at_work_and_nothing_is_decided(settings, env):
+    await run_import(settings, dry_run=True)
+    with (
+        Store.of(settings) as store,
+        RunLock(store, settings.docebo_url, PlanKind.BULK_IMPORT, holder="reconcile"),
+    ):
+        assert run(env, "decide", "list", "--json").returncode == 0
+        assert run(env, "decide", "never", "U1", "--why", "x", "--by", "y").returncode == 4

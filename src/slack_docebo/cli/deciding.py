@@ -1,6 +1,7 @@
 """`slack-docebo decide`: what somebody decides about single people, and every run respects."""
 
 import asyncio
+from contextlib import nullcontext
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -66,9 +67,10 @@ def _do(request: DecisionRequest, *, json: bool) -> None:
 
 async def _decide(request: DecisionRequest, *, json: bool) -> None:
     """Do what is asked for while no import is at work, which would write what it has planned before; show all decisions."""
-    session = open_session if request.action is DecisionAction.SHOW else open_changing_session
-    async with session() as runtime:
-        with RunLock(runtime.store, runtime.settings.docebo_url, PlanKind.BULK_IMPORT, holder="slack-docebo decide"):
+    shows = request.action is DecisionAction.SHOW
+    async with open_session() if shows else open_changing_session() as runtime:
+        place = RunLock(runtime.store, runtime.settings.docebo_url, PlanKind.BULK_IMPORT, holder="slack-docebo decide")
+        with nullcontext() if shows else place:
             workspace = await validate(runtime)
             told = await decide(runtime, workspace, request)
             rows = decision_rows(runtime.store, workspace)
