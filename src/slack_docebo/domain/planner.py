@@ -222,8 +222,8 @@ class Planner:
             return self._leave(user, theirs, account)
         if doubt := self._doubt_about(user, mapping, found, applied):
             return self._leave(user, doubt, account)
-        if mapping and mapping.slack_id == user.local_id:
-            self.found.renamed[user.slack_id] = mapping.slack_id
+        if user.local_id and not (mapping and mapping.slack_id == user.slack_id):
+            self.found.renamed[user.slack_id] = user.local_id
         operation = self._plan_known(user, mapping, account, found.by, mapping.applied if mapping else applied)
         if former_holders and operation.kind is Kind.UPDATE and not operation.maps:
             operation = replace(operation, reason=f"{PASSED_ON}{operation.reason}")

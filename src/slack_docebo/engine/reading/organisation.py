@@ -16,6 +16,7 @@ from slack_docebo.domain.observation import Present, Unknown
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.reading.connection import Workspace, recall_other_ids
 from slack_docebo.engine.reading.evidence import ask_for_people, can_ask, check_calls, counted
+from slack_docebo.engine.reading.renewing import renewed
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.errors import ConfigurationError, RemoteError
 from slack_docebo.runtime import Runtime
@@ -38,7 +39,9 @@ async def find_under_other_ids(
     ids = await _exchanged(runtime, workspace, slack_ids)
     runtime.ids_looked_up.update(ids)
     former = {now: before for before in slack_ids if (now := ids.get(before)) and now in listed}
-    return await to_completion(_shown, listed, former)
+    shown = await to_completion(_shown, listed, former)
+    users = await renewed(runtime, workspace.team, list(shown.values()))
+    return {before: replace(user, local_id=before) for before, user in zip(shown, users, strict=True)}
 
 
 async def learn_who_is_named(runtime: Runtime, workspace: Workspace, people: Iterable[SourceUser]) -> bool:
