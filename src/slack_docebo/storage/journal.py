@@ -21,6 +21,7 @@ from sqlalchemy import (
     exists,
     false,
     func,
+    literal,
     literal_column,
     or_,
     select,
@@ -33,7 +34,7 @@ from slack_docebo.domain.names import folded
 from slack_docebo.domain.operations import NOT_SENT, PASSED_ON, Kind, Outcome
 from slack_docebo.domain.targets import EXPIRATION, USERNAME
 from slack_docebo.storage.operations import JournalEntry, entry_of
-from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRepository, plan_of
+from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRepository, PlanState, plan_of
 from slack_docebo.storage.schema import identity, intent
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
@@ -136,6 +137,21 @@ IN_PLAN_OR_SINCE = _people(
     _limited(*_done(_since), operations.c.done_at <= bindparam("until")),
     _limited(*_sent(_since)),
 )
+LOOKED_AT = 1000  # operations: so many are looked at one by one before all plans are
+DONE_SINCE = select(operations.c.plan_id).where(*_done(_since)).order_by(operations.c.done_at.desc()).limit(LOOKED_AT)
+OTHERS_SENT = select(1).where(intent.c.plan_id != _plan_id, intent.c.noted_at >= _since).limit(1)
+_done_of_plan = (
+    select(literal(1))
+    .where(
+        operations.c.plan_id == plans.c.id,
+        operations.c.outcome == Outcome.APPLIED.value,
+        func.coalesce(operations.c.done_at, plans.c.created_at) >= _since,  # so that the index of times is not taken
+    )
+    .limit(1)
+    .scalar_subquery()
+)
+_was_at_work = or_(plans.c.state == PlanState.APPLYING.value, plans.c.finished_at >= _since)
+OTHERS_DONE = select(1).where(plans.c.id != _plan_id, _was_at_work, _done_of_plan.is_not(None)).limit(1)
 
 
 class JournalRepository:
@@ -166,10 +182,17 @@ class JournalRepository:
         return {change: others for change, people in together.items() if (others := people - sizes.get(change, 0)) > 0}
 
     def others_at_work(self, plan_id: str, since: datetime) -> bool:
-        """Tell whether anybody was changed *since* then, or may have been, by another plan than this one."""
-        done = select(1).where(*_done(since), operations.c.plan_id != plan_id)
-        sent = select(1).where(intent.c.noted_at >= since, intent.c.plan_id != plan_id)
-        return any(self._connection.execute(query.limit(1)).first() for query in (done, sent))
+        """Tell whether anybody was changed *since* then, or may have been, by another plan than this one.
+
+        Where a plan has done much itself, the others are looked through, which are few, and not all that was done since.
+        """
+        given = {"plan_id": plan_id, "since": since}
+        if self._connection.execute(OTHERS_SENT, given).first():
+            return True
+        done = self._connection.scalars(DONE_SINCE, given).all()
+        if any(one != plan_id for one in done):
+            return True
+        return len(done) == LOOKED_AT and self._connection.execute(OTHERS_DONE, given).first() is not None
 
     def _people(self, counting: Select[Any], ends_by: date, **given: object) -> dict[Change, int]:
         row = self._connection.execute(counting, {**given, "ends_by": ends_by.isoformat()}).one()
