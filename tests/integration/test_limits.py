@@ -483,9 +483,8 @@ def changed(store: Store) -> dict[str, int]:
     with store.transaction() as tables:
         tables.plans.create(Plan("9plan", PlanKind.BULK_IMPORT, NOW, docebo=DOCEBO, slack_team="T1"))
         tables.operations.add("9plan", 0, [operation("U9", Kind.UPDATE)])
-        before = tables.journal.people_changed(
-            "9plan", tables.journal.sizes("9plan", NOW.date()), NOW, NOW + AHEAD, NOW.date()
-        )
+        sizes = dict.fromkeys(Change, 0) | tables.journal.sizes("9plan", NOW.date())
+        before = tables.journal.people_changed("9plan", sizes, NOW, NOW + AHEAD, NOW.date())
         return {str(change): people for change, people in before.items()}
 
 
@@ -542,9 +541,8 @@ def test_who_was_changed_before_counts_unless_the_plan_changes_that_person_in_th
         tables.operations.add("9plan", 0, planned)
         tables.operations.record("9plan", [RowOutcome(2, Outcome.SKIPPED)], now=NOW, flow_run="r")
 
-        before = tables.journal.people_changed(
-            "9plan", tables.journal.sizes("9plan", NOW.date()), NOW, NOW + AHEAD, NOW.date()
-        )
+        sizes = dict.fromkeys(Change, 0) | tables.journal.sizes("9plan", NOW.date())
+        before = tables.journal.people_changed("9plan", sizes, NOW, NOW + AHEAD, NOW.date())
 
     assert before == {Change.RENAME: 1, Change.DEACTIVATE: 1}
 
