@@ -7,7 +7,7 @@ from datetime import date
 from typing import Self
 
 from slack_docebo.domain.branches import Branches
-from slack_docebo.domain.names import as_label
+from slack_docebo.domain.names import as_compared
 
 NO_DAY = "0000-00-00"
 _OTHERWISE = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})(?!\d)", re.ASCII)
@@ -32,7 +32,7 @@ class Options:
         for option, label in (*labels.items(), *translated):
             if label:
                 by_id.setdefault(option, label)
-                by_label.setdefault(as_label(label), option)
+                by_label.setdefault(as_compared(label), option)
         return cls(by_id, by_label)
 
     def label(self, shown: str) -> str:
@@ -43,7 +43,7 @@ class Options:
 
     def id(self, value: str) -> str:
         """Return the id of the option with this label in any language, or with this id; "" where there is none."""
-        return self.ids.get(as_label(value), value if value in self.labels else "")
+        return self.ids.get(as_compared(value), value if value in self.labels else "")
 
     def named(self, value: str) -> str | None:
         """Return the label of the option with this label in any language, or with this id; None where there is none."""

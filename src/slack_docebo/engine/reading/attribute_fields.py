@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from slack_docebo.clients.docebo_wire import Session
 from slack_docebo.domain.branches import Branches
-from slack_docebo.domain.names import as_label
+from slack_docebo.domain.names import as_compared
 from slack_docebo.domain.options import Dates, Options, Values
 from slack_docebo.domain.rules import AttributeRule, custom_fields, distinct
 from slack_docebo.domain.sources import CUSTOM, label_of
@@ -143,7 +143,7 @@ def _name_by_id(runtime: Runtime, named: Callable[[AttributeRule], AttributeRule
 
 def _the_one(name: str, names: Mapping[str, str], where: str) -> str:
     """Return the id of the field with this name; raise ValueError where *names*, by id, hold none or several."""
-    found = [field_id for field_id, known in names.items() if as_label(known) == as_label(name)]
+    found = [field_id for field_id, known in names.items() if as_compared(known) == as_compared(name)]
     if len(found) > 1:
         raise ValueError(
             f"{where} has several fields called {name}: name the one that is meant by its id, {' or '.join(sorted(found))}"
