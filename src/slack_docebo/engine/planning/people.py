@@ -12,7 +12,7 @@ from slack_docebo.domain.leavers import is_leaver
 from slack_docebo.domain.matching import FoundBy, Match
 from slack_docebo.domain.operations import Kind, Operation, leave_alone
 from slack_docebo.domain.people import Applied, Known, LastSeen, Mapping, PeopleShown, SourceUser
-from slack_docebo.domain.planner import Findings, Met, Planner
+from slack_docebo.domain.planner import Findings, FoundAccount, Planner
 from slack_docebo.domain.unfound import reason_by_unfound
 from slack_docebo.engine.reading.overtaken import LISTS_LAG, known_stamps_of_overtaken, with_status_unknown
 from slack_docebo.engine.reporting.orphans import OrphanSearch
@@ -264,21 +264,23 @@ def keep_observations(tables: Tables, docebo: str, team: str, found: Findings, *
         tables.accounts(platform_id).note_seen(found.seen, now=now)
         found.seen.clear()
     if found.handed_over:
-        keep_met(tables, docebo, team, found.handed_over, now=now)
+        keep_found_accounts(tables, docebo, team, found.handed_over, now=now)
         found.handed_over.clear()
 
 
-def keep_met(tables: Tables, docebo: str, team: str, met: MappingType[str, Met], *, now: datetime) -> None:
-    """Keep whose an account is that is left as it is; not of the forgotten, nor where something newer was applied since.
+def keep_found_accounts(
+    tables: Tables, docebo: str, team: str, found: MappingType[str, FoundAccount], *, now: datetime
+) -> None:
+    """Keep whose accounts were *found*, by Slack id; not of the forgotten, nor where something newer was applied since.
 
     Else, without mappings, nothing would say whose it is, and the next bearer of the address would get it.
     """
     excluded, repository = tables.exclusions.all(), tables.applied(docebo)
-    known = repository.of(team, met)
+    known = repository.of(team, found)
     kept = {
         slack_id: Applied(one.docebo_id)
-        for slack_id, one in met.items()
-        if slack_id not in known or known[slack_id].docebo_id == one.before
+        for slack_id, one in found.items()
+        if slack_id not in known or known[slack_id].docebo_id == one.on_record
         if not excluded.cover_any([slack_id])
     }
     if kept:
