@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from slack_docebo.clients.docebo import DoceboClient, open_docebo
 from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer, Password
-from slack_docebo.clients.recording import Recorder
+from slack_docebo.clients.exchanges import Recorder
 from slack_docebo.clients.scim import ScimClient, open_scim
 from slack_docebo.clients.slack import SlackClient, open_slack
 from slack_docebo.current_settings import Current

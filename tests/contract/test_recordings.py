@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.clients.recording import Recorder
+from slack_docebo.clients.exchanges import Recorder
 from slack_docebo.errors import ConfigurationError
 from tests.importing import run_import, settings_for
 from tests.replaying import Replay

@@ -21,6 +21,7 @@ from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.store import Store
+from tests.between import between
 from tests.importing import ON, carry_out, mapped, prove, run_import, settings_for
 from tests.integration.after_an_import import apply_by_id, decide_never
 from tests.integration.realtime_world import replaced, world
@@ -404,6 +405,98 @@ async def test_an_older_event_under_the_local_id_alone_is_not_applied_after_a_ne
         assert here.state(older) is EventState.APPLIED
         assert sandbox.docebo.accounts[account].lastname == "Byron"
         assert here.docebo_id(organisation_id(ada)) == account
+
+
+@pytest.mark.parametrize("mapping", ["true", "false"])
+@pytest.mark.parametrize(
+    ("is_known", "tells_both"),
+    [
+        pytest.param(True, True, id="known under both ids"),
+        pytest.param(False, True, id="known under the organisation's alone, by an event that tells both"),
+        pytest.param(False, False, id="known under the organisation's alone"),
+    ],
+)
+@pytest.mark.variants(3)
+async def test_a_list_that_shows_the_local_id_as_before_an_event_under_the_organisations_takes_nothing_back(
+    sandbox, sqlite_url, tmp_path, mapping, is_known, tells_both
+):
+    ada, rows = people(sandbox)[0], {"LEAVERS": "deactivate", "MAP_SLACK_USER_DATA": mapping}
+    async with world(sandbox, sqlite_url, tmp_path, **rows) as here:
+        if is_known:
+            await here.settle()
+        before = sandbox.slack.get(ada)
+        join_grid(sandbox)
+        sandbox.slack.change(ada, {"profile": {"last_name": "Byron"}})
+        told = {} if tells_both else {"local_id": ""}
+        here.put(here.event(organisation_id(ada), slack_team=team(sandbox), profile=told))
+        await here.serve()
+        (account,) = sandbox.docebo.accounts.by_email("ada@example.com")
+        assert account.lastname == "Byron"
+
+        def changed(call, answer):
+            if "users.list" not in call.path:
+                return None
+            return {**answer, "members": [before if one["id"] == ada else one for one in answer["members"]]}
+
+        with between(sandbox.slack_url, changed=changed) as url:
+            settings = settings_for({**sandbox.facts(), "slack_url": f"{url}/"}, sqlite_url)
+            for _ in range(2):
+                await run_import(settings, rows={**ON, **rows})
+                (account,) = sandbox.docebo.accounts.by_email("ada@example.com")
+                assert account.lastname == "Byron"
+
+
+async def test_whom_a_list_of_the_organisations_ids_shows_as_before_an_event_under_the_local_one_has_not_left(
+    sandbox, sqlite_url, tmp_path, monkeypatch
+):
+    ada = people(sandbox)[0]
+    async with world(sandbox, sqlite_url, tmp_path, **LEAVERS) as here:
+        await here.settle()
+        sandbox.slack.deactivate(ada)
+        join_grid(sandbox)
+        before = sandbox.slack.get(ada)
+        sandbox.slack.reactivate(ada)
+        join_grid(sandbox)
+        sandbox.slack.change(ada, {"profile": {"last_name": "Byron"}})
+        shown = replace(source_user(sandbox.slack.get(ada)), slack_id=ada, local_id="")
+        here.put(replaced(here.event(ada), slack_id=ada, slack_team=team(sandbox), profile=asdict(shown)))
+        await here.serve()
+        account = here.account(ada)
+
+        def changed(call, answer):
+            if "users.list" not in call.path:
+                return None
+            return {**answer, "members": [before if one["id"] == ada else one for one in answer["members"]]}
+
+        monkeypatch.setattr(SlackClient, "list_users", without_local_ids(SlackClient.list_users))
+        with between(sandbox.slack_url, changed=changed) as url:
+            settings = settings_for({**sandbox.facts(), "slack_url": f"{url}/"}, sqlite_url)
+            await run_import(settings, rows=LEAVERS)
+
+    assert (account.active, account.lastname) == (True, "Byron")
+
+
+@pytest.mark.parametrize("mapping", ["false", "true"])
+@pytest.mark.variants(1)
+async def test_an_event_under_both_ids_is_looked_at_again_after_a_plan_of_before_has_written_under_the_local_one(
+    sandbox, sqlite_url, tmp_path, mapping
+):
+    ada = people(sandbox)[0]
+    async with world(sandbox, sqlite_url, tmp_path, MAP_SLACK_USER_DATA=mapping) as here:
+        sandbox.docebo.accounts.add("ada@example.com", email="ada@example.com", firstname="Ada", lastname="Grid")
+        sandbox.slack.change(ada, {"profile": {"last_name": "Older"}})
+        plan_id = await plan_import(here.runtime)
+        join_grid(sandbox)
+        sandbox.slack.change(ada, {"profile": {"last_name": "Grid"}})
+        event = here.event(organisation_id(ada), slack_team=team(sandbox))
+        here.put(event)
+        await here.serve()
+
+        await carry_out(here.runtime, plan_id)
+        await here.serve()
+
+        (account,) = sandbox.docebo.accounts.by_email("ada@example.com")
+        assert account.lastname == "Grid"
 
 
 def leave_grid(sandbox, monkeypatch):

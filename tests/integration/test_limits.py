@@ -34,7 +34,7 @@ from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.intents import IntentRepository
-from slack_docebo.storage.journal import JournalRepository
+from slack_docebo.storage.journal import LOOKED_AT, JournalRepository
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import LET_THROUGH, Plan, PlanKind, PlanState
 from slack_docebo.storage.store import Store
@@ -483,9 +483,8 @@ def changed(store: Store) -> dict[str, int]:
     with store.transaction() as tables:
         tables.plans.create(Plan("9plan", PlanKind.BULK_IMPORT, NOW, docebo=DOCEBO, slack_team="T1"))
         tables.operations.add("9plan", 0, [operation("U9", Kind.UPDATE)])
-        before = tables.journal.people_changed(
-            "9plan", tables.journal.sizes("9plan", NOW.date()), NOW, NOW + AHEAD, NOW.date()
-        )
+        sizes = dict.fromkeys(Change, 0) | tables.journal.sizes("9plan", NOW.date())
+        before = tables.journal.people_changed("9plan", sizes, NOW, NOW + AHEAD, NOW.date())
         return {str(change): people for change, people in before.items()}
 
 
@@ -542,11 +541,31 @@ def test_who_was_changed_before_counts_unless_the_plan_changes_that_person_in_th
         tables.operations.add("9plan", 0, planned)
         tables.operations.record("9plan", [RowOutcome(2, Outcome.SKIPPED)], now=NOW, flow_run="r")
 
-        before = tables.journal.people_changed(
-            "9plan", tables.journal.sizes("9plan", NOW.date()), NOW, NOW + AHEAD, NOW.date()
-        )
+        sizes = dict.fromkeys(Change, 0) | tables.journal.sizes("9plan", NOW.date())
+        before = tables.journal.people_changed("9plan", sizes, NOW, NOW + AHEAD, NOW.date())
 
     assert before == {Change.RENAME: 1, Change.DEACTIVATE: 1}
+
+
+@pytest.mark.parametrize("of_own", [1, LOOKED_AT + 1], ids=["a small plan", "a large plan"])
+@pytest.mark.parametrize("ended", [False, True], ids=["at work", "ended since"])
+@pytest.mark.variants(2)
+def test_what_another_run_has_done_since_is_seen_however_much_the_own_plan_has_done(store, of_own, ended):
+    long_ago = NOW - timedelta(hours=1)
+    plan_of(store, "own", *(operation(f"U0{number}", Kind.UPDATE) for number in range(of_own)))
+    for plan_id, at in (("dead", long_ago), ("ended", long_ago)):
+        plan_of(store, plan_id, operation("U1", Kind.UPDATE), at=at)
+    with store.transaction() as tables:
+        tables.plans.set_state("own", PlanState.APPLYING)
+        tables.plans.set_state("dead", PlanState.APPLYING)
+        tables.plans.set_state("ended", PlanState.APPLIED, finished_at=long_ago)
+        assert not tables.journal.others_at_work("own", NOW)
+
+    plan_of(store, "other", operation("U2", Kind.UPDATE), at=NOW)
+    with store.transaction() as tables:
+        state, finished_at = (PlanState.APPLIED, NOW) if ended else (PlanState.APPLYING, None)
+        tables.plans.set_state("other", state, finished_at=finished_at)
+        assert tables.journal.others_at_work("own", NOW)
 
 
 def test_who_was_sent_by_a_run_that_died_and_who_was_forgotten_since_counts_as_changed(store, tmp_path):

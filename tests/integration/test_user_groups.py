@@ -179,6 +179,40 @@ async def test_a_group_that_has_lost_most_of_its_members_is_the_measure_once_som
     assert again.count(outcome=Outcome.APPLIED) == 0
 
 
+async def test_a_handle_that_passes_to_another_group_stops_the_run_until_somebody_says_which_is_meant(
+    company, sqlite_url
+):
+    ada, grace = join(company, "Ada"), join(company, "Grace")
+    company.slack.group("learners", ada)
+    former = company.slack.group("Staff", grace)
+    settings, rows = settings_for(company.facts(), sqlite_url), {"SCOPE_USERGROUPS": "staff"}
+    await run_import(settings, rows=rows)
+    company.slack.groups["people"] = replace(former, handle="people")
+    company.slack.groups["Staff"] = replace(company.slack.groups.pop("learners"), handle="Staff")
+
+    with pytest.raises(ConfigurationError, match=f"@Staff is .* by now, and was {former.id}, which is @people: write"):
+        await run_import(settings, rows=rows)
+    assert (has_account(company, "Ada"), has_account(company, "Grace")) == (False, True)
+
+    await run_import(settings, rows={"SCOPE_USERGROUPS": "people"})
+    assert not has_account(company, "Ada")
+    await run_import(settings, rows={**rows, "SOURCE_MAY_SHRINK": "100"})
+    await run_import(settings, rows=rows)
+    assert has_account(company, "Ada")
+
+
+async def test_a_group_that_is_deleted_and_made_anew_is_the_one_that_its_handle_names(company, sqlite_url):
+    ada = join(company, "Ada")
+    former = company.slack.group("staff", ada)
+    settings, rows = settings_for(company.facts(), sqlite_url), {"SCOPE_USERGROUPS": "staff"}
+    await run_import(settings, rows=rows)
+    company.slack.groups["staff"] = replace(former, id="S0ANEW", members=former.members | {join(company, "Grace")})
+
+    await run_import(settings, rows=rows)
+
+    assert has_account(company, "Grace")
+
+
 async def test_the_token_of_an_organisation_reads_the_groups_of_the_workspace(sqlite_url):
     with Sandbox(users=1, docebo_users=0, org_token=True, rate_limits=False) as company:
         company.slack.group("learners", join(company, "Ada"))

@@ -10,7 +10,7 @@ from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.people import Account, Applied, Mapping, SourceUser
-from slack_docebo.domain.planner import Met, Planner
+from slack_docebo.domain.planner import FoundAccount, Planner
 from slack_docebo.domain.policy import Leavers, Policy
 from slack_docebo.domain.scope import Scope
 from tests.attribute_mapping import parse_rules
@@ -259,7 +259,7 @@ def test_the_account_of_who_is_out_of_scope_is_known_from_then_on():
 
     assert planner.plan(ADA, None, planner.match(ADA, None)).reason == "excluded"
 
-    assert planner.found.met == {"U1": Met(7, None)}
+    assert planner.found.accounts == {"U1": FoundAccount(7, None)}
     assert planner.found.seen == {7: look(HERS)}
 
 
@@ -273,7 +273,7 @@ def test_who_is_not_a_person_of_the_workspace_any_more_keeps_no_account_from_oth
 
     planner.plan(user, None, planner.match(user, None))
 
-    assert planner.found.met == {}
+    assert planner.found.accounts == {}
 
 
 @pytest.mark.parametrize("holder", [Mapping("U9", "T1", "eve", 7), None])
@@ -283,7 +283,7 @@ def test_an_account_that_is_somebody_elses_is_not_that_of_who_is_out_of_scope_an
 
     planner.plan(ADA, None, planner.match(ADA, None), holder, former_holders=former_holders)
 
-    assert planner.found.met == {}
+    assert planner.found.accounts == {}
 
 
 @pytest.mark.parametrize("is_first", [True, False])
@@ -297,7 +297,7 @@ def test_who_is_out_of_scope_keeps_no_account_from_who_is_in_scope_with_the_same
             planner.plan(user, None, planner.match(user, None))
 
     assert kinds == {"U1": Kind.LEAVE, "U2": Kind.MAP}
-    assert planner.found.met == {}
+    assert planner.found.accounts == {}
 
 
 def test_a_username_taken_by_an_account_with_another_address_is_reported():

@@ -17,7 +17,7 @@ import aiohttp
 import httpx
 
 from slack_docebo.clients.certificates import certificates
-from slack_docebo.clients.recording import Recorder
+from slack_docebo.clients.exchanges import Recorder
 from slack_docebo.errors import ContractViolation
 
 MOST_BYTES = 16_000_000  # of a body, as sent and unpacked; what Python makes of it can be twenty times as much

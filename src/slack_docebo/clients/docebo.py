@@ -33,7 +33,7 @@ from slack_docebo.clients.docebo_wire import (
     unopened,
     user_field_of,
 )
-from slack_docebo.clients.recording import Recorder
+from slack_docebo.clients.exchanges import Recorder
 from slack_docebo.clients.retries import Wait, wait_as_asked
 from slack_docebo.domain.addresses import mailbox, spellings
 from slack_docebo.domain.branches import Branch

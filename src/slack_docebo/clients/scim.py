@@ -13,7 +13,7 @@ import httpx
 from pydantic import SecretStr
 
 from slack_docebo.clients.answers import BoundedClient, TooLarge
-from slack_docebo.clients.recording import Recorder
+from slack_docebo.clients.exchanges import Recorder
 from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, seconds_asked, wait_as_asked
 from slack_docebo.domain.texts import LONGEST_VALUE, bounded
 from slack_docebo.errors import (

@@ -17,8 +17,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from tenacity import AsyncRetrying
 
 from slack_docebo.clients.answers import LARGE_HEAD, OutOfBounds, TooLarge, bounded_session, clock_ahead, too_late
+from slack_docebo.clients.exchanges import Recorder
 from slack_docebo.clients.pace import Pace
-from slack_docebo.clients.recording import Recorder
 from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, wait_as_asked
 from slack_docebo.clients.slack_refusals import (
     LimitRequired,

@@ -10,7 +10,7 @@ from itertools import chain
 
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.names import clean, folded
+from slack_docebo.domain.names import as_compared, folded
 from slack_docebo.domain.people import Account, Applied, LastSeen, Mapping, SourceUser
 
 DISPUTED = "is disputed: "
@@ -87,12 +87,12 @@ def may_be_theirs(account: Account, user: SourceUser, seen: LastSeen) -> bool:
 
 def name_on(account: Account) -> str:
     """Return the name that the account shows, as names are compared; "" where it shows none."""
-    return folded(clean(f"{account.first_name} {account.last_name}"))
+    return as_compared(f"{account.first_name} {account.last_name}")
 
 
 def names_of(user: SourceUser) -> set[str]:
     """Return every name that Slack shows of *user*, as names are compared."""
-    return {folded(clean(name)) for name in (f"{user.first_name} {user.last_name}", user.real_name, user.display_name)}
+    return {as_compared(name) for name in (f"{user.first_name} {user.last_name}", user.real_name, user.display_name)}
 
 
 def may_be_of_another(account: Account, user: SourceUser, seen: LastSeen) -> bool:
@@ -146,20 +146,22 @@ def doubt_about(account: Account, mapping: Mapping, user: SourceUser, accounts: 
         return _doubt_of_claim(account, mapping, user, accounts)
     if not (is_same(look(account), mapping.seen) or bears_data_of(account, user, mapping.seen)):
         return dispute(account.docebo_id)
-    return _doubt_of_new_address(account, user, mapping.seen, accounts, if_not_theirs=DELETE_THE_MAPPING)
+    return _doubt_by_new_address(account, user, mapping.seen, accounts, if_not_theirs=DELETE_THE_MAPPING)
 
 
 def doubt_about_former(account: Account, applied: Applied, user: SourceUser, accounts: Accounts) -> str:
     """Return what `doubt_about` does of an account that no mapping gives to *user*, only what was applied before."""
-    return _doubt_of_new_address(account, user, applied.seen, accounts, if_not_theirs=LINK_THE_OTHER)
+    return _doubt_by_new_address(account, user, applied.seen, accounts, if_not_theirs=LINK_THE_OTHER)
 
 
-def _doubt_of_new_address(
+def _doubt_by_new_address(
     account: Account, user: SourceUser, seen: LastSeen, accounts: Accounts, *, if_not_theirs: str
 ) -> str:
-    """Return why the account may have been handed over, of which the user name alone is as it was *seen* last, or "".
+    """Return why somebody may have handed the account over in Docebo, and what to do *if* it is *not theirs*; else "".
 
-    One who has it now may have changed the address in Slack since: who sees some people only cannot tell.
+    It may be so where it shows an address that was not *seen* there before and that is not the one of *user*, nor the name.
+    It is so where somebody else bears that address; where nobody does, *user* may have changed the own one in Slack. Of some
+    people only, as in real time, nobody can tell which.
     """
     if not may_be_of_another(account, user, seen):
         return ""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from slack_docebo.domain.names import as_label, clean
+from slack_docebo.domain.names import as_compared, clean
 
 EVERYTHING_ELSE = "*"  # the value of the default row
 
@@ -35,22 +35,22 @@ class LookupTable:
         found: dict[str, str] = {}
         places: dict[str, int] = {}
         for place, (value, stands_for) in enumerate(rows, 1):
-            if (key := as_label(value)) in found:
+            if (key := as_compared(value)) in found:
                 raise ValueError(f"entry {place} is for the same value as entry {places[key]}")
             found[key], places[key] = clean(stands_for), place
         default = found.pop(EVERYTHING_ELSE, None)
-        return cls(name, found, default, as_label(heading))
+        return cls(name, found, default, as_compared(heading))
 
     def has_row(self, value: str) -> bool:
         """Tell whether there is a row for this very *value*."""
-        return as_label(value) in self.rows
+        return as_compared(value) in self.rows
 
     def find(self, value: str) -> str | NoValue:
         """Return what stands for *value*: its row, else the default row; an empty value without a row stays empty.
 
         Nothing stands for a value that is the heading of its column: it is most likely a row that was meant.
         """
-        key = as_label(value)
+        key = as_compared(value)
         if key and key == self.heading and key not in self.rows:
             return NoValue(
                 value,

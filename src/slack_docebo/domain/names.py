@@ -71,6 +71,6 @@ def folded(text: str) -> str:
     return "".join(character if _LOOKS_ASCII.match(character) else character.casefold() for character in text)
 
 
-def as_label(text: str) -> str:
-    """Return *text* as labels and titles are compared: in any case, with whatever blanks, however an accent is composed."""
+def as_compared(text: str) -> str:
+    """Return *text* as names, labels and titles are compared: in any case, with whatever blanks, however an accent is composed."""
     return folded(clean(text))

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Self
 
 from slack_docebo.domain.branches import Branches
-from slack_docebo.domain.names import as_label
+from slack_docebo.domain.names import as_compared
 
 NO_DAY = "0000-00-00"
 _OTHERWISE = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})(?!\d)", re.ASCII)
@@ -34,9 +34,9 @@ class Options:
         all_of_them = [(option, label) for option, label in (*labels.items(), *translated) if label]
         for option, label in all_of_them:
             by_id.setdefault(option, label)
-            by_label.setdefault(as_label(label), option)
-        ids = {as_label(option): option for option in by_id}
-        twins = [(option, ids.get(as_label(label), option)) for option, label in all_of_them]
+            by_label.setdefault(as_compared(label), option)
+        ids = {as_compared(option): option for option in by_id}
+        twins = [(option, ids.get(as_compared(label), option)) for option, label in all_of_them]
         return cls(by_id, by_label, unclear=frozenset(one for pair in twins if len(set(pair)) > 1 for one in pair))
 
     def label(self, shown: str) -> str:
@@ -60,7 +60,7 @@ class Options:
         return self._id(value) in self.unclear
 
     def _id(self, value: str) -> str:
-        return self.ids.get(as_label(value), value if value in self.labels else "")
+        return self.ids.get(as_compared(value), value if value in self.labels else "")
 
 
 @dataclass(frozen=True, slots=True)

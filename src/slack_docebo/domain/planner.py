@@ -57,11 +57,11 @@ from slack_docebo.domain.scope import NOT_LET_IN
 from slack_docebo.domain.targets import EXPIRATION, USERNAME
 
 
-class Met(NamedTuple):
-    """An account that was found to be somebody's, and the one that was known as theirs then, if any."""
+class FoundAccount(NamedTuple):
+    """The account that planning has found to be a person's, though nothing on record says so."""
 
     docebo_id: int
-    before: int | None
+    on_record: int | None  # the account that is the person's by what was last applied; None: none
 
 
 @dataclass(slots=True)
@@ -73,10 +73,10 @@ class Findings:
     # Slack ids whose account was seen in line, whatever it once read back
     no_echo: list[str] = field(default_factory=list)
     seen: dict[int, LastSeen] = field(default_factory=dict)  # what people's accounts bear, where that is news
-    # By Slack id, the account that was found to be somebody's and is left as it is, where nothing has noted so before
-    met: dict[str, Met] = field(default_factory=dict)
-    # Likewise one that was somebody else's and was handed over in Docebo, whatever is to be done about it
-    handed_over: dict[str, Met] = field(default_factory=dict)
+    # By Slack id: whose account is left as it is, so that nothing that is written will tell whose it is
+    accounts: dict[str, FoundAccount] = field(default_factory=dict)
+    # By Slack id: whose account was somebody else's, and was handed over in Docebo
+    handed_over: dict[str, FoundAccount] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)  # Slack ids of before, by the organisation's
     first_seen_leaving: list[str] = field(default_factory=list)  # Slack ids
     no_leavers: list[str] = field(default_factory=list)  # Slack ids of those who were known as leavers
@@ -188,7 +188,7 @@ class Planner:
         without a mapping, and *under_other_id* the mapping that the same person had before, under an id that Slack does not
         name any more. *former_holders* are the Slack ids of others to whom the account *found*, mapped to nobody, was given.
         """
-        self.found.met.pop(user.slack_id, None)  # as it was planned before
+        self.found.accounts.pop(user.slack_id, None)  # as it was planned before
         if against := self.policy.scope.reason_against(user):
             if found.account and found.by is FoundBy.FORMER_MAPPING and not (user.deactivated or user.forgotten):
                 # Who is out of scope and has not left keeps the account from whoever bears the former address by now.
@@ -222,8 +222,8 @@ class Planner:
             return self._leave(user, theirs, account)
         if doubt := self._doubt_about(user, mapping, found, applied):
             return self._leave(user, doubt, account)
-        if mapping and mapping.slack_id == user.local_id:
-            self.found.renamed[user.slack_id] = mapping.slack_id
+        if user.local_id and not (mapping and mapping.slack_id == user.slack_id):
+            self.found.renamed[user.slack_id] = user.local_id
         operation = self._plan_known(user, mapping, account, found.by, mapping.applied if mapping else applied)
         if former_holders and operation.kind is Kind.UPDATE and not operation.maps:
             operation = replace(operation, reason=f"{PASSED_ON}{operation.reason}")
@@ -288,14 +288,14 @@ class Planner:
         """Note whose the *account* is and what it bears, where that is news."""
         known = mapping or applied
         is_new = known is None or known.docebo_id != account.docebo_id
-        met = Met(account.docebo_id, known.docebo_id if known else None)
+        found = FoundAccount(account.docebo_id, known.docebo_id if known else None)
         if account.docebo_id in self.handed_over and is_new:
             # What it bears is noted, and would be taken for what it bore when it was the former one's.
-            self.found.handed_over[user.slack_id] = met
+            self.found.handed_over[user.slack_id] = found
         if operation.kind is Kind.LEAVE and is_new:
-            self.found.met[user.slack_id] = met
+            self.found.accounts[user.slack_id] = found
         # Without mappings what was applied leads to the account.
-        if known or operation.maps or operation.fingerprint or user.slack_id in self.found.met:
+        if known or operation.maps or operation.fingerprint or user.slack_id in self.found.accounts:
             now = look(account)
             if mapping and mapping.seen.claimed and not bears_address_of(account, user, mapping.seen):
                 now = LastSeen(now.username, claimed=True)  # until the address is seen there, or written

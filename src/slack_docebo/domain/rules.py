@@ -11,7 +11,7 @@ from typing import Self
 from slack_docebo.domain.expressions import TEXT, Compile, Expression
 from slack_docebo.domain.formulas import TABLE_NAME, Formula, Lookup, OneSource, Result, as_in_rules
 from slack_docebo.domain.lookup import LookupTable, NoValue
-from slack_docebo.domain.names import as_label
+from slack_docebo.domain.names import as_compared
 from slack_docebo.domain.options import Options, Values
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.sources import CUSTOM, SCIM_SOURCES, SOURCES, is_custom, is_source, label_of
@@ -205,7 +205,7 @@ def no_longer_filled(
     """
 
     def name(target: str) -> str:
-        return as_label(TITLED + titles[target] if target in titles else target)
+        return as_compared(TITLED + titles[target] if target in titles else target)
 
     former, latter = {name(rule.target): rule.target for rule in before}, {name(rule.target) for rule in after}
     news = latter - former.keys()

@@ -8,7 +8,7 @@ those who keep changing, what came meanwhile is claimed together.
 """
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -33,6 +33,7 @@ from sqlalchemy import (
 )
 
 from slack_docebo.storage.exclusions import ExclusionRepository
+from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.plans import LET_THROUGH
 from slack_docebo.storage.schema import inbox_event, plan
 from slack_docebo.storage.shares import ALL, ShareRepository, has_to_wait
@@ -315,14 +316,21 @@ class InboxRepository:
         profiles = self._connection.scalars(select(event_columns.profile).where(event_columns.slack_id == slack_id))
         return {_address(profile) for profile in profiles} - {""}
 
-    def applied_since(self, moment: datetime, slack_ids: Iterable[str]) -> set[str]:
-        """Return about whom of *slack_ids* an event was applied later than *moment*."""
-        return {row.slack_id for row in APPLIED_SINCE.rows(self._connection, slack_ids, since=moment)}
+    def applied_since(self, moment: datetime, team: str, slack_ids: Iterable[str]) -> set[str]:
+        """Return about whom of *slack_ids*, under whichever id of the person, an event was applied later than *moment*."""
+        return {slack_id for slack_id, _ in self._applied_since(moment, team, slack_ids)}
 
     def stamps_applied_since(self, moment: datetime, team: str, slack_ids: Iterable[str]) -> list[tuple[str, int]]:
-        """Return id and stamp of each event of this workspace about *slack_ids* that was applied later than *moment*."""
-        rows = APPLIED_SINCE.rows(self._connection, slack_ids, since=moment)
-        return [(row.slack_id, row.updated) for row in rows if row.slack_team == team]
+        """Return, by the one of *slack_ids*, the stamps of the events of this workspace that `applied_since` finds."""
+        found = self._applied_since(moment, team, slack_ids)
+        return [(slack_id, row.updated) for slack_id, row in found if row.slack_team == team]
+
+    def _applied_since(self, moment: datetime, team: str, slack_ids: Iterable[str]) -> Iterator[tuple[str, Row[Any]]]:
+        wanted = set(slack_ids)
+        others = PersonRepository(self._connection).other_ids(team, wanted)
+        for row in APPLIED_SINCE.rows(self._connection, {*wanted, *others}, since=moment):
+            for slack_id in {row.slack_id, others.get(row.slack_id)} & wanted:
+                yield slack_id, row
 
     def last_applied(
         self, slack_ids: Iterable[str], *, since: datetime | None = None

@@ -1,9 +1,10 @@
 """The journal: what was done to whom, over all plans, which are also the journal of every run."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingType
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,9 +22,11 @@ from sqlalchemy import (
     exists,
     false,
     func,
+    literal,
     literal_column,
     or_,
     select,
+    true,
     union_all,
     update,
 )
@@ -33,7 +36,7 @@ from slack_docebo.domain.names import folded
 from slack_docebo.domain.operations import NOT_SENT, PASSED_ON, Kind, Outcome
 from slack_docebo.domain.targets import EXPIRATION, USERNAME
 from slack_docebo.storage.operations import JournalEntry, entry_of
-from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRepository, plan_of
+from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRepository, PlanState, plan_of
 from slack_docebo.storage.schema import identity, intent
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
@@ -100,19 +103,29 @@ def _sent(since: datetime | BindParameter[datetime]) -> tuple[ColumnElement[bool
     )
 
 
-def _people(*parts: Sequence[ColumnElement[bool]]) -> Select[Any]:
+def _may_be(changes: Collection[Change]) -> ColumnElement[bool]:
+    """Return the condition that an operation is of a kind that may count as one of *changes*: a mapping moves with any."""
+    if Change.REMAP in changes:
+        return true()
+    kinds = {change.value for change in changes} - {Change.RENAME.value}
+    ends_or_renames = not {Change.RENAME, Change.DEACTIVATE}.isdisjoint(changes)
+    return operations.c.kind.in_(sorted(kinds | ({Kind.UPDATE.value} if ends_or_renames else set())))
+
+
+def _people(changes: Collection[Change], *parts: Sequence[ColumnElement[bool]]) -> Select[Any]:
     """Return how the people of the operations are counted that fulfil all conditions of one of *parts*.
 
-    Each once for each change, in the order of all changes.
+    Each once for each of *changes*, by its name.
     """
     expires = operations.c.changes[EXPIRATION].as_string()
     ends = and_(UPDATES, expires != "", expires <= bindparam("ends_by"))
-    facts = (operations.c.kind, MOVES.label("moves"), RENAMES.label("renames"), ends.label("ends"))
-    found = union_all(*(select(PERSON.label("person"), *facts).where(*part) for part in parts)).subquery()
-    counts_as: dict[Change, ColumnElement[bool]] = {one: found.c.kind == one.value for one in Change}
-    counts_as[Change.REMAP], counts_as[Change.RENAME] = found.c.moves, found.c.renames
-    counts_as[Change.DEACTIVATE] = or_(found.c.kind == Change.DEACTIVATE.value, found.c.ends)
-    return select(*(func.count(case((does, found.c.person)).distinct()) for does in counts_as.values()))
+    counts_as: dict[Change, ColumnElement[bool]] = {one: operations.c.kind == one.value for one in Change}
+    counts_as |= {Change.REMAP: MOVES, Change.RENAME: RENAMES}
+    counts_as[Change.DEACTIVATE] = or_(counts_as[Change.DEACTIVATE], ends)
+    does = [counts_as[change].label(change.name) for change in changes]
+    found = union_all(*(select(PERSON.label("person"), *does).where(*part) for part in parts)).subquery()
+    by_change = (func.count(case((found.c[one.name], found.c.person)).distinct()).label(one.name) for one in changes)
+    return select(*by_change)
 
 
 def _limited(*changed: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
@@ -130,12 +143,35 @@ def _limited(*changed: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
 _plan_id: BindParameter[str] = bindparam("plan_id")
 _since: BindParameter[datetime] = bindparam("since")
 # Made once as well: each batch of each run asks both.
-IN_PLAN = _people(_in_plan(_plan_id))
-IN_PLAN_OR_SINCE = _people(
-    _in_plan(_plan_id),
-    _limited(*_done(_since), operations.c.done_at <= bindparam("until")),
-    _limited(*_sent(_since)),
+IN_PLAN = _people(tuple(Change), _in_plan(_plan_id))
+
+
+@cache
+def _in_plan_or_since(changes: frozenset[Change]) -> Select[Any]:
+    may_be = _may_be(changes)
+    return _people(
+        changes,
+        (*_in_plan(_plan_id), may_be),
+        _limited(*_done(_since), operations.c.done_at <= bindparam("until"), may_be),
+        _limited(*_sent(_since), may_be),
+    )
+
+
+LOOKED_AT = 1000  # operations: so many are looked at one by one before all plans are
+DONE_SINCE = select(operations.c.plan_id).where(*_done(_since)).order_by(operations.c.done_at.desc()).limit(LOOKED_AT)
+OTHERS_SENT = select(1).where(intent.c.plan_id != _plan_id, intent.c.noted_at >= _since).limit(1)
+_done_of_plan = (
+    select(literal(1))
+    .where(
+        operations.c.plan_id == plans.c.id,
+        operations.c.outcome == Outcome.APPLIED.value,
+        func.coalesce(operations.c.done_at, plans.c.created_at) >= _since,  # so that the index of times is not taken
+    )
+    .limit(1)
+    .scalar_subquery()
 )
+_was_at_work = or_(plans.c.state == PlanState.APPLYING.value, plans.c.finished_at >= _since)
+OTHERS_DONE = select(1).where(plans.c.id != _plan_id, _was_at_work, _done_of_plan.is_not(None)).limit(1)
 
 
 class JournalRepository:
@@ -156,24 +192,31 @@ class JournalRepository:
     ) -> dict[Change, int]:
         """Count the people who were changed *since* then, *until* then, and whom the plan does not change so.
 
-        Whatever run did it; *sizes* are those of the plan by the same *ends_by*.
+        Whatever run did it. Counted are the changes of *sizes*, which are those of the plan by the same *ends_by*.
         Who may have been changed counts as well: a run is at work on it, or died. Left out is what somebody let through:
         what was applied by its id over a limit, and a reset.
         """
         of = PlanRepository(self._connection).read(plan_id)
         given = {"plan_id": plan_id, "docebo": of.docebo, "slack_team": of.slack_team, "since": since, "until": until}
-        together = self._people(IN_PLAN_OR_SINCE, ends_by, **given)
-        return {change: others for change, people in together.items() if (others := people - sizes.get(change, 0)) > 0}
+        together = self._people(_in_plan_or_since(frozenset(sizes)), ends_by, **given)
+        return {change: others for change, people in together.items() if (others := people - sizes[change]) > 0}
 
     def others_at_work(self, plan_id: str, since: datetime) -> bool:
-        """Tell whether anybody was changed *since* then, or may have been, by another plan than this one."""
-        done = select(1).where(*_done(since), operations.c.plan_id != plan_id)
-        sent = select(1).where(intent.c.noted_at >= since, intent.c.plan_id != plan_id)
-        return any(self._connection.execute(query.limit(1)).first() for query in (done, sent))
+        """Tell whether anybody was changed *since* then, or may have been, by another plan than this one.
+
+        Where a plan has done much itself, the others are looked through, which are few, and not all that was done since.
+        """
+        given = {"plan_id": plan_id, "since": since}
+        if self._connection.execute(OTHERS_SENT, given).first():
+            return True
+        done = self._connection.scalars(DONE_SINCE, given).all()
+        if any(one != plan_id for one in done):
+            return True
+        return len(done) == LOOKED_AT and self._connection.execute(OTHERS_DONE, given).first() is not None
 
     def _people(self, counting: Select[Any], ends_by: date, **given: object) -> dict[Change, int]:
-        row = self._connection.execute(counting, {**given, "ends_by": ends_by.isoformat()}).one()
-        return {change: people for change, people in zip(Change, row, strict=True) if people}
+        row = self._connection.execute(counting, {**given, "ends_by": ends_by.isoformat()}).mappings().one()
+        return {Change[name]: people for name, people in row.items() if people}
 
     def people_by_day(
         self, docebo: str, since: datetime, time_zone: str = "Etc/UTC"

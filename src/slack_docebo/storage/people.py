@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, func, select, true, update
 
+from slack_docebo.domain.people import SourceUser
 from slack_docebo.storage.schema import identity, person
 from slack_docebo.storage.statements import WhereIn, carry_out, insertion_text, is_postgresql
 
@@ -79,6 +80,13 @@ class PersonRepository:
             if former in people
         )
         carry_out(self._connection, IDENTIFY, identities)
+
+    def meet_under_both_ids(self, team: str, users: Iterable[SourceUser], *, now: datetime) -> None:
+        """Let those of *users* whom Slack shows under two ids be known under both, as one person."""
+        local_ids = {user.slack_id: user.local_id for user in users if user.local_id}
+        self.note_ids(team, local_ids)
+        self.meet(team, local_ids, now=now)
+        self.note_ids(team, {local_id: slack_id for slack_id, local_id in local_ids.items()})
 
     def gone(self, team: str) -> dict[str, datetime]:
         """Return, by Slack id, since when Slack is known to have nobody under it."""

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from slack_docebo.clients.recording import Recorder
+from slack_docebo.clients.exchanges import Recorder
 from slack_docebo.engine.looking.checks import docebo, installation, prefect, slack
 from slack_docebo.engine.looking.checks.seen import Seen
 from slack_docebo.engine.looking.diagnosis import Finding, Level, fail, ok, warn

@@ -10,7 +10,7 @@ from slack_docebo.clients.docebo_wire import UserField
 from slack_docebo.clients.slack_wire import ProfileField
 from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.formulas import as_in_rules
-from slack_docebo.domain.names import as_label
+from slack_docebo.domain.names import as_compared
 from slack_docebo.domain.options import Options
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.sources import CUSTOM, SCIM_SOURCES, SOURCES
@@ -133,9 +133,9 @@ def rules_filling(rules: Iterable[AttributeRule], field: UserField) -> tuple[str
 
 
 def _reading(rules: Iterable[AttributeRule], *names: str) -> tuple[str, ...]:
-    known = set(map(as_label, names))
-    return tuple(str(rule) for rule in rules if not known.isdisjoint(map(as_label, rule.sources)))
+    known = set(map(as_compared, names))
+    return tuple(str(rule) for rule in rules if not known.isdisjoint(map(as_compared, rule.sources)))
 
 
 def _filling(rules: Iterable[AttributeRule], *names: str) -> tuple[str, ...]:
-    return tuple(str(rule) for rule in rules if as_label(rule.target) in set(map(as_label, names)))
+    return tuple(str(rule) for rule in rules if as_compared(rule.target) in set(map(as_compared, names)))

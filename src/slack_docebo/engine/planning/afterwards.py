@@ -53,7 +53,8 @@ def wishes_of(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, ru
             users = [user for user in page if user.slack_id in listed.with_fields]
             users += [user for user in known if not user.outdated]
         with runtime.store.reading() as tables:
-            served = tables.inbox.applied_since(runtime.begun, chain.from_iterable(user.ids for user in users))
+            ids = chain.from_iterable(user.ids for user in users)
+            served = tables.inbox.applied_since(runtime.begun, workspace.team, ids)
         note_wishes(found, runtime, workspace, [user for user in users if served.isdisjoint(user.ids)], rule)
     return found
 

@@ -22,7 +22,7 @@ async def plan_enriched(
     Left out are those about whom an event was applied since this run began: the list is older, and the next import looks.
     """
     with runtime.store.reading() as tables:
-        slack_ids = set(slack_ids) - tables.inbox.applied_since(runtime.begun, slack_ids)
+        slack_ids = set(slack_ids) - tables.inbox.applied_since(runtime.begun, workspace.team, slack_ids)
     people = _pages_with(runtime, workspace, listed, slack_ids)
     if not are_few(runtime, len(slack_ids)):
         accounts = await read_target(runtime)

@@ -88,7 +88,8 @@ def _touched(runtime: Runtime, tables: Tables, workspace: Workspace, slack_ids: 
     """Return about whom an event was applied since this run began, or somebody has decided that nothing is ever done."""
     ids = set(slack_ids)
     decisions = tables.decisions.binding(workspace.team)
-    return set(tables.inbox.applied_since(runtime.begun, ids)) | {one for one in ids if is_for_never(decisions, [one])}
+    served = tables.inbox.applied_since(runtime.begun, workspace.team, ids)
+    return served | {one for one in ids if is_for_never(decisions, [one])}
 
 
 def _due(

@@ -48,7 +48,7 @@ def measure(runtime: Runtime, tables: Tables, plan_id: str, *, looked_after: int
     behaviour = runtime.behaviour
     ends_by = ends_soon(runtime)
     sizes = tables.journal.sizes(plan_id, ends_by)
-    is_limited = any(behaviour.limits[change] != Limit() for change in sizes)
+    limited = {change: people for change, people in sizes.items() if behaviour.limits[change] != Limit()}
     now, window = runtime.now(), timedelta(hours=behaviour.limit_window_hours)
     over = exceeded(
         sizes,
@@ -56,8 +56,8 @@ def measure(runtime: Runtime, tables: Tables, plan_id: str, *, looked_after: int
         behaviour.limits,
         minimum_sample=behaviour.limit_minimum_sample,
         # Not in vain: on the day after a first import that looks at everybody's row, once more for each event.
-        before=tables.journal.people_changed(plan_id, sizes, now - window, now + AHEAD, ends_by)
-        if is_limited
+        before=tables.journal.people_changed(plan_id, limited, now - window, now + AHEAD, ends_by)
+        if limited
         else NOBODY,
     )
     accounts, creations = count_accounts(runtime, tables), tables.operations.still_to_create(plan_id)

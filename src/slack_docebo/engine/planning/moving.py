@@ -20,7 +20,7 @@ from slack_docebo.engine.planning.afterwards import (
 from slack_docebo.engine.planning.leaving import Leaving, look_for_leavers
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.dialects import known_dialect
-from slack_docebo.engine.reading.evidence import can_ask, counted
+from slack_docebo.engine.reading.evidence import counted, reserve_calls
 from slack_docebo.engine.reading.sides import read_accounts
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.errors import IncompleteRead, Rejected
@@ -112,7 +112,7 @@ async def _look_at(runtime: Runtime, docebo_ids: Collection[int]) -> dict[int, i
     Nothing is known of an account in several, nor of any where Docebo does not show it or EVIDENCE_CALLS is too low.
     """
     found: dict[int, int] = {}
-    if not docebo_ids or not can_ask(runtime, accounts=len(docebo_ids)):
+    if not docebo_ids or not reserve_calls(runtime, accounts=len(docebo_ids)):
         return found
     for docebo_id in sorted(docebo_ids):
         with counted(runtime):

@@ -12,8 +12,9 @@ from slack_docebo.domain.leavers import is_leaver
 from slack_docebo.domain.matching import FoundBy, Match
 from slack_docebo.domain.operations import Kind, Operation, leave_alone
 from slack_docebo.domain.people import Applied, Known, LastSeen, Mapping, PeopleShown, SourceUser
-from slack_docebo.domain.planner import Findings, Met, Planner
+from slack_docebo.domain.planner import Findings, FoundAccount, Planner
 from slack_docebo.domain.unfound import reason_by_unfound
+from slack_docebo.engine.reading.overtaken import LISTS_LAG, known_stamps_of_overtaken, with_status_unknown
 from slack_docebo.engine.reporting.orphans import OrphanSearch
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.tables import Tables
@@ -44,8 +45,7 @@ def plan_people(
         users = [user for user in users if user not in forgotten]
     planner.found.forgotten += len(forgotten)
     repository = tables.mappings(docebo)
-    of_holder = planner.returns.of_holder
-    users = [replace(one, local_id=of_holder[one.slack_id]) if one.slack_id in of_holder else one for one in users]
+    users = _under_both_ids(tables, team, users, planner.returns.of_holder, now=now, is_list=read_since is not None)
     known = repository.known_of_people(team, users)
     mappings = {slack_id: one for slack_id, one in known.items() if isinstance(one, Mapping)}
     applied = {slack_id: one for slack_id, one in known.items() if isinstance(one, Applied)}
@@ -96,6 +96,28 @@ def plan_people(
         orphans.pass_over(forgotten)
     graced = in_grace(tables, team, planner, operations, now=now, read_since=read_since, back=back)
     return as_decided(tables, team, graced, users, given_before)
+
+
+def _under_both_ids(
+    tables: Tables,
+    team: str,
+    users: Sequence[SourceUser],
+    of_holder: MappingType[str, str],
+    *,
+    now: datetime,
+    is_list: bool,
+) -> list[SourceUser]:
+    """Return *users*; those who have turned out to be one person with a holder bear that one's id, too.
+
+    Of whom a *list* shows as before an event that was applied under that id, nobody knows whether the person is there.
+    """
+    joined = {
+        user.slack_id: replace(user, local_id=of_holder[user.slack_id]) for user in users if user.slack_id in of_holder
+    }
+    if is_list and joined:
+        behind = known_stamps_of_overtaken(tables, team, list(joined.values()), LISTS_LAG, now=now)
+        joined |= {slack_id: with_status_unknown(joined[slack_id]) for slack_id in behind}
+    return [joined.get(user.slack_id, user) for user in users]
 
 
 def _shut(known: MappingType[str, Known], holders: MappingType[int, Mapping], back: Collection[str]) -> set[str]:
@@ -222,7 +244,7 @@ def in_grace(
     known = tables.leavers.since(team, {*people_of(operations), *back})
     held = hold(operations, known, back=back, now=now, grace=planner.policy.grace)
     news = [operation for operation in operations if operation.mapped_as in held.first_seen]
-    served = tables.inbox.applied_since(read_since, people_of(news)) if read_since else set[str]()
+    served = tables.inbox.applied_since(read_since, team, people_of(news)) if read_since else set[str]()
     planner.found.first_seen_leaving += [one.mapped_as for one in news if served.isdisjoint(people_of([one]))]
     planner.found.no_leavers += held.no_leavers
     return held.operations
@@ -242,21 +264,23 @@ def keep_observations(tables: Tables, docebo: str, team: str, found: Findings, *
         tables.accounts(platform_id).note_seen(found.seen, now=now)
         found.seen.clear()
     if found.handed_over:
-        keep_met(tables, docebo, team, found.handed_over, now=now)
+        keep_found_accounts(tables, docebo, team, found.handed_over, now=now)
         found.handed_over.clear()
 
 
-def keep_met(tables: Tables, docebo: str, team: str, met: MappingType[str, Met], *, now: datetime) -> None:
-    """Keep whose an account is that is left as it is; not of the forgotten, nor where something newer was applied since.
+def keep_found_accounts(
+    tables: Tables, docebo: str, team: str, found: MappingType[str, FoundAccount], *, now: datetime
+) -> None:
+    """Keep whose accounts were *found*, by Slack id; not of the forgotten, nor where something newer was applied since.
 
     Else, without mappings, nothing would say whose it is, and the next bearer of the address would get it.
     """
     excluded, repository = tables.exclusions.all(), tables.applied(docebo)
-    known = repository.of(team, met)
+    known = repository.of(team, found)
     kept = {
         slack_id: Applied(one.docebo_id)
-        for slack_id, one in met.items()
-        if slack_id not in known or known[slack_id].docebo_id == one.before
+        for slack_id, one in found.items()
+        if slack_id not in known or known[slack_id].docebo_id == one.on_record
         if not excluded.cover_any([slack_id])
     }
     if kept:

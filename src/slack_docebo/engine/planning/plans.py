@@ -19,7 +19,7 @@ from slack_docebo.engine.planning.limits import count_people
 from slack_docebo.engine.planning.people import (
     as_decided,
     in_grace,
-    keep_met,
+    keep_found_accounts,
     keep_observations,
     note_names,
     plan_people,
@@ -177,7 +177,7 @@ class _Making:
         """
         await to_completion(self._plan_again)
         if not self._draft.is_trial:
-            await to_completion(self._keep_met)
+            await to_completion(self._keep_found_accounts)
 
     async def check_and_record_reads(self, listed: SourceSnapshot) -> None:
         """Raise IncompleteRead if the first list of accounts left one out; else record both lists, against which later ones count."""
@@ -280,11 +280,11 @@ class _Making:
             self._plan(users)
         planner.found.people = looked_after
 
-    def _keep_met(self) -> None:
+    def _keep_found_accounts(self) -> None:
         draft = self._draft
-        for some in chunks(self._planner.found.met.items()):  # so that nobody waits for long
+        for some in chunks(self._planner.found.accounts.items()):  # so that nobody waits for long
             with self._runtime.store.transaction() as tables:
-                keep_met(tables, draft.docebo, draft.team, dict(some), now=self._runtime.now())
+                keep_found_accounts(tables, draft.docebo, draft.team, dict(some), now=self._runtime.now())
 
     def _newcomers(self) -> list[str]:
         """Return the addresses of some for whom the plan makes an account."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from slack_docebo.clients.docebo_wire import Session
 from slack_docebo.domain.branches import Branches
-from slack_docebo.domain.names import as_label
+from slack_docebo.domain.names import as_compared
 from slack_docebo.domain.options import Dates, Options, Values
 from slack_docebo.domain.rules import AttributeRule, custom_fields, distinct
 from slack_docebo.domain.sources import CUSTOM, is_custom, label_of
@@ -31,13 +31,13 @@ async def find_profile_fields(runtime: Runtime) -> None:
     labels = {field.id: field.label for field in fields}
     runtime.profile_labels = {CUSTOM + field_id: CUSTOM + label for field_id, label in labels.items()}
 
-    known_labels = set(map(as_label, labels.values()))
+    known_labels = set(map(as_compared, labels.values()))
 
     def by_id(source: str) -> str:
         name = source.removeprefix(CUSTOM)
         if not is_custom(source) or name in labels:
             return source
-        is_label = label_of(source) or as_label(name) in known_labels  # which may look like an id
+        is_label = label_of(source) or as_compared(name) in known_labels  # which may look like an id
         return CUSTOM + _the_one(name, labels, "Slack") if is_label else source
 
     _name_by_id(runtime, lambda rule: rule.reading(by_id))
@@ -157,7 +157,7 @@ def _the_one(name: str, names: Mapping[str, str], where: str) -> str:
 
     A name that is nowhere is not quoted: it may be whatever somebody has typed.
     """
-    found = [field_id for field_id, known in names.items() if as_label(known) == as_label(name)]
+    found = [field_id for field_id, known in names.items() if as_compared(known) == as_compared(name)]
     if len(found) > 1:
         raise ValueError(
             f"{where} has several fields called {name}: name the one that is meant by its id, {' or '.join(sorted(found))}"

@@ -12,16 +12,17 @@ from slack_docebo.runtime import Runtime
 
 
 async def find_bearers(runtime: Runtime, people: Iterable[tuple[SourceUser, Known | None]], accounts: Accounts) -> None:
-    """Find out whose an account is whose username is the address of one of *people*, and whose own address is another.
+    """Find out whose the accounts are that seem to be those of *people*, and show another address; note it in *accounts*.
 
-    The same is asked of an account that a table has given to one of them, and that shows nothing of them but the name, and of
-    one that shows, of what was last seen, nothing but the username. What
-    was applied tells it, else Slack is asked who has that other address: one call for each such account. The answers are
-    kept in *accounts*. Where Slack finds nobody, it may be somebody who was deactivated: nobody can tell.
+    For each of *people* that is at most one account:
+    - the one known as theirs, where it shows nothing of what is known of them but the name, or the user name;
+    - else, of who has no mapping, the one whose user name is their address.
 
-    An account that has the address of somebody who was given another one, and was given to somebody else, is that one's
-    where Slack does not say that the person has left: one call for each to whom it was given. Of whom nothing was applied
-    yet, the plan tells for whom Slack has to be asked.
+    What was applied tells to whom an account of the second kind was given. Else Slack is asked, one call, who bears the
+    address that the account shows; where it finds nobody, that may be somebody who was deactivated, and nobody can tell.
+
+    Of who has no mapping, and was given an account, Slack is asked as well, one call each, whether those have left to whom
+    another account was given that bears the person's address: it stays with whoever has not.
     """
     for user, known in people:
         if isinstance(known, Applied):

@@ -72,9 +72,10 @@ def counted(runtime: Runtime) -> Iterator[None]:
 def check_calls(runtime: Runtime, *, people: int = 0, accounts: int = 0, searches: int = 0) -> None:
     """Raise IncompleteRead if EVIDENCE_CALLS does not allow to ask for so many *people* and *accounts*.
 
-    *searches* of the accounts take a search each, and no question for their ids. To be called before the first question.
+    *searches* of the accounts take a search each, and no question for their ids. To be called before the first question:
+    it reserves the calls like `reserve_calls`.
     """
-    if not can_ask(runtime, people=people, accounts=accounts, searches=searches):
+    if not reserve_calls(runtime, people=people, accounts=accounts, searches=searches):
         calls = _calls_to_ask(runtime, people=people, accounts=accounts, searches=searches)
         most = runtime.behaviour.evidence_calls
         raise IncompleteRead(
@@ -85,8 +86,8 @@ def check_calls(runtime: Runtime, *, people: int = 0, accounts: int = 0, searche
         )
 
 
-def can_ask(runtime: Runtime, *, people: int = 0, accounts: int = 0, searches: int = 0) -> bool:
-    """Tell whether EVIDENCE_CALLS allows to ask for so many; if so, the calls are expected from now on."""
+def reserve_calls(runtime: Runtime, *, people: int = 0, accounts: int = 0, searches: int = 0) -> bool:
+    """Return whether EVIDENCE_CALLS allows to ask for so many; if it does, count these calls among those that the run announces."""
     calls = _calls_to_ask(runtime, people=people, accounts=accounts, searches=searches)
     if _spent(runtime) + calls > runtime.behaviour.evidence_calls:
         return False

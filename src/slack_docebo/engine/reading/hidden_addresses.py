@@ -8,7 +8,7 @@ from slack_docebo.clients.docebo import SEES_ADDRESSES
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
-from slack_docebo.engine.reading.evidence import can_ask, counted, observe_account
+from slack_docebo.engine.reading.evidence import counted, observe_account, reserve_calls
 from slack_docebo.engine.reading.missing import FEW
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
@@ -70,4 +70,4 @@ def _few(runtime: Runtime, news: list[int]) -> list[int]:
         seen = tables.accounts_at(runtime.settings.docebo_url).last_seen(news)
     had_one = [docebo_id for docebo_id in news if docebo_id in seen and seen[docebo_id].address]
     few = list(dict.fromkeys([*had_one[:: len(had_one) // FEW + 1], *news[:: (len(news) - 1) // FEW + 1]]))[:FEW]
-    return few if can_ask(runtime, accounts=len(few)) else []
+    return few if reserve_calls(runtime, accounts=len(few)) else []

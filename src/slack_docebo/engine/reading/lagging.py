@@ -15,7 +15,7 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Account, LastSeen, View
 from slack_docebo.domain.targets import EXPIRATION
-from slack_docebo.engine.reading.evidence import can_ask, counted
+from slack_docebo.engine.reading.evidence import counted, reserve_calls
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.statements import chunks
 
@@ -31,7 +31,7 @@ async def catch_up(runtime: Runtime, accounts: Accounts, docebo_ids: Collection[
     *docebo_ids*, only these accounts are looked at.
     """
     lagging = await to_completion(_lagging, runtime, accounts, docebo_ids)
-    if not can_ask(runtime, accounts=len(lagging)):
+    if not reserve_calls(runtime, accounts=len(lagging)):
         return
     for listed in lagging:
         with counted(runtime):

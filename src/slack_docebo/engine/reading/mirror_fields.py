@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from slack_docebo.clients.docebo_wire import UserField
 from slack_docebo.domain.mirror import Mirror
-from slack_docebo.domain.names import as_label
+from slack_docebo.domain.names import as_compared
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
 from slack_docebo.setting_values import MIRROR_EXAMPLE
@@ -50,4 +50,4 @@ def _the_one(fields: Sequence[UserField], title: str) -> int:
 
 
 def _with_title(fields: Sequence[UserField], title: str) -> list[UserField]:
-    return [field for field in fields if as_label(field.title) == as_label(title)]
+    return [field for field in fields if as_compared(field.title) == as_compared(title)]

@@ -14,7 +14,7 @@ from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.returns import has_left
 from slack_docebo.domain.shrinking import has_shrunk
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.evidence import ask_for_accounts, ask_for_people, can_ask, check_calls
+from slack_docebo.engine.reading.evidence import ask_for_accounts, ask_for_people, check_calls, reserve_calls
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
@@ -47,7 +47,7 @@ async def _count_leavers(runtime: Runtime, workspace: Workspace, people: SourceS
     known, gone_since = await to_completion(_known_people, runtime, workspace)
     missing = sorted(slack_id for slack_id in known | gone_since.keys() if slack_id not in people)
     to_ask = [slack_id for slack_id in missing if slack_id not in gone_since]
-    if not can_ask(runtime, people=len(to_ask)):
+    if not reserve_calls(runtime, people=len(to_ask)):
         return 0
     left = sum(since >= last.proven_at for slack_id, since in gone_since.items() if slack_id not in people)
     for some in (to_ask[:FEW], to_ask[FEW:]):
@@ -83,7 +83,7 @@ async def check_missing_accounts(runtime: Runtime, accounts: Accounts, last: Pro
     is_whole = not has_shrunk(len(accounts), before, percent)
     if is_whole:
         to_ask = to_ask[:: len(to_ask) // FEW + 1]
-    if can_ask(runtime, accounts=len(to_ask)):
+    if reserve_calls(runtime, accounts=len(to_ask)):
         await ask_for_accounts(runtime, accounts, {docebo_id: [] for docebo_id in to_ask})
     gone = sum(isinstance(accounts.look(docebo_id), Gone) for docebo_id in missing)
     accounts.note_unlisted(missing)

@@ -15,7 +15,8 @@ from slack_docebo.domain.decisions import Verdict
 from slack_docebo.domain.observation import Present, Unknown
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.reading.connection import Workspace, recall_other_ids
-from slack_docebo.engine.reading.evidence import ask_for_people, can_ask, check_calls, counted
+from slack_docebo.engine.reading.evidence import ask_for_people, check_calls, counted, reserve_calls
+from slack_docebo.engine.reading.renewing import renewed
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.errors import ConfigurationError, RemoteError
 from slack_docebo.runtime import Runtime
@@ -38,7 +39,9 @@ async def find_under_other_ids(
     ids = await _exchanged(runtime, workspace, slack_ids)
     runtime.ids_looked_up.update(ids)
     former = {now: before for before in slack_ids if (now := ids.get(before)) and now in listed}
-    return await to_completion(_shown, listed, former)
+    shown = await to_completion(_shown, listed, former)
+    users = await renewed(runtime, workspace.team, list(shown.values()))
+    return {before: replace(user, local_id=before) for before, user in zip(shown, users, strict=True)}
 
 
 async def learn_who_is_named(runtime: Runtime, workspace: Workspace, people: Iterable[SourceUser]) -> bool:
@@ -74,7 +77,7 @@ async def learn_who_is_forgotten(runtime: Runtime, workspace: Workspace, people:
     """
     if not workspace.organisation or not (ids := await to_completion(_strangers, runtime, workspace.team, people)):
         return set()
-    if not can_ask(runtime, people=-(-len(ids) // EXCHANGED_AT_ONCE)):
+    if not reserve_calls(runtime, people=-(-len(ids) // EXCHANGED_AT_ONCE)):
         _log.warning(
             "whether any of %d people new to us was forgotten under a former id is not known: EVIDENCE_CALLS", len(ids)
         )
@@ -136,7 +139,7 @@ async def _exchanged(runtime: Runtime, workspace: Workspace, slack_ids: Sequence
     Nobody's where it takes no fewer calls to ask for each.
     """
     calls = -(-len(slack_ids) // EXCHANGED_AT_ONCE)
-    if calls >= len(slack_ids) or not can_ask(runtime, people=calls):
+    if calls >= len(slack_ids) or not reserve_calls(runtime, people=calls):
         return {}
     try:
         with counted(runtime):

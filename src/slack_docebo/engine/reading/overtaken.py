@@ -4,6 +4,7 @@ By that an import would write older values once more, or let in who has left, or
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import chain
 
@@ -11,6 +12,7 @@ from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.stamps import believed
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.tables import Tables
 
 # How long Slack may show somebody as before an event: guesses. What it shows after that is what there is, for on Enterprise
 # Grid each workspace may have stamps of its own.
@@ -29,15 +31,26 @@ def stamps_of_overtaken(
     runtime: Runtime, team: str, users: Sequence[SourceUser], lag: timedelta = ANSWERS_LAG
 ) -> dict[str, int]:
     """Return by Slack id the stamp of the newest event, applied within the *lag*, of those whom *users* show as before it."""
-    now = runtime.now()
     with runtime.store.reading() as tables:
-        # Of the events themselves: what is remembered of who was named since bears no stamp to go by.
-        events = tables.inbox.stamps_applied_since(now - lag, team, chain.from_iterable(user.ids for user in users))
+        return known_stamps_of_overtaken(tables, team, users, lag, now=runtime.now())
+
+
+def known_stamps_of_overtaken(
+    tables: Tables, team: str, users: Sequence[SourceUser], lag: timedelta, *, now: datetime
+) -> dict[str, int]:
+    """Return what `stamps_of_overtaken` does, to whom has *tables* open already."""
+    # Of the events themselves: what is remembered of who was named since bears no stamp to go by.
+    events = tables.inbox.stamps_applied_since(now - lag, team, chain.from_iterable(user.ids for user in users))
     stamps: dict[str, int] = {}
     for slack_id, stamp in events:
         stamps[slack_id] = max(stamps.get(slack_id, 0), believed(stamp, now))
     newest = {user.slack_id: max(stamps.get(slack_id, 0) for slack_id in user.ids) for user in users}
     return {user.slack_id: newest[user.slack_id] for user in users if is_behind(user, newest[user.slack_id], now)}
+
+
+def with_status_unknown(user: SourceUser) -> SourceUser:
+    """Return *user*, who is shown as before an event, as somebody of whom nobody knows whether that is somebody who is there."""
+    return replace(user, deactivated=False, forgotten=False, unsaid=(*user.unsaid, "deactivated"))
 
 
 def overtaken(
@@ -48,6 +61,6 @@ def overtaken(
     behind = stamps_of_overtaken(runtime, team, list(shown.values()), LISTS_LAG)
     gone = [slack_id for slack_id, seen in answers.items() if isinstance(seen, Gone)]
     with runtime.store.reading() as tables:
-        served = tables.inbox.applied_since(runtime.now() - LISTS_LAG, gone)
+        served = tables.inbox.applied_since(runtime.now() - LISTS_LAG, team, gone)
     why = {one: BEHIND for one, user in shown.items() if user.slack_id in behind} | dict.fromkeys(served, SHOWN_LATELY)
     return {slack_id: Unknown(reason) for slack_id, reason in why.items()}

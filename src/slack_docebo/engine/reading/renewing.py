@@ -1,14 +1,13 @@
 """Renewing: people whom Slack's list shows as before an event that was applied are asked for, one by one."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.observation import Observation, Present
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.reading.evidence import answers_to, observe_person
 from slack_docebo.engine.reading.outages import OutageWatch, greet_slack
-from slack_docebo.engine.reading.overtaken import LISTS_LAG, stamps_of_overtaken
+from slack_docebo.engine.reading.overtaken import LISTS_LAG, stamps_of_overtaken, with_status_unknown
 from slack_docebo.errors import RemoteError
 from slack_docebo.runtime import Runtime
 
@@ -50,6 +49,6 @@ async def _answers(runtime: Runtime, slack_ids: Sequence[str]) -> dict[str, Obse
 
 
 def _as_of_now(user: SourceUser, seen: Observation[SourceUser] | None, stamp: int) -> SourceUser:
-    if isinstance(seen, Present) and user.slack_id == seen.value.slack_id and seen.value.updated >= stamp:
+    if isinstance(seen, Present) and user.slack_id in seen.value.ids and seen.value.updated >= stamp:
         return seen.value
-    return replace(user, deactivated=False, forgotten=False, unsaid=(*user.unsaid, "deactivated"))
+    return with_status_unknown(user)

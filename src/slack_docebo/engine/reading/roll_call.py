@@ -8,7 +8,7 @@ from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.evidence import answers_to, ask_for_people, can_ask
+from slack_docebo.engine.reading.evidence import answers_to, ask_for_people, reserve_calls
 from slack_docebo.engine.reading.missing import check_few_missing
 from slack_docebo.engine.reading.outages import OutageWatch, greet_slack
 from slack_docebo.engine.reading.sides import last_pages, read_page, read_whole_list
@@ -50,7 +50,7 @@ async def call_roll(
         if not (user.deactivated or user.bot) and (address := by_mailbox.get(mailbox(user.email))):
             bearers[address] = Present(user)
     missing = sorted(wanted - people.keys())
-    if can_ask(runtime, people=len(missing)):
+    if reserve_calls(runtime, people=len(missing)):
         return Roll(people | await ask_for_people(runtime, workspace.team, missing), bearers)
     return Roll(people | dict.fromkeys(missing, Unknown(NOT_SHOWN)), bearers)
 

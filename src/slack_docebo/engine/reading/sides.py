@@ -19,10 +19,10 @@ from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.engine.reading.evidence import (
     answers_to,
     ask_for_accounts,
-    can_ask,
     counted,
     observe_account,
     recall_accounts,
+    reserve_calls,
 )
 from slack_docebo.engine.reading.hidden_addresses import check_addresses
 from slack_docebo.engine.reading.lagging import catch_up
@@ -254,10 +254,10 @@ async def ask_for_unlisted(runtime: Runtime, accounts: Accounts, newcomers: Iter
         return Present(await search_for(runtime, address))
 
     newcomers = [address for address in newcomers if address and accounts.may_lack(address)]
-    if newcomers and can_ask(runtime, accounts=len(accounts.unlisted)):
+    if newcomers and reserve_calls(runtime, accounts=len(accounts.unlisted)):
         await ask_for_accounts(runtime, accounts, {docebo_id: [] for docebo_id in accounts.unlisted})
         newcomers = [address for address in newcomers if accounts.may_lack(address)]
-        if not can_ask(runtime, accounts=len(newcomers)):
+        if not reserve_calls(runtime, accounts=len(newcomers)):
             return
         async for address, found in answers_to(runtime, newcomers, search, OutageWatch(runtime, greet_docebo)):
             if isinstance(found, Present):
@@ -274,7 +274,7 @@ async def check_first_list(runtime: Runtime, team: str, accounts: Accounts, newc
     """
     few = [address for address in newcomers if address][:: len(newcomers) // FEW + 1]
     is_first = accounts.pages and await to_completion(_last_read, runtime, _target(runtime)) is None
-    if not is_first or runtime.behaviour.target_may_shrink == 100 or not can_ask(runtime, accounts=len(few)):
+    if not is_first or runtime.behaviour.target_may_shrink == 100 or not reserve_calls(runtime, accounts=len(few)):
         return
     with counted(runtime):
         found = [account for address in few for account in await search_for(runtime, address)]

@@ -23,8 +23,8 @@ IF_EMPTIED = {
 async def read_user_groups(runtime: Runtime, team: str, *, if_older: bool = False) -> None:
     """Let the scope know who is in the groups that it names, for one call; for none where it names none.
 
-    With *if_older* they are read only if that was a while ago. Raises ConfigurationError where a group is not there, or
-    nobody is in it, and IncompleteRead where it has lost most of its members since the last complete read: they would all
+    With *if_older* they are read only if that was a while ago. Raises ConfigurationError where a group is not there, nobody
+    is in it, or its handle was another group's, which is still there, and IncompleteRead where it has lost most of its members since the last complete read: they would all
     have dropped out of the scope, or come into it.
     """
     behaviour, now = runtime.behaviour, runtime.now()
@@ -37,6 +37,7 @@ async def read_user_groups(runtime: Runtime, team: str, *, if_older: bool = Fals
     included = _named_by("SCOPE_USERGROUPS", behaviour.scope_usergroups, groups)
     excluded = _named_by("SCOPE_EXCLUDE_USERGROUPS", behaviour.scope_exclude_usergroups, groups)
     runtime.groups.by_id = {group.id: group for group in (*included, *excluded)}
+    await to_completion(_check_handles, runtime, team, groups)
     await to_completion(_check_sizes, runtime, team)
     runtime.behaviour = behaviour.with_members(members_of(included) if included else None, members_of(excluded))
     runtime.groups.read_at = now
@@ -45,15 +46,16 @@ async def read_user_groups(runtime: Runtime, team: str, *, if_older: bool = Fals
 def record_groups(runtime: Runtime, team: str, tables: Tables) -> None:
     """Let the groups, as this run has read them, be the measure for the next ones."""
     for group in runtime.groups.by_id.values():
-        tables.reads.record(
-            ProvenRead(
-                source=_source(team, group),
-                people=len(group.members),
-                pages=1,
-                proven_at=runtime.now(),
-                flow_run=runtime.run_id,
+        for source in (_source(team, group), _source(team, group, of_id=group.id)):
+            tables.reads.record(
+                ProvenRead(
+                    source=source,
+                    people=len(group.members),
+                    pages=1,
+                    proven_at=runtime.now(),
+                    flow_run=runtime.run_id,
+                )
             )
-        )
 
 
 def _named_by(row: str, handles: tuple[str, ...], groups: Collection[UserGroup]) -> list[UserGroup]:
@@ -69,6 +71,23 @@ def _named_by(row: str, handles: tuple[str, ...], groups: Collection[UserGroup])
     return found
 
 
+def _check_handles(runtime: Runtime, team: str, groups: Collection[UserGroup]) -> None:
+    """Raise ConfigurationError where a handle was that of another one of *groups* when the group was read last."""
+    if runtime.behaviour.source_may_shrink == 100:
+        return
+    with runtime.store.reading() as tables:
+        for group in runtime.groups.by_id.values():
+            if tables.reads.last(_source(team, group, of_id=group.id)):
+                continue
+            for other in groups:
+                if other.id != group.id and tables.reads.last(_source(team, group, of_id=other.id)):
+                    raise ConfigurationError(
+                        f"integration_settings: @{group.handle} is the user group {group.id} by now, and was {other.id},"
+                        f" which is @{other.handle}: write the handle of the one that is meant into the row, and if that is"
+                        f" @{group.handle}, set SOURCE_MAY_SHRINK to 100 for one import"
+                    )
+
+
 def _check_sizes(runtime: Runtime, team: str) -> None:
     percent = max(MAY_SHRINK, runtime.behaviour.source_may_shrink)
     with runtime.store.reading() as tables:
@@ -81,6 +100,9 @@ def _check_sizes(runtime: Runtime, team: str) -> None:
             )
 
 
-def _source(team: str, group: UserGroup) -> str:
-    """Return the name of what was read: by the handle, for a group that is deleted and made anew has another id."""
-    return f"slack:{team} group:{group.handle.casefold()}"
+def _source(team: str, group: UserGroup, *, of_id: str = "") -> str:
+    """Return the name of what was read: by the handle, for a group that is deleted and made anew has another id.
+
+    With *of_id*, of that group alone under this handle.
+    """
+    return f"slack:{team} group:{group.handle.casefold()} {of_id}".rstrip()

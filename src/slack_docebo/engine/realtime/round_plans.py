@@ -9,7 +9,7 @@ from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.engine.planning.drafts import close_plan, open_plan
 from slack_docebo.engine.planning.limits import count_people, ends_soon
-from slack_docebo.engine.planning.people import keep_met, keep_observations, note_names, plan_people
+from slack_docebo.engine.planning.people import keep_found_accounts, keep_observations, note_names, plan_people
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_people
 from slack_docebo.engine.reading.overtaken import overtaken
@@ -74,10 +74,10 @@ def store_round_plan(
     news = [op for op in waiting if op.slack_id not in known or not known[op.slack_id].covers(op)]
     if not news and all(operation.kind is Kind.LEAVE for operation in operations):
         found = planner.found
-        if found.first_seen_leaving or found.no_leavers or found.seen or found.met or found.handed_over:
+        if found.first_seen_leaving or found.no_leavers or found.seen or found.accounts or found.handed_over:
             with runtime.store.transaction() as tables:
                 keep_observations(tables, docebo, team, found, now=runtime.now())
-                keep_met(tables, docebo, team, found.met, now=runtime.now())
+                keep_found_accounts(tables, docebo, team, found.accounts, now=runtime.now())
         return None, set()
     plan_id = open_plan(runtime, workspace, PlanKind.REALTIME_SYNC)
     with runtime.store.transaction() as tables:
@@ -86,7 +86,7 @@ def store_round_plan(
         remembered = [operation for operation in operations if operation.slack_id not in forgotten]
         tables.operations.add(plan_id, 0, remembered)
         keep_observations(tables, docebo, team, planner.found, now=runtime.now())
-        keep_met(tables, docebo, team, planner.found.met, now=runtime.now())
+        keep_found_accounts(tables, docebo, team, planner.found.accounts, now=runtime.now())
         note_names(runtime, tables, team, [case.person for case in cases])
     measured = close_plan(runtime, plan_id, looked_after=looked_after, let_through=let_through)
     served.plans.append(plan_id)

@@ -161,7 +161,7 @@ def _served_or_in_grace(tables: Tables, runtime: Runtime, plan: Plan, batch: Seq
     if plan.kind not in OF_THE_RULES or not entering_or_leaving:
         return {}
     people = people_of(op for _, op in entering_or_leaving)
-    served = tables.inbox.applied_since(plan.read_since or plan.created_at, people)
+    served = tables.inbox.applied_since(plan.read_since or plan.created_at, plan.slack_team, people)
     reasons = {seq: SERVED_SINCE for seq, op in entering_or_leaving if not served.isdisjoint(people_of([op]))}
     if grace := timedelta(days=runtime.behaviour.leavers_after_days):
         leaving = [(seq, op) for seq, op in entering_or_leaving if op.kind in OF_LEAVERS]

@@ -28,7 +28,7 @@ from slack_docebo.domain.rules import AttributeRule, reads_scim
 from slack_docebo.domain.targets import MANAGER, USERNAME, is_manager
 from slack_docebo.engine.planning.moving import ANOTHER_BRANCH
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.evidence import ask_for_people, can_ask, check_calls
+from slack_docebo.engine.reading.evidence import ask_for_people, check_calls, reserve_calls
 from slack_docebo.engine.reading.profiles import (
     check_fields_left_out,
     fields_wanted,
@@ -179,34 +179,37 @@ class Inquiry:
 async def inquire(
     runtime: Runtime, workspace: Workspace, plan: Plan, accounts: Accounts, policy: Policy, planned_by: Policy
 ) -> Inquiry:
-    """Ask Slack what the *plan* rests on, one by one or by its list, whichever takes fewer calls.
+    """Ask Slack for the people whom the *plan* changes or makes managers, and who bears the addresses that it gives.
 
-    Whom it gives what no list shows is asked for alone, within EVIDENCE_CALLS, and beyond has what was last read.
-    Raises IncompleteRead, before anything is asked, where that and asking for each who has left, is back, or passes a
-    mapping on, right before something is done takes more calls than EVIDENCE_CALLS.
+    They are asked for one by one or read from Slack's list, whichever takes fewer calls. No list shows custom profile fields,
+    or SCIM: those to whom the plan gives something by these are always asked for one by one, as long as EVIDENCE_CALLS allows
+    it; where it does not, what was read of their fields last is believed, unless it is outdated.
+
+    Raises IncompleteRead, before anything is asked, where these calls are more than EVIDENCE_CALLS. Counted with them are
+    those that follow later, right before somebody leaves, is let in, or gets another person's mapping or account.
     """
     of_rules = plan.kind in OF_THE_RULES
     rules = _compared(policy, planned_by) if of_rules else []
-    hidden = [rule for rule in rules if rule.is_custom or reads_scim([rule])]
+    field_rules = [rule for rule in rules if rule.is_custom or reads_scim([rule])]  # no list shows what they read
     with runtime.store.reading() as tables:
         newcomers = tables.operations.people_planned(plan.id, {Kind.CREATE})
         changed, given, managers = _updated(tables, plan, {rule.target for rule in rules})
-        by_hidden = _updated(tables, plan, {rule.target for rule in hidden})[0] if hidden else set[str]()
-        if reads_scim(hidden) and any(rule.target == MANAGER for rule in rules):  # an employee number may name one
-            by_hidden.update(managers.values())
-        to_ask = _to_ask_later(tables, plan) if of_rules else 0
+        by_fields = _updated(tables, plan, {rule.target for rule in field_rules})[0] if field_rules else set[str]()
+        if reads_scim(field_rules) and any(rule.target == MANAGER for rule in rules):  # an employee number may name one
+            by_fields.update(managers.values())
+        calls_later = _calls_later(tables, plan) if of_rules else 0
         edited = _edited(tables, plan, accounts) if of_rules else {}
     given.update(edited.values())
     people = dict.fromkeys([*newcomers, *changed, *managers.values()])
 
     def calls(questions: int) -> int:
-        return to_ask + (questions if asks_each(runtime, workspace, questions) else 0)
+        return calls_later + (questions if asks_each(runtime, workspace, questions) else 0)
 
-    others = [slack_id for slack_id in people if slack_id not in by_hidden]
-    alone = len(by_hidden) * (1 + any(rule.is_custom for rule in hidden) + reads_scim(hidden))
-    if by_hidden and can_ask(runtime, people=alone + calls(len(others) + len(given))):
+    others = [slack_id for slack_id in people if slack_id not in by_fields]
+    calls_alone = len(by_fields) * (1 + any(rule.is_custom for rule in field_rules) + reads_scim(field_rules))
+    if by_fields and reserve_calls(runtime, people=calls_alone + calls(len(others) + len(given))):
         roll = await call_roll(runtime, workspace, others, given) if others or given else Roll({}, {})
-        answers = await ask_for_people(runtime, workspace.team, by_hidden, with_values=True)
+        answers = await ask_for_people(runtime, workspace.team, by_fields, with_values=True)
         await check_fields_left_out(runtime)
         # Else the next import would write what was read before once more: not every stamp moves with a field.
         shown = [answer.value for answer in answers.values() if isinstance(answer, Present)]
@@ -216,8 +219,8 @@ async def inquire(
         questions = len(people) + len(given)
         check_calls(runtime, people=calls(questions))
         roll = await call_roll(runtime, workspace, people, given) if questions else Roll({}, {})
-        if by_hidden:
-            roll = replace(roll, people={**roll.people, **await _as_read_last(runtime, workspace, roll, by_hidden)})
+        if by_fields:
+            roll = replace(roll, people={**roll.people, **await _as_read_last(runtime, workspace, roll, by_fields)})
     untouchable = await to_completion(_untouchable, runtime, workspace, roll)
     had = await to_completion(_had_before, runtime, plan, [roll.people[slack_id] for slack_id in newcomers])
     return Inquiry(
@@ -304,7 +307,7 @@ def _edited(tables: Tables, plan: Plan, accounts: Accounts) -> dict[int, str]:
     return found
 
 
-def _to_ask_later(tables: Tables, plan: Plan) -> int:
+def _calls_later(tables: Tables, plan: Plan) -> int:
     """Count for how many people Slack is asked right before something is done.
 
     These are leavers, people who are back, and, where the plan gives somebody the mapping or the former account of another

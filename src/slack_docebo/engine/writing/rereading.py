@@ -12,7 +12,7 @@ from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.people import Account, View
 from slack_docebo.domain.targets import BRANCH, field_id_of
 from slack_docebo.engine.reading.dialects import known_dialect
-from slack_docebo.engine.reading.evidence import can_ask, counted
+from slack_docebo.engine.reading.evidence import counted, reserve_calls
 from slack_docebo.engine.reading.lagging import as_viewed
 from slack_docebo.engine.reading.searching import find_by_address
 from slack_docebo.engine.reading.sides import read_target
@@ -129,7 +129,7 @@ class Rereading:
         for seq, operation in batch:
             if seq in found or "active" not in operation.changes:
                 continue
-            if not can_ask(self._runtime, accounts=1):
+            if not reserve_calls(self._runtime, accounts=1):
                 break
             found[seq] = await self._shown(operation, after)
             if found[seq] is not Effect.DONE:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from slack_docebo.clients.recording import Recorder
+from slack_docebo.clients.exchanges import Recorder
 from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.settings import DoctorSettings
 from slack_docebo.storage.store import Store

@@ -1,4 +1,4 @@
-"""Recording: every exchange with Slack and Docebo, in disguise, so that it can be attached to a report and played again."""
+"""Exchanges with Slack and Docebo: each is recorded, in disguise, so that it can be attached to a report and played again."""
 
 import json
 import logging
