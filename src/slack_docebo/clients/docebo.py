@@ -412,16 +412,15 @@ class DoceboClient:
         """
         found = {branch.id: branch for branch in await self._branches()}
         asked = set[int]()
-        while (to_ask := [one.id for one in unopened(found.values()) if one.id not in asked]) and len(
-            asked
-        ) < MOST_OPENED:
+        while to_ask := [one.id for one in unopened(found.values()) if one.id not in asked]:
+            if len(asked) == MOST_OPENED:
+                _log.warning("of %d branches Docebo has not shown what is below them", len(to_ask))
+                break
             asked.add(to_ask[0])
             below = {branch.id: branch for branch in await self._branches(node_id=to_ask[0])}
             if not below.keys() - found.keys() and below.keys() - {to_ask[0]}:
                 raise ContractViolation("branches", "only the top of the organisation chart is shown")
             found |= below
-        if to_ask:
-            _log.warning("of %d branches Docebo has not shown what is below them", len(to_ask))
         return list(found.values())
 
     async def _branches(self, **below: int) -> list[Branch]:
