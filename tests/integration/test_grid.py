@@ -556,6 +556,23 @@ async def test_an_event_of_who_has_left_grid_makes_no_second_account(sandbox, sq
         assert sum(bool(one.provisioned_by) for one in sandbox.docebo.accounts) == 3
 
 
+async def test_that_a_former_id_is_gone_is_believed_although_an_event_has_borne_it_within_the_hour(
+    sandbox, sqlite_url, tmp_path, monkeypatch
+):
+    ada = people(sandbox)[0]
+    async with world(sandbox, sqlite_url, tmp_path, **LEAVERS) as here:
+        await here.settle()
+        join_grid(sandbox)
+        await here.settle([organisation_id(ada)])
+        account = here.docebo_id(organisation_id(ada))
+        leave_grid(sandbox, monkeypatch)
+
+        plan_id = await plan_named(here.runtime, here.workspace, [source_user(sandbox.slack.get(ada))])
+        await carry_out(here.runtime, plan_id)
+
+        assert here.docebo_id(ada) == account
+
+
 @pytest.mark.long
 async def test_whose_account_was_made_meanwhile_under_the_local_id_is_not_recorded_as_failed(
     sandbox, sqlite_url, tmp_path

@@ -136,7 +136,7 @@ class Absences:
             await to_completion(note_ids, runtime.store, workspace.team, answers)
             if listed is not None:
                 check_still_whole(workspace, listed, answers)
-            # That somebody is gone under a former id is no contradiction to an event under the one of today.
+            # That a former id is gone says nothing of the person, whatever events there were lately.
             others = {one: seen for one, seen in answers.items() if one not in planner.returns.former_ids}
             self.seen |= answers | await to_completion(overtaken, runtime, workspace.team, others)
         shown_now = ((one, self.seen[one]) for one in (*self.named, *self.members) if one in self.seen)
