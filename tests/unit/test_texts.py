@@ -144,6 +144,8 @@ def test_markdown_is_text_in_a_table(text):
 
 
 @any_text
+@example("\\<://")  # in code a backslash is one, and not the sign that the next character means itself
+@example("`\\<`://")
 def test_a_chat_is_sent_markdown_that_calls_nobody(text):
     shown = rendered(chat(text))
 

@@ -34,7 +34,8 @@ _FORMULA = re.compile(r"""[ "']*[=+\-@＝＋－＠]""")
 _FORMULA_INSIDE = re.compile(f";(?={_FORMULA.pattern})")  # where the spreadsheet parts cells at semicolons
 _BECOMES_LINK = re.compile(r"://|@|www\.", re.IGNORECASE)
 _MARKDOWN = re.compile(r"[\\`*\[\]<>|~]|&(?=#?\w+;)|(?<![^\W_])_|_(?![^\W_])")
-_CALLS = re.compile(r"\\?[<>@]")
+_CODE_OR_CALL = re.compile(r"\\`|`[^`]*`|\\?[<>@]")  # a quote that is text and begins no code, code, what calls
+_CALLS = re.compile("[<>@]")
 _BEGINS_BLOCK = re.compile(r"^(\d+(?=[.)]$)|(?=(?:\+|#{1,6}|=+|-+)$))")  # as the first word of a line
 
 
@@ -160,7 +161,13 @@ def chat(text: str) -> str:
     Text behind an @ or before an angle bracket, escaped or not, is to Apprise a mention of Slack's or Discord's, or an
     error.
     """
-    return _CALLS.sub(lambda found: rf"\x{ord(found[0][-1]):02x}", markdown(text))
+    return _CODE_OR_CALL.sub(_without_call, markdown(text))
+
+
+def _without_call(found: re.Match[str]) -> str:
+    """Spell out what calls somebody; a backslash before it means the character itself, but in code it is a backslash."""
+    part = found[0] if "`" in found[0] else found[0][-1]
+    return _CALLS.sub(lambda call: rf"\x{ord(call[0]):02x}", part)
 
 
 def code(text: str) -> str:
