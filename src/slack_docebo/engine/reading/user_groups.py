@@ -23,9 +23,10 @@ IF_EMPTIED = {
 async def read_user_groups(runtime: Runtime, team: str, *, if_older: bool = False) -> None:
     """Let the scope know who is in the groups that it names, for one call; for none where it names none.
 
-    With *if_older* they are read only if that was a while ago. Raises ConfigurationError where a group is not there, nobody
-    is in it, or its handle was another group's, which is still there, and IncompleteRead where it has lost most of its
-    members since the last complete read: they would all have dropped out of the scope, or come into it.
+    Each group of which Slack counts others than it shows takes one more. With *if_older* they are read only if that was a
+    while ago. Raises ConfigurationError where a group is not there, nobody is in it, or its handle was another group's, which
+    is still there, and IncompleteRead where it has lost most of its members since the last complete read: they would all have
+    dropped out of the scope, or come into it.
     """
     behaviour, now = runtime.behaviour, runtime.now()
     if not behaviour.reads_user_groups:
