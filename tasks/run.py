@@ -100,11 +100,14 @@ async def open_resources(behaviour: IntegrationSettings | None = None) -> AsyncI
 
 
 async def _write_status_page(runtime: Runtime, *, goes_by_saved: bool) -> None:
-    """Write the page by the settings that are saved, also after a run that went by others."""
-    with suppress(SyncError):
+    """Write the page by the settings that are saved, also after a run that went by others; no run fails over it."""
+    try:
         if not goes_by_saved:
             runtime.behaviour = await integration_settings()
-        await refresh_status_page(runtime)
+    except Exception as error:
+        get_logger("flow_runs").warning("The status page was not written: %s", type(error).__name__)
+        return
+    await refresh_status_page(runtime)
 
 
 async def renew_status_page() -> None:

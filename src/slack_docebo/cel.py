@@ -131,8 +131,8 @@ def _explained(errors: str) -> str:
     if unknown := _UNKNOWN.search(what):
         told = _unknown(unknown[1])
     else:
-        said = ((pattern.sub(means, what), pattern) for pattern, means in _IN_WORDS)
-        told = next((means for means, pattern in said if pattern.search(what)), NO_EXPRESSION)
+        said = ((pattern.search(what), means) for pattern, means in _IN_WORDS)
+        told = next((match.expand(means) for match, means in said if match), NO_EXPRESSION)
     return f"at {f'character {column}' if line == 1 else f'line {line}, character {column}'}: {told}"
 
 

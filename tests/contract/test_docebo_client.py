@@ -22,7 +22,7 @@ from tenacity import RetryCallState
 from sandbox.docebo.platform import API_PASSWORD, API_USER_ID, API_USERNAME
 from sandbox.docebo.tokens import CLIENT_ID, CLIENT_SECRET
 from sandbox.server import Sandbox
-from slack_docebo.clients.docebo import DoceboClient, open_docebo
+from slack_docebo.clients.docebo import MOST_IN_VAIN, DoceboClient, open_docebo
 from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer, Password, Token
 from slack_docebo.clients.docebo_levels import Levels
 from slack_docebo.clients.docebo_rows import Row, RowResult
@@ -445,6 +445,33 @@ async def test_branches_that_come_level_by_level_are_asked_for(docebo):
     docebo.get("/manage/v1/orgchart").mock(side_effect=level)
     async with opened() as client:
         assert sorted(await client.branches(), key=lambda one: one.left) == CHART
+
+
+async def test_however_many_branches_come_level_by_level_are_asked_for(docebo):
+    regions = [
+        node(number, f"Region {number}", 4 * number - 2, 4 * number + 1) for number in range(1, MOST_IN_VAIN + 3)
+    ]
+    teams = {str(one["id"]): node(1000 + one["id"], "Team", one["i_left"] + 1, one["i_left"] + 2) for one in regions}
+
+    def level(request):
+        below = request.url.params.get("node_id")
+        return ok({"items": [teams[below]] if below else regions, "has_more_data": False})
+
+    docebo.get("/manage/v1/orgchart").mock(side_effect=level)
+    async with opened() as client:
+        assert len(await client.branches()) == len(regions) + len(teams)
+
+
+async def test_branches_of_which_docebo_shows_nothing_below_are_asked_for_so_often_and_no_more(docebo):
+    hidden = [node(number, f"Region {number}", 4 * number - 2, 4 * number + 1) for number in range(1, MOST_IN_VAIN + 3)]
+
+    def shown(request):
+        return ok({"items": [] if "node_id" in request.url.params else hidden, "has_more_data": False})
+
+    asked = docebo.get("/manage/v1/orgchart").mock(side_effect=shown)
+    async with opened() as client:
+        assert len(await client.branches()) == len(hidden)
+    assert asked.call_count == 1 + MOST_IN_VAIN
 
 
 async def test_branches_below_one_that_docebo_does_not_show_are_not_taken_for_missing(docebo):

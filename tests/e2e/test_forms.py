@@ -538,6 +538,24 @@ async def test_settings_that_are_only_checked_are_not_what_the_status_page_goes_
     assert "| Writing to Docebo | allowed |" in status_page(deployed)
 
 
+async def test_settings_are_checked_all_the_same_where_the_status_page_cannot_be_written(
+    imported, deployed, monkeypatch
+):
+    from flows.settings import settings
+    from slack_docebo.settings_form import SettingsForm, filled, revision
+
+    async def out_of_reach():
+        raise ConnectionError
+
+    rows = await Variable.aget(VARIABLE)
+    monkeypatch.setattr("tasks.run.integration_settings", out_of_reach)
+    values = SettingsForm.model_validate(filled(rows))
+    checked = await settings(values=values, revision=revision(rows), return_state=True)
+
+    assert checked.is_completed()
+    assert "nothing was saved" in checked.message
+
+
 @pytest.mark.parametrize("wrong", ["row", "secret", "no table"])
 async def test_while_no_run_can_begin_the_status_page_says_so_and_leads_to_why(imported, deployed, monkeypatch, wrong):
     from flows.sweep import sweep

@@ -81,6 +81,10 @@ async def test_profile_fields_of_each_type_are_read(shared_sandbox, sqlite_url, 
             "rule 4: Slack has no field of this name: there are Department, Manager, Office, Start date",
         ),
         ("field:Role = title, field_{role} = handle", "rule 4 and rule 5 have one target"),
+        (
+            "field_999999 = 'ann@example.com'",
+            r"rule 4: Docebo has no additional field with this id: there are [\d, ]+$",
+        ),
     ],
 )
 async def test_a_name_that_is_no_fields_or_several_fields_stops_a_run_before_it_reads(

@@ -16,6 +16,7 @@ from slack_docebo.engine.planning.named import plan_named
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.realtime.serve_result import Became
+from slack_docebo.engine.realtime.settling import Settlement
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
@@ -497,6 +498,26 @@ async def test_an_event_under_both_ids_is_looked_at_again_after_a_plan_of_before
 
         (account,) = sandbox.docebo.accounts.by_email("ada@example.com")
         assert account.lastname == "Grid"
+
+
+async def test_who_is_forgotten_before_an_event_is_done_with_is_known_under_neither_of_two_ids(
+    sandbox, sqlite_url, tmp_path, monkeypatch
+):
+    ada, finish = people(sandbox)[0], Settlement.finish
+
+    def after_forgetting(settlement, cases, *arguments, **options):
+        if cases:
+            forget(here.runtime.store, tmp_path, organisation_id(ada))
+        return finish(settlement, cases, *arguments, **options)
+
+    async with world(sandbox, sqlite_url, tmp_path) as here:
+        join_grid(sandbox)
+        here.put(here.event(organisation_id(ada), slack_team=team(sandbox)))
+        monkeypatch.setattr(Settlement, "finish", after_forgetting)
+        await here.serve()
+
+        with here.runtime.store.reading() as tables:
+            assert tables.people.of(team(sandbox), [ada, organisation_id(ada)]) == {}
 
 
 def leave_grid(sandbox, monkeypatch):

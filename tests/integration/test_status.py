@@ -17,7 +17,7 @@ from slack_docebo.engine.mappings.resetting import back_up, delete_planned, plan
 from slack_docebo.engine.planning.moving import plan_moves
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reporting.bars import bars
-from slack_docebo.engine.reporting.status import status
+from slack_docebo.engine.reporting.status import FailedRun, status
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.engine.writing.applying import begin
 from slack_docebo.errors import AccessDenied, ChangeLimitExceeded
@@ -25,7 +25,7 @@ from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.storage.inbox import EventState
 from tests.both_databases import ON_BOTH
 from tests.importing import run_import
-from tests.integration.after_an_import import import_then
+from tests.integration.after_an_import import apply_by_id, import_then
 from tests.integration.realtime_world import ON, World, world
 
 NOBODY_NEXT = {"next_import": None, "forms": {}, "shown": lambda step: f"[{step.words}]({step.flow})"}
@@ -296,6 +296,19 @@ def test_every_day_with_work_is_a_bar_that_can_be_read():
     assert svg.count("<title>") == 3
     assert "<title>2026-03-04: 5 failed</title>" in svg
     assert "at most 10 people a day" in svg
+
+
+async def test_a_saved_plan_that_is_applied_does_not_make_up_for_a_reconciliation_that_failed(here):
+    planned = await run_import(here.runtime.settings, rows=ON, dry_run=True)
+    failed = FailedRun(datetime.now(UTC), "90 of 100 people", "/v2/run")
+
+    def is_told() -> bool:
+        return "The last reconciliation failed" in replace(status(here.runtime), failed_run=failed).page(**NOBODY_NEXT)
+
+    await apply_by_id(here.runtime.settings, {}, planned.plan.id)
+    assert is_told()
+    await imported(here)
+    assert not is_told()
 
 
 def test_that_no_reconciliation_is_scheduled_is_said_with_what_to_switch_on(here):

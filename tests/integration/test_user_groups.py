@@ -200,6 +200,11 @@ async def test_a_handle_that_passes_to_another_group_stops_the_run_until_somebod
     await run_import(settings, rows=rows)
     assert has_account(company, "Ada")
 
+    company.slack.groups["learners"] = replace(company.slack.groups.pop("Staff"), handle="learners")
+    company.slack.groups["Staff"] = replace(company.slack.groups.pop("people"), handle="Staff")
+    with pytest.raises(ConfigurationError, match=f"@Staff is the user group {former.id} by now, and was .*@learners"):
+        await run_import(settings, rows=rows)
+
 
 async def test_a_group_that_is_deleted_and_made_anew_is_the_one_that_its_handle_names(company, sqlite_url):
     ada = join(company, "Ada")

@@ -66,7 +66,7 @@ async def test_work_that_is_to_end_ends_whenever_an_event_comes(sqlite_url, step
             assert work.cancelled()
 
 
-async def test_what_a_shell_has_changed_is_brought_to_the_status_page_by_one_sweep(sqlite_url, monkeypatch):
+async def test_what_a_shell_has_changed_is_brought_to_the_status_page_by_one_sweep(sqlite_url, monkeypatch, caplog):
     monkeypatch.setattr(waker_module, "DUE_SECONDS", 0)
     prefect = BusyPrefect(refusals=1)
     http = httpx.AsyncClient(transport=httpx.MockTransport(prefect), base_url="http://prefect/api/")
@@ -87,3 +87,4 @@ async def test_what_a_shell_has_changed_is_brought_to_the_status_page_by_one_swe
             with suppress(asyncio.CancelledError):
                 await work
     assert prefect.looked_up == ["sweep/sweep"]
+    assert "events are kept" not in caplog.text  # none waits for a sweep

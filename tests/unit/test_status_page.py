@@ -29,6 +29,7 @@ def test_every_time_is_told_by_the_clock_of_the_schedule_which_is_named_once():
         slack_read=read,
         docebo_read=read,
         last_import=None,
+        everybody_imported_at=None,
         dry_run=None,
         over_limit=[],
         mapped=0,

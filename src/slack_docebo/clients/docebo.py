@@ -50,7 +50,7 @@ FOUND_FOR = 60.0  # seconds for which a search that has found somebody is believ
 MOST_SEARCHED = 2  # accounts that are there, before the search is taken to find nobody
 MOST_PAGES_FOUND = 10  # by the search for one address
 HTTPX_LOGS = 5  # method, address, version, status, and the words beside the status
-MOST_OPENED = 50  # branches that are asked for what is below them: as many calls
+MOST_IN_VAIN = 50  # questions for what is below a branch that show nothing new
 DROPDOWN = "dropdown"  # the type of a field whose values are options
 # Nothing documents how countries are shown and written: where Docebo lists them, they are options like any other.
 COUNTRY = "country"
@@ -407,20 +407,26 @@ class DoceboClient:
     async def branches(self) -> list[Branch]:
         """Return the branches: the nodes of the organisation chart, however much of it one answer shows.
 
-        Where a platform shows some without those below them, it is asked for these. Raises ContractViolation where it shows
-        others then: what is not shown must not be taken for missing.
+        Where a platform shows some without those below them, it is asked for these, a call for each. What it does not show
+        then either we may not see; after MOST_IN_VAIN such answers it is asked for no more. Raises ContractViolation where it
+        shows others then: what is not shown must not be taken for missing.
         """
         found = {branch.id: branch for branch in await self._branches()}
-        asked = set[int]()
+        asked, in_vain = set[int](), 0
         while to_ask := [one.id for one in unopened(found.values()) if one.id not in asked]:
-            if len(asked) == MOST_OPENED:
-                _log.warning("of %d branches Docebo has not shown what is below them", len(to_ask))
-                break
-            asked.add(to_ask[0])
-            below = {branch.id: branch for branch in await self._branches(node_id=to_ask[0])}
-            if not below.keys() - found.keys() and below.keys() - {to_ask[0]}:
-                raise ContractViolation("branches", "only the top of the organisation chart is shown")
-            found |= below
+            for branch_id in to_ask:
+                if in_vain == MOST_IN_VAIN:
+                    _log.warning(
+                        "Docebo shows nothing below %d branches that have some: no more are asked for", in_vain
+                    )
+                    return list(found.values())
+                asked.add(branch_id)
+                below = {branch.id: branch for branch in await self._branches(node_id=branch_id)}
+                if below.keys() <= found.keys():
+                    in_vain += 1
+                    if below.keys() - {branch_id}:
+                        raise ContractViolation("branches", "only the top of the organisation chart is shown")
+                found |= below
         return list(found.values())
 
     async def _branches(self, **below: int) -> list[Branch]:

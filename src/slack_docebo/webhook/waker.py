@@ -56,7 +56,8 @@ class Waker:
                 await self._ask_for_realtime_sync()
                 await self._ask_for_reconciliation()
                 if looks:
-                    await self._ask_for_sweep()
+                    with suppress(RemoteError):  # it is asked for at the next look, and no event waits for it
+                        await self._ask_for_sweep()
                 self._say("")
                 self._rest = SHORT_SECONDS
             except SyncError as error:

@@ -70,20 +70,19 @@ async def find_additional_fields(runtime: Runtime, session: Session) -> None:
     fields = await runtime.docebo.user_fields()
     titles = {str(field.id): field.title for field in fields}
     runtime.field_titles = {f"field_{field_id}": title for field_id, title in titles.items()}
-    _name_by_id(
-        runtime,
-        lambda rule: (
-            rule if not rule.title else replace(rule, target=f"field_{_the_one(rule.title, titles, 'Docebo')}")
-        ),
-    )
-    wanted = {rule.field_id: rule for rule in runtime.behaviour.attributes if rule.field_id}
+    known = sorted(field.id for field in fields)
+
+    def by_id(rule: AttributeRule) -> AttributeRule:
+        if rule.title:
+            return replace(rule, target=f"field_{_the_one(rule.title, titles, 'Docebo')}")
+        if rule.field_id and rule.field_id not in known:
+            there = ", ".join(map(str, known)) or "none"
+            raise ValueError(f"Docebo has no additional field with this id: there are {there}")
+        return rule
+
+    _name_by_id(runtime, by_id)
+    wanted = {rule.field_id for rule in runtime.behaviour.attributes if rule.field_id}
     runtime.docebo.want_fields(wanted)
-    known = {field.id for field in fields}
-    if unknown := sorted(str(rule) for field_id, rule in wanted.items() if field_id not in known):
-        raise ConfigurationError(
-            f"{ROW}: Docebo has no such additional field: {', '.join(unknown)};"
-            f" there are {', '.join(map(str, sorted(known))) or 'none'}"
-        )
     await runtime.docebo.read_options(field for field in fields if field.id in wanted)
     values |= {f"field_{field_id}": options for field_id, options in runtime.docebo.options.items()}
     runtime.behaviour = runtime.behaviour.holding(values)

@@ -23,7 +23,8 @@ IF_EMPTIED = {
 async def read_user_groups(runtime: Runtime, team: str, *, if_older: bool = False) -> None:
     """Let the scope know who is in the groups that it names, for one call; for none where it names none.
 
-    With *if_older* they are read only if that was a while ago.
+    Each group of which Slack counts others than it shows takes one more. With *if_older* they are read only if that was a
+    while ago.
 
     Raises ConfigurationError where a group is not there, nobody is in it, or its handle was that of another group that is
     still there; and IncompleteRead where it has lost most of its members since the last complete read. Else they would all
@@ -47,16 +48,11 @@ async def read_user_groups(runtime: Runtime, team: str, *, if_older: bool = Fals
 
 def record_groups(runtime: Runtime, team: str, tables: Tables) -> None:
     """Let the groups, as this run has read them, be the measure for the next ones."""
+    now = runtime.now()  # by which `_check_handles` knows the group that was read under a handle last
     for group in runtime.groups.by_id.values():
         for source in (_source(team, group), _source(team, group, of_id=group.id)):
             tables.reads.record(
-                ProvenRead(
-                    source=source,
-                    people=len(group.members),
-                    pages=1,
-                    proven_at=runtime.now(),
-                    flow_run=runtime.run_id,
-                )
+                ProvenRead(source=source, people=len(group.members), pages=1, proven_at=now, flow_run=runtime.run_id)
             )
 
 
@@ -74,20 +70,26 @@ def _named_by(row: str, handles: tuple[str, ...], groups: Collection[UserGroup])
 
 
 def _check_handles(runtime: Runtime, team: str, groups: Collection[UserGroup]) -> None:
-    """Raise ConfigurationError where a handle was that of another one of *groups* when the group was read last."""
+    """Raise ConfigurationError where a handle was that of another one of *groups* when it was read last."""
     if runtime.behaviour.source_may_shrink == 100:
         return
     with runtime.store.reading() as tables:
         for group in runtime.groups.by_id.values():
-            if tables.reads.last(_source(team, group, of_id=group.id)):
+            if _bore_it_last(tables, team, group, group.id):
                 continue
             for other in groups:
-                if other.id != group.id and tables.reads.last(_source(team, group, of_id=other.id)):
+                if _bore_it_last(tables, team, group, other.id):
                     raise ConfigurationError(
                         f"integration_settings: @{group.handle} is the user group {group.id} by now, and was {other.id},"
                         f" which is @{other.handle}: write the handle of the one that is meant into the row, and if that is"
                         f" @{group.handle}, set SOURCE_MAY_SHRINK to 100 for one import"
                     )
+
+
+def _bore_it_last(tables: Tables, team: str, group: UserGroup, group_id: str) -> bool:
+    """Tell whether the group with this id bore the handle of *group* when that was read last."""
+    last, own = (tables.reads.last(_source(team, group, of_id=of_id)) for of_id in ("", group_id))
+    return last is not None and own is not None and own.proven_at >= last.proven_at
 
 
 def _check_sizes(runtime: Runtime, team: str) -> None:

@@ -69,9 +69,10 @@ class Settlement:
             there = (case.user for case in cases if case.user and not (case.user.deactivated or case.user.forgotten))
             tables.people.note_gone(self._team, (slack_id for user in there for slack_id in user.ids), since=None)
             tables.leavers.clear(self._team, (slack_id for user in back for slack_id in user.ids))
-            stamps = {case.slack_id: case.updated for case in cases if not kept.isdisjoint(case.event_ids)}
+            known = [case for case in cases if not kept.isdisjoint(case.event_ids)]
             # What comes under one of two ids later is to be held against what was applied under the other.
-            tables.people.meet_under_both_ids(self._team, [case.user for case in cases if case.user], now=now)
+            tables.people.meet_under_both_ids(self._team, [case.user for case in known if case.user], now=now)
+            stamps = {case.slack_id: case.updated for case in known}
             tables.applied(self._runtime.settings.docebo_url).advance(self._team, stamps, now=now)
         self.done += cases
         self._served.note(event_ids(cases), became, now)

@@ -20,6 +20,7 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.contacts import Contact, Side
 from slack_docebo.storage.halts import Halt
 from slack_docebo.storage.inbox import InboxStatus
+from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.plans import AFTER_AN_IMPORT, Plan, PlanKind, PlanState
 from slack_docebo.storage.reads import ProvenRead
 from slack_docebo.storage.setting_changes import RecordedChange
@@ -69,6 +70,7 @@ class Status:
     slack_read: ProvenRead | None
     docebo_read: ProvenRead | None
     last_import: Summary | None
+    everybody_imported_at: datetime | None  # when an import that has looked at everybody came to its end last
     dry_run: Summary | None  # the newest import, if that has only planned, with the settings in force
     over_limit: Sequence[str]  # ids of the newest plans, of an import and of what follows it, that a limit has refused
     mapped: int
@@ -211,8 +213,8 @@ class Status:
 
     def _failed(self) -> list[str]:
         """Say that the last reconciliation has failed, unless everybody was imported since."""
-        run, last = self.failed_run, self.last_import
-        if run is None or (last and _ended(last.plan) > run.ended_at):
+        run, imported_at = self.failed_run, self.everybody_imported_at
+        if run is None or (imported_at and imported_at > run.ended_at):
             return []
         told = markdown(f"The last reconciliation failed. {shortened(run.message, LONGEST_MESSAGE)}")
         return [f"- [{told}]({run.link})"]
@@ -339,6 +341,7 @@ def status(runtime: Runtime) -> Status:
             slack_read=tables.reads.last(f"slack:{team}"),
             docebo_read=tables.reads.last(f"docebo:{docebo}"),
             last_import=summary(runtime.store, done.id) if done else None,
+            everybody_imported_at=tables.milestones.last(docebo).get(Milestone.IMPORT),
             dry_run=summary(runtime.store, newest.id) if newest and is_dry_run else None,
             over_limit=[plan.id for plan in (*imports[:1], *since) if plan.state is PlanState.REFUSED],
             mapped=tables.mappings(docebo).count(team),
