@@ -493,6 +493,14 @@ async def test_a_branch_below_which_we_may_see_nothing_stops_no_run(docebo, belo
         assert [branch.id for branch in await client.branches()] == [0, 1]
 
 
+async def test_room_that_deleted_branches_have_left_in_the_chart_takes_no_question(docebo):
+    chart = [node(0, "Acme", 1, 14), node(1, "Europe", 2, 9), node(2, "Rome", 3, 6), node(3, "Asia", 10, 13)]
+    asked = docebo.get("/manage/v1/orgchart").mock(return_value=ok({"items": chart, "has_more_data": False}))
+    async with opened() as client:
+        assert [branch.id for branch in await client.branches()] == [0, 1, 2, 3]
+    assert asked.call_count == 1
+
+
 async def test_services_are_listed(docebo):
     docebo.get("/manage/v1/site/microservices").mock(return_value=ok([{"app": "manage", "url": "https://x/m.json"}]))
     async with opened() as client:

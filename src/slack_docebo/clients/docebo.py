@@ -26,6 +26,7 @@ from slack_docebo.clients.docebo_wire import (
     UserField,
     branches_of,
     changed_of,
+    is_one_level,
     manager_type_of,
     session_of,
     subordinate_of,
@@ -407,19 +408,26 @@ class DoceboClient:
     async def branches(self) -> list[Branch]:
         """Return the branches: the nodes of the organisation chart, however much of it one answer shows.
 
-        Where a platform shows some without those below them, it is asked for these, a call for each. What it does not show
-        then either we may not see; after MOST_IN_VAIN such answers it is asked for no more. Raises ContractViolation where it
-        shows others then: what is not shown must not be taken for missing.
+        Raises ContractViolation where Docebo shows the top alone: what is not shown must not be taken for missing.
         """
         found = {branch.id: branch for branch in await self._branches()}
+        if is_one_level(
+            found.values()
+        ):  # else these are all: a branch with room for more had some that are deleted or hidden
+            await self._add_those_below(found)
+        return list(found.values())
+
+    async def _add_those_below(self, found: dict[int, Branch]) -> None:
+        """Ask for what is below each branch of *found* that has room for some, and add it.
+
+        What is not shown then either we may not see: after MOST_IN_VAIN such answers no more is asked for.
+        """
         asked, in_vain = set[int](), 0
         while to_ask := [one.id for one in unopened(found.values()) if one.id not in asked]:
             for branch_id in to_ask:
                 if in_vain == MOST_IN_VAIN:
-                    _log.warning(
-                        "Docebo shows nothing below %d branches that have some: no more are asked for", in_vain
-                    )
-                    return list(found.values())
+                    _log.warning("Docebo shows nothing below %d branches that have room for some", in_vain)
+                    return
                 asked.add(branch_id)
                 below = {branch.id: branch for branch in await self._branches(node_id=branch_id)}
                 if below.keys() <= found.keys():
@@ -427,7 +435,6 @@ class DoceboClient:
                     if below.keys() - {branch_id}:
                         raise ContractViolation("branches", "only the top of the organisation chart is shown")
                 found |= below
-        return list(found.values())
 
     async def _branches(self, **below: int) -> list[Branch]:
         asked: dict[str, str | int] = {"flattened": "true", **below}

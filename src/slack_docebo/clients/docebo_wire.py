@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from typing import Any
 
 from slack_docebo.clients.docebo_values import as_list, is_verdict, read_flag, read_id, read_text, username_of
@@ -117,6 +117,14 @@ def branches_of(item: object) -> list[Branch]:
         found.append(_branch_of(node))
         unread += reversed((isinstance(node, dict) and as_list(node.get("children"))) or [])
     return found
+
+
+def is_one_level(branches: Iterable[Branch]) -> bool:
+    """Tell whether *branches*, by their places, are those of one level, maybe with the one above them all."""
+    ordered = sorted((one for one in branches if one.left), key=lambda one: one.left)
+    if ordered and all(one.right < ordered[0].right for one in ordered[1:]):
+        ordered = ordered[1:]
+    return all(following.left > one.right for one, following in pairwise(ordered))
 
 
 def unopened(branches: Iterable[Branch]) -> list[Branch]:
