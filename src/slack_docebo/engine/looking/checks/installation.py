@@ -95,9 +95,10 @@ async def regular_runs(check: str, seen: Seen) -> Finding:
     now = datetime.now(UTC)
     with seen.reading() as tables:
         last = tables.milestones.last(seen.settings.docebo_url)
+    frozen_at = last.pop(Milestone.FREEZE, None)  # which is no run, and excuses that there was no import
     told = [f"the last {name} was {_age(now - at)} ago" for name, at in sorted(last.items())]
-    late = {name for name, longest in REGULAR.items() if name in last and now - last[name] > longest}
-    if Milestone.FREEZE in last and now - last[Milestone.FREEZE] <= REGULAR[Milestone.IMPORT]:
+    late = {name for name, at in last.items() if now - at > REGULAR[name]}
+    if frozen_at and now - frozen_at <= REGULAR[Milestone.IMPORT]:
         late.discard(Milestone.IMPORT)
     if late:
         return warn(check, f"{', '.join(told)}: is a schedule paused, is a worker at work, do runs end well?")
