@@ -97,6 +97,27 @@ async def test_an_undo_moves_back(company, settings, ada):
     assert branch_of(company) == "SLACK"
 
 
+@pytest.mark.parametrize("is_back", [True, False], ids=["a return is undone", "the undo of a move is undone"])
+@pytest.mark.variants(1)
+async def test_whom_an_undo_has_brought_to_where_leavers_are_again_is_moved_back_once_here(
+    company, settings, ada, is_back
+):
+    company.slack.deactivate(ada)
+    left = await import_then(settings, ROWS, plan_moves)
+    if is_back:
+        company.slack.reactivate(ada)
+    out = await (import_then(settings, ROWS, plan_moves) if is_back else undo(settings, ROWS, left.plan.id))
+    assert branch_of(company) == "SLACK"
+    await undo(settings, ROWS, out.plan.id)
+    assert branch_of(company) == "LEFT"
+
+    if not is_back:
+        company.slack.reactivate(ada)
+    await import_then(settings, ROWS, plan_moves)
+
+    assert branch_of(company) == "SLACK"
+
+
 @pytest.mark.long
 async def test_where_docebo_does_not_show_branches_nobody_knows_where_to_move_back(company, settings, ada):
     company.docebo.switches = replace(company.docebo.switches, branches_shown=False)

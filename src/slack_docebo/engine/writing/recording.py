@@ -72,7 +72,7 @@ def _record(
         shut_out = _shut_out_since(tables, plan, applied)
         for team in {op.slack_team for op, _ in applied}:
             _keep_mappings(runtime, tables, team, [one for one in applied if one[0].slack_team == team], shut_out)
-        _note_accounts(runtime, tables, applied)
+        _note_accounts(runtime, tables, plan, applied)
 
 
 def _without_outdated(
@@ -135,7 +135,7 @@ def _keep_mappings(
     tables.applied(docebo).save(team, unmapped, now=now, run=run)
 
 
-def _note_accounts(runtime: Runtime, tables: Tables, applied: Sequence[Recorded]) -> None:
+def _note_accounts(runtime: Runtime, tables: Tables, plan: Plan, applied: Sequence[Recorded]) -> None:
     """Note what was written to accounts: names and status, managers, branches, and where leavers were before."""
     docebo, now = runtime.settings.docebo_url, runtime.now()
     by_account = [(docebo_id, op) for op, result in applied if (docebo_id := result.docebo_id)]
@@ -144,12 +144,19 @@ def _note_accounts(runtime: Runtime, tables: Tables, applied: Sequence[Recorded]
         accounts.note_written(written, now=now)
         accounts.note_managers(_managers(applied))
         accounts.note_placed({one: int(op.changes[BRANCH]) for one, op in by_account if BRANCH in op.changes})
-        leavers = [(one, op) for one, op in by_account if op.reason == HAS_LEFT]
-        accounts.note_left({one: int(op.before[BRANCH]) for one, op in leavers if BRANCH in op.before})
-        accounts.clear_left(one for one, op in by_account if op.kind is Kind.MOVE and op.reason != HAS_LEFT)
+        moves = [(one, op) for one, op in by_account if op.kind is Kind.MOVE]
+        away = {one for one, op in moves if _is_to_leavers(runtime, plan, op)}
+        accounts.note_left({one: int(op.before[BRANCH]) for one, op in moves if one in away and BRANCH in op.before})
+        accounts.clear_left(one for one, _ in moves if one not in away)
     if inactive := [one for one, op in by_account if op.deactivated and not op.maps]:
         accounts = tables.accounts(tables.platforms.take(docebo))
         accounts.note_deactivated(inactive, now=now, run=runtime.run_id)
+
+
+def _is_to_leavers(runtime: Runtime, plan: Plan, move: Operation) -> bool:
+    """Tell whether *move* brings an account to where those of people who have left are; an undo may bring it there again."""
+    is_there_again = plan.kind is PlanKind.UNDO and move.changes[BRANCH] == str(runtime.org_chart.of_leavers)
+    return is_there_again or move.reason == HAS_LEFT
 
 
 def _shut_out_since(tables: Tables, plan: Plan, applied: Sequence[Recorded]) -> set[int]:
