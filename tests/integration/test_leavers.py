@@ -16,6 +16,7 @@ from slack_docebo.errors import ChangeLimitExceeded
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.settings import Settings
+from slack_docebo.storage.store import Store
 from tests.between import Call, between
 from tests.importing import ON, run_import, settings_for
 from tests.integration.realtime_world import world
@@ -166,6 +167,31 @@ async def test_who_returns_to_an_account_that_expired_has_its_end_of_before_if_t
         await run_import(settings, rows=EXPIRING)
 
     assert ada_of(sandbox).expiration == (end if is_kept else None)
+
+
+@pytest.mark.parametrize("meanwhile", ["the mapping is deleted", "it passes on while nothing is provisioned"])
+@pytest.mark.variants(1)
+async def test_who_returns_under_a_new_id_to_an_account_that_expired_has_its_end_of_before(
+    sandbox, sqlite_url, meanwhile
+):
+    sandbox.reset()
+    settings, end = settings_for(sandbox.facts(), sqlite_url), "2999-12-31"
+    rows = {**EXPIRING, "REHIRES": "hand-over", "LIMIT_REMAPPINGS": "none"}
+    slack_id = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
+    await run_import(settings, rows=rows)
+    sandbox.docebo.edit(ada_of(sandbox).user_id, {"expiration": end})
+    sandbox.slack.deactivate(slack_id)
+    await run_import(settings, rows=rows)
+    sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    if meanwhile == "the mapping is deleted":
+        with Store.of(settings) as store, store.transaction() as tables:
+            tables.mappings(settings.docebo_url).delete(sandbox.slack.team.id, [slack_id])
+    else:
+        await run_import(settings, rows={**rows, "PROVISION_SLACK_USER_DATA": "false"})
+
+    await run_import(settings, rows=rows)
+
+    assert (ada_of(sandbox).active, ada_of(sandbox).expiration) == (True, end)
 
 
 async def test_expirations_count_as_deactivations_in_the_limits(sandbox, sqlite_url):

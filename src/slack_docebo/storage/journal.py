@@ -37,7 +37,7 @@ from slack_docebo.domain.operations import NOT_SENT, PASSED_ON, Kind, Outcome
 from slack_docebo.domain.targets import EXPIRATION, USERNAME
 from slack_docebo.storage.operations import JournalEntry, entry_of
 from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRepository, PlanState, plan_of
-from slack_docebo.storage.schema import identity, intent
+from slack_docebo.storage.schema import applied, identity, intent, platform
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
 from slack_docebo.storage.statements import ROWS_AT_ONCE, WhereIn, replace_mentions
@@ -71,14 +71,17 @@ PERSON = func.coalesce(func.nullif(operations.c.slack_id, ""), cast(operations.c
 # Made once: a statement costs more to build than to carry out.
 ENDED = WhereIn(
     select(operations.c.docebo_id, operations.c.changes, operations.c.before)
-    .join(plans, plans.c.id == operations.c.plan_id)
+    .join(identity, identity.c.slack_id == operations.c.slack_id)
+    .join(applied, and_(applied.c.person_id == identity.c.person_id, applied.c.user_id == operations.c.docebo_id))
+    .join(platform, platform.c.id == applied.c.platform_id)
+    .join(plans, and_(plans.c.id == operations.c.plan_id, plans.c.docebo == platform.c.address))
     .where(
-        plans.c.docebo == bindparam("docebo"),
+        platform.c.address == bindparam("docebo"),
         operations.c.kind == Kind.DEACTIVATE.value,
         operations.c.outcome == Outcome.APPLIED.value,
     )
     .order_by(operations.c.done_at),
-    operations.c.slack_id,
+    applied.c.user_id,
 )
 
 
@@ -288,13 +291,13 @@ class JournalRepository:
             for row in rows:
                 yield entry_of(row)
 
-    def ended(self, docebo: str, slack_ids: Iterable[str]) -> dict[int, str]:
-        """Return the accounts of *slack_ids* that we have let expire, with the expiration date that they had before.
+    def ended(self, docebo: str, docebo_ids: Iterable[int]) -> dict[int, str]:
+        """Return which of these accounts we have let expire, whoever had them then, with the expiration date of before.
 
         That is "" where they had none, or nobody knows. Left out is which we have deactivated since.
         """
         before: dict[int, str | None] = {}
-        for row in ENDED.rows(self._connection, slack_ids, docebo=docebo):
+        for row in ENDED.rows(self._connection, docebo_ids, docebo=docebo):
             before[row.docebo_id] = str(row.before.get(EXPIRATION, "")) if EXPIRATION in row.changes else None
         return {docebo_id: date for docebo_id, date in before.items() if date is not None}
 

@@ -62,7 +62,7 @@ def plan_people(
     given_before = _given_before(tables, docebo, planner, users, known, matches)
     shut_by_us = _shut_by_us(tables, docebo, planner, set(found) - holders.keys())
     back = {slack_id for user in users if not is_leaver(user, planner.policy) for slack_id in user.ids}
-    planner.ended |= tables.journal.ended(docebo, _shut(known, holders, back))
+    planner.ended |= tables.journal.ended(docebo, _shut(known, holders, back) | shut_by_us)
     operations: list[Operation] = []
     for user in users:
         slack_id = user.slack_id
@@ -120,11 +120,10 @@ def _under_both_ids(
     return [joined.get(user.slack_id, user) for user in users]
 
 
-def _shut(known: MappingType[str, Known], holders: MappingType[int, Mapping], back: Collection[str]) -> set[str]:
-    """Return the Slack ids that people who are *back*, and *holders* of accounts, have where we have shut their account."""
-    shut = {slack_id: one for slack_id, one in known.items() if one.deactivated and slack_id in back}
-    ids = {one.slack_id if isinstance(one, Mapping) else slack_id for slack_id, one in shut.items()}
-    return ids | {one.slack_id for one in holders.values() if one.deactivated}
+def _shut(known: MappingType[str, Known], holders: MappingType[int, Mapping], back: Collection[str]) -> set[int]:
+    """Return the accounts of people who are *back*, and of *holders*, that we have shut."""
+    shut = {one.docebo_id for slack_id, one in known.items() if one.deactivated and slack_id in back}
+    return shut | {docebo_id for docebo_id, one in holders.items() if one.deactivated}
 
 
 def _matches(

@@ -134,8 +134,7 @@ class _Making:
         """Plan for *people* as they come; raise Restarted where they come anew from the first page."""
         planner = self._planner
         if self._compares_all:
-            team, accounts = self._workspace.team, planner.accounts
-            planner.reopened = await to_completion(reopened, self._runtime, team, planner.policy, accounts)
+            planner.reopened = await to_completion(reopened, self._runtime, planner.policy, planner.accounts)
         async for page in people:
             if self._listed is None:
                 self._some.append(page)

@@ -13,7 +13,7 @@ from slack_docebo.engine.reading.sides import INDEX_LAG
 from slack_docebo.runtime import Runtime
 
 
-def reopened(runtime: Runtime, team: str, policy: Policy, accounts: Accounts) -> set[int]:
+def reopened(runtime: Runtime, policy: Policy, accounts: Accounts) -> set[int]:
     """Return the accounts of leavers that we have shut, and that the list of all *accounts* shows as open.
 
     Left out is what the list may not show yet, and what it does not show: of an account that we let expire that is the date.
@@ -30,6 +30,5 @@ def reopened(runtime: Runtime, team: str, policy: Policy, accounts: Accounts) ->
             if account.active and not has_expired(account, policy.today) and not shielded(account, policy.protected)
         }
         undated = [docebo_id for docebo_id, account in found.items() if current_value(account, EXPIRATION) is None]
-        holders = tables.mappings(docebo).of_accounts(team, undated).values()
-        expired = tables.journal.ended(docebo, [mapping.slack_id for mapping in holders])
+        expired = tables.journal.ended(docebo, undated)
     return found.keys() - expired.keys()

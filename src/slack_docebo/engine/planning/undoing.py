@@ -72,7 +72,7 @@ def _read(runtime: Runtime, of: str) -> tuple[list[Plan], list[_Past], set[str]]
         entries = list(tables.journal.applied(plan_id=of) if plan else tables.journal.applied(flow_run=of))
         plans = [tables.plans.read(plan_id) for plan_id in dict.fromkeys(entry.plan_id for entry in entries)]
         undone = _undone(tables)
-        ending = {entry.operation.slack_id for entry in entries if EXPIRATION in entry.operation.changes}
+        ending = {entry.operation.docebo_id or 0 for entry in entries if EXPIRATION in entry.operation.changes}
         ended = tables.journal.ended(runtime.settings.docebo_url, ending)
     if not plans:
         raise PlanNotApplicable(
