@@ -1,8 +1,9 @@
 """DOCEBO_URL is changed, and the database stays: it belongs to one Docebo, and another is taken up by `relink` only."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
@@ -194,6 +195,16 @@ async def test_another_platform_has_mappings_of_its_own_and_the_old_ones_are_kep
     assert rows(sqlite_url, former) == before
     assert {docebo_id: accounts(real)[docebo_id] for docebo_id in customers} == customers
     await relinked(trial.facts(), sqlite_url, Relation.ANOTHER)
+    assert (await run_import(settings_for(trial.facts(), sqlite_url), rows=ROWS)).count(outcome=Outcome.APPLIED) == 0
+
+
+async def test_after_a_relink_by_a_clock_that_was_ahead_there_is_a_way_back(trial, real, sqlite_url):
+    await run_import(settings_for(trial.facts(), sqlite_url), rows=ROWS)
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=50)):
+        await relinked(elsewhere(trial, real), sqlite_url, Relation.ANOTHER)
+
+    await relinked(trial.facts(), sqlite_url, Relation.ANOTHER)
+
     assert (await run_import(settings_for(trial.facts(), sqlite_url), rows=ROWS)).count(outcome=Outcome.APPLIED) == 0
 
 

@@ -1,9 +1,9 @@
 """The platforms: each Docebo that this database knows, by its address, and the one that it is linked to."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, exists, or_, select, update
+from sqlalchemy import Connection, delete, exists, func, or_, select, update
 
 from slack_docebo.errors import PlatformMismatch
 from slack_docebo.storage.schema import (
@@ -113,7 +113,12 @@ class PlatformRepository:
         )
 
     def relink(self, address: str, *, now: datetime) -> None:
-        """Link the database to the platform at *address*, which has mappings of its own, or none yet."""
+        """Link the database to the platform at *address*, which has mappings of its own, or none yet.
+
+        It is the newest link also where the clock was ahead at the last one.
+        """
+        newest = self._connection.scalar(select(func.max(platform.c.linked_at)))
+        now = max(now, newest + timedelta(microseconds=1)) if newest else now
         self._connection.execute(insertion(self._connection, platform).values(address=address).on_conflict_do_nothing())
         self._connection.execute(update(platform).where(platform.c.address == address).values(linked_at=now))
         self._forget()
