@@ -235,6 +235,25 @@ async def test_a_saved_plan_does_not_move_who_is_back_meanwhile(company, setting
     assert branch_of(company) == "SLACK"
 
 
+@pytest.mark.parametrize("told_by", ["slack", "an event"])
+@pytest.mark.variants(1)
+async def test_a_saved_plan_does_not_move_back_who_has_left_again_meanwhile(company, settings, ada, told_by):
+    company.slack.deactivate(ada)
+    await import_then(settings, ROWS, plan_moves)
+    company.slack.reactivate(ada)
+    with pytest.raises(ChangeLimitExceeded) as refusal:
+        await import_then(settings, {**ROWS, "LIMIT_BRANCH_MOVES": "0"}, plan_moves)
+    if told_by == "slack":
+        company.slack.deactivate(ada)
+    else:
+        note_applied_event(settings, ada)
+
+    done = await apply_by_id(settings, ROWS, refused_plan(refusal))
+
+    assert done.count(Kind.MOVE, outcome=Outcome.SKIPPED) == 1
+    assert branch_of(company) == "LEFT"
+
+
 async def test_a_branch_that_is_not_there_stops_a_run_at_its_start(company, settings, ada):
     with pytest.raises(ConfigurationError, match=r"LEAVERS_BRANCH: Docebo has no branch .*: Nowhere"):
         await run_import(settings, rows={"LEAVERS_BRANCH": "Nowhere"})

@@ -5,6 +5,7 @@ from collections.abc import Mapping as MappingType
 
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.attributes import current_value, same
+from slack_docebo.domain.grace import IS_BACK
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Operation, Value
 from slack_docebo.domain.people import Account, Mapping
@@ -90,3 +91,8 @@ def activates(operation: Operation) -> bool:
     if operation.prior is None:  # nothing says here whether that was us
         return operation.changes.get(EXPIRATION) == ""
     return EXPIRATION in operation.changes and operation.prior.deactivated and not operation.deactivated
+
+
+def is_of_returner(operation: Operation) -> bool:
+    """Tell whether *operation* is done only because somebody who had left is back: lets in, or moves from where leavers are."""
+    return activates(operation) or (operation.kind is Kind.MOVE and operation.reason == IS_BACK)

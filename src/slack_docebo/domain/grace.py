@@ -8,6 +8,7 @@ from slack_docebo.domain.operations import Kind, Operation
 
 OF_LEAVERS = frozenset({Kind.DEACTIVATE, Kind.UNMAP})
 HAS_LEFT = "has left Slack"  # the reason of a move to the branch for leavers
+IS_BACK = "is back in Slack"  # the reason of a move out of it
 
 
 def is_of_leaver(kind: Kind, reason: str) -> bool:

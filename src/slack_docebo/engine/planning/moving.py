@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from functools import partial
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.grace import HAS_LEFT
+from slack_docebo.domain.grace import HAS_LEFT, IS_BACK
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.targets import BRANCH
@@ -29,7 +29,6 @@ from slack_docebo.storage.plans import PlanKind
 
 BRANCHES = "branches"  # of what a view shows besides
 ANOTHER_BRANCH = "another branch"
-IS_BACK = "is back in Slack"
 NO_BRANCH = 999_999_999  # the id of none: Docebo counts them up
 
 

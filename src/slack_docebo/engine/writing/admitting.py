@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from slack_docebo.domain.decisions import NEVER, is_never
-from slack_docebo.domain.effects import HURTING, TO_ACCOUNTS, account_of, activates, hurts, mapping_of, people_of
+from slack_docebo.domain.effects import HURTING, TO_ACCOUNTS, account_of, hurts, is_of_returner, mapping_of, people_of
 from slack_docebo.domain.grace import OF_LEAVERS, is_of_leaver
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Present, Unknown
@@ -156,7 +156,9 @@ def _outdated(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numb
 def _served_or_in_grace(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
     """Return who of *batch* neither enters nor leaves by this plan any more, and why."""
     entering_or_leaving = [
-        (seq, op) for seq, op in batch if op.kind is Kind.CREATE or is_of_leaver(op.kind, op.reason) or activates(op)
+        (seq, op)
+        for seq, op in batch
+        if op.kind is Kind.CREATE or is_of_leaver(op.kind, op.reason) or is_of_returner(op)
     ]
     if plan.kind not in OF_THE_RULES or not entering_or_leaving:
         return {}

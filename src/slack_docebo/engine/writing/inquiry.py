@@ -14,7 +14,7 @@ from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.attributes import same, wanted
 from slack_docebo.domain.decisions import NEVER, is_for_never
 from slack_docebo.domain.disputes import look, may_be_theirs
-from slack_docebo.domain.effects import activates, managers_of
+from slack_docebo.domain.effects import is_of_returner, managers_of
 from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.domain.formulas import OneSource
 from slack_docebo.domain.grace import is_of_leaver
@@ -318,10 +318,12 @@ def _calls_later(tables: Tables, plan: Plan) -> int:
         for kind, reason, outcome, n in tables.operations.tally(plan.id)
         if is_of_leaver(kind, reason) and outcome is Outcome.PLANNED
     )
-    for kind in (Kind.UPDATE, Kind.MAP):
+    for kind in (Kind.UPDATE, Kind.MAP, Kind.MOVE):
         for some in _pending(tables, plan, kind):
             holders = holders_before(tables, plan, some)
-            found += sum(map(len, holders.values())) + sum(activates(one) or one.slack_id in holders for one in some)
+            found += sum(map(len, holders.values())) + sum(
+                is_of_returner(one) or one.slack_id in holders for one in some
+            )
     return found
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from itertools import chain
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.effects import activates, people_of
+from slack_docebo.domain.effects import activates, is_of_returner, people_of
 from slack_docebo.domain.grace import is_of_leaver
 from slack_docebo.domain.leavers import is_leaver
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
@@ -31,15 +31,18 @@ async def ask_whether_still_so(
     """Return who of *batch* is to be skipped, because Slack no longer says that the person has left, or is back.
 
     Slack is asked, one call each, for those whom the plan would deactivate, unmap or move as leavers, and for those whose
-    accounts it would activate. Where it would give somebody the mapping or the former account of another person, both are
-    asked for. Nobody is asked for if this run has made the plan by a list that is younger than EVIDENCE_MINUTES.
+    accounts it would activate, or move back. Where it would give somebody the mapping or the former account of another
+    person, both are asked for. Nobody is asked for if this run has made the plan by a list that is younger than
+    EVIDENCE_MINUTES.
     """
     if plan.kind not in OF_THE_RULES or _is_fresh(runtime, plan):
         return []
     with runtime.store.reading() as tables:
         holders = holders_before(tables, plan, [operation for _, operation in batch])
     about = [
-        (seq, op) for seq, op in batch if is_of_leaver(op.kind, op.reason) or activates(op) or op.slack_id in holders
+        (seq, op)
+        for seq, op in batch
+        if is_of_leaver(op.kind, op.reason) or is_of_returner(op) or op.slack_id in holders
     ]
     if not about:
         return []
