@@ -10,6 +10,7 @@ from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import Mapping
 from slack_docebo.engine.looking.explaining import explain
+from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
@@ -126,6 +127,28 @@ async def test_a_mapping_that_was_handed_over_comes_back_by_an_undo(sandbox, sql
 
     assert mapped(sqlite_url, sandbox.slack.team.id)[old] == account
     assert not sandbox.docebo.accounts[account].active
+
+
+@pytest.mark.parametrize("undone", [False, True], ids=["handed over", "not any more"])
+async def test_who_has_returned_is_forgotten_under_the_former_id_too_unless_the_account_went_back(
+    sandbox, sqlite_url, tmp_path, undone
+):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "deactivate", "REHIRES": "hand-over"}
+    old, new, _ = await leave_and_return(sandbox, settings, rows)
+    summary = await run_import(settings, rows=rows)
+    if undone:
+        async with open_runtime(settings, read_rows(table(rows)), run_id="undo") as runtime:
+            await carry_out(runtime, plan_undo(runtime, summary.plan.id))
+
+    with Store.open(sqlite_url) as store:
+        forget(store, tmp_path, new)
+        with store.reading() as tables:
+            is_known = tables.journal.count_of(old) > 0
+    sandbox.slack.deactivate(new)
+    again = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings, rows=rows)
+
+    assert (is_known, again in mapped(sqlite_url, sandbox.slack.team.id)) == (undone, undone)
 
 
 @pytest.mark.long

@@ -37,7 +37,7 @@ from slack_docebo.domain.operations import NOT_SENT, PASSED_ON, Kind, Outcome
 from slack_docebo.domain.targets import EXPIRATION, USERNAME
 from slack_docebo.storage.operations import JournalEntry, entry_of
 from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRepository, PlanState, plan_of
-from slack_docebo.storage.schema import applied, identity, intent, platform
+from slack_docebo.storage.schema import applied, identity, intent, mapping, platform
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
 from slack_docebo.storage.statements import ROWS_AT_ONCE, WhereIn, replace_mentions
@@ -82,6 +82,19 @@ ENDED = WhereIn(
     )
     .order_by(operations.c.done_at),
     applied.c.user_id,
+)
+
+PASSED_ON_TO = WhereIn(
+    select(_mapped_as.label("former"))
+    .join(plans, plans.c.id == operations.c.plan_id)
+    .where(
+        operations.c.maps,
+        operations.c.outcome == Outcome.APPLIED.value,
+        _mapped_as != operations.c.slack_id,
+        plans.c.kind != PlanKind.UNDO.value,
+        ~exists().where(mapping.c.slack_id == _mapped_as),
+    ),
+    operations.c.slack_id,
 )
 
 
@@ -300,6 +313,10 @@ class JournalRepository:
         for row in ENDED.rows(self._connection, docebo_ids, docebo=docebo):
             before[row.docebo_id] = str(row.before.get(EXPIRATION, "")) if EXPIRATION in row.changes else None
         return {docebo_id: date for docebo_id, date in before.items() if date is not None}
+
+    def passed_on_to(self, slack_ids: Iterable[str]) -> set[str]:
+        """Return whose mappings have passed to *slack_ids*, as on a return under a new id, and were not given back."""
+        return {row.former for row in PASSED_ON_TO.rows(self._connection, slack_ids)}
 
     def history(self, slack_id: str, limit: int) -> list[tuple[Plan, JournalEntry]]:
         """Return what was planned for one person and what became of it, the newest first."""
