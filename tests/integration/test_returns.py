@@ -10,6 +10,7 @@ from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import Mapping
 from slack_docebo.engine.looking.explaining import explain
+from slack_docebo.engine.mappings.exporting import export_person
 from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.planning.undoing import plan_undo
@@ -141,6 +142,7 @@ async def test_who_has_returned_is_forgotten_under_the_former_id_too_unless_the_
             await carry_out(runtime, plan_undo(runtime, summary.plan.id))
 
     with Store.open(sqlite_url) as store:
+        assert export_person(store, tmp_path, new)["slack_ids"] == ([new] if undone else sorted([old, new]))
         forget(store, tmp_path, new)
         with store.reading() as tables:
             is_known = tables.journal.count_of(old) > 0

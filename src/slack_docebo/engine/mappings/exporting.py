@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from slack_docebo.domain.texts import as_json, bared
-from slack_docebo.engine.mappings.forgetting import files_below, read_file, slack_id_of
+from slack_docebo.engine.mappings.forgetting import files_below, ids_of_person, read_file
 from slack_docebo.private_files import new_file
 from slack_docebo.storage.faults import translated_files
 from slack_docebo.storage.personal import NOT_TOLD, rows_about
@@ -26,7 +26,7 @@ def export_person(store: Store, report_dir: Path, slack_id: str) -> dict[str, An
     Left out is Docebo's own message of a refusal, which may name somebody else.
     """
     with store.reading() as tables:
-        ids = sorted(tables.people.ids_of([slack_id_of(slack_id)]))
+        ids = ids_of_person(tables, slack_id)
         rows_by_table = rows_about(tables.connection, ids)
     files = {str(file): rows for file, rows in _in_files(report_dir, set(ids)) if rows}
     return {"slack_ids": ids, "tables": rows_by_table, "files": files}

@@ -80,7 +80,7 @@ def find_person(store: Store, who: str) -> str:
 def traces(store: Store, report_dir: Path, slack_id: str) -> Traces:
     """Return what `forget` would erase; nothing is changed."""
     with store.reading() as tables:
-        ids = _ids_of(tables, slack_id)
+        ids = ids_of_person(tables, slack_id)
         return _counted(tables, ids, *_in_files(report_dir, ids, erase=False))
 
 
@@ -93,7 +93,7 @@ def forget(store: Store, report_dir: Path, slack_id: str) -> Traces:
     or a backup of ours is named and left as it is. Raises ConfigurationError where *slack_id* cannot be one.
     """
     with store.transaction() as tables:
-        ids = _ids_of(tables, slack_id)
+        ids = ids_of_person(tables, slack_id)
         erased = _counted(tables, ids, {}, {})
         addresses = _own_addresses(tables, ids)
         of_accounts = addresses_of_accounts(tables.connection, ids)
@@ -113,7 +113,7 @@ def forget(store: Store, report_dir: Path, slack_id: str) -> Traces:
     return replace(erased, rows=rows, left=left)
 
 
-def _ids_of(tables: Tables, slack_id: str) -> list[str]:
+def ids_of_person(tables: Tables, slack_id: str) -> list[str]:
     """Return all Slack ids by which the person is known, also under which the person had the account before a return."""
     ids = tables.people.ids_of([slack_id_of(slack_id)])
     while former := tables.people.ids_of(tables.journal.passed_on_to(ids)) - ids:
