@@ -161,6 +161,23 @@ async def test_only_reports_and_backups_of_ours_are_removed(company, sqlite_url,
         assert elsewhere.read_text() == "precious"
 
 
+async def test_what_a_killed_writer_left_goes_with_the_reports_of_its_time(company, sqlite_url, tmp_path):
+    async with world(company, sqlite_url, tmp_path) as here:
+        reports = here.runtime.settings.report_dir
+        reports.mkdir(exist_ok=True)
+        old, at_work, named = (reports / f".slack-docebo-{name}.part" for name in ("01", "23", "45"))
+        for draft in (old, at_work, named):
+            draft.write_text("slack_id,email\nU1,ada@example.com\n")
+        for draft in (old, named):
+            os.utime(draft, (0, 0))
+        (reports / "1abcdefg.csv").hardlink_to(named)  # killed when it had given the file its name
+
+        tidy(here.runtime)
+        tidy(here.runtime)
+
+        assert list(reports.iterdir()) == [at_work]
+
+
 async def test_reads_are_purged_but_for_the_latest_of_each_source(company, database_url, tmp_path):
     async with world(company, database_url, tmp_path) as here:
         long_ago = datetime.now(UTC) - 200 * DAY

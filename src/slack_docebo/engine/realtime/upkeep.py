@@ -9,7 +9,7 @@ from pathlib import Path
 from slack_docebo.domain.moments import to_the_second
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.engine.reporting.shown import Cell, with_names
-from slack_docebo.private_files import is_ours
+from slack_docebo.private_files import is_draft, is_ours
 from slack_docebo.runtime import Runtime
 from slack_docebo.safe_points import safe_point
 from slack_docebo.storage.inbox import InboxStatus
@@ -81,15 +81,15 @@ def _purged_plans(store: Store, oldest: datetime) -> Iterator[int]:
 def _removed(folder: Path, oldest: datetime) -> Iterator[Path]:
     """Remove the reports and backups in *folder* that were written before *oldest*, and yield each.
 
-    By their own age, for another machine's sweep may have purged their plan. What is not a file of ours stays, and so
-    does what cannot be removed: the next sweep tries again.
+    So are drafts, whose writers were killed. By their own age, for another machine's sweep may have purged their plan. What
+    is not a file of ours stays, and so does what cannot be removed: the next sweep tries again.
     """
     for path in folder.glob("*"):
-        if not REPORT.fullmatch(path.name):
+        if not (is_draft(path) or REPORT.fullmatch(path.name)):
             continue
         try:
             found = path.lstat()
-            if is_ours(found) and found.st_mtime < oldest.timestamp():
+            if (is_draft(path) or is_ours(found)) and found.st_mtime < oldest.timestamp():
                 path.unlink()
                 yield path
         except OSError:
