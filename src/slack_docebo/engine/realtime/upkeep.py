@@ -57,6 +57,8 @@ def tidy(runtime: Runtime) -> Upkeep:
     with runtime.store.transaction() as tables:
         inbox = tables.inbox
         purged = inbox.purge(now - timedelta(days=runtime.behaviour.inbox_keep_days))
+        longest = timedelta(seconds=max(runtime.behaviour.realtime_retry_delays, default=0))
+        inbox.doubt_future_tries(now, longest=longest)
         tables.shares.purge(now)
         tables.milestones.reach(runtime.settings.docebo_url, Milestone.SWEEP, now=now)
         if runtime.behaviour.frozen_until(now):
