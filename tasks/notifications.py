@@ -43,12 +43,13 @@ async def tell_once(
 ) -> None:
     """Tell the places that were not told of this *trouble* before: with this run, or with the one before that ended alike.
 
-    Only a place that took the message was told. *state* is the one in which the run ends, None while it is at work.
+    Only a place that took the message was told. *state* is the one in which the run ends, None while it is at work. Who newly
+    waits for a decision is in no run before, and in none afterwards.
     """
     async with get_client() as client:
         run = await client.read_flow_run(flow_run_id)
         told = _told_of(trouble, run)
-        if state and (before := await _ended_alike(client, run, state, message)):
+        if state and trouble is not Trouble.UNDECIDED and (before := await _ended_alike(client, run, state, message)):
             told |= _told_of(trouble, before)
         settings = load_settings(NotificationSettings)
         everybody = notifier(settings, await _mail_id())

@@ -6,8 +6,14 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.texts import events
-from slack_docebo.engine.realtime.parked import ParkedAction, ParkedChoice, drop_parked, parked_steps, replay_parked
+from slack_docebo.engine.realtime.parked import (
+    ParkedAction,
+    ParkedChoice,
+    drop_parked,
+    parked_steps,
+    replay_parked,
+    told_of_parked,
+)
 from slack_docebo.engine.realtime.upkeep import parked_rows
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import publish_steps, publish_table
@@ -18,7 +24,7 @@ async def settle_parked_events(runtime: Runtime, action: ParkedAction, choice: P
     """Do with the chosen events what is asked for, publish which are parked then, and say what was done."""
     match action:
         case ParkedAction.SHOW:
-            done = "nothing was changed"
+            done = await to_completion(told_of_parked, runtime.store)
         case ParkedAction.REPLAY:
             done = await to_completion(replay_parked, runtime.store, choice, runtime.now())
         case ParkedAction.DROP:
@@ -27,4 +33,4 @@ async def settle_parked_events(runtime: Runtime, action: ParkedAction, choice: P
     await publish_table(rows, key="parked-events", description="Events that are parked, the oldest first")
     await publish_steps(parked_steps(runtime.store), key="parked-events-next")
     get_run_logger().info(done)
-    return f"{done}; parked: {events(len(rows))}" if action is ParkedAction.SHOW else done
+    return done

@@ -9,6 +9,7 @@ import pytest
 from slack_docebo.domain.decisions import NEVER, Verdict
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import PeopleShown
+from slack_docebo.domain.standing import Standing
 from slack_docebo.domain.texts import people
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.looking.explaining import explain
@@ -228,6 +229,20 @@ async def test_about_whom_somebody_has_decided_waits_no_longer_when_all_who_wait
     with here.runtime.store.reading() as tables:
         verdict = tables.decisions.binding(here.workspace.team)[twin].verdict
     assert verdict is (Verdict.NEVER if action is DecisionAction.NEVER else Verdict.LINKED)
+
+
+async def test_who_is_decided_about_under_the_id_of_the_organisation_waits_no_longer_under_the_other(here):
+    docebo, team, now = here.runtime.settings.docebo_url, here.workspace.team, here.runtime.now()
+    with here.runtime.store.transaction() as tables:
+        tables.people.meet(team, ["U0LOCAL"], now=now)
+        tables.people.note_ids(team, {"W0GRID": "U0LOCAL"})
+        waits = {"U0LOCAL": Standing("several accounts match: 1, 2", None)}
+        tables.standings.replace(docebo, team, waits, plan_id="", now=now)
+
+    await decided(here, DecisionAction.NEVER, "W0GRID")
+
+    with here.runtime.store.reading() as tables:
+        assert tables.standings.of(docebo, team, ["U0LOCAL"]) == {}
 
 
 async def test_a_night_in_which_the_forty_of_yesterday_are_seen_is_green_and_one_more_is_not(here):

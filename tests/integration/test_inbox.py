@@ -241,6 +241,24 @@ def test_nobody_asks_while_a_run_says_it_is_at_work(inbox, wake_ups):
     assert wake_ups.may_ask(LATER, patience=PATIENCE)
 
 
+def test_a_clock_set_back_keeps_nobody_from_asking_for_a_run(inbox, wake_ups):
+    ahead = NOW + timedelta(days=1)
+    inbox.put([event()])
+    wake_ups.want_reconciliation(ahead)
+    wake_ups.reconciliation_asked(ahead)
+    wake_ups.want_reconciliation(NOW)
+    assert wake_ups.may_ask(ahead, patience=PATIENCE)
+    wake_ups.quiet(ahead + PATIENCE)  # and the run that was at work is killed
+
+    assert wake_ups.may_ask(NOW, patience=PATIENCE)
+    assert wake_ups.reconciliation_wanted(NOW, pause=timedelta(minutes=10))
+
+    inbox.claim("run", 10, NOW)
+    inbox.retry_later(["Ev1"], "no answer", LATER)
+    wake_ups.want_no_run()
+    assert inbox.is_due_without_a_run(LATER)
+
+
 def test_nobody_asks_once_a_run_has_found_nothing_left(inbox, wake_ups):
     inbox.put([event()])
     inbox.claim("run", 10, NOW)

@@ -5,7 +5,14 @@ from datetime import UTC, datetime
 import pytest
 
 from slack_docebo.domain.texts import events
-from slack_docebo.engine.realtime.parked import ParkedChoice, drop_parked, parked_steps, replay_parked
+from slack_docebo.engine.realtime.parked import (
+    ParkedChoice,
+    drop_parked,
+    parked_steps,
+    replay_parked,
+    told_of_parked,
+)
+from slack_docebo.engine.realtime.upkeep import SHOWN
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.storage.inbox import Event, EventState
 from slack_docebo.storage.store import Store
@@ -49,6 +56,17 @@ def test_those_chosen_are_tried_anew_and_the_others_stay(inbox, choice, chosen):
 
     assert in_state(inbox, EventState.PARKED) == PARKED - chosen
     assert in_state(inbox, EventState.WAITING) == chosen | {"waiting"}
+
+
+def test_of_more_parked_events_than_a_table_shows_all_are_counted(inbox):
+    assert told_of_parked(inbox) == "nothing was changed; parked: 3 events"
+
+    many = [f"many{number}" for number in range(SHOWN)]
+    with inbox.transaction() as tables:
+        tables.inbox.put([Event(one, "T1", "U1", updated=1, kind="user_change", received_at=NOW) for one in many])
+        tables.inbox.park(many, "no room", NOW)
+
+    assert told_of_parked(inbox) == "nothing was changed; parked: 503 events; the table shows the oldest 500"
 
 
 def test_what_is_dropped_is_neither_tried_nor_taken_again(inbox):

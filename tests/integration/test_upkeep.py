@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from sqlalchemy import select
 
 from sandbox.server import Sandbox
 from slack_docebo.engine.looking.checks.installation import regular_runs
@@ -17,6 +18,7 @@ from slack_docebo.engine.reporting.files import write_files
 from slack_docebo.storage.inbox import Event, EventState
 from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.reads import ProvenRead
+from slack_docebo.storage.schema import person_share
 from tests.importing import reset, run_import, settings_for
 from tests.integration.after_an_import import apply_by_id
 from tests.integration.realtime_world import world
@@ -159,6 +161,38 @@ async def test_only_reports_and_backups_of_ours_are_removed(company, sqlite_url,
         assert tidy(here.runtime).files == 3
         assert {path.name for path in reports.iterdir()} == {"notes.csv", "1abcdefg.txt", "2abcdefg.csv"}
         assert elsewhere.read_text() == "precious"
+
+
+async def test_what_a_killed_writer_left_goes_with_the_reports_of_its_time(company, sqlite_url, tmp_path):
+    async with world(company, sqlite_url, tmp_path) as here:
+        reports = here.runtime.settings.report_dir
+        reports.mkdir(exist_ok=True)
+        old, at_work, named = (reports / f".slack-docebo-{name}.part" for name in ("01", "23", "45"))
+        for draft in (old, at_work, named):
+            draft.write_text("slack_id,email\nU1,ada@example.com\n")
+        for draft in (old, named):
+            os.utime(draft, (0, 0))
+        (reports / "1abcdefg.csv").hardlink_to(named)  # killed when it had given the file its name
+
+        tidy(here.runtime)
+        tidy(here.runtime)
+
+        assert list(reports.iterdir()) == [at_work]
+
+
+async def test_what_failed_by_a_clock_that_was_ahead_does_not_wait_for_that_time(company, sqlite_url, tmp_path):
+    async with world(company, sqlite_url, tmp_path, REALTIME_RETRY_DELAYS="30, 3600") as here:
+        now = datetime.now(UTC)
+        ids = ["Ev-ahead", "Ev-last-delay"]
+        with here.runtime.store.transaction() as tables:
+            tables.inbox.put([Event(one, "", one, updated=0, kind="user_change", received_at=now) for one in ids])
+            tables.inbox.retry_later(ids[:1], "no answer", now + DAY + timedelta(seconds=30))
+            tables.inbox.retry_later(ids[1:], "no answer", now + timedelta(hours=1))
+            tables.shares.spend(["U1"], now + DAY)
+
+        assert tidy(here.runtime).due == 1
+        with here.runtime.store.reading() as tables:
+            assert tables.connection.execute(select(person_share)).all() == []
 
 
 async def test_reads_are_purged_but_for_the_latest_of_each_source(company, database_url, tmp_path):

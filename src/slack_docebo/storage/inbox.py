@@ -32,6 +32,7 @@ from sqlalchemy import (
     update,
 )
 
+from slack_docebo.domain.stamps import TOLERANCE
 from slack_docebo.storage.exclusions import ExclusionRepository
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.plans import LET_THROUGH
@@ -285,6 +286,11 @@ class InboxRepository:
         Those that a run has in work are taken from it: it may have compared with what was there before.
         """
         return self._with_run(LOOK_AGAIN.change(self._connection, slack_ids, since=since), now)
+
+    def doubt_future_tries(self, now: datetime, *, longest: timedelta) -> None:
+        """Let events be tried at once that would wait for more than the *longest* delay: the clock was ahead when they failed."""
+        ahead = event_columns.state == EventState.WAITING.value, event_columns.due_at > now + longest + TOLERANCE
+        self._connection.execute(update(inbox_event).where(*ahead).values(due_at=AT_ONCE))
 
     def purge(self, before: datetime) -> int:
         """Delete the events that were applied or superseded earlier than *before*; no other is ever deleted for age."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, select
+from sqlalchemy import ColumnElement, Connection, delete, exists, or_, select
 
 from slack_docebo.storage.schema import inbox_event, person_share
 from slack_docebo.storage.statements import WhereIn, carry_out, insertion_text
@@ -40,8 +40,10 @@ class ShareRepository:
         carry_out(self._connection, BOOK, rows)
 
     def purge(self, now: datetime) -> None:
-        """Delete the rows of those who have their whole share again."""
-        self._connection.execute(delete(person_share).where(share.arrival <= now.timestamp()))
+        """Delete the rows of those who have their whole share again, or had spent it before the clock was set back."""
+        present = now.timestamp()
+        over = or_(share.arrival <= present, share.arrival > present + HOUR)
+        self._connection.execute(delete(person_share).where(over))
 
     def forget(self, slack_id: str) -> None:
         """Delete what is known of one person."""

@@ -5,15 +5,18 @@ writes the status page.
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, exists, or_, select, update
 
+from slack_docebo.domain.stamps import TOLERANCE
 from slack_docebo.storage.schema import wake_up
 from slack_docebo.storage.statements import insertion_text
 
 REALTIME_SYNC = "realtime-sync"
 RECONCILIATION = "reconciliation"
 SWEEP = "sweep"
+LONGEST_QUIET = timedelta(hours=1)
 WANT = insertion_text(
     (wake_up.c.name, wake_up.c.wanted_at),
     "(name) DO UPDATE SET wanted_at = coalesce(wake_up.wanted_at, excluded.wanted_at)",
@@ -60,8 +63,8 @@ class WakeUpRepository:
             .where(
                 wake_up.c.name == REALTIME_SYNC,
                 wake_up.c.wanted_at.is_not(None),
-                or_(asked.is_(None), asked <= now - patience),
-                or_(wake_up.c.quiet_until.is_(None), wake_up.c.quiet_until <= now),
+                _is_past(asked, now - patience, now),
+                _is_past(wake_up.c.quiet_until, now, now),
             )
             .values(asked_at=now)
         )
@@ -81,11 +84,10 @@ class WakeUpRepository:
 
     def reconciliation_wanted(self, now: datetime, *, pause: timedelta) -> bool:
         """Tell whether a reconciliation is wanted, and none was asked for during the last *pause*."""
-        asked = wake_up.c.asked_at
         query = select(wake_up.c.name).where(
             wake_up.c.name == RECONCILIATION,
             wake_up.c.wanted_at.is_not(None),
-            or_(asked.is_(None), asked <= now - pause),
+            _is_past(wake_up.c.asked_at, now - pause, now),
         )
         return self._connection.scalar(query) is not None
 
@@ -113,5 +115,13 @@ class WakeUpRepository:
 
 def has_run(now: datetime) -> ColumnElement[bool]:
     """Return the condition that a run which serves events is wanted, or at work."""
-    wanted_or_at_work = or_(wake_up.c.wanted_at.is_not(None), wake_up.c.quiet_until > now)
+    wanted_or_at_work = or_(wake_up.c.wanted_at.is_not(None), ~_is_past(wake_up.c.quiet_until, now, now))
     return exists().where(wake_up.c.name == REALTIME_SYNC, wanted_or_at_work)
+
+
+def _is_past(noted: Column[Any], moment: datetime, now: datetime) -> ColumnElement[bool]:
+    """Return the condition that nobody has to wait for what is *noted*, which is not later than *moment*.
+
+    Nor for what lies further in the future than anything is noted: the clock was ahead then.
+    """
+    return or_(noted.is_(None), noted <= moment, noted > now + LONGEST_QUIET + TOLERANCE)

@@ -187,9 +187,9 @@ def _settle_unfound(runtime: Runtime, tables: Tables, slack_ids: Collection[str]
 
 
 def _wait_no_longer(runtime: Runtime, workspace: Workspace, slack_ids: Sequence[str]) -> None:
-    """Let these people wait for no decision any more: the next import tells why they are left alone, if they are."""
+    """Let these people, under whichever id, wait for no decision any more: the next import tells why they are left alone, if so."""
     with runtime.store.transaction() as tables:
-        left = dict.fromkeys(slack_ids)
+        left = dict.fromkeys([*slack_ids, *tables.people.other_ids(workspace.team, slack_ids)])
         tables.standings.replace(runtime.settings.docebo_url, workspace.team, left, plan_id="", now=runtime.now())
 
 

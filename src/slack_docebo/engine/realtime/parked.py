@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from slack_docebo.domain.texts import events
+from slack_docebo.engine.realtime.upkeep import SHOWN
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.storage.store import Store
@@ -42,6 +43,14 @@ class ParkedChoice:
         if not parked:
             raise ConfigurationError("nothing was changed: none of these events is parked")
         return parked
+
+
+def told_of_parked(store: Store) -> str:
+    """Say how many events are parked, all of them, and how many of those a table shows."""
+    with store.reading() as tables:
+        parked = tables.inbox.status().parked
+    cut = f"; the table shows the oldest {SHOWN:,}" if parked > SHOWN else ""
+    return f"nothing was changed; parked: {events(parked)}{cut}"
 
 
 def parked_steps(store: Store) -> list[Step]:

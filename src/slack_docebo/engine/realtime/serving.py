@@ -24,6 +24,7 @@ from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.inbox import OPEN, EventState
 from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.store import Store
+from slack_docebo.storage.wake_ups import LONGEST_QUIET
 
 NAME = "realtime-sync"
 FOR_EVER = -1
@@ -40,7 +41,7 @@ BECAME = {
 }
 QUIET = timedelta(seconds=20)  # how long no other run is asked for after a heartbeat
 QUIET_AFTER_FAILURE = timedelta(minutes=5)  # and after a failure; the sweep tries again, too
-QUIET_WHILE_HALTED = timedelta(hours=1)  # and while nobody may write: the sweep looks as often
+QUIET_WHILE_HALTED = LONGEST_QUIET  # and while nobody may write: the sweep looks as often
 
 
 class InboxLease:

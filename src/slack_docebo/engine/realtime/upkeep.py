@@ -9,7 +9,7 @@ from pathlib import Path
 from slack_docebo.domain.moments import to_the_second
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.engine.reporting.shown import Cell, with_names
-from slack_docebo.private_files import is_ours
+from slack_docebo.private_files import is_draft, is_ours
 from slack_docebo.runtime import Runtime
 from slack_docebo.safe_points import safe_point
 from slack_docebo.storage.inbox import InboxStatus
@@ -57,6 +57,8 @@ def tidy(runtime: Runtime) -> Upkeep:
     with runtime.store.transaction() as tables:
         inbox = tables.inbox
         purged = inbox.purge(now - timedelta(days=runtime.behaviour.inbox_keep_days))
+        longest = timedelta(seconds=max(runtime.behaviour.realtime_retry_delays, default=0))
+        inbox.doubt_future_tries(now, longest=longest)
         tables.shares.purge(now)
         tables.milestones.reach(runtime.settings.docebo_url, Milestone.SWEEP, now=now)
         if runtime.behaviour.frozen_until(now):
@@ -81,15 +83,15 @@ def _purged_plans(store: Store, oldest: datetime) -> Iterator[int]:
 def _removed(folder: Path, oldest: datetime) -> Iterator[Path]:
     """Remove the reports and backups in *folder* that were written before *oldest*, and yield each.
 
-    By their own age, for another machine's sweep may have purged their plan. What is not a file of ours stays, and so
-    does what cannot be removed: the next sweep tries again.
+    So are drafts, whose writers were killed. By their own age, for another machine's sweep may have purged their plan. What
+    is not a file of ours stays, and so does what cannot be removed: the next sweep tries again.
     """
     for path in folder.glob("*"):
-        if not REPORT.fullmatch(path.name):
+        if not (is_draft(path) or REPORT.fullmatch(path.name)):
             continue
         try:
             found = path.lstat()
-            if is_ours(found) and found.st_mtime < oldest.timestamp():
+            if (is_draft(path) or is_ours(found)) and found.st_mtime < oldest.timestamp():
                 path.unlink()
                 yield path
         except OSError:
