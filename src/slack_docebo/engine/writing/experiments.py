@@ -94,7 +94,8 @@ class Experiments:
     ) -> None:
         """Send the rows at *places* without the attributes of which values were refused, and each of these by itself.
 
-        Where many have values of their own that are refused, that is a call for all of them, and one for each attribute.
+        Where many have values of their own that are refused, that is a call for all of them, and one for each attribute. A row
+        without anything else says what the account has.
         """
         creates = kind is Kind.CREATE
         apart = {
@@ -106,7 +107,7 @@ class Experiments:
         rows = []
         for place, operation in operations.items():
             rest = {name: value for name, value in operation.changes.items() if name not in apart[place]}
-            rows.append(Row(operation.docebo_id, self._adapter.written(rest, creates=creates)))
+            rows.append(Row(operation.docebo_id, self._adapter.written(rest or operation.before, creates=creates)))
         owners: dict[int, int] = {}  # the accounts, by place
         for place, answer in zip(apart, await self._calls.upsert_once(kind, rows), strict=True):
             if answer.error:
