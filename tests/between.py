@@ -3,7 +3,7 @@
 import http.server
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -38,6 +38,21 @@ def showing(answer: Any, is_shown: Callable[[Any], bool]) -> Any:
     """Return a page of Docebo's list of accounts with those alone that *is_shown* picks, and with a count that fits."""
     items = [one for one in answer["data"]["items"] if is_shown(one)]
     return {**answer, "data": {**answer["data"], "items": items, "count": len(items), "total_count": len(items)}}
+
+
+def refusing(docebo_ids: Collection[int]) -> Callable[[Call], Answer | None]:
+    """Return what lets a batch about any of the accounts *docebo_ids* be answered: each row is refused."""
+
+    def instead(call: Call) -> Answer | None:
+        rows = json.loads(call.body)["items"] if call.path.endswith("/user/batch") else []
+        if not any(int(row.get("user_id") or 0) in docebo_ids for row in rows):
+            return None
+        refused = [
+            {"row_index": place, "success": False, "message": "Locked", "output": {}} for place in range(len(rows))
+        ]
+        return in_json({"data": refused})
+
+    return instead
 
 
 def _nothing(*_: Any) -> None:

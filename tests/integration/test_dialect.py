@@ -17,7 +17,8 @@ from slack_docebo.errors import OutcomeUnknown
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
-from tests.importing import ON, carry_out, run_import, settings_for
+from tests.between import between, refusing
+from tests.importing import ON, carry_out, prove, run_import, settings_for
 
 BATCH = "POST /manage/v1/user/batch"
 USERS, ACCOUNTS = 130, 40
@@ -237,6 +238,70 @@ async def test_a_value_that_was_refused_is_written_once_it_is_an_option_of_the_f
     await imported(sandbox, sqlite_url, rules)
 
     assert ada.fields[role.id] == "7"
+
+
+async def test_what_is_to_be_emptied_beside_a_refused_value_is_emptied(sandbox, sqlite_url):
+    sandbox.reset()
+    role = sandbox.docebo.add_field("Role", "textfield", mandatory=False, invisible_to_user=False).id
+    rules = {"ATTRIBUTES": f"email, first_name, last_name, time_zone, field_{role} = title clear"}
+    for name in ("ada", "bea"):
+        sandbox.slack.add("New", name, f"{name}@example.com", {"tz": "Asia/Tokyo", "profile": {"title": "Analyst"}})
+    await imported(sandbox, sqlite_url, rules)
+    ada, bea = (sandbox.slack.by_email(f"{name}@example.com")["id"] for name in ("ada", "bea"))
+
+    sandbox.slack.change(ada, {"tz": "Mars/Olympus", "profile": {"title": ""}})
+    await imported(sandbox, sqlite_url, rules)
+    sandbox.slack.change(bea, {"profile": {"title": ""}})
+    await imported(sandbox, sqlite_url, rules)
+
+    of_both = (sandbox.docebo.accounts.by_email(f"{name}@example.com")[0] for name in ("ada", "bea"))
+    assert [account.fields.get(role, "") for account in of_both] == ["", ""]
+
+
+async def test_an_account_that_docebo_lets_nobody_change_keeps_no_value_from_others(sandbox, sqlite_url):
+    sandbox.reset()
+    role = sandbox.docebo.add_field("Role", "textfield", mandatory=False, invisible_to_user=False).id
+    ada, bea = (sandbox.slack.add("New", name, f"{name}@example.com")["id"] for name in ("ada", "bea"))
+    rules = {"ATTRIBUTES": f"email, first_name, last_name, field_{role} = title", "SCOPE_INCLUDE": f"{ada},{bea}"}
+    locked: set[int] = set()
+    with between(sandbox.docebo_url, instead=refusing(locked)) as docebo:
+        settings = settings_for({**sandbox.facts(), "docebo_url": docebo}, sqlite_url)
+        await run_import(settings, rows=rules)
+        accounts = [sandbox.docebo.accounts.by_email(f"{name}@example.com")[0] for name in ("ada", "bea")]
+        locked.add(accounts[0].user_id)
+        sandbox.slack.change(ada, {"profile": {"title": "Analyst"}})
+        refused = await run_import(settings, rows=rules)
+        locked.clear()
+        sandbox.slack.change(bea, {"profile": {"title": "Analyst"}})
+        await run_import(settings, rows=rules)
+
+    assert (refused.count(outcome=Outcome.APPLIED), refused.count(outcome=Outcome.FAILED)) == (0, 1)
+    assert [account.fields[role] for account in accounts] == ["Analyst"] * 2
+
+
+async def test_an_account_that_docebo_lets_nobody_change_keeps_no_value_from_others_beside_many_refused_values(
+    sandbox, sqlite_url
+):
+    sandbox.reset()
+    names = ("cid", "dan", "eva", "ada", "bea")
+    ids = {name: sandbox.slack.add("New", name, f"{name}@example.com")["id"] for name in names}
+    rules = {"ATTRIBUTES": "email, first_name, last_name, time_zone", "SCOPE_INCLUDE": ",".join(ids.values())}
+    locked: set[int] = set()
+    with between(sandbox.docebo_url, instead=refusing(locked)) as docebo:
+        settings = settings_for({**sandbox.facts(), "docebo_url": docebo}, sqlite_url)
+        prove(settings)
+        await run_import(settings, rows=rules)
+        ada, bea = (sandbox.docebo.accounts.by_email(f"{name}@example.com")[0] for name in ("ada", "bea"))
+        locked.add(ada.user_id)
+        for name in names[:-1]:
+            sandbox.slack.change(ids[name], {"tz": "Asia/Tokyo" if name == "ada" else f"Mars/{name}"})
+        refused = await run_import(settings, rows=rules)
+        locked.clear()
+        sandbox.slack.change(ids["bea"], {"tz": "Asia/Tokyo"})
+        await run_import(settings, rows=rules)
+
+    assert refused.count(outcome=Outcome.FAILED) == 1
+    assert [ada.timezone, bea.timezone] == ["Asia/Tokyo"] * 2
 
 
 async def test_in_which_form_a_language_is_taken_is_found_out_once(sandbox, sqlite_url):

@@ -12,12 +12,13 @@ from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.engine.writing.sending import BELIED
 from slack_docebo.errors import ChangeLimitExceeded
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.settings import Settings
 from slack_docebo.storage.store import Store
-from tests.between import Call, between
+from tests.between import Call, between, refusing
 from tests.importing import ON, run_import, settings_for
 from tests.integration.realtime_world import world
 
@@ -75,6 +76,38 @@ async def test_an_account_expires_with_the_day_and_who_returns_has_it_again(sand
     await run_import(settings, rows=EXPIRING)
     assert not ada_of(sandbox).expiration
     assert (await run_import(settings, rows=EXPIRING)).count(outcome=Outcome.APPLIED) == 0
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+@pytest.mark.variants(1)
+async def test_an_account_that_docebo_lets_nobody_change_keeps_no_other_one_open_or_shut(
+    sandbox, sqlite_url, is_listed
+):
+    sandbox.reset()
+    sandbox.docebo.switches = replace(sandbox.docebo.switches, columns_listed=is_listed)
+    ada, bea = (sandbox.slack.add(name, "Lovelace", f"{name}@example.com")["id"] for name in ("ada", "bea"))
+    locked: set[int] = set()
+    with between(sandbox.docebo_url, instead=refusing(locked)) as docebo:
+        settings = settings_for({**sandbox.facts(), "docebo_url": docebo}, sqlite_url)
+        await run_import(settings, rows=EXPIRING)
+        of_both = [sandbox.docebo.accounts.by_email(f"{name}@example.com")[0] for name in ("ada", "bea")]
+
+        async def look(change: Callable[[str], Any]) -> None:
+            locked.add(of_both[0].user_id)
+            change(ada)
+            refused = await run_import(settings, rows=EXPIRING)
+            assert (refused.count(outcome=Outcome.APPLIED), refused.count(outcome=Outcome.FAILED)) == (0, 1)
+            with Store.open(sqlite_url) as store, store.reading() as tables:
+                told = [one.error for one in tables.operations.rows(refused.plan.id) if one.outcome is Outcome.FAILED]
+            assert BELIED not in told
+            locked.clear()
+            change(bea)
+            await run_import(settings, rows=EXPIRING)
+
+        await look(sandbox.slack.deactivate)
+        assert all(account.expiration for account in of_both)
+        await look(sandbox.slack.reactivate)
+        assert not any(account.expiration for account in of_both)
 
 
 def without_dates(call: Call, answer: Any) -> Any:

@@ -154,3 +154,27 @@ async def test_an_account_that_somebody_else_has_got_with_the_username_meanwhile
     assert {name: getattr(account, name) for name in theirs} == theirs
     assert account.user_id not in mapped(sqlite_url, sandbox.slack.team.id).values()
     assert len(mapped(sqlite_url, sandbox.slack.team.id)) == len(NAMES) - 1
+
+
+async def test_what_an_account_was_made_without_whose_id_docebo_does_not_say_is_written_by_the_next_import(
+    sandbox, sqlite_url
+):
+    role = sandbox.docebo.add_field("Role", "textfield", mandatory=False, invisible_to_user=False).id
+    ada = sandbox.slack.by_email("ada@example.com")["id"]
+    sandbox.slack.change(ada, {"tz": "Mars/Olympus", "profile": {"title": "Analyst"}})
+    rules = {
+        "ATTRIBUTES": f"email, first_name, last_name, time_zone, field_{role} = title",
+        "SCOPE_INCLUDE": ada,
+    }
+
+    def changed(call: Call, answer):
+        return {"data": without_ids(answer["data"])} if call.path.endswith("/user/batch") else None
+
+    with between(sandbox.docebo_url, changed=changed) as docebo:
+        settings = settings_for({**sandbox.facts(), "docebo_url": docebo}, sqlite_url)
+        first = await run_import(settings, rows=rules)
+        await run_import(settings, rows=rules)
+
+    [account] = sandbox.docebo.accounts.by_email("ada@example.com")
+    assert first.count(Kind.CREATE, outcome=Outcome.APPLIED) == 1
+    assert (account.fields.get(role), account.timezone == "Mars/Olympus") == ("Analyst", False)

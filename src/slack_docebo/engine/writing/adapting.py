@@ -27,7 +27,7 @@ from slack_docebo.domain.dialect import (
     RowAnswers,
 )
 from slack_docebo.domain.operations import Value
-from slack_docebo.domain.targets import BRANCH, PASSWORD, USERNAME, field_id_of, is_manager
+from slack_docebo.domain.targets import BRANCH, EXPIRATION, PASSWORD, USERNAME, field_id_of, is_manager
 from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.runtime import Runtime
 
@@ -95,13 +95,17 @@ class Adapter:
             self._learn(REFUSED_VALUES, known, "rows that were refused with them and taken without them")
 
     def forms(self, name: str, value: Value) -> Sequence[Value]:
-        """Return how the attribute may be written, the present way first."""
+        """Return how the attribute may be written, the present way first; to empty it there is one way."""
+        if not value:
+            return [value]
         present = self.written({name: value}).get(name, value)
         others = (value, self._by_name(value)) if name == "language" else (self._option(name, value), value)
         return list(dict.fromkeys(form for form in (present, *others) if form))
 
     def take(self, name: str, value: Value, form: Value) -> None:
         """Note that a row was taken with *form* for the *value* of the attribute, which another was refused."""
+        if not value:
+            return
         if name == "language":
             language = LanguageForm.NAME if form != value else LanguageForm.CODE
             if language is not self._language:
@@ -177,8 +181,12 @@ def with_password() -> dict[str, Value]:
 
 
 def optional(attributes: Attributes, *, creates: bool) -> dict[str, Value]:
-    """Return those of *attributes* that a row can go without; a change of the username is one."""
-    spared = {name: value for name, value in attributes.items() if name not in NEEDED and not is_manager(name)}
+    """Return those of *attributes* that a row can go without; a change of the username is one, an end taken back is none."""
+    spared = {
+        name: value
+        for name, value in attributes.items()
+        if name not in NEEDED and not is_manager(name) and (name, value) != (EXPIRATION, "")
+    }
     return spared if creates or USERNAME not in attributes else {USERNAME: attributes[USERNAME], **spared}
 
 

@@ -22,6 +22,8 @@ class Experiments:
         self._adapter = adapter
         self._tried = Counter[Kind]()  # rows
         self._refused_for = set[str]()  # attributes of which values were refused
+        # By person, what a new account whose id Docebo did not say was made without: the next run writes it.
+        self.unwritten = dict[str, Collection[str]]()
 
     async def try_otherwise(
         self, kind: Kind, batch: Sequence[Numbered], results: list[RowResult], in_doubt: Collection[int]
@@ -56,10 +58,13 @@ class Experiments:
     ) -> bool:
         """Send the rows at *tried* with what they need alone, and find out for what they were refused, if they are taken.
 
-        Tell whether any was; *results* are put right.
+        Where they need nothing, they say what the account has: if that is refused, too, it is for none of the values. Tell
+        whether any row was taken; *results* are put right.
         """
         creates, taken = kind is Kind.CREATE, []
-        without_rest = [(op, needed(op.changes, creates=creates)) for _, op in map(batch.__getitem__, tried)]
+        without_rest = [
+            (op, needed(op.changes, creates=creates) or op.before) for _, op in map(batch.__getitem__, tried)
+        ]
         rows = [Row(op.docebo_id, self._adapter.written(changes, creates=creates)) for op, changes in without_rest]
         bare = await self._calls.upsert_once(kind, rows)
         self._tried[kind] += len(tried)  # not where the call was kept back
@@ -74,8 +79,8 @@ class Experiments:
                 taken.append((batch[place][1], answer.docebo_id or batch[place][1].docebo_id))
         for number, (operation, docebo_id) in enumerate(taken):
             rest = optional(operation.changes, creates=creates)
-            if docebo_id is None:  # Docebo did not say the id: the next run writes the rest
-                self._adapter.refuse(rest)
+            if docebo_id is None:
+                self.unwritten[operation.slack_id] = rest.keys()
                 continue
             if number:  # the first has shown in which form they are taken
                 [answer] = await self._calls.upsert_once(Kind.UPDATE, [Row(docebo_id, self._adapter.written(rest))])
@@ -89,7 +94,8 @@ class Experiments:
     ) -> None:
         """Send the rows at *places* without the attributes of which values were refused, and each of these by itself.
 
-        Where many have values of their own that are refused, that is a call for all of them, and one for each attribute.
+        Where many have values of their own that are refused, that is a call for all of them, and one for each attribute. A row
+        without anything else says what the account has.
         """
         creates = kind is Kind.CREATE
         apart = {
@@ -101,9 +107,8 @@ class Experiments:
         rows = []
         for place, operation in operations.items():
             rest = {name: value for name, value in operation.changes.items() if name not in apart[place]}
-            rows.append(Row(operation.docebo_id, self._adapter.written(rest, creates=creates)))
+            rows.append(Row(operation.docebo_id, self._adapter.written(rest or operation.before, creates=creates)))
         owners: dict[int, int] = {}  # the accounts, by place
-        refused: list[Mapping[str, Value]] = []
         for place, answer in zip(apart, await self._calls.upsert_once(kind, rows), strict=True):
             if answer.error:
                 continue
@@ -111,7 +116,8 @@ class Experiments:
             if docebo_id := answer.docebo_id or operations[place].docebo_id:
                 owners[place] = docebo_id
             else:
-                refused.append(apart[place])
+                self.unwritten[operations[place].slack_id] = apart[place].keys()
+        refused: list[Mapping[str, Value]] = []
         for name in sorted(self._refused_for):
             having = [place for place in owners if name in apart[place]]
             written = [Row(owners[place], self._adapter.written({name: apart[place][name]})) for place in having]

@@ -108,7 +108,9 @@ class Sender:
         """Return which attributes of *operation* its row leaves out: this Docebo refuses them, or has nothing for them."""
         if operation.kind in {Kind.DEACTIVATE, Kind.MOVE}:
             return []
-        return self._adapter.left_out(operation.changes, creates=operation.kind is Kind.CREATE)
+        creates = operation.kind is Kind.CREATE
+        unwritten = self._experiments.unwritten.get(operation.slack_id, ()) if creates else ()
+        return list(dict.fromkeys([*self._adapter.left_out(operation.changes, creates=creates), *unwritten]))
 
     async def send(self, kind: Kind, batch: Sequence[Numbered]) -> None:
         """Send the batch and record the outcomes that are known; what may be sent once more stays planned."""
@@ -300,10 +302,16 @@ class Sender:
                     rows = [Row(op.docebo_id, self._adapter.written(op.changes, creates=creates)) for _, op in batch]
                     first = await self._calls.upsert(kind, rows)
                     answers = list(first)
-                    await self._experiments.try_otherwise(kind, batch, answers, self._in_doubt)
+                    if kind is not Kind.DEACTIVATE:  # of which a row can go without nothing
+                        await self._experiments.try_otherwise(kind, batch, answers, self._in_doubt)
                     for place, (refused, answer) in enumerate(zip(first, answers, strict=True)):
                         if refused.error and not answer.error:  # what it was refused for is known by now
                             without[place] = self.left_out(batch[place][1])
+                    # Who lacks what nobody has refused counts as not in line yet.
+                    batch = [
+                        (seq, replace(op, fingerprint="") if op.slack_id in self._experiments.unwritten else op)
+                        for seq, op in batch
+                    ]
         except (PlanChanged, Halted):
             # An account that was made without some of it is made all the same: the next run writes the rest.
             answers = answers if kind is Kind.CREATE else first
