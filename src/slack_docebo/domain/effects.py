@@ -94,5 +94,5 @@ def activates(operation: Operation) -> bool:
 
 
 def is_of_returner(operation: Operation) -> bool:
-    """Tell whether *operation* is done only because somebody who had left is back: lets in, or moves from where leavers are."""
+    """Tell whether *operation* is done only because somebody who had left is back: it lets in, or moves out of their branch."""
     return activates(operation) or (operation.kind is Kind.MOVE and operation.reason == IS_BACK)

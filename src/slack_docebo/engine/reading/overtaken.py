@@ -49,7 +49,7 @@ def known_stamps_of_overtaken(
 
 
 def with_status_unknown(user: SourceUser) -> SourceUser:
-    """Return *user*, who is shown as before an event, as somebody of whom nobody knows whether that is somebody who is there."""
+    """Return *user* without a status: of who is shown as before an event nobody knows whether the person is still there."""
     return replace(user, deactivated=False, forgotten=False, unsaid=(*user.unsaid, "deactivated"))
 
 

@@ -302,7 +302,7 @@ class Sender:
                     rows = [Row(op.docebo_id, self._adapter.written(op.changes, creates=creates)) for _, op in batch]
                     first = await self._calls.upsert(kind, rows)
                     answers = list(first)
-                    if kind is not Kind.DEACTIVATE:  # of which a row can go without nothing
+                    if kind is not Kind.DEACTIVATE:  # whose rows need all that they say
                         await self._experiments.try_otherwise(kind, batch, answers, self._in_doubt)
                     for place, (refused, answer) in enumerate(zip(first, answers, strict=True)):
                         if refused.error and not answer.error:  # what it was refused for is known by now
