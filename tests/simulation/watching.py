@@ -125,6 +125,8 @@ class Watch:
             is_kept = person is not None and account_id in {now.get(known) for known in self._company.ids_of(person)}
             if person is None or is_kept or not is_theirs or person.forgotten_at is not None:
                 continue
+            if after is None and self._was_undone(account_id):
+                continue  # on request, whichever process was at work when it was recorded
             if after is not None and name.startswith(BY_PLAN) and slack_id in self._company.remapped:
                 how = f"{name} moves {slack_id} back to account {after}, which an administrator had corrected"
                 self.found(Promise.BY_HAND, how)
@@ -144,6 +146,11 @@ class Watch:
             person = self._company.person_of(slack_id)
             if person and self._was_forgotten_before(person, time.time()):
                 self.found(Promise.FORGOTTEN, f"{slack_id} of person {person.number} is mapped again")
+
+    def _was_undone(self, account_id: int) -> bool:
+        """Tell whether the newest write to the account is an undo's."""
+        writers = (write.process for write in reversed(self._company.writes) if write.account_id == account_id)
+        return next(writers, "").startswith("undo")
 
     def _look_at_backup(self, backup: Path, before: dict[str, int], now: dict[str, int]) -> None:
         with backup.open(newline="", encoding="utf-8") as file:
