@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BeforeValidator, InstanceOf
 
 from slack_docebo import cel
+from slack_docebo.domain.entries import read_each
 from slack_docebo.domain.freezing import Freeze, parse_freeze
 from slack_docebo.domain.guards import Limit, parse_limit
 from slack_docebo.domain.rules import AttributeRule, parse_rules
@@ -114,16 +115,6 @@ def mail_addresses(value: object) -> str:
     return ", ".join(address[1] for address in found if address)
 
 
-def _days(value: object) -> tuple[Freeze, ...]:
-    days: tuple[Freeze, ...] = ()
-    try:
-        for word in _words(value):
-            days += (parse_freeze(word),)
-    except ValueError as error:
-        raise ValueError(f"entry {len(days) + 1}: {error}") from None
-    return days
-
-
 def _percent(value: object) -> int:
     digits = str(value).strip().removesuffix("%").strip()
     if not digits.isdecimal() or int(digits) > 100:
@@ -184,7 +175,9 @@ Percent = Annotated[int, BeforeValidator(_percent)]
 Seconds = Annotated[tuple[int, ...], BeforeValidator(_seconds)]
 TimeOfDay = Annotated[time | None, BeforeValidator(_time_of_day)]
 TimeZone = Annotated[str, BeforeValidator(_time_zone)]
-Days = Annotated[tuple[Freeze, ...], BeforeValidator(_days)]
+Days = Annotated[
+    tuple[Freeze, ...], BeforeValidator(lambda value: read_each(_words(value), parse_freeze, called="entry"))
+]
 MailAddresses = Annotated[str, BeforeValidator(mail_addresses)]
 Domains = Annotated[tuple[str, ...], BeforeValidator(_domains)]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(_patterns)]

@@ -411,9 +411,8 @@ class DoceboClient:
         Raises ContractViolation where Docebo shows the top alone: what is not shown must not be taken for missing.
         """
         found = {branch.id: branch for branch in await self._branches()}
-        if is_one_level(
-            found.values()
-        ):  # else these are all: a branch with room for more had some that are deleted or hidden
+        # Else these are all: a branch that has room for more had some that are deleted, or hidden.
+        if is_one_level(found.values()):
             await self._add_those_below(found)
         return list(found.values())
 

@@ -121,7 +121,7 @@ def branches_of(item: object) -> list[Branch]:
 
 def is_one_level(branches: Iterable[Branch]) -> bool:
     """Tell whether *branches*, by their places, are those of one level, maybe with the one above them all."""
-    ordered = sorted((one for one in branches if one.left), key=lambda one: one.left)
+    ordered = _by_place(branches)
     if ordered and all(one.right < ordered[0].right for one in ordered[1:]):
         ordered = ordered[1:]
     return all(following.left > one.right for one, following in pairwise(ordered))
@@ -129,12 +129,16 @@ def is_one_level(branches: Iterable[Branch]) -> bool:
 
 def unopened(branches: Iterable[Branch]) -> list[Branch]:
     """Return those of *branches*, by their places, that have some below them of which none is shown."""
-    ordered = sorted((one for one in branches if one.left), key=lambda one: one.left)
+    ordered = _by_place(branches)
     return [
         one
         for one, following in zip_longest(ordered, ordered[1:])
         if one.right - one.left > 1 and (following is None or following.left > one.right)
     ]
+
+
+def _by_place(branches: Iterable[Branch]) -> list[Branch]:
+    return sorted((one for one in branches if one.left), key=lambda one: one.left)
 
 
 def _branch_of(item: object) -> Branch:

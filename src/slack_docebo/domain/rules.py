@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+from slack_docebo.domain.entries import read_each
 from slack_docebo.domain.expressions import TEXT, Compile, Expression
 from slack_docebo.domain.formulas import TABLE_NAME, Formula, Lookup, OneSource, Result, as_in_rules
 from slack_docebo.domain.lookup import LookupTable, NoValue
@@ -172,13 +173,7 @@ def parse_rules(text: str, engine: Compile) -> tuple[AttributeRule, ...]:
     A rule that names only a target takes the source of the same name; expressions are read by *engine*. Raises ValueError
     that says what is allowed; as what was written may hold somebody's address or name, the wrong rule is named by its place.
     """
-    read: tuple[AttributeRule, ...] = ()
-    try:
-        for rule in _parted(text):
-            read += (_parse_rule(rule, engine),)
-    except ValueError as error:
-        raise ValueError(f"rule {len(read) + 1}: {error}") from None
-    rules = distinct(read)
+    rules = distinct(read_each(_parted(text), lambda rule: _parse_rule(rule, engine), called="rule"))
     targets = {rule.target for rule in rules}
     if USERNAME in targets and "email" not in targets:
         raise ValueError("username wants a rule for email beside it: by its address an account is found again")

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from slack_docebo.clients.docebo_wire import Session
 from slack_docebo.domain.branches import Branches
+from slack_docebo.domain.entries import read_each
 from slack_docebo.domain.names import as_compared
 from slack_docebo.domain.options import Dates, Options, Values
 from slack_docebo.domain.rules import AttributeRule, custom_fields, distinct
@@ -30,7 +31,6 @@ async def find_profile_fields(runtime: Runtime) -> None:
     fields = await runtime.slack.profile_fields()
     labels = {field.id: field.label for field in fields}
     runtime.profile_labels = {CUSTOM + field_id: CUSTOM + label for field_id, label in labels.items()}
-
     known_labels = set(map(as_compared, labels.values()))
 
     def by_id(source: str) -> str:
@@ -138,14 +138,8 @@ def _leavers_branch(name: str, branches: Branches) -> int | None:
 
 
 def _name_by_id(runtime: Runtime, named: Callable[[AttributeRule], AttributeRule]) -> None:
-    found: tuple[AttributeRule, ...] = ()
     try:
-        for rule in runtime.behaviour.attributes:
-            found += (named(rule),)
-    except ValueError as error:
-        raise ConfigurationError(f"{ROW}: rule {len(found) + 1}: {error}") from None
-    try:
-        rules = distinct(found)
+        rules = distinct(read_each(runtime.behaviour.attributes, named, called="rule"))
     except ValueError as error:
         raise ConfigurationError(f"{ROW}: {error}") from None
     runtime.behaviour = runtime.behaviour.model_copy(update={"attributes": rules})

@@ -87,11 +87,12 @@ def _removed(folder: Path, oldest: datetime) -> Iterator[Path]:
     is not a file of ours stays, and so does what cannot be removed: the next sweep tries again.
     """
     for path in folder.glob("*"):
-        if not (is_draft(path) or REPORT.fullmatch(path.name)):
+        draft = is_draft(path)
+        if not (draft or REPORT.fullmatch(path.name)):
             continue
         try:
             found = path.lstat()
-            if (is_draft(path) or is_ours(found)) and found.st_mtime < oldest.timestamp():
+            if (draft or is_ours(found)) and found.st_mtime < oldest.timestamp():
                 path.unlink()
                 yield path
         except OSError:
