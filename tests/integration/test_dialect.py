@@ -205,6 +205,18 @@ async def test_thousands_of_refused_values_are_all_remembered(sandbox, sqlite_ur
         assert knows.left_out({"time_zone": "Asia/Tokyo"}, creates=False) == []
 
 
+async def test_a_refused_value_is_tried_again_after_a_month_though_others_were_refused_meanwhile(sandbox, sqlite_url):
+    async with open_runtime(settings_for(sandbox.facts(), sqlite_url), read_rows(table(ON)), run_id="run") as runtime:
+        today = runtime.now()
+        for days, zone in ((40, "Mars/1"), (20, "Mars/2")):
+            runtime.now = lambda days=days: today - timedelta(days=days)
+            Adapter(runtime).refuse({"time_zone": zone})
+            assert Adapter(runtime).left_out({"time_zone": "Mars/1"}, creates=False) == ["time_zone"]
+        runtime.now = lambda: today
+
+        assert Adapter(runtime).left_out({"time_zone": "Mars/1"}, creates=False) == []
+
+
 @pytest.mark.long
 async def test_a_value_that_is_refused_for_everybody_costs_no_call_for_each_of_them(sandbox, sqlite_url):
     sandbox.reset()

@@ -86,6 +86,7 @@ class Question:
     numbers: range = range(0)  # likewise
     several: bool = False  # of the words, with commas between them
     digests: bool = False  # are the answer, which say nothing to people
+    grows: bool = False  # by what is learned later, and holds no longer for that
     is_of_rows: bool = False  # which are other ones with another answer, and proven anew
     other_than: Collection[str] = ()  # likewise a level by any word that is not known: it is none of these
 
@@ -203,6 +204,7 @@ UNKNOWN_OPTIONS = Question(
     kept=A_MONTH,
     words=tuple(sorted(CAUTIOUS_OPTIONS)),
     several=True,
+    grows=True,
     is_of_rows=True,
 )
 REFUSED_VALUES = Question(
@@ -212,6 +214,7 @@ REFUSED_VALUES = Question(
     shown_by="a row that is refused with one attribute and taken without it",
     kept=A_MONTH,
     digests=True,
+    grows=True,
 )
 MANDATORY_FIELDS = Question(
     name="mandatory fields",
