@@ -4,13 +4,21 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from sandbox.docebo.switches import Switches, switched
 from sandbox.server import Sandbox
-from slack_docebo.domain.dialect import ADDRESS_SEARCH, NEW_PASSWORD, PROVEN, ROW_COLUMNS, UNKNOWN_OPTIONS
+from slack_docebo.domain.dialect import (
+    ADDRESS_SEARCH,
+    MANDATORY_FIELDS,
+    NEW_PASSWORD,
+    PROVEN,
+    ROW_COLUMNS,
+    UNKNOWN_OPTIONS,
+)
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.undoing import plan_undo
@@ -158,6 +166,29 @@ async def test_who_is_refused_for_another_known_reason_is_sent_again_whatever_fi
     faults.clear()
 
     there = await imported(sandbox, sqlite_url)
+    assert (refused.count(outcome=Outcome.FAILED), there.count(Kind.CREATE, outcome=Outcome.APPLIED)) == (3, 3)
+
+
+@pytest.mark.long
+async def test_who_is_refused_in_words_that_nobody_can_read_is_sent_again_after_a_day_whatever_field_is_mandatory(
+    sandbox, sqlite_url
+):
+    sandbox.docebo.add_field("Country of work", "textfield", mandatory=True, invisible_to_user=False)
+    faults, names = sandbox.docebo_gate.faults, [f"{name}@example.com" for name in "abc"]
+    said = "Numero massimo di utenti raggiunto"  # of the licence
+    faults.add(BATCH, "rows_refused", times=-1, usernames=names, message=said)
+    await imported(sandbox, sqlite_url)
+    for name in "abc":
+        sandbox.slack.add(name, "New", f"{name}@example.com")
+    refused = await imported(sandbox, sqlite_url)
+    faults.clear()
+    with Store.open(sqlite_url) as store, store.transaction() as tables:
+        known = tables.dialect(sandbox.docebo_url)
+        answer = known.all()[MANDATORY_FIELDS.name]
+        known.learn(MANDATORY_FIELDS.name, answer.value, source=answer.source, now=answer.at - timedelta(days=1))
+
+    there = await imported(sandbox, sqlite_url)
+
     assert (refused.count(outcome=Outcome.FAILED), there.count(Kind.CREATE, outcome=Outcome.APPLIED)) == (3, 3)
 
 
