@@ -223,6 +223,18 @@ async def test_an_account_that_only_a_search_in_parts_finds_by_its_address_gets_
     assert (calls, runtime.docebo.calls["find users"]) == (2, 4)
 
 
+async def test_an_account_that_bears_the_address_as_a_name_does_not_show_that_the_full_search_finds_addresses(
+    sandbox, sqlite_url
+):
+    switch(sandbox, full_search="names")
+    sandbox.docebo.accounts.add("ada", email="ada@example.com", firstname="ada@example.com", lastname="Lovelace")
+    sandbox.docebo.accounts.add("bea", email="bea@example.com", firstname="Bea", lastname="Bell")
+    async with open_runtime(settings_for(sandbox.facts(), sqlite_url), read_rows(table(ON)), run_id="run") as runtime:
+        found = [await find_by_address(runtime, f"{name}@example.com") for name in ("ada", "bea")]
+
+    assert [[one.username for one in some] for some in found] == [["ada"], ["bea"]]
+
+
 async def test_once_the_full_search_has_shown_an_address_nobody_is_searched_for_twice(sandbox, sqlite_url):
     switch(sandbox)
     sandbox.docebo.accounts.add("ada", email="ada@example.com", firstname="Ada", lastname="Lovelace")
