@@ -257,7 +257,7 @@ async def test_an_option_that_the_platform_does_not_know_is_left_out_and_the_row
 
     assert done.count(Kind.CREATE, outcome=Outcome.APPLIED) == 3
     assert learned(sqlite_url, sandbox, UNKNOWN_OPTIONS.name) == "provisioned_by, send_notification_email"
-    assert learned(sqlite_url, sandbox, PROVEN.name) == ""
+    assert learned(sqlite_url, sandbox, PROVEN.name) == "create, email, first_name, last_name, username"
 
 
 @pytest.mark.long

@@ -7,7 +7,7 @@ from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.writing.adapting import Adapter
 from slack_docebo.engine.writing.recording import Numbered
-from slack_docebo.errors import AccessDenied, Rejected
+from slack_docebo.errors import AccessDenied, PlanChanged, Rejected
 from slack_docebo.runtime import Runtime
 
 STATUS_KEPT = "Docebo did not change the status"
@@ -63,20 +63,20 @@ class Calls:
             return [RowResult(row.docebo_id, refusal.detail or REFUSED, refusal.said) for row in rows]
 
     async def _written(self, kind: Kind, rows: Sequence[Row]) -> list[RowResult]:
-        """Make the call, once more without each option for whose name Docebo refuses it."""
+        """Make the call; raise PlanChanged where Docebo refuses it for the name of an option, for nothing is proven without."""
         creates = kind is Kind.CREATE
-        while True:
-            try:
-                return await self._docebo.upsert_users(
-                    rows,
-                    create=creates,
-                    branch=self._branch if creates else None,
-                    welcome=self._welcome,
-                    without=self._adapter.unknown_options,
-                )
-            except Rejected as refusal:
-                if not self._adapter.drop_option(refusal.said):
-                    raise
+        try:
+            return await self._docebo.upsert_users(
+                rows,
+                create=creates,
+                branch=self._branch if creates else None,
+                welcome=self._welcome,
+                without=self._adapter.unknown_options,
+            )
+        except Rejected as refusal:
+            if self._adapter.drop_option(refusal.said):
+                raise PlanChanged("an option of calls is left out by now") from None
+            raise
 
     async def _seen(self, row: Row, doubt: RowsLeftOut) -> RowResult:
         """Return the result of a *row* that was carried out, with the id of a new account; raise *doubt* where none is seen."""
