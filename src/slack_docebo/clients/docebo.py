@@ -60,6 +60,10 @@ PROVISIONED_BY = "slack-docebo"
 SEES_ADDRESSES = (
     "sign in as a superadmin who may see the e-mail addresses of all users (DOCEBO_USERNAME), and run again"
 )
+ONLY_THE_TOP = (
+    "only the top of the organisation chart is shown, so nobody can tell which branches there are. Until it is, take the rule"
+    " for branch out of SLACK | ATTRIBUTES, and empty LEAVERS_BRANCH"
+)
 AMBIGUOUS = "Docebo answers 400 for the account's id"
 
 _log = logging.getLogger(__name__)
@@ -432,7 +436,7 @@ class DoceboClient:
                 if below.keys() <= found.keys():
                     in_vain += 1
                     if below.keys() - {branch_id}:
-                        raise ContractViolation("branches", "only the top of the organisation chart is shown")
+                        raise ContractViolation("branches", ONLY_THE_TOP)
                 found |= below
 
     async def _branches(self, **below: int) -> list[Branch]:
