@@ -316,6 +316,26 @@ async def test_an_account_that_docebo_lets_nobody_change_keeps_no_value_from_oth
     assert [ada.timezone, bea.timezone] == ["Asia/Tokyo"] * 2
 
 
+async def test_a_locked_account_keeps_no_value_from_others_that_docebo_does_not_show(sandbox, sqlite_url):
+    sandbox.reset()
+    ada, bea = (sandbox.slack.add("New", name, f"{name}@example.com")["id"] for name in ("ada", "bea"))
+    rules = {"ATTRIBUTES": "email, first_name, last_name, country = title", "SCOPE_INCLUDE": f"{ada},{bea}"}
+    locked: set[int] = set()
+    with between(sandbox.docebo_url, instead=refusing(locked)) as docebo:
+        settings = settings_for({**sandbox.facts(), "docebo_url": docebo}, sqlite_url)
+        await run_import(settings, rows=rules)
+        accounts = [sandbox.docebo.accounts.by_email(f"{name}@example.com")[0] for name in ("ada", "bea")]
+        locked.add(accounts[0].user_id)
+        sandbox.slack.change(ada, {"profile": {"title": "Italy"}})
+        refused = await run_import(settings, rows=rules)
+        locked.clear()
+        sandbox.slack.change(bea, {"profile": {"title": "Italy"}})
+        await run_import(settings, rows=rules)
+
+    assert (refused.count(outcome=Outcome.APPLIED), refused.count(outcome=Outcome.FAILED)) == (0, 1)
+    assert [account.country for account in accounts] == ["Italy"] * 2
+
+
 async def test_in_which_form_a_language_is_taken_is_found_out_once(sandbox, sqlite_url):
     sandbox.reset()
     await imported(sandbox, sqlite_url, batch_language="name")

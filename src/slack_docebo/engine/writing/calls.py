@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from slack_docebo.clients.docebo_rows import Row, RowResult, RowsLeftOut
-from slack_docebo.domain.operations import Kind
+from slack_docebo.domain.observation import Present
+from slack_docebo.domain.operations import Kind, Value
 from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.writing.adapting import Adapter
 from slack_docebo.engine.writing.recording import Numbered
@@ -61,6 +62,13 @@ class Calls:
             return [doubt.failed.get(place) or await self._seen(row, doubt) for place, row in enumerate(rows)]
         except (Rejected, AccessDenied) as refusal:
             return [RowResult(row.docebo_id, refusal.detail or REFUSED, refusal.said) for row in rows]
+
+    async def names(self, docebo_id: int | None) -> dict[str, Value]:
+        """Return the names that Docebo shows of an account, none where it shows none; one call."""
+        seen = None if docebo_id is None else await self._docebo.user(docebo_id)
+        account = seen.value if isinstance(seen, Present) else None
+        names = {"first_name": account.first_name, "last_name": account.last_name} if account else {}
+        return {name: value for name, value in names.items() if value}
 
     async def _written(self, kind: Kind, rows: Sequence[Row]) -> list[RowResult]:
         """Make the call; raise PlanChanged where Docebo refuses it for the name of an option, for nothing is proven without."""
