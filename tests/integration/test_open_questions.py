@@ -311,6 +311,21 @@ async def test_a_platform_that_wants_passwords_gets_random_ones_for_new_accounts
     assert sandbox.docebo_gate.counters.calls[BATCH] == 1
 
 
+async def test_a_platform_that_has_made_an_account_without_a_password_gets_none_though_it_refuses_others_for_a_while(
+    sandbox, sqlite_url
+):
+    people = [one["profile"]["email"] for one in sandbox.slack if one["profile"].get("email")]
+    faults = sandbox.docebo_gate.faults
+    faults.add(BATCH, "rows_refused", times=2, skip=1, usernames=people, message="Try again")
+
+    refused = await imported(sandbox, sqlite_url)
+    there = await imported(sandbox, sqlite_url)
+
+    made = [account for account in sandbox.docebo.accounts if account.provisioned_by]
+    assert refused.count(outcome=Outcome.FAILED) == there.count(Kind.CREATE, outcome=Outcome.APPLIED) > 10
+    assert not any(account.password for account in made)
+
+
 async def test_who_has_an_account_is_given_no_password(sandbox, sqlite_url):
     before = {account.user_id: account.password for account in sandbox.docebo.accounts}
     await imported(sandbox, sqlite_url, passwordless="refused")

@@ -35,6 +35,8 @@ class Experiments:
         a password that it lacks.
         """
         creates = kind is Kind.CREATE
+        if creates and not all(answer.error for answer in results):
+            self._adapter.may_want_passwords = False
         doubtful = [
             place
             for place, ((seq, op), answer) in enumerate(zip(batch, results, strict=True))
