@@ -151,6 +151,7 @@ def test_about_those_who_wait_for_a_decision_somebody_can_say_that_they_were_see
     [step] = Summary(replace(PLAN, state=PlanState.APPLIED), [waiting]).next_steps
 
     assert (step.flow, step.values) == ("decide", {"action": "leave it so", "all_who_wait": True})
+    assert step.words.endswith("type 2")
     assert words(waiting, state=PlanState.PLANNED) == []  # it is about whom the last import has left
     assert words(waiting, state=PlanState.APPLIED, kind=PlanKind.REALTIME_SYNC) == []  # others wait, too
 
