@@ -19,6 +19,7 @@ from slack_docebo.engine.reporting.shown import Cells, with_names
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import shown_as_text
 from tasks.notifications import tell_once
+from tasks.status_page import refresh_status_page
 
 SECONDS_BETWEEN_UPDATES = 2.0
 KEY = "events-served"
@@ -77,6 +78,7 @@ class ServedEvents:
 
     async def _tell(self, trouble: Trouble, line: str, *, again: bool = False) -> None:
         message = state_message(FIRST[trouble], line)
+        await refresh_status_page(self._runtime)  # where people look who are told
         try:
             await tell_once(UUID(self._runtime.run_id), "realtime-sync", trouble, message, self._log, again=again)
         except Exception as error:
