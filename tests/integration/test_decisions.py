@@ -15,6 +15,7 @@ from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.looking.explaining import explain
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide, decision_rows
 from slack_docebo.engine.mappings.forgetting import forget
+from slack_docebo.engine.planning.parting import PartChoice, find_part, take_part
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.realtime.serve_result import Became
 from slack_docebo.engine.reporting.attention import acknowledged_lines, acknowledged_rows, attention_rows
@@ -217,6 +218,20 @@ def join_with_two_accounts(here: World, number: int) -> None:
         here.sandbox.docebo.accounts.add(f"twin-{number}-{place}", email=address)
 
 
+async def test_who_failed_in_the_first_part_of_a_plan_is_acknowledged_before_everybody_was_imported(here):
+    ada = here.sandbox.slack.add("Ada", "New", "ada@example.com")["id"]
+    refuse(here, "ada@example.com", "no room")
+    planned, alone = await imported(here, dry_run=True), PartChoice((ada,))
+    _, of = find_part(here.runtime.store, planned.plan.id, alone)
+    part = take_part(here.runtime, planned.plan.id, alone, confirm=f"1 of {of}")
+    done = await apply_saved(here.runtime, part, lambda _: None)
+
+    told = await decided(here, DecisionAction.LEAVE_SO, ada)
+
+    assert done.failed == 1
+    assert told.startswith("1 person is acknowledged")
+
+
 async def test_a_form_for_all_who_wait_leaves_nobody_so_who_came_since_it_was_filled_in(here):
     join_with_two_accounts(here, 1)
     waited = (await imported(here)).undecided
@@ -416,7 +431,7 @@ async def test_of_an_administrators_account_that_is_linked_nobody_is_told_that_i
         (
             DecisionAction.LEAVE_SO,
             {"slack_ids": ("U1",)},
-            "these people neither wait for a decision nor have failed: U1",
+            "neither wait for a decision nor have failed, by the last import or since; .*: U1",
         ),
         (DecisionAction.LEAVE_SO, {"all_who_wait": True}, "nobody waits for a decision"),
         (DecisionAction.LINK, {"slack_ids": ("U1", "U2"), "docebo_id": 7}, "give one Slack id"),

@@ -182,6 +182,13 @@ def test_a_night_without_changes_is_reported_to_those_alone_who_want_every_repor
     assert wanted == [[False, False], [False, True], [True, True]]
 
 
+def test_who_is_refused_each_night_and_acknowledged_is_no_change_to_be_reported():
+    refused = [(Kind.CREATE, "new", Outcome.FAILED, 1)]
+
+    assert is_wanted(ReportMail.WHEN_CHANGED, Summary(PLAN, refused))
+    assert not is_wanted(ReportMail.WHEN_CHANGED, Summary(PLAN, refused, acknowledged={Outcome.FAILED: 1}))
+
+
 def in_need(slack_id: str, happened: str, wrong: str, to_do: str, **more: str) -> dict[str, str]:
     return {"Slack user": slack_id, "what happened": happened, "what is wrong": wrong, "what to do": to_do, **more}
 

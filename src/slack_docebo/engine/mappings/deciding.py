@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from slack_docebo.domain.decisions import SEEN, Decision, Verdict
@@ -112,7 +113,10 @@ def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) 
         waiting = _all_who_wait(tables, docebo, team, request.confirm) if request.all_who_wait else {}
         found = tables.standings.of(docebo, team, request.slack_ids)
         last = tables.plans.last_import(docebo, team)
-        undone = list(tables.journal.undone(docebo, last.created_at, request.slack_ids)) if last else []
+        since = (
+            last.created_at if last else datetime.min.replace(tzinfo=UTC)
+        )  # a part of a plan, or an event, may be first
+        undone = list(tables.journal.undone(docebo, since, request.slack_ids))
         before = tables.decisions.acknowledged(team)
     seen: dict[str, list[str]] = defaultdict(list, {slack_id: [why] for slack_id, why in waiting.items()})
     for slack_id, one in found.items():
@@ -121,8 +125,10 @@ def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) 
     for slack_id, error in undone:
         seen[slack_id].append(error)
     if others := sorted(set(request.slack_ids) - seen.keys()):
-        told = f"by the last import, these people neither wait for a decision nor have failed: {_named(others)}"
-        raise ConfigurationError(f"nothing was kept: {told}")
+        raise ConfigurationError(
+            "nothing was kept: these people neither wait for a decision nor have failed, by the last import or since; what a"
+            f" dry run says of them does not count: {_named(others)}"
+        )
     kept = [
         _decision(runtime, request, one, Verdict.LEAVE_SO, (*(before[one].reasons if one in before else ()), *reasons))
         for one, reasons in sorted(seen.items())
