@@ -15,11 +15,12 @@ from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.looking.explaining import explain
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide, decision_rows
 from slack_docebo.engine.mappings.forgetting import forget
+from slack_docebo.engine.planning.parting import PartChoice, find_part, take_part
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.realtime.serve_result import Became
 from slack_docebo.engine.reporting.attention import acknowledged_lines, acknowledged_rows, attention_rows
 from slack_docebo.engine.reporting.status import status
-from slack_docebo.errors import ConfigurationError
+from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.storage.personal import rows_about
 from tasks.run import concluded
 from tests.both_databases import ON_BOTH
@@ -43,6 +44,11 @@ async def imported(here: World, *, dry_run: bool = False):
 async def decided(here: World, action: DecisionAction, *slack_ids: str, **more) -> str:
     words = {"why": "agreed with Ann", "by": "Bob"}
     return await decide(here.runtime, here.workspace, DecisionRequest(action, slack_ids, **{**words, **more}))
+
+
+async def all_who_wait_are_left_so(here: World, **more) -> str:
+    waiting = len(status(here.runtime).undecided)
+    return await decided(here, DecisionAction.LEAVE_SO, **{"all_who_wait": True, "confirm": waiting, **more})
 
 
 def account_of(here: World, slack_id: str) -> int:
@@ -78,7 +84,7 @@ async def test_what_was_seen_is_left_so_until_there_is_another_reason(here):
     first = await imported(here)
     assert first.newly_undecided == first.undecided > 0
 
-    told = await decided(here, DecisionAction.LEAVE_SO, all_who_wait=True)
+    told = await all_who_wait_are_left_so(here)
     at_once = status(here.runtime)
     again = await imported(here)
 
@@ -157,7 +163,7 @@ async def test_who_is_acknowledged_is_listed_apart_with_who_why_and_since_when(h
     join_with_two_accounts(here, 1)
     await imported(here)
     await decided(here, DecisionAction.LEAVE_SO, ada, why="as ticket 4711 says")
-    await decided(here, DecisionAction.LEAVE_SO, all_who_wait=True)
+    await all_who_wait_are_left_so(here)
     again = await imported(here)
 
     rows = acknowledged_rows(here.runtime.store, again.plan.id, PeopleShown.IDS)
@@ -212,6 +218,45 @@ def join_with_two_accounts(here: World, number: int) -> None:
         here.sandbox.docebo.accounts.add(f"twin-{number}-{place}", email=address)
 
 
+async def test_who_failed_in_the_first_part_of_a_plan_is_acknowledged_before_everybody_was_imported(here):
+    ada = here.sandbox.slack.add("Ada", "New", "ada@example.com")["id"]
+    refuse(here, "ada@example.com", "no room")
+    planned, alone = await imported(here, dry_run=True), PartChoice((ada,))
+    _, of = find_part(here.runtime.store, planned.plan.id, alone)
+    part = take_part(here.runtime, planned.plan.id, alone, confirm=f"1 of {of}")
+    done = await apply_saved(here.runtime, part, lambda _: None)
+
+    told = await decided(here, DecisionAction.LEAVE_SO, ada)
+
+    assert done.failed == 1
+    assert told.startswith("1 person is acknowledged")
+
+
+async def test_a_form_for_all_who_wait_leaves_nobody_so_who_came_since_it_was_filled_in(here):
+    join_with_two_accounts(here, 1)
+    waited = (await imported(here)).undecided
+    join_with_two_accounts(here, 2)
+    await imported(here)
+
+    with pytest.raises(NotConfirmed, match=f"nothing was kept: .* give their number, {waited + 1}"):
+        await all_who_wait_are_left_so(here, confirm=waited)
+
+    assert len(status(here.runtime).undecided) == waited + 1
+
+
+async def test_who_was_left_so_before_stays_so_by_whom_and_why_when_all_who_wait_are(here):
+    join_with_two_accounts(here, 1)
+    await imported(here)
+    [twin] = [user["id"] for user in here.sandbox.slack if user["profile"].get("email") == "twin1@example.com"]
+    await decided(here, DecisionAction.LEAVE_SO, twin, why="ticket 4711", by="Carol")
+
+    with suppress(ConfigurationError):  # where nobody else waits
+        await all_who_wait_are_left_so(here)
+
+    rows = decision_rows(here.runtime.store, here.workspace)
+    assert [(row["why"], row["by"]) for row in rows if row["Slack user"] == twin] == [("ticket 4711", "Carol")]
+
+
 @pytest.mark.parametrize("action", [DecisionAction.NEVER, DecisionAction.LINK])
 @pytest.mark.variants(1)
 async def test_about_whom_somebody_has_decided_waits_no_longer_when_all_who_wait_are_seen(here, action):
@@ -224,7 +269,7 @@ async def test_about_whom_somebody_has_decided_waits_no_longer_when_all_who_wait
     await decided(here, action, twin, docebo_id=first.user_id if action is DecisionAction.LINK else 0)
     assert len(status(here.runtime).undecided) == waiting - 1
     with suppress(ConfigurationError):  # where nobody else waits
-        await decided(here, DecisionAction.LEAVE_SO, all_who_wait=True)
+        await all_who_wait_are_left_so(here)
 
     with here.runtime.store.reading() as tables:
         verdict = tables.decisions.binding(here.workspace.team)[twin].verdict
@@ -252,7 +297,7 @@ async def test_a_night_in_which_the_forty_of_yesterday_are_seen_is_green_and_one
 
     first = await night()
     as_yesterday = await night()
-    await decided(here, DecisionAction.LEAVE_SO, all_who_wait=True)
+    await all_who_wait_are_left_so(here)
     seen = await night()
     join_with_two_accounts(here, 40)
     one_more = await night()
@@ -379,12 +424,14 @@ async def test_of_an_administrators_account_that_is_linked_nobody_is_told_that_i
     [
         (DecisionAction.NEVER, {}, "say about whom"),
         (DecisionAction.NEVER, {"all_who_wait": True}, "say about whom"),
+        (DecisionAction.LEAVE_SO, {}, "say about whom"),
+        (DecisionAction.LEAVE_SO, {"slack_ids": ("U1",), "all_who_wait": True}, "say about whom"),
         (DecisionAction.NEVER, {"slack_ids": ("U1",), "why": " "}, "say who you are, and why"),
         (DecisionAction.NEVER, {"slack_ids": ("UNOBODY",)}, "nobody is known by UNOBODY, here or in Slack"),
         (
             DecisionAction.LEAVE_SO,
             {"slack_ids": ("U1",)},
-            "these people neither wait for a decision nor have failed: U1",
+            "neither wait for a decision nor have failed, by the last import or since; .*: U1",
         ),
         (DecisionAction.LEAVE_SO, {"all_who_wait": True}, "nobody waits for a decision"),
         (DecisionAction.LINK, {"slack_ids": ("U1", "U2"), "docebo_id": 7}, "give one Slack id"),

@@ -96,7 +96,11 @@ class Explanation:
     @property
     def line(self) -> str:
         """One line without a name in it, for states and logs: what an import would do."""
-        return f"{self.slack_id or 'nobody in Slack'}: {self._operation()}"
+        if not self.is_about_somebody:
+            return "nobody was found: is it the right id?"
+        return (
+            f"{self.slack_id or 'nobody in Slack'}: {self._operation() if self.operation else 'nothing would be done'}"
+        )
 
     @property
     def lines(self) -> list[tuple[str, str]]:
