@@ -113,9 +113,8 @@ def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) 
         waiting = _all_who_wait(tables, docebo, team, request.confirm) if request.all_who_wait else {}
         found = tables.standings.of(docebo, team, request.slack_ids)
         last = tables.plans.last_import(docebo, team)
-        since = (
-            last.created_at if last else datetime.min.replace(tzinfo=UTC)
-        )  # a part of a plan, or an event, may be first
+        # Before the first import of everybody there may be a part of one, or an event.
+        since = last.created_at if last else datetime.min.replace(tzinfo=UTC)
         undone = list(tables.journal.undone(docebo, since, request.slack_ids))
         before = tables.decisions.acknowledged(team)
     seen: dict[str, list[str]] = defaultdict(list, {slack_id: [why] for slack_id, why in waiting.items()})
