@@ -48,6 +48,14 @@ def test_the_reconciliation_runs_at_night_and_for_real(deployed):
     assert stored["parameters"] == {"dry_run": False}
 
 
+def test_what_somebody_has_paused_stays_so_when_it_is_deployed_again(deployed, prefect_deploy):
+    pause(deployed, "bulk-import/reconcile")
+
+    prefect_deploy("--name", "reconcile")
+
+    assert deployment(deployed, "bulk-import/reconcile")["paused"]
+
+
 def test_every_field_of_every_form_has_a_title_and_help(deployed):
     stored = deployed.post("deployments/filter", json={}).raise_for_status().json()
 
