@@ -148,11 +148,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, help="where data are kept (var, or var/sandbox)")
     options = parser.parse_args(arguments)
     data = (options.data or ROOT / "var" / ("sandbox" if options.sandbox else "")).absolute()
-    make_folder(data)
     profiles = (options.data or ROOT / "var").absolute() / PROFILES.name
     os.chdir(ROOT)
     end_in_order()
     try:
+        make_folder(data)
         options.webhook_port = options.webhook_port or load_settings(ListeningSettings).webhook_port
         _check_ports(options, "prefect", *_others(options))
         events = "webhook" if options.sandbox else _way_of_events()
@@ -174,6 +174,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigurationError as error:
         print(f"up: {error}", file=sys.stderr)
         return 2
+    except (OSError, RuntimeError) as error:  # a folder or a disk that takes no file, a server that does not start
+        print(f"up: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 0
 

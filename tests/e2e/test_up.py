@@ -196,6 +196,16 @@ def test_the_webhooks_port_is_that_of_the_settings(ports, tmp_path):
     assert ended.stderr.startswith(f"up: port {env['WEBHOOK_PORT']} is taken: ")
 
 
+@pytest.mark.long
+def test_a_folder_that_cannot_be_made_is_told_in_one_line(ports, tmp_path):
+    (tmp_path / "file").touch()
+    command = up_command(ports, tmp_path / "file", "--sandbox")
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
+
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert f"Not a directory: '{tmp_path / 'file'}'" in ended.stderr
+
+
 def test_all_that_is_missing_is_told_before_anything_is_started(ports, tmp_path):
     needed = ("SLACK_BOT_TOKEN", "DOCEBO_URL", "DOCEBO_CLIENT_ID", "DOCEBO_CLIENT_SECRET")
     env = {**os.environ, **dict.fromkeys(needed, "")}
