@@ -114,6 +114,15 @@ def prefect_server(
 
     Without a *login* a new one is made, which stands in that environment only. *settings* of Prefect's come on top.
     """
+    with prefect_server_process(folder, port, login, settings) as (_, clients):
+        yield clients
+
+
+@contextmanager
+def prefect_server_process(
+    folder: Path, port: int | None = None, login: str | None = None, settings: Mapping[str, str] | None = None
+) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, str]]]:
+    """Do what `prefect_server` does, for somebody who wants to see the server's end: yield its process, too."""
     port, login = port or free_port(), login or new_login()
     api = f"http://127.0.0.1:{port}/api"
     command, env = prefect_server_command(folder, port, login)
@@ -122,7 +131,7 @@ def prefect_server(
         deadline = time.monotonic() + START_SECONDS
         while child.poll() is not None or not is_healthy(api):  # another server may answer where ours found no place
             _still_starting(child, deadline, log)
-        yield {"PREFECT_API_URL": api, "PREFECT_API_AUTH_STRING": login}
+        yield child, {"PREFECT_API_URL": api, "PREFECT_API_AUTH_STRING": login}
 
 
 def prefect_server_command(folder: Path, port: int, login: str) -> tuple[list[str], dict[str, str]]:

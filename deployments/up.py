@@ -27,7 +27,7 @@ from deployments.local import (
     WORKER,
     connection_settings,
     is_taken,
-    prefect_server,
+    prefect_server_process,
 )
 from deployments.login import AT_CLIENTS, AT_SERVER, given_login, keep_login, kept_login, new_login
 from sandbox.docebo.tokens import CLIENT_ID, CLIENT_SECRET
@@ -188,7 +188,7 @@ def _start(what: Installation, options: argparse.Namespace, data: Path, profiles
     print("Starting; the first time takes a minute ...", flush=True)
     try:
         # Around all others: a worker that can reach the server when it is stopped ends its runs properly.
-        with prefect_server(data, options.prefect_port, login) as clients:
+        with prefect_server_process(data, options.prefect_port, login) as (server, clients):
             keep_login(profiles, profile, api=clients["PREFECT_API_URL"], login=login)
             what.environment |= clients
             if failed := _get_ready(what, options):
@@ -197,7 +197,7 @@ def _start(what: Installation, options: argparse.Namespace, data: Path, profiles
             _show_login(login, profiles, new=not known)
             if options.sandbox:
                 print(f"  Shell        source {_from_here(data / SHELL)}, then slack-docebo doctor\n", flush=True)
-            return _supervise(what)
+            return _supervise(what, server)
     except RuntimeError:  # the server did not start
         _check_ports(options, "prefect")  # which tells why, if somebody was quicker
         raise
@@ -261,10 +261,24 @@ def _get_ready(what: Installation, options: argparse.Namespace) -> int:
     return subprocess.run(command, env=what.environment_of("ready"), check=False).returncode
 
 
-def _supervise(what: Installation) -> int:
-    """Run the commands until we are interrupted or one of them ends, and return the exit code."""
+class _Supervisor(honcho.Manager):  # type: ignore[misc]  (honcho has no types)
+    """Ends the others when one process has ended, and also when Prefect's server has, which it has not started."""
+
+    def __init__(self, server: subprocess.Popen[bytes]) -> None:
+        super().__init__()
+        self._server = server
+
+    def _any_stopped(self) -> bool:
+        if self.returncode is None and self._server.poll() is not None:
+            print("up: Prefect's server has ended; the end of prefect-server.log may say why", file=sys.stderr)
+            self.returncode = 1
+        return self._server.poll() is not None or super()._any_stopped()
+
+
+def _supervise(what: Installation, server: subprocess.Popen[bytes]) -> int:
+    """Run the commands until we are interrupted or one of them, or the *server*, ends, and return the exit code."""
     honcho.KILL_WAIT = STOP_SECONDS
-    manager = honcho.Manager()
+    manager = _Supervisor(server)
     for name, command in what.commands.items():
         manager.add_process(name, command, env=what.environment_of(name))
     manager.loop()

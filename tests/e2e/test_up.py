@@ -173,9 +173,9 @@ def test_a_port_that_is_taken_while_the_server_starts_is_told_alike(whose, ports
             meanwhile.enter_context(socket.create_server(("127.0.0.1", ports[whose])))
             if whose == "prefect":
                 raise RuntimeError("the server did not start")
-            yield {"PREFECT_API_URL": NOBODY}
+            yield None, {"PREFECT_API_URL": NOBODY}
 
-        monkeypatch.setattr(up_module, "prefect_server", server)
+        monkeypatch.setattr(up_module, "prefect_server_process", server)
         monkeypatch.setattr(up_module, "_get_ready", lambda *_: 0)
         options = Namespace(sandbox=True, **{f"{name}_port": port for name, port in ports.items()})
         told = f"^port {ports[whose]} is taken: stop what listens there, or use --{whose}-port$"
@@ -194,6 +194,21 @@ def test_the_webhooks_port_is_that_of_the_settings(ports, tmp_path):
 
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"up: port {env['WEBHOOK_PORT']} is taken: ")
+
+
+def test_when_prefects_server_is_killed_the_rest_is_ended_and_whoever_has_started_it_knows():
+    """Else webhook and worker went on for ever, and nothing was run."""
+    supervise = (
+        "import subprocess, sys; from deployments.up import Installation, _supervise;"
+        "server = subprocess.Popen(['sh', '-c', 'sleep 1; kill -9 $$']);"
+        "sys.exit(_supervise(Installation({'worker': 'exec sleep 600'}), server))"
+    )
+    command = [sys.executable, "-c", supervise]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
+
+    assert ended.returncode == 1
+    assert "Prefect's server has ended" in ended.stderr
+    assert "worker stopped" in ended.stdout
 
 
 @pytest.mark.long
