@@ -50,6 +50,16 @@ LIBRARY_LOGS = {"PREFECT_LOGGING_EXTRA_LOGGERS": "slack_docebo"}  # shown on the
 OUR_WORKER = {"PYTHONPATH": str(ROOT)}  # where Prefect finds it
 
 
+def without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what keeps the proxy that *environment* may name out of calls to this machine: it would be told the login.
+
+    Companies set one for all; what is on this machine it does not reach.
+    """
+    given = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    named = given if given.strip() == "*" else ",".join(filter(None, (given, "127.0.0.1", "localhost")))
+    return {"no_proxy": named, "NO_PROXY": named}
+
+
 @contextmanager
 def process(
     arguments: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None

@@ -28,6 +28,7 @@ from deployments.local import (
     connection_settings,
     is_taken,
     prefect_server_process,
+    without_proxy,
 )
 from deployments.login import AT_CLIENTS, AT_SERVER, given_login, keep_login, kept_login, new_login
 from sandbox.docebo.tokens import CLIENT_ID, CLIENT_SECRET
@@ -98,6 +99,7 @@ def installation(*, data: Path, webhook_port: int, events: str) -> Installation:
     return Installation(
         commands={"worker": shlex.join(WORKER), **listening},
         environment={
+            **without_proxy(os.environ),
             **QUIET_PREFECT,
             **OUR_WORKER,
             "PREFECT_HOME": str(data / "prefect"),

@@ -9,17 +9,20 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import tomllib
+import urllib.request
 from argparse import Namespace
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
 import pytest
 
 import deployments.up as up_module
-from deployments.local import free_port
-from deployments.up import SHELL
+from deployments.local import free_port, is_healthy
+from deployments.up import SHELL, installation
 from sandbox.docebo.tokens import CLIENT_SECRET
 from sandbox.slack.workspace import BOT_TOKEN
 from slack_docebo.errors import ConfigurationError
@@ -209,6 +212,30 @@ def test_when_prefects_server_is_killed_the_rest_is_ended_and_whoever_has_starte
     assert ended.returncode == 1
     assert "Prefect's server has ended" in ended.stderr
     assert "worker stopped" in ended.stdout
+
+
+@pytest.mark.parametrize("given", ["", "intern.example.com", "*"])
+def test_what_is_on_this_machine_is_not_reached_by_way_of_a_proxy_which_would_be_told_the_login(
+    given, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("http_proxy", NOBODY)
+    monkeypatch.setenv("NO_PROXY", given)
+    for name, value in installation(data=tmp_path, webhook_port=1, events="").environment.items():
+        monkeypatch.setenv(name, value)
+
+    with HTTPServer(("127.0.0.1", 0), Health) as server:
+        threading.Thread(target=server.handle_request).start()
+        assert is_healthy(f"http://127.0.0.1:{server.server_port}/api")
+    assert urllib.request.proxy_bypass("localhost:4200")  # which other libraries ask
+    assert bool(urllib.request.proxy_bypass("intern.example.com")) == bool(given)
+
+
+class Health(BaseHTTPRequestHandler):
+    """A server that is well."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
 
 
 @pytest.mark.long
