@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -48,6 +48,30 @@ async def test_a_prefect_that_refuses_once_is_asked_again_before_the_next_look(s
             work.cancel()
             with suppress(asyncio.CancelledError):
                 await work
+
+
+async def test_after_an_unforeseen_fault_runs_are_asked_for_as_before(sqlite_url, monkeypatch, caplog):
+    monkeypatch.setattr(waker_module, "PATIENCE", timedelta())
+    faults = [ZeroDivisionError("of ada@example.com")]
+    prefect = BusyPrefect(refusals=0)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if faults:
+            raise faults.pop()
+        return prefect(request)
+
+    http = httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://prefect/api/")
+    with Store.open(sqlite_url) as store:
+        with store.transaction() as tables:
+            tables.wake_ups.want_run(datetime.now(UTC))
+        async with http:
+            work = asyncio.create_task(Waker(store, PrefectApi(http), Metrics()).work())
+            await asyncio.wait_for(prefect.created.wait(), PATIENCE_SECONDS)
+            work.cancel()
+            with suppress(asyncio.CancelledError):
+                await work
+    assert "ZeroDivisionError in test_waker.py" in caplog.text
+    assert "ada@" not in caplog.text
 
 
 @pytest.mark.parametrize("steps", range(6))

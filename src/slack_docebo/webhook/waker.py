@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from slack_docebo.clients.prefect import PrefectApi
 from slack_docebo.concurrency import to_completion
-from slack_docebo.errors import OutcomeUnknown, RemoteError, SyncError
+from slack_docebo.errors import OutcomeUnknown, RemoteError, told
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.metrics import Metrics
 
@@ -60,8 +60,8 @@ class Waker:
                         await self._ask_for_sweep()
                 self._say("")
                 self._rest = SHORT_SECONDS
-            except SyncError as error:
-                self._say(str(error))
+            except Exception as error:  # whatever it is: who has stored an event is not told that nobody asks any more
+                self._say(told(error))
                 self._rest = min(2 * self._rest, LOOK_SECONDS)
             await self._pause()
 
