@@ -8,10 +8,14 @@ import time_machine
 
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import Mapping
+from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
 from slack_docebo.engine.planning.moving import plan_moves
+from slack_docebo.engine.reading.connection import validate
 from slack_docebo.errors import ChangeLimitExceeded, ConfigurationError
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
-from tests.importing import run_import, settings_for
+from tests.importing import ON, run_import, settings_for
 from tests.integration.after_an_import import (
     apply_by_id,
     decide_never,
@@ -86,6 +90,27 @@ async def test_whose_account_was_a_leavers_is_not_moved_where_that_one_was(compa
 
     assert await import_then(settings, ROWS, plan_moves) is None
     assert account.branches == (0,)
+
+
+@pytest.mark.parametrize("by", ["hand-over", "link"])
+@pytest.mark.variants(1)
+async def test_who_returns_under_a_new_id_is_back_in_the_branch_of_before_though_the_mapping_was_deleted(
+    company, settings, ada, by
+):
+    rows = {**ROWS, "REHIRES": "hand-over" if by == "hand-over" else "report"}
+    company.slack.deactivate(ada)
+    await import_then(settings, rows, plan_moves)
+    with Store.of(settings) as store, store.transaction() as tables:
+        tables.mappings(settings.docebo_url).delete(company.slack.team.id, [ada])
+    new = str(company.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
+    if by == "link":
+        request = DecisionRequest(DecisionAction.LINK, [new], docebo_id=account_of(company).user_id, why="hers", by="Bob")
+        async with open_runtime(settings, read_rows(table({**ON, **rows})), run_id="link") as runtime:
+            await decide(runtime, await validate(runtime), request)
+
+    await import_then(settings, rows, plan_moves)
+
+    assert branch_of(company) == "SLACK"
 
 
 async def test_an_undo_moves_back(company, settings, ada):
