@@ -104,7 +104,9 @@ async def test_who_returns_under_a_new_id_is_back_in_the_branch_of_before_though
         tables.mappings(settings.docebo_url).delete(company.slack.team.id, [ada])
     new = str(company.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
     if by == "link":
-        request = DecisionRequest(DecisionAction.LINK, [new], docebo_id=account_of(company).user_id, why="hers", by="Bob")
+        request = DecisionRequest(
+            DecisionAction.LINK, [new], docebo_id=account_of(company).user_id, why="hers", by="Bob"
+        )
         async with open_runtime(settings, read_rows(table({**ON, **rows})), run_id="link") as runtime:
             await decide(runtime, await validate(runtime), request)
 
@@ -213,7 +215,7 @@ async def test_who_returns_after_another_branch_was_named_for_leavers_is_back_wh
     assert branch_of(company) == "SLACK"
 
 
-@pytest.mark.parametrize("why", ["administrator", "protected", "never", "served", "unmap", "provisioning off"])
+@pytest.mark.parametrize("why", ["administrator", "never", "protected", "served", "unmap", "provisioning off"])
 @pytest.mark.variants(2)
 async def test_whom_nothing_may_be_done_to_is_not_moved(company, settings, ada, why):
     rows = dict(ROWS)
@@ -224,7 +226,9 @@ async def test_whom_nothing_may_be_done_to_is_not_moved(company, settings, ada, 
         case "protected":
             rows["PROTECTED_ACCOUNTS"] = "ada@*"
         case "never":
-            decide_never(settings, company.slack.team.id, ada)
+            with Store.of(settings) as store, store.transaction() as tables:
+                tables.people.note_ids(company.slack.team.id, {"W0GRID": ada})
+            decide_never(settings, company.slack.team.id, "W0GRID")
         case "unmap":
             rows |= {"LEAVERS": "unmap", "LIMIT_UNMAPPINGS": "none"}
         case "provisioning off":

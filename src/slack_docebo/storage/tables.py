@@ -4,7 +4,7 @@ from functools import cached_property
 
 from sqlalchemy import Connection
 
-from slack_docebo.domain.decisions import Decisions, under_other_ids
+from slack_docebo.domain.decisions import Decisions, latest
 from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.contacts import ContactRepository
@@ -58,13 +58,21 @@ class Tables:
     def mappings(self, docebo: str = UNKNOWN) -> MappingRepository:
         return MappingRepository(self.connection, self.platforms, docebo)
 
-    def under_other_ids(self, team: str, decisions: Decisions) -> Decisions:
-        """Return *decisions* by each of the ids under which the people are known in the workspace."""
-        return under_other_ids(decisions, self.people.other_ids(team, decisions))
+    def binding(self, team: str) -> Decisions:
+        """Return what `DecisionRepository.binding` does, by each of the ids under which the people are known."""
+        return self._by_every_id(team, self.decisions.binding(team))
+
+    def acknowledged(self, team: str) -> Decisions:
+        """Return what `DecisionRepository.acknowledged` does, by each of the ids under which the people are known."""
+        return self._by_every_id(team, self.decisions.acknowledged(team))
+
+    def _by_every_id(self, team: str, decisions: Decisions) -> Decisions:
+        theirs = self.people.by_every_id(team, decisions)
+        return {slack_id: found for slack_id, ids in theirs.items() if (found := latest(decisions, ids))}
 
     def parked_as_acknowledged(self, team: str) -> int:
         """Count the parked events of the workspace that failed for what somebody has acknowledged."""
-        seen = self.under_other_ids(team, self.decisions.acknowledged(team))
+        seen = self.acknowledged(team)
         return sum(seen[slack_id].acknowledges(error) for slack_id, error in self.inbox.parked_errors(team, seen))
 
     @property

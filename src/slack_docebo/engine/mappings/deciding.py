@@ -108,7 +108,7 @@ def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) 
         found = tables.standings.of(docebo, team, wanted)
         last = tables.plans.last_import(docebo, team)
         undone = list(tables.journal.undone(docebo, last.created_at, request.slack_ids)) if last else []
-        before = tables.decisions.acknowledged(team)
+        before = tables.acknowledged(team)
     seen: dict[str, list[str]] = defaultdict(list)
     for slack_id, one in found.items():
         if is_undecided(reason := one.reason if request.all_who_wait else one.reason.removeprefix(SEEN)):

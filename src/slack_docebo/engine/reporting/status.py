@@ -327,7 +327,7 @@ def status(runtime: Runtime) -> Status:
         since = [plan for plan in followed if plan.docebo == docebo and done and plan.created_at >= done.created_at]
         reasons = tables.standings.reasons(docebo, team)
         undecided = tables.standings.standing_for(docebo, team, filter(is_undecided, reasons))
-        seen = tables.under_other_ids(team, tables.decisions.acknowledged(team))
+        seen = tables.acknowledged(team)
         return Status(
             now=now,
             docebo=docebo,
