@@ -26,6 +26,7 @@ from slack_docebo.storage.personal import rows_about
 from tasks.run import concluded
 from tests.both_databases import ON_BOTH
 from tests.importing import carry_out, mapped, run_import
+from tests.integration.after_an_import import apply_by_id
 from tests.integration.realtime_world import ON, World, world
 
 STRANGER = {"username": "zed", "email": "zed@example.com", "firstname": "Zed", "lastname": "Quux"}
@@ -130,6 +131,21 @@ async def test_what_is_acknowledged_under_another_id_stays_so_when_there_is_one_
 
     with here.runtime.store.reading() as tables:
         assert tables.acknowledged(here.workspace.team)["W0GRID"].acknowledges("so far")
+
+
+@pytest.mark.parametrize("had", ["none", "another"])
+async def test_who_is_linked_by_hand_gets_nothing_by_a_plan_that_was_saved_while_no_mapping_was_kept(here, had):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    if had == "another":
+        here.sandbox.docebo.accounts.add("ada@example.com", lastname="King", email="ada@example.com")
+    planned = await run_import(here.runtime.settings, dry_run=True, rows={**ON, "MAP_SLACK_USER_DATA": "false"})
+    account = here.sandbox.docebo.accounts.add("countess", email="countess@example.com")
+
+    await decided(here, DecisionAction.LINK, ada, docebo_id=account.user_id)
+    await apply_by_id(here.runtime.settings, ON, planned.plan.id)
+
+    bearers = here.sandbox.docebo.accounts.by_email("ada@example.com")
+    assert [one.lastname for one in bearers] == (["King"] if had == "another" else [])
 
 
 def known_as_well(here: World, slack_id: str, other: str) -> None:

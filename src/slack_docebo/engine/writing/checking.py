@@ -292,7 +292,8 @@ def reason_by_mapping(operation: Operation, mapping: Mapping | None, holder: str
     *mapping* is that of its Slack user, *holder* to whom its account is mapped.
     """
     rests_on_mapping = operation.maps or operation.kind is Kind.UNMAP or operation.prior is not None
-    if rests_on_mapping and _row(mapping) != _row(operation.prior):
+    # What gives a person attributes does so, too, where no mapping was kept: somebody may be linked by hand since.
+    if (rests_on_mapping or operation.fingerprint) and _row(mapping) != _row(operation.prior):
         return "the mapping has changed since"
     if operation.maps and operation.kind is not Kind.CREATE and holder not in {"", *people_of([operation])}:
         return f"the account belongs to {holder} by now"
