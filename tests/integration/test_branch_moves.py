@@ -69,6 +69,18 @@ async def test_who_is_to_be_in_another_branch_is_moved_and_undoing_moves_back(co
     assert branch_of(company, "Ada") == "EU"
 
 
+async def test_who_was_moved_and_changed_by_one_run_is_moved_back_where_the_run_is_undone(company, settings):
+    ada = join(company, "Ada", "EU")
+    await import_then(settings, ROWS, plan_moves)
+    company.slack.change(ada, {"profile": {"title": "America", "last_name": "Byron"}})
+    await import_then(settings, ROWS, plan_moves, run="night")
+
+    await undo(settings, ROWS, "night")
+
+    [account] = company.docebo.accounts.by_email("ada@example.com")
+    assert (account.lastname, branch_of(company, "Ada")) == ("Lovelace", "EU")
+
+
 async def test_moves_to_a_branch_are_one_call(company, settings):
     prove(settings)
     people = [join(company, f"Ada{number}", "EU") for number in range(12)]

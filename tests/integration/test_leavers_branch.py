@@ -115,6 +115,21 @@ async def test_who_returns_under_a_new_id_is_back_in_the_branch_of_before_though
     assert branch_of(company) == "SLACK"
 
 
+async def test_who_has_returned_under_a_new_id_is_among_the_leavers_again_where_that_run_is_undone(
+    company, settings, ada
+):
+    rows = {**ROWS, "REHIRES": "hand-over"}
+    company.slack.deactivate(ada)
+    await import_then(settings, rows, plan_moves)
+    company.slack.add("Ada", "Byron", "ada@example.com")
+    await import_then(settings, rows, plan_moves, run="night")
+    assert branch_of(company) == "SLACK"
+
+    await undo(settings, rows, "night")
+
+    assert (account_of(company).lastname, branch_of(company)) == ("Lovelace", "LEFT")
+
+
 async def test_an_undo_moves_back(company, settings, ada):
     company.slack.deactivate(ada)
     done = await import_then(settings, ROWS, plan_moves)

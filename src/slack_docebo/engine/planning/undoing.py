@@ -167,15 +167,17 @@ def _inverse(past: _Past, *, deactivate_created: bool) -> Iterator[Operation]:
         return
     changed = {name: value for name, value in past.before.items() if value != past.after[name]}
     operations = []
-    # The status is an operation of its own, which comes after the others: deactivations have a limit of their own.
+    # In the order in which they are carried out, for the mapping comes back with the last of them. The status is an
+    # operation of its own, because deactivations have a limit of their own.
     deactivates = changed.get("active") is False
     if deactivates:
         del changed["active"]
-    if branch := changed.pop(BRANCH, ""):
-        operations.append(_operation(past, Kind.MOVE, "moves back", {BRANCH: branch}, {BRANCH: past.after[BRANCH]}))
+    branch = changed.pop(BRANCH, "")
     if changed:
         before = {name: past.after[name] for name in changed}
         operations.append(_operation(past, Kind.UPDATE, f"restores {', '.join(changed)}", changed, before))
+    if branch:
+        operations.append(_operation(past, Kind.MOVE, "moves back", {BRANCH: branch}, {BRANCH: past.after[BRANCH]}))
     if deactivates:
         operations.append(_operation(past, Kind.DEACTIVATE, "was inactive before", {"active": False}, {"active": True}))
     shuts = past.let_in and (deactivates or EXPIRATION in changed)
