@@ -409,6 +409,20 @@ async def test_where_somebody_was_before_we_brought_anybody_is_not_known_and_an_
     assert branch_of(company, "Ada") == "EU"
 
 
+async def test_an_undo_of_a_run_says_also_of_whom_it_restores_something_what_it_cannot_bring_back(company, settings):
+    ada = join(company, "Ada", "EU")
+    await run_import(settings)  # before there was a rule
+    company.slack.change(ada, {"profile": {"last_name": "Byron"}})
+    await import_then(settings, ROWS, plan_moves, run="night")
+
+    undone = await undo(settings, ROWS, "night")
+
+    assert {(kind, reason) for kind, reason, _, _ in undone.tally} == {
+        (Kind.UPDATE, "restores last_name"),
+        (Kind.LEAVE, "nobody knows what there was before: branch"),
+    }
+
+
 @pytest.mark.long
 async def test_whose_account_became_an_administrators_long_after_the_accounts_were_read_is_not_moved(company, settings):
     ada = join(company, "Ada", "EU")
