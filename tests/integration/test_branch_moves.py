@@ -81,6 +81,21 @@ async def test_who_was_moved_and_changed_by_one_run_is_moved_back_where_the_run_
     assert (account.lastname, branch_of(company, "Ada")) == ("Lovelace", "EU")
 
 
+async def test_who_cannot_be_moved_back_for_the_branch_is_gone_stays_as_the_run_has_left_that_person(company, settings):
+    ada = join(company, "Ada", "EU")
+    await import_then(settings, ROWS, plan_moves)
+    company.slack.change(ada, {"profile": {"title": "America", "last_name": "Byron"}})
+    await import_then(settings, ROWS, plan_moves, run="night")
+    [gone] = [branch_id for branch_id, branch in company.docebo.branches.items() if branch.code == "EU"]
+    del company.docebo.branches[gone]
+
+    undone = await undo(settings, ROWS, "night")
+
+    [account] = company.docebo.accounts.by_email("ada@example.com")
+    assert (account.lastname, branch_of(company, "Ada")) == ("Byron", "US")
+    assert undone.count(outcome=Outcome.SKIPPED) == 2
+
+
 async def test_moves_to_a_branch_are_one_call(company, settings):
     prove(settings)
     people = [join(company, f"Ada{number}", "EU") for number in range(12)]
