@@ -190,6 +190,9 @@ def _inverse(past: _Past, *, deactivate_created: bool) -> Iterator[Operation]:
         return
     operations = [replace(operation, prior=past.written) for operation in operations]
     if operations and past.prior and past.prior.docebo_id == past.last.docebo_id:
+        # All for whoever gets the mapping back: what is done to one account is one person's, or would be undone in halves.
+        whose = past.prior.slack_id, past.prior.slack_name
+        operations = [replace(operation, slack_id=whose[0], slack_name=whose[1]) for operation in operations]
         operations[-1] = replace(operations[-1], **_mapping_of(past.prior))
     else:
         operations.append(_inverse_of_mapping(past))
