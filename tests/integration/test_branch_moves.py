@@ -93,6 +93,33 @@ async def test_a_move_that_is_refused_and_carried_out_counts_as_done_and_is_undo
     assert (done.count(Kind.MOVE, outcome=Outcome.APPLIED), moved_to, branch_of(company, "Ada")) == (1, "US", "EU")
 
 
+async def test_who_was_moved_and_changed_by_one_run_is_moved_back_where_the_run_is_undone(company, settings):
+    ada = join(company, "Ada", "EU")
+    await import_then(settings, ROWS, plan_moves)
+    company.slack.change(ada, {"profile": {"title": "America", "last_name": "Byron"}})
+    await import_then(settings, ROWS, plan_moves, run="night")
+
+    await undo(settings, ROWS, "night")
+
+    [account] = company.docebo.accounts.by_email("ada@example.com")
+    assert (account.lastname, branch_of(company, "Ada")) == ("Lovelace", "EU")
+
+
+async def test_who_cannot_be_moved_back_for_the_branch_is_gone_stays_as_the_run_has_left_that_person(company, settings):
+    ada = join(company, "Ada", "EU")
+    await import_then(settings, ROWS, plan_moves)
+    company.slack.change(ada, {"profile": {"title": "America", "last_name": "Byron"}})
+    await import_then(settings, ROWS, plan_moves, run="night")
+    [gone] = [branch_id for branch_id, branch in company.docebo.branches.items() if branch.code == "EU"]
+    del company.docebo.branches[gone]
+
+    undone = await undo(settings, ROWS, "night")
+
+    [account] = company.docebo.accounts.by_email("ada@example.com")
+    assert (account.lastname, branch_of(company, "Ada")) == ("Byron", "US")
+    assert undone.count(outcome=Outcome.SKIPPED) == 2
+
+
 async def test_moves_to_a_branch_are_one_call(company, settings):
     prove(settings)
     people = [join(company, f"Ada{number}", "EU") for number in range(12)]
@@ -419,6 +446,20 @@ async def test_where_somebody_was_before_we_brought_anybody_is_not_known_and_an_
         (Kind.LEAVE, "nobody knows what there was before: branch")
     ]
     assert branch_of(company, "Ada") == "EU"
+
+
+async def test_an_undo_of_a_run_says_also_of_whom_it_restores_something_what_it_cannot_bring_back(company, settings):
+    ada = join(company, "Ada", "EU")
+    await run_import(settings)  # before there was a rule
+    company.slack.change(ada, {"profile": {"last_name": "Byron"}})
+    await import_then(settings, ROWS, plan_moves, run="night")
+
+    undone = await undo(settings, ROWS, "night")
+
+    assert {(kind, reason) for kind, reason, _, _ in undone.tally} == {
+        (Kind.UPDATE, "restores last_name"),
+        (Kind.LEAVE, "nobody knows what there was before: branch"),
+    }
 
 
 @pytest.mark.long
