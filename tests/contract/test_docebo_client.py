@@ -225,6 +225,9 @@ async def test_behind_the_end_of_the_first_list_of_all_nobody_must_follow_whatev
         pytest.param(ok({"items": ["a"]}), id="an account that is none"),
         pytest.param(ok({"items": [{"user_id": 10**30}]}), id="an id that no database holds"),
         pytest.param(
+            ok({"items": [{"user_id": 0, "username": "a", "email": "", "status": 1}]}), id="an id that nobody has"
+        ),
+        pytest.param(
             ok({"items": [{"user_id": 1, "username": "a", "status": 1}]}), id="an account without its address"
         ),
         pytest.param(ok({"items": [{"user_id": 1, "username": "a", "email": ""}]}), id="an account without its status"),

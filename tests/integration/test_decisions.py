@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 
 import pytest
+import time_machine
 
-from slack_docebo.domain.decisions import NEVER, Verdict
+from slack_docebo.domain.decisions import NEVER, Decision, Verdict
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.standing import Standing
@@ -25,6 +27,7 @@ from slack_docebo.storage.personal import rows_about
 from tasks.run import concluded
 from tests.both_databases import ON_BOTH
 from tests.importing import carry_out, mapped, run_import
+from tests.integration.after_an_import import apply_by_id
 from tests.integration.realtime_world import ON, World, world
 
 STRANGER = {"username": "zed", "email": "zed@example.com", "firstname": "Zed", "lastname": "Quux"}
@@ -78,6 +81,84 @@ async def test_nobody_touches_whom_somebody_has_decided_never_to_touch(here):
     await decided(here, DecisionAction.TAKE_BACK, ada)
     await imported(here)
     assert not account.active
+
+
+@pytest.mark.parametrize("how", ["saved plan", "undo"])
+async def test_nothing_is_done_to_who_is_never_to_be_touched_under_another_id_of_that_person(here, how):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await imported(here)
+    account = here.sandbox.docebo.accounts[account_of(here, ada)]
+    here.sandbox.slack.change(ada, {"profile": {"last_name": "Byron"}})
+    planned = await imported(here, dry_run=how == "saved plan")
+
+    known_as_well(here, ada, "W0GRID")
+    await decided(here, DecisionAction.NEVER, "W0GRID")
+    plan_id = planned.plan.id if how == "saved plan" else plan_undo(here.runtime, planned.plan.id)
+    await carry_out(here.runtime, plan_id)
+
+    assert account.lastname == ("Lovelace" if how == "saved plan" else "Byron")
+
+
+async def test_what_is_decided_is_taken_back_under_any_id_of_the_person_whatever_clock_has_noted_it(here):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    known_as_well(here, ada, "W0GRID")
+    with time_machine.travel(here.runtime.now() + timedelta(days=400)):
+        await decided(here, DecisionAction.NEVER, "W0GRID")
+
+    await decided(here, DecisionAction.TAKE_BACK, ada)
+    await imported(here)
+
+    assert account_of(here, ada)
+
+
+async def test_the_last_decision_about_a_person_counts_whatever_clock_has_noted_the_one_under_another_id(here):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    known_as_well(here, ada, "W0GRID")
+    with time_machine.travel(here.runtime.now() + timedelta(days=400)):
+        await decided(here, DecisionAction.NEVER, "W0GRID")
+    account = here.sandbox.docebo.accounts.add("countess", email="countess@example.com")
+
+    await decided(here, DecisionAction.LINK, ada, docebo_id=account.user_id)
+
+    with here.runtime.store.reading() as tables:
+        assert tables.binding(here.workspace.team)["W0GRID"].verdict is Verdict.LINKED
+
+
+async def test_what_is_acknowledged_under_another_id_stays_so_when_there_is_one_reason_more(here):
+    ada = here.sandbox.slack.add("Ada", "New", "ada@example.com")["id"]
+    known_as_well(here, ada, "W0GRID")
+    seen = Decision("W0GRID", Verdict.LEAVE_SO, "agreed", "Bob", here.runtime.now(), reasons=("so far",))
+    with here.runtime.store.transaction() as tables:
+        tables.decisions.put(here.workspace.team, seen)
+    refuse(here, "ada@example.com", "no room")
+    await imported(here)
+
+    await decided(here, DecisionAction.LEAVE_SO, ada)
+
+    with here.runtime.store.reading() as tables:
+        assert tables.acknowledged(here.workspace.team)["W0GRID"].acknowledges("so far")
+
+
+@pytest.mark.parametrize("had", ["none", "another"])
+async def test_who_is_linked_by_hand_gets_nothing_by_a_plan_that_was_saved_while_no_mapping_was_kept(here, had):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    if had == "another":
+        here.sandbox.docebo.accounts.add("ada@example.com", lastname="King", email="ada@example.com")
+    planned = await run_import(here.runtime.settings, dry_run=True, rows={**ON, "MAP_SLACK_USER_DATA": "false"})
+    account = here.sandbox.docebo.accounts.add("countess", email="countess@example.com")
+
+    await decided(here, DecisionAction.LINK, ada, docebo_id=account.user_id)
+    await apply_by_id(here.runtime.settings, ON, planned.plan.id)
+
+    bearers = here.sandbox.docebo.accounts.by_email("ada@example.com")
+    assert [one.lastname for one in bearers] == (["King"] if had == "another" else [])
+
+
+def known_as_well(here: World, slack_id: str, other: str) -> None:
+    """Let the person be known under the *other* id as well, as in an organisation."""
+    with here.runtime.store.transaction() as tables:
+        tables.people.meet(here.workspace.team, [slack_id], now=here.runtime.now())
+        tables.people.note_ids(here.workspace.team, {other: slack_id})
 
 
 async def test_what_was_seen_is_left_so_until_there_is_another_reason(here):

@@ -187,10 +187,8 @@ async def test_many_newcomers_with_values_of_their_own_that_are_refused_get_thei
     assert [account.fields[role] for account in made] == ["Astronaut"] * 12
     assert made[11].timezone == "Asia/Tokyo"
     assert done.count(Kind.CREATE, outcome=Outcome.APPLIED) == 12
-    assert (again.count(Kind.UPDATE), again.count(outcome=Outcome.FAILED)) == (
-        0,
-        0,
-    )  # nor is anybody said to be updated
+    # Nor is anybody said to be updated.
+    assert (again.count(Kind.UPDATE), again.count(outcome=Outcome.FAILED)) == (0, 0)
     assert sandbox.docebo_gate.counters.calls[BATCH] == calls
 
 

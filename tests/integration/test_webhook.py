@@ -342,6 +342,8 @@ def test_whoever_watches_is_told_how_runs_did(webhook):
     with webhook.store.transaction() as tables:
         tables.links.pin("https://acme.docebosaas.com", "T1", "Acme", now=now)
         tables.milestones.reach("https://acme.docebosaas.com", Milestone.IMPORT, now=now - timedelta(hours=30))
+        # By a clock that was ahead: no alarm would tell of it that none comes any more.
+        tables.milestones.reach("https://acme.docebosaas.com", Milestone.SWEEP, now=now + timedelta(days=9))
         tables.reads.record(ProvenRead("slack:T1", 7, 1, now))
     asyncio.run(spend(CallBudget(webhook.store, "https://acme.docebosaas.com", 100), calls=20))
 

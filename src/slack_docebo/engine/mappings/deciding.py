@@ -116,7 +116,7 @@ def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) 
         # Before the first import of everybody there may be a part of one, or an event.
         since = last.created_at if last else datetime.min.replace(tzinfo=UTC)
         undone = list(tables.journal.undone(docebo, since, request.slack_ids))
-        before = tables.decisions.acknowledged(team)
+        before = tables.acknowledged(team)
     seen: dict[str, list[str]] = defaultdict(list, {slack_id: [why] for slack_id, why in waiting.items()})
     for slack_id, one in found.items():
         if is_undecided(reason := one.reason.removeprefix(SEEN)):

@@ -338,7 +338,7 @@ def status(runtime: Runtime) -> Status:
             slack_read=tables.reads.last(f"slack:{team}"),
             docebo_read=tables.reads.last(f"docebo:{docebo}"),
             last_import=summary(runtime.store, done.id) if done else None,
-            everybody_imported_at=tables.milestones.last(docebo).get(Milestone.IMPORT),
+            everybody_imported_at=tables.milestones.last(docebo, now=now).get(Milestone.IMPORT),
             dry_run=summary(runtime.store, newest.id) if newest and is_dry_run else None,
             over_limit=[plan.id for plan in (*imports[:1], *since) if plan.state is PlanState.REFUSED],
             mapped=tables.mappings(docebo).count(team),
