@@ -119,6 +119,15 @@ async def test_of_a_backup_the_row_of_that_person_is_erased_and_the_rest_stays_b
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
 
 
+async def test_a_file_that_loses_somebodys_rows_is_as_old_as_before(here, ada, tmp_path):
+    report = next((tmp_path / "reports").glob("*.csv"))
+    os.utime(report, (1_700_000_000, 1_700_000_000))
+
+    forget(here.runtime.store, tmp_path / "reports", ada)
+
+    assert report.stat().st_mtime == 1_700_000_000
+
+
 async def test_a_word_that_is_no_id_erases_nothing(here, ada, tmp_path):
     before = everything(here, tmp_path)
     for word in ("", " ", "0", "7", "create", "applied", "T0000", "1700000000", "[", "u012ab", "*", f"{ada}\n"):

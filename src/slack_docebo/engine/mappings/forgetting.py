@@ -267,5 +267,7 @@ def _replace(file: Path, rest: str) -> None:
     if is_draft(file):
         file.unlink()
         return
+    written = file.stat()
     with rewritten_file(file) as out:
         out.write(rest)
+    os.utime(file, ns=(written.st_atime_ns, written.st_mtime_ns))  # the sweep removes it by its age
