@@ -131,6 +131,18 @@ def test_an_account_that_somebody_else_holds_is_not_taken_away_and_nothing_is_wr
     assert mappings(store) == [Mapping("U3", "T1", "cyd", 8)]
 
 
+def test_two_rows_of_one_person_under_two_ids_are_refused_and_nothing_is_written(store, tmp_path):
+    save(store, ADA)
+    with store.transaction() as tables:
+        tables.people.note_ids("T1", {"W1": "U1"})
+    delete_all(store)
+
+    taken = imported(store, tmp_path / "t.csv", HEADER, "U1,ada,T1,7", "U2,bob,T1,8", "W1,ada,T1,9")
+
+    assert refused(taken) == dict.fromkeys((2, 4), "this person is named more than once, under several Slack ids")
+    assert mappings(store) == []
+
+
 def test_a_dry_run_says_what_would_change_and_changes_nothing(store, tmp_path):
     save(store, ADA, BOB)
     export(store, tmp_path / "b.csv")

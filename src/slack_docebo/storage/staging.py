@@ -103,6 +103,15 @@ class MappingStaging:
             doubled = doubled.having(func.count() > 1)
             for row in self._stream(select(staged.c.source).where(column.in_(doubled))):
                 yield Conflict(row.source, reason)
+        known_as, other_id, twin = identity.alias(), identity.alias(), staged.alias()
+        is_under_another = exists().where(
+            _same_person(known_as, staged),
+            other_id.c.person_id == known_as.c.person_id,
+            other_id.c.slack_id != staged.c.slack_id,
+            _same_person(twin, other_id),
+        )
+        for row in self._stream(select(staged.c.source).where(is_under_another)):
+            yield Conflict(row.source, "this person is named more than once, under several Slack ids")
         mover = staged.alias()
         moves = select(mover.c.source).where(_same_person(mover, mapping)).exists()
         held = select(staged.c.source, mapping.c.slack_id.label("holder")).where(
