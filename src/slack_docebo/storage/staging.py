@@ -134,8 +134,8 @@ class MappingStaging:
     def merge(self) -> int:
         """Take over names and accounts and return how many mappings that changed.
 
-        What was applied before stays with a person whose account stays the same. Whose does not, has a claim to it, and no
-        more, until the account has shown whose it is.
+        Whose account is another one has a claim to it, and no more, until it has shown whose it is: what was applied before,
+        and to which account, stays known.
         """
         claimed = self._new_accounts()
         differs = or_(mapping.c.slack_name != staged.c.slack_name, mapping.c.user_id != staged.c.user_id)
@@ -149,7 +149,6 @@ class MappingStaging:
         self._accounts.doubt_given(set(self._connection.scalars(select(staged.c.user_id).where(~was_theirs))))
         self._clear_deactivated(select(staged.c.source).where(staged.c.user_id == account.c.user_id, ~was_theirs))
         self._write_mappings(as_they_are=False)
-        self._write_applied(as_they_are=False)
         self._accounts.note_claimed(claimed)
         return changed
 
@@ -179,7 +178,7 @@ class MappingStaging:
         self._clear_deactivated(select(staged.c.source).where(staged.c.user_id == account.c.user_id, is_active))
         claimed = self._new_accounts()
         self._write_mappings(as_they_are=True)
-        self._write_applied(as_they_are=True)
+        self._write_applied()
         known = {one for one, seen in self._accounts.last_seen(claimed).items() if seen.username or seen.address}
         self._accounts.note_claimed(claimed - known | claimed & self._given_to_others())
         return changed
@@ -265,17 +264,15 @@ class MappingStaging:
         key = [mapping.c.platform_id, mapping.c.person_id]
         self._connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values, where=differs))
 
-    def _write_applied(self, *, as_they_are: bool) -> None:
-        """Write what was applied *as it is*, where that is newer, or only where the account is another one."""
+    def _write_applied(self) -> None:
+        """Write what was applied, where that is newer or was to another account."""
         statement = self._insertion(applied, "user_id", "fingerprint", "echo", "slack_updated")
         old, new = applied.c, statement.excluded
         values: dict[str, ColumnElement[Any]] = {name: new[name] for name in ("user_id", "fingerprint", "echo")}
         values["slack_updated"] = case(
             (old.slack_updated > new.slack_updated, old.slack_updated), else_=new.slack_updated
         )
-        differs = old.user_id.is_distinct_from(new.user_id)
-        if as_they_are:
-            differs = or_(differs, old.slack_updated < new.slack_updated)
+        differs = or_(old.user_id.is_distinct_from(new.user_id), old.slack_updated < new.slack_updated)
         key = [applied.c.platform_id, applied.c.person_id]
         self._connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values, where=differs))
 
