@@ -270,6 +270,12 @@ def test_a_file_without_the_columns_is_refused(store, tmp_path):
         imported(store, tmp_path / "t.csv", "slack_id,slack_name", "U1,ada")
 
 
+def test_of_two_columns_with_one_name_nobody_can_tell_which_is_meant(store, tmp_path):
+    with pytest.raises(ConfigurationError, match="the first line has more than one column user_id"):
+        imported(store, tmp_path / "t.csv", f"{HEADER},User ID", "U1,ada,T1,7,8")
+    assert imported(store, tmp_path / "t.csv", f"{HEADER},,", "U1,ada,T1,7,,").changed == 1
+
+
 def test_a_file_that_is_not_text_is_refused(store, tmp_path):
     path = tmp_path / "t.csv"
     path.write_bytes(HEADER.encode() + b"\nU1,\xff,T1,7\n")
