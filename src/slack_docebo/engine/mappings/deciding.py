@@ -243,6 +243,9 @@ def _decision(
 
 def _keep(runtime: Runtime, workspace: Workspace, decisions: Collection[Decision]) -> None:
     with runtime.store.transaction() as tables:
+        excluded = tables.exclusions.all()
+        if forgotten := [one.slack_id for one in decisions if excluded.cover_any([one.slack_id])]:
+            raise ConfigurationError(f"nothing was kept: forgotten on request, so no run looks at {_named(forgotten)}")
         # Known, they are known again under the id of an organisation.
         tables.people.meet(workspace.team, [one.slack_id for one in decisions], now=runtime.now())
         for one in decisions:
