@@ -25,6 +25,7 @@ from slack_docebo.settings import PrefectSettings, load_settings
 from slack_docebo.work_pool import WORK_POOL
 
 LARGEST_TABLE = 1_000_000  # bytes
+FAULTS = (SyncError, PrefectException, httpx.HTTPError)  # what is told in one line
 
 
 async def ensure_work_pool(client: PrefectClient) -> bool:
@@ -68,9 +69,12 @@ def login_of(settings: PrefectSettings) -> dict[str, str]:
 
 
 def told(error: Exception) -> str:
-    """Return the line about *error*: that Prefect refuses the login, or the error's own message."""
-    refused = isinstance(error, httpx.HTTPStatusError) and error.response.status_code == httpx.codes.UNAUTHORIZED
-    return "Prefect refuses the login: check PREFECT_API_AUTH_STRING" if refused else str(error)
+    """Return the line about *error*: that Prefect refuses the login or is gone, or the error's own message."""
+    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code == httpx.codes.UNAUTHORIZED:
+        return "Prefect refuses the login: check PREFECT_API_AUTH_STRING"
+    if isinstance(error, httpx.TransportError):
+        return "Prefect does not answer: once it is up, run this again"
+    return str(error) or type(error).__name__
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows = _rows_of(options.settings) if options.settings else None
         with temporary_settings(login_of(settings)):
             made = asyncio.run(bootstrap(rows))
-    except (SyncError, PrefectException, httpx.HTTPError) as error:
+    except FAULTS as error:
         print(line(f"bootstrap: {told(error)}"), file=sys.stderr)
         return 2
     for name, written in made.items():

@@ -50,6 +50,16 @@ LIBRARY_LOGS = {"PREFECT_LOGGING_EXTRA_LOGGERS": "slack_docebo"}  # shown on the
 OUR_WORKER = {"PYTHONPATH": str(ROOT)}  # where Prefect finds it
 
 
+def without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what keeps the proxy that *environment* may name out of calls to this machine: it would be told the login.
+
+    Companies set one for all; what is on this machine it does not reach.
+    """
+    given = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    named = given if given.strip() == "*" else ",".join(filter(None, (given, "127.0.0.1", "localhost")))
+    return {"no_proxy": named, "NO_PROXY": named}
+
+
 @contextmanager
 def process(
     arguments: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
@@ -114,6 +124,15 @@ def prefect_server(
 
     Without a *login* a new one is made, which stands in that environment only. *settings* of Prefect's come on top.
     """
+    with prefect_server_process(folder, port, login, settings) as (_, clients):
+        yield clients
+
+
+@contextmanager
+def prefect_server_process(
+    folder: Path, port: int | None = None, login: str | None = None, settings: Mapping[str, str] | None = None
+) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, str]]]:
+    """Do what `prefect_server` does, for somebody who wants to see the server's end: yield its process, too."""
     port, login = port or free_port(), login or new_login()
     api = f"http://127.0.0.1:{port}/api"
     command, env = prefect_server_command(folder, port, login)
@@ -122,7 +141,7 @@ def prefect_server(
         deadline = time.monotonic() + START_SECONDS
         while child.poll() is not None or not is_healthy(api):  # another server may answer where ours found no place
             _still_starting(child, deadline, log)
-        yield {"PREFECT_API_URL": api, "PREFECT_API_AUTH_STRING": login}
+        yield child, {"PREFECT_API_URL": api, "PREFECT_API_AUTH_STRING": login}
 
 
 def prefect_server_command(folder: Path, port: int, login: str) -> tuple[list[str], dict[str, str]]:
@@ -185,5 +204,6 @@ def wait_until_listening(port: int, child: subprocess.Popen[bytes], log: Path) -
 
 def _still_starting(child: subprocess.Popen[bytes], deadline: float, log: Path) -> None:
     if child.poll() is not None or time.monotonic() > deadline:
-        raise RuntimeError(f"{child.args} did not start:\n{log.read_text()[-2000:]}")
+        said = log.read_text()[-2000:] or f"{log} is empty: is the disk full?"
+        raise RuntimeError(f"{child.args} did not start:\n{said}")
     time.sleep(0.1)  # a child tells nobody when it is ready: it is looked at again

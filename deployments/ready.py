@@ -12,7 +12,7 @@ import httpx
 from prefect.deployments import run_deployment
 from prefect.settings import temporary_settings
 
-from deployments.bootstrap import bootstrap, login_of, told
+from deployments.bootstrap import FAULTS, bootstrap, login_of, told
 from deployments.settings_variable import is_missing
 from slack_docebo.domain.texts import line
 from slack_docebo.errors import SyncError
@@ -69,19 +69,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not wait_for_server(api):
         print(f"Prefect does not answer at {api}: start it, or set PREFECT_API_URL", file=sys.stderr)
         return 1
+    command = [sys.executable, "-m", "deployments.prefect_command", "--no-prompt", "deploy", "--all"]
     try:
         with temporary_settings(login):
             asyncio.run(make(switched_on=options.switched_on))
-    except (SyncError, httpx.HTTPStatusError) as error:
+            deployed = subprocess.run(command, env={**os.environ, **login}, capture_output=True, text=True, check=False)
+            if deployed.returncode:
+                print(deployed.stdout + deployed.stderr, file=sys.stderr)
+                return deployed.returncode
+            asyncio.run(begin_status_page())
+    except FAULTS as error:
         print(line(f"ready: {told(error)}"), file=sys.stderr)
         return 2
-    command = [sys.executable, "-m", "deployments.prefect_command", "--no-prompt", "deploy", "--all"]
-    deployed = subprocess.run(command, env={**os.environ, **login}, capture_output=True, text=True, check=False)
-    if deployed.returncode:
-        print(deployed.stdout + deployed.stderr, file=sys.stderr)
-        return deployed.returncode
-    with temporary_settings(login):
-        asyncio.run(begin_status_page())
     print("\nReady.")
     print(
         f"  Prefect      {api.removesuffix('/api')}   start with Deployments, bulk-import/import-everybody, Run, Custom run"

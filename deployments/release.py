@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -38,8 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Refused as reason:
         print(f"release: {reason}", file=sys.stderr)
         return 2
-    folder = ROOT / "dist" / version
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = new_folder(version)
     (folder / "NOTES.md").write_text(notes)
     archive = [
         "git",
@@ -84,6 +84,18 @@ def check_commit(version: str, project: Path = ROOT) -> None:
         )
     if git("tag", "--list", f"v{version}"):
         raise Refused(f"{version} is released already (tag v{version}): raise the version in pyproject.toml")
+
+
+def new_folder(version: str, project: Path = ROOT) -> Path:
+    """Return an empty folder for the files; what an attempt that was cut off has left there belongs to no release.
+
+    Nor does buildah write over its image.
+    """
+    folder = project / "dist" / version
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def sums(folder: Path) -> str:

@@ -27,7 +27,8 @@ from deployments.local import (
     WORKER,
     connection_settings,
     is_taken,
-    prefect_server,
+    prefect_server_process,
+    without_proxy,
 )
 from deployments.login import AT_CLIENTS, AT_SERVER, given_login, keep_login, kept_login, new_login
 from sandbox.docebo.tokens import CLIENT_ID, CLIENT_SECRET
@@ -98,6 +99,7 @@ def installation(*, data: Path, webhook_port: int, events: str) -> Installation:
     return Installation(
         commands={"worker": shlex.join(WORKER), **listening},
         environment={
+            **without_proxy(os.environ),
             **QUIET_PREFECT,
             **OUR_WORKER,
             "PREFECT_HOME": str(data / "prefect"),
@@ -148,11 +150,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, help="where data are kept (var, or var/sandbox)")
     options = parser.parse_args(arguments)
     data = (options.data or ROOT / "var" / ("sandbox" if options.sandbox else "")).absolute()
-    make_folder(data)
     profiles = (options.data or ROOT / "var").absolute() / PROFILES.name
     os.chdir(ROOT)
     end_in_order()
     try:
+        make_folder(data)
         options.webhook_port = options.webhook_port or load_settings(ListeningSettings).webhook_port
         _check_ports(options, "prefect", *_others(options))
         events = "webhook" if options.sandbox else _way_of_events()
@@ -174,6 +176,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigurationError as error:
         print(f"up: {error}", file=sys.stderr)
         return 2
+    except (OSError, RuntimeError) as error:  # a folder or a disk that takes no file, a server that does not start
+        print(f"up: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 0
 
@@ -185,7 +190,7 @@ def _start(what: Installation, options: argparse.Namespace, data: Path, profiles
     print("Starting; the first time takes a minute ...", flush=True)
     try:
         # Around all others: a worker that can reach the server when it is stopped ends its runs properly.
-        with prefect_server(data, options.prefect_port, login) as clients:
+        with prefect_server_process(data, options.prefect_port, login) as (server, clients):
             keep_login(profiles, profile, api=clients["PREFECT_API_URL"], login=login)
             what.environment |= clients
             if failed := _get_ready(what, options):
@@ -194,7 +199,7 @@ def _start(what: Installation, options: argparse.Namespace, data: Path, profiles
             _show_login(login, profiles, new=not known)
             if options.sandbox:
                 print(f"  Shell        source {_from_here(data / SHELL)}, then slack-docebo doctor\n", flush=True)
-            return _supervise(what)
+            return _supervise(what, server)
     except RuntimeError:  # the server did not start
         _check_ports(options, "prefect")  # which tells why, if somebody was quicker
         raise
@@ -258,10 +263,24 @@ def _get_ready(what: Installation, options: argparse.Namespace) -> int:
     return subprocess.run(command, env=what.environment_of("ready"), check=False).returncode
 
 
-def _supervise(what: Installation) -> int:
-    """Run the commands until we are interrupted or one of them ends, and return the exit code."""
+class _Supervisor(honcho.Manager):  # type: ignore[misc]  (honcho has no types)
+    """Ends the others when one process has ended, and also when Prefect's server has, which it has not started."""
+
+    def __init__(self, server: subprocess.Popen[bytes]) -> None:
+        super().__init__()
+        self._server = server
+
+    def _any_stopped(self) -> bool:
+        if self.returncode is None and self._server.poll() is not None:
+            print("up: Prefect's server has ended; the end of prefect-server.log may say why", file=sys.stderr)
+            self.returncode = 1
+        return self._server.poll() is not None or super()._any_stopped()
+
+
+def _supervise(what: Installation, server: subprocess.Popen[bytes]) -> int:
+    """Run the commands until we are interrupted or one of them, or the *server*, ends, and return the exit code."""
     honcho.KILL_WAIT = STOP_SECONDS
-    manager = honcho.Manager()
+    manager = _Supervisor(server)
     for name, command in what.commands.items():
         manager.add_process(name, command, env=what.environment_of(name))
     manager.loop()

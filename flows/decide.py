@@ -20,6 +20,7 @@ async def decide(
     action: Annotated[DecisionAction, titled("What to do")] = DecisionAction.SHOW,
     slack_ids: Annotated[SlackIds, titled("Slack users")] = [],  # noqa: B006  (Prefect's form wants a list)
     all_who_wait: Annotated[bool, titled("All who wait for a decision")] = False,
+    confirm: Annotated[int, titled("Number of people, for all who wait", ge=0)] = 0,
     docebo_id: Annotated[int, titled("Docebo user, to link", ge=0)] = 0,
     why: Annotated[str, titled("Why", max_length=200)] = "",
     decided_by: Annotated[str, titled("Your name", max_length=100)] = "",
@@ -35,6 +36,7 @@ async def decide(
             acknowledged is news again; never and link stay.
         slack_ids: Ids of the people, like U012AB3CD; a list may be pasted into one field. Prefect keeps them with the run.
         all_who_wait: Instead of ids, for leave it so.
+        confirm: For all who wait, type how many they are, as the status page says.
         docebo_id: Id of the Docebo user.
         why: Kept with the decision. No names but those that everybody may see.
         decided_by: Kept with it, as you say it.
@@ -44,6 +46,7 @@ async def decide(
         action=action,
         slack_ids=tuple(slack_ids),
         all_who_wait=all_who_wait,
+        confirm=confirm,
         docebo_id=docebo_id,
         why=why,
         by=decided_by,

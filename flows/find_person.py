@@ -5,6 +5,7 @@ from typing import Annotated
 from prefect import flow
 
 from slack_docebo.engine.looking.explaining import Explanation
+from slack_docebo.engine.looking.finding import told_of_found
 from tasks.explain_person import explain_person
 from tasks.find_people import find_people
 from tasks.forms import titled
@@ -27,4 +28,4 @@ async def find_person(
         found = await find_people(runtime, who)
         if len(found) == 1:
             return await explain_person(runtime, found[0])
-        return f"{len(found)} people were found" if found else "nobody was found who is called so"
+        return told_of_found(found)

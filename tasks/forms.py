@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 from pydantic.fields import FieldInfo
 
+from slack_docebo.domain.texts import COPIED_ALONG
+
 
 def titled(title: str, *, choices: Iterable[str] = (), **bounds: Any) -> FieldInfo:
     """Return the annotation of a flow's parameter that shows as *title*: Prefect overwrites a plain `Field(title=...)`.
@@ -30,18 +32,24 @@ def written(pattern: str, *, like: str) -> FieldInfo:
 
 def each(given: Iterable[str]) -> list[str]:
     """Return what was *given*, one by one: several may have been pasted into one field of a list."""
-    return [one for some in given for one in re.split(r"[\s,;]+", some) if one]
+    return [one for some in given for part in re.split(r"[\s,;]+", some) if (one := bare(part))]
+
+
+def bare(given: str) -> str:
+    """Return what was *given* without what copying leaves around it."""
+    return given.strip().strip(COPIED_ALONG).strip()
 
 
 def _alone(pattern: str) -> str:
-    """Return the pattern of a text that may have blanks around it, as copying leaves them."""
-    return rf"^\s*({pattern})\s*$"
+    """Return the pattern of a text that may have blanks around it, as copying leaves them, or signs that nobody sees."""
+    return rf"^[\s{COPIED_ALONG}]*({pattern})[\s{COPIED_ALONG}]*$"
 
 
-TRIMMED = AfterValidator(str.strip)
-NOT_LEFT_EMPTY = r"[^\s,;]"
+TRIMMED = AfterValidator(bare)
+NOT_LEFT_EMPTY = rf"[^\s,;{COPIED_ALONG}]"
 SlackId = Annotated[str, written(_alone("[UW][A-Z0-9]+"), like="a Slack id, like U024BE7LH"), TRIMMED]
-SOME_IDS = r"^\s*[UW][A-Z0-9]+([\s,;]+[UW][A-Z0-9]+)*[\s,;]*$"
+ONE_ID = f"[{COPIED_ALONG}]*[UW][A-Z0-9]+[{COPIED_ALONG}]*"
+SOME_IDS = rf"^\s*{ONE_ID}([\s,;]+{ONE_ID})*[\s,;]*$"
 SomeIds = Annotated[str, written(SOME_IDS, like="a Slack id, like U024BE7LH, or several with blanks or commas between")]
 SlackIds = Annotated[list[SomeIds], AfterValidator(each)]
 SomeAddresses = Annotated[str, written(NOT_LEFT_EMPTY, like="an e-mail address")]

@@ -39,16 +39,23 @@ Log = logging.Logger | logging.LoggerAdapter[Any]
 
 
 async def tell_once(
-    flow_run_id: UUID, flow: str, trouble: Trouble, message: str, log: Log, *, state: State[Any] | None = None
+    flow_run_id: UUID,
+    flow: str,
+    trouble: Trouble,
+    message: str,
+    log: Log,
+    *,
+    state: State[Any] | None = None,
+    again: bool = False,
 ) -> None:
     """Tell the places that were not told of this *trouble* before: with this run, or with the one before that ended alike.
 
     Only a place that took the message was told. *state* is the one in which the run ends, None while it is at work. Who newly
-    waits for a decision is in no run before, and in none afterwards.
+    waits for a decision is in no run before, and in none afterwards. Told *again* is each place.
     """
     async with get_client() as client:
         run = await client.read_flow_run(flow_run_id)
-        told = _told_of(trouble, run)
+        told = {} if again else _told_of(trouble, run)
         if state and trouble is not Trouble.UNDECIDED and (before := await _ended_alike(client, run, state, message)):
             told |= _told_of(trouble, before)
         settings = load_settings(NotificationSettings)

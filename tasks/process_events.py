@@ -34,6 +34,7 @@ async def process_events(
     finally:
         if served.events:
             await _publish(runtime, workspace.team, served)
+            await watched.tell_of_more()
     return served
 
 

@@ -13,15 +13,17 @@ from prefect.client.schemas.actions import ArtifactUpdate
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.texts import markdown
-from slack_docebo.engine.realtime.serve_result import ROWS_SHOWN, ServeResult
+from slack_docebo.engine.realtime.serve_result import ROWS_SHOWN, Became, ServeResult
 from slack_docebo.engine.reporting.incidents import FIRST, Trouble, state_message
 from slack_docebo.engine.reporting.shown import Cells, with_names
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import shown_as_text
 from tasks.notifications import tell_once
+from tasks.status_page import refresh_status_page
 
 SECONDS_BETWEEN_UPDATES = 2.0
 KEY = "events-served"
+TOLD = {Trouble.HELD: Became.HELD, Trouble.PARKED: Became.PARKED}
 
 
 class ServedEvents:
@@ -33,16 +35,17 @@ class ServedEvents:
         self._served = served
         self._artifact: UUID | None = None
         self._to_show: tuple[list[Cells], str] | None = None  # of the last round, as long as it is not shown
-        self._telling: dict[Trouble, asyncio.Task[None]] = {}
+        self._told: dict[Trouble, set[str]] = {}  # of which events people were told
+        self._telling: list[asyncio.Task[None]] = []
         self._log = get_run_logger()
 
     async def after_round(self) -> None:
         """Show what this round has done; nobody waits until it is shown, or told."""
         self._log.info("Round %d: %s so far", self._served.rounds, self._served.line)
-        for trouble, events in ((Trouble.HELD, self._served.held), (Trouble.PARKED, self._served.parked)):
-            if events and trouble not in self._telling:
-                message = state_message(FIRST[trouble], f"{self._served.line} so far")
-                self._telling[trouble] = asyncio.create_task(self._tell(trouble, message))
+        for trouble, became in TOLD.items():
+            if trouble not in self._told and (events := self._served.ids(became)):
+                self._told[trouble] = events
+                self._telling.append(asyncio.create_task(self._tell(trouble, f"{self._served.line} so far")))
         self._to_show = self._served.rows, self._served.line
 
     @asynccontextmanager
@@ -54,9 +57,15 @@ class ServedEvents:
             yield
         finally:
             over.set()  # and no cancellation: a table that was just made would be made once more
-            await asyncio.gather(showing, *self._telling.values(), return_exceptions=True)
+            await asyncio.gather(showing, *self._telling, return_exceptions=True)
             if self._served.events:
                 await self._show(self._served.rows, self._served.line)
+
+    async def tell_of_more(self) -> None:
+        """Tell at the end of the run, once it has a page, if others were parked or held back since that was told."""
+        for trouble, events in self._told.items():
+            if self._served.ids(TOLD[trouble]) - events:
+                await self._tell(trouble, self._served.line, again=True)
 
     async def _keep_showing(self, over: asyncio.Event) -> None:
         while not over.is_set():
@@ -67,9 +76,11 @@ class ServedEvents:
                 async with asyncio.timeout(SECONDS_BETWEEN_UPDATES):
                     await over.wait()
 
-    async def _tell(self, trouble: Trouble, message: str) -> None:
+    async def _tell(self, trouble: Trouble, line: str, *, again: bool = False) -> None:
+        message = state_message(FIRST[trouble], line)
+        await refresh_status_page(self._runtime)  # where people look who are told
         try:
-            await tell_once(UUID(self._runtime.run_id), "realtime-sync", trouble, message, self._log)
+            await tell_once(UUID(self._runtime.run_id), "realtime-sync", trouble, message, self._log, again=again)
         except Exception as error:
             self._log.warning("No notification was sent: %s", type(error).__name__)
 

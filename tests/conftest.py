@@ -56,9 +56,8 @@ def pytest_collection() -> Iterator[object]:
     finally:
         gc.collect()
         gc.freeze()
-        gc.set_threshold(
-            20_000, 50, 100
-        )  # what a test makes is small: to look for garbage took a twentieth of all time
+        # What a test makes is small: to look for garbage took a twentieth of all time.
+        gc.set_threshold(20_000, 50, 100)
         gc.enable()
 
 

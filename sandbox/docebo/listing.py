@@ -107,8 +107,11 @@ def _is_indexed(account: Account, platform: Platform) -> bool:
 
 
 def _exactly(text: str, platform: Platform) -> list[Account]:
-    by_email = platform.accounts.by_email(text) if platform.switches.full_search == "addresses" else []
-    accounts = {account.user_id: account for account in by_email}
+    if platform.switches.full_search == "addresses":
+        found = platform.accounts.by_email(text)
+    else:
+        found = [one for one in platform.accounts if text in {one.firstname.casefold(), one.lastname.casefold()}]
+    accounts = {account.user_id: account for account in found}
     if by_username := platform.accounts.by_username(text):
         accounts[by_username.user_id] = by_username
     if platform.switches.fuzzy_full:

@@ -20,7 +20,7 @@ SyncError
 ├── Halted                  somebody ordered that nothing be written
 │   └── ToBeContinued       or that this run end: the next one does the rest
 ├── LockLost                another run took this one's place meanwhile
-├── PlanChanged             somebody was taken out of it just now
+├── PlanChanged             somebody was taken out of it just now, or calls are made otherwise
 ├── PlanNotApplicable       the saved plan cannot be applied
 ├── StorageError            the database did not do its part
 └── UnverifiedRequest       it does not prove that it comes from Slack
@@ -150,7 +150,7 @@ class LockLost(SyncError):
 
 
 class PlanChanged(SyncError):
-    """What was about to be sent is not planned any more; nothing of it was sent."""
+    """What was about to be sent is not planned, or not proven, any more; nothing of it was done."""
 
 
 class PlanNotApplicable(SyncError):

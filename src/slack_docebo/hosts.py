@@ -24,6 +24,11 @@ def leads_here(host: str, names: Collection[str], *, without_a_dot: bool = False
     return name in names or _is_address(name) or (without_a_dot and "." not in name)
 
 
+def is_this_machine(host: str) -> bool:
+    """Tell whether *host*, without a port, leads to this machine and nowhere else."""
+    return host == "localhost" or (_is_address(host) and ip_address(host.strip("[]")).is_loopback)
+
+
 def _is_address(name: str) -> bool:
     try:
         ip_address(name.strip("[]"))

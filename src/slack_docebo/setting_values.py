@@ -80,13 +80,15 @@ def _patterns(value: object) -> tuple[str, ...]:
                 f"entry {place} is no pattern, for {strange!r} is in it: write entries like ann@example.com, *@example.com or"
                 " U012AB3CD with commas in between, without quotes, and ? for a blank"
             )
+        if word.startswith(("@", "mailto:")):
+            raise ValueError(f"entry {place} fits nobody: write ann@example.com, or *@example.com for everybody there")
     return words
 
 
 def _domains(value: object) -> tuple[str, ...]:
     words = tuple(word.removeprefix("@").casefold() for word in _in_usual_width(_words(value)))
     for place, word in enumerate(words, 1):
-        if not DOMAIN.fullmatch(word):
+        if not DOMAIN.fullmatch(word) or "." not in word:
             raise ValueError(
                 f"entry {place} is no e-mail domain: write domains like example.com with commas in between; patterns belong"
                 " into SCOPE_INCLUDE"
@@ -162,15 +164,19 @@ def _time_zone(value: object) -> str:
     return known
 
 
-def _trimmed(value: object) -> str:
-    return str(value).strip()
+def _whole(value: object) -> str:
+    """Return a whole number as it is written; raise ValueError for 10.000, which may be ten thousand, or ten."""
+    text = str(value).strip()
+    if "." in text:
+        raise ValueError("write a whole number, of digits alone")
+    return text
 
 
 Flag = Annotated[bool, BeforeValidator(_true_or_false)]
 OnlyTrue = Annotated[bool, BeforeValidator(_is_true)]  # "anything else: off", as in the retired product
 OneWord = BeforeValidator(_lower)  # before a choice of words
-Whole = Annotated[int, BeforeValidator(_trimmed)]
-WholeOrNone = Annotated[int | None, BeforeValidator(lambda value: _trimmed(value) or None)]
+Whole = Annotated[int, BeforeValidator(_whole)]
+WholeOrNone = Annotated[int | None, BeforeValidator(lambda value: _whole(value) or None)]
 Percent = Annotated[int, BeforeValidator(_percent)]
 Seconds = Annotated[tuple[int, ...], BeforeValidator(_seconds)]
 TimeOfDay = Annotated[time | None, BeforeValidator(_time_of_day)]

@@ -48,8 +48,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def prefect_deploy(clone: Path) -> Callable[..., None]:
-    """Deploy from the clone as `prefect deploy` does, in this process, which has imported Prefect already."""
-    from prefect.cli import app  # Prefect is imported with its settings in place
+    """Deploy from the clone as `deployments.ready` does, in this process, which has imported Prefect already."""
+    from deployments.prefect_command import main  # Prefect is imported with its settings in place
 
     def run(*which: str) -> None:
         words = ["prefect", "--no-prompt", "deploy", *which]
@@ -61,7 +61,7 @@ def prefect_deploy(clone: Path) -> Callable[..., None]:
             patch("sys.path", [*sys.path]),
             pytest.raises(SystemExit) as ended,
         ):
-            app()
+            main()
         for flow in Path(clone, "flows").glob("*.py"):  # Prefect's loader has them under these names, beside our own
             sys.modules.pop(flow.stem, None)
         assert not ended.value.code, printed.getvalue()

@@ -75,18 +75,16 @@ async def test_the_saved_plan_is_what_is_applied_and_a_second_run_writes_nothing
     assert "progress" in artifacts(applied)
     assert sandbox.docebo_gate.counters.rows["created"] == applied_count(applied.message, "created")
     assert again.message.endswith(f"(applied): {USERS} left alone, 1 of them waiting for somebody's decision")
-    assert (
-        sandbox.docebo_gate.counters.calls["POST /manage/v1/user/batch"] == 3
-    )  # the first creation alone, the others, the update
+    # The first creation alone, the others, the update.
+    assert sandbox.docebo_gate.counters.calls["POST /manage/v1/user/batch"] == 3
 
 
 @pytest.mark.long
 async def test_custom_profile_fields_are_written_once_everybody_else_is_done_and_managers_at_last(
     installation, sandbox, monkeypatch
 ):
-    monkeypatch.setenv(
-        "SLACK_CALLS_PER_MINUTE", "10000"
-    )  # else more people than Slack lets be read in a minute wait for it
+    # Else more people than Slack lets be read in a minute wait for it.
+    monkeypatch.setenv("SLACK_CALLS_PER_MINUTE", "10000")
     field = sandbox.docebo.add_field("Unit", "textfield", mandatory=False, invisible_to_user=False)
     await set_table(
         {**ON, "ATTRIBUTES": "first_name, last_name, email, field:Unit = custom:Department, manager = title"}

@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from uuid import uuid4
 
 import pytest
@@ -46,6 +48,14 @@ def test_the_reconciliation_runs_at_night_and_for_real(deployed):
     assert schedule["active"]
     assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("30 2 * * *", "Etc/UTC")
     assert stored["parameters"] == {"dry_run": False}
+
+
+def test_what_somebody_has_paused_stays_so_when_it_is_deployed_again(deployed, prefect_deploy):
+    pause(deployed, "bulk-import/reconcile")
+
+    prefect_deploy("--name", "reconcile")
+
+    assert deployment(deployed, "bulk-import/reconcile")["paused"]
 
 
 def test_every_field_of_every_form_has_a_title_and_help(deployed):
@@ -154,6 +164,26 @@ def test_a_wrong_login_is_told_in_one_line(deployed, clone, monkeypatch, command
     assert ended.returncode != 0
     assert ended.stderr.endswith(": Prefect refuses the login: check PREFECT_API_AUTH_STRING\n"), ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+class HealthyOnce(BaseHTTPRequestHandler):
+    """A server that answers its first request, and is gone then."""
+
+    def do_GET(self) -> None:
+        self.server.socket.close()
+        self.send_response(200)
+        self.end_headers()
+
+
+@pytest.mark.long
+def test_a_server_that_goes_away_is_told_in_one_line(clone):
+    with HTTPServer(("127.0.0.1", 0), HealthyOnce) as server:
+        threading.Thread(target=server.handle_request).start()
+        api = {"PREFECT_API_URL": f"http://127.0.0.1:{server.server_port}/api"}
+        command = [sys.executable, "-m", "deployments.ready"]
+        ended = subprocess.run(command, cwd=clone, env=os.environ | api, capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, ended.stderr) == (2, "ready: Prefect does not answer: once it is up, run this again\n")
 
 
 def test_a_dry_run_started_in_the_form_is_done_by_a_worker_started_elsewhere(deployed, at_work, company):

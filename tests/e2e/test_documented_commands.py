@@ -44,12 +44,15 @@ RUN_BY = {
     "make up SANDBOX=1": "tests/e2e/test_up.py",
     "curl http://127.0.0.1:8400/readyz": "tests/e2e/test_up.py",
     "curl http://127.0.0.1:8400/metrics": "tests/e2e/test_secrets_and_personal_data.py",
-    "python -m deployments.bootstrap": "tests/e2e/conftest.py",
-    "prefect --no-prompt deploy --all": "tests/e2e/conftest.py",
+    "python -m deployments.ready": "tests/e2e/test_up.py",
     "python -m prefect worker start --pool slack-docebo-flows --type slack-docebo --limit 5": "tests/e2e/conftest.py",
     "python -m deployments.webhook": "tests/integration/test_webhook.py",
     "pg_dump --format=custom --file=slack_docebo.dump slack_docebo": "tests/integration/test_restored_database.py",
     "pg_restore --clean --if-exists --exit-on-error --dbname=slack_docebo slack_docebo.dump": "tests/integration/test_restored_database.py",
+    **dict.fromkeys(
+        ("mkdir former", "mv 'slack-docebo.db*' former", "cp kept.db slack-docebo.db"),
+        "tests/integration/test_restored_database.py",
+    ),
     "python -m deployments.bootstrap --settings settings.csv": "tests/e2e/test_deployments.py",
     "python -m sandbox --users 500 --seed 7": "tests/contract/test_sandbox_process.py",
 }
@@ -58,13 +61,14 @@ NOT_RUN = {
     "a2enmod auth_openidc proxy_http headers substitute ssl": "test_single_sign_on.py loads these modules itself",
     "pg_dump --format=custom --file=prefect.dump prefect": "the same as for our own database",
     "sqlite3 slack-docebo.db '.backup kept.db'": "its C function is called by tests/integration/test_restored_database.py",
+    "umask 077": "changes the reader's shell",
     "make demo": "takes a minute; what it shows is looked at by test_bulk_import.py and test_realtime_sync.py",
     "python -m deployments.socket_mode": "needs Slack's own address; the rest of it: tests/integration/test_socket_mode.py",
     "podman compose --env-file .env -f deployments/compose.yaml up --build --scale worker=2": "there is no container engine; test_image.py starts the services",
     "podman compose --env-file .env -f deployments/compose.yaml --profile socket-mode up --build --scale worker=2 --scale webhook=0": "the same",
     "podman compose --env-file .env -f deployments/compose.yaml stop worker server services": "the same",
     **{
-        f"podman compose -f deployments/compose.yaml exec -T postgresql pg_dump -U slack_docebo -Fc {name} '>' {name}.dump": "the same"
+        f"podman compose --env-file .env -f deployments/compose.yaml exec -T postgresql pg_dump -U slack_docebo -Fc {name} '>' {name}.dump": "the same"
         for name in ("slack_docebo", "prefect")
     },
     "openssl rand -hex 32": "what it prints is used nowhere",

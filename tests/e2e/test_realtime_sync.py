@@ -17,6 +17,7 @@ from slack_docebo.safe_points import tell_to_end
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.inbox import Event, EventState
 from slack_docebo.storage.store import Store
+from tasks.status_page import KEY
 from tests.e2e.prefect_http import artifacts_of, is_done, prefect_http, set_table
 from tests.ending import a_process_that_ends
 from tests.integration.realtime_world import ON
@@ -172,6 +173,8 @@ async def test_what_a_run_does_is_shown_and_who_is_parked_told_while_it_lingers(
             mail = await asyncio.to_thread(Mailbox(server, "parked@example.com").next_mail)
             ours = {"flow_runs": {"tags": {"all_": [mark]}}}
             (at_work,) = http.post("flow_runs/filter", json=ours).raise_for_status().json()
+            of_status = {"artifacts": {"key": {"any_": [KEY]}}}
+            (page,) = http.post("artifacts/filter", json=of_status).raise_for_status().json()
 
             def shown():
                 rows = [
@@ -189,6 +192,7 @@ async def test_what_a_run_does_is_shown_and_who_is_parked_told_while_it_lingers(
             ended = await run
 
     assert "parked events" in mail["Subject"]
+    assert "1 event is parked: look at why" in page["data"]
     assert still_at_work
     assert (ended.name, ended.is_completed()) == ("Parked", False)
     assert [row["event"] for row in json.loads(artifacts(ended)["parked-events"]["data"])] == [ada.event_id]

@@ -9,17 +9,20 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import tomllib
+import urllib.request
 from argparse import Namespace
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
 import pytest
 
 import deployments.up as up_module
-from deployments.local import free_port
-from deployments.up import SHELL
+from deployments.local import free_port, is_healthy
+from deployments.up import SHELL, installation
 from sandbox.docebo.tokens import CLIENT_SECRET
 from sandbox.slack.workspace import BOT_TOKEN
 from slack_docebo.errors import ConfigurationError
@@ -173,9 +176,9 @@ def test_a_port_that_is_taken_while_the_server_starts_is_told_alike(whose, ports
             meanwhile.enter_context(socket.create_server(("127.0.0.1", ports[whose])))
             if whose == "prefect":
                 raise RuntimeError("the server did not start")
-            yield {"PREFECT_API_URL": NOBODY}
+            yield None, {"PREFECT_API_URL": NOBODY}
 
-        monkeypatch.setattr(up_module, "prefect_server", server)
+        monkeypatch.setattr(up_module, "prefect_server_process", server)
         monkeypatch.setattr(up_module, "_get_ready", lambda *_: 0)
         options = Namespace(sandbox=True, **{f"{name}_port": port for name, port in ports.items()})
         told = f"^port {ports[whose]} is taken: stop what listens there, or use --{whose}-port$"
@@ -194,6 +197,55 @@ def test_the_webhooks_port_is_that_of_the_settings(ports, tmp_path):
 
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"up: port {env['WEBHOOK_PORT']} is taken: ")
+
+
+def test_when_prefects_server_is_killed_the_rest_is_ended_and_whoever_has_started_it_knows():
+    """Else webhook and worker went on for ever, and nothing was run."""
+    supervise = (
+        "import subprocess, sys; from deployments.up import Installation, _supervise;"
+        "server = subprocess.Popen(['sh', '-c', 'sleep 1; kill -9 $$']);"
+        "sys.exit(_supervise(Installation({'worker': 'exec sleep 600'}), server))"
+    )
+    command = [sys.executable, "-c", supervise]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
+
+    assert ended.returncode == 1
+    assert "Prefect's server has ended" in ended.stderr
+    assert "worker stopped" in ended.stdout
+
+
+@pytest.mark.parametrize("given", ["", "intern.example.com", "*"])
+def test_what_is_on_this_machine_is_not_reached_by_way_of_a_proxy_which_would_be_told_the_login(
+    given, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("http_proxy", NOBODY)
+    monkeypatch.setenv("NO_PROXY", given)
+    for name, value in installation(data=tmp_path, webhook_port=1, events="").environment.items():
+        monkeypatch.setenv(name, value)
+
+    with HTTPServer(("127.0.0.1", 0), Health) as server:
+        threading.Thread(target=server.handle_request).start()
+        assert is_healthy(f"http://127.0.0.1:{server.server_port}/api")
+    assert urllib.request.proxy_bypass("localhost:4200")  # which other libraries ask
+    assert bool(urllib.request.proxy_bypass("intern.example.com")) == bool(given)
+
+
+class Health(BaseHTTPRequestHandler):
+    """A server that is well."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+
+@pytest.mark.long
+def test_a_folder_that_cannot_be_made_is_told_in_one_line(ports, tmp_path):
+    (tmp_path / "file").touch()
+    command = up_command(ports, tmp_path / "file", "--sandbox")
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
+
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert f"Not a directory: '{tmp_path / 'file'}'" in ended.stderr
 
 
 def test_all_that_is_missing_is_told_before_anything_is_started(ports, tmp_path):

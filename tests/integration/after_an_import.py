@@ -29,9 +29,11 @@ from tests.importing import ON, carry_out
 PlanAfterwards = Callable[[Runtime, Workspace, SourceSnapshot], Awaitable[str | None]]
 
 
-async def import_then(settings: Settings, rows: Mapping[str, str], plan: PlanAfterwards) -> Summary | None:
+async def import_then(
+    settings: Settings, rows: Mapping[str, str], plan: PlanAfterwards, *, run: str = "run"
+) -> Summary | None:
     """Import everybody, then make *plan* and apply it; return its summary, None where there was nothing to do."""
-    async with open_runtime(settings, read_rows(table({**ON, **rows})), run_id="run") as runtime:
+    async with open_runtime(settings, read_rows(table({**ON, **rows})), run_id=run) as runtime:
         workspace = await validate(runtime)
         with SourceSnapshot() as people:
             everybody = await plan_everybody(runtime, workspace, people)
@@ -87,7 +89,7 @@ async def apply_first(settings: Settings, rows: Mapping[str, str], plan_id: str,
 async def undo(
     settings: Settings, rows: Mapping[str, str], plan_id: str, *, deactivate_created: bool = False
 ) -> Summary:
-    """Undo what the plan has done."""
+    """Undo what the plan, or the run, has done."""
     async with open_runtime(settings, read_rows(table({**ON, **rows})), run_id="undo") as runtime:
         undoing = plan_undo(runtime, plan_id, deactivate_created=deactivate_created)
         return await apply_saved(runtime, undoing, lambda _: None)

@@ -153,6 +153,29 @@ async def test_who_gets_a_character_that_nobody_sees_into_the_address_has_not_le
 
 
 @ROADS
+@pytest.mark.parametrize("shown", ["a***@example.com", "REDACTED"])
+@pytest.mark.variants(2)
+async def test_whose_address_slack_masks_has_not_left_and_keeps_the_one_that_the_account_has(
+    sandbox, sqlite_url, tmp_path, road, shown
+):
+    rows = {**ON, "LEAVERS": "deactivate", "LEAVERS_OUT_OF_SCOPE": "true", "SCOPE_EMAIL_DOMAINS": "example.com"}
+    person = sandbox.slack.add("Ann", "Berg", "ann@example.com")["id"]
+    sandbox.slack.add("Eva", "Stays", "eva@example.com")
+    await run_import(settings_for(sandbox.facts(), sqlite_url), rows=rows)
+    before = fingerprint(sandbox)
+    sandbox.slack.change(person, {"profile": {"email": shown}})
+
+    if road == "import":
+        await run_import(settings_for(sandbox.facts(), sqlite_url), rows=rows)
+    else:
+        async with world(sandbox, sqlite_url, tmp_path, **rows) as here:
+            here.put(here.event(person))
+            await here.serve()
+
+    assert fingerprint(sandbox) == before
+
+
+@ROADS
 @pytest.mark.parametrize("match_by", ["email", "username", "email-and-username"])
 @pytest.mark.variants(2)
 async def test_an_address_that_is_not_confirmed_finds_no_account(sandbox, sqlite_url, tmp_path, road, match_by):

@@ -1,5 +1,6 @@
 """Accounts are moved to the branch of their rule, where the settings say so: a call for each branch."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.profiles import Profile
 from slack_docebo.engine.planning.moving import plan_moves
 from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead, Unproven
+from tests.between import Answer, Call, between, in_json
 from tests.importing import prove, run_import, settings_for
 from tests.integration.after_an_import import (
     apply_by_id,
@@ -67,6 +69,55 @@ async def test_who_is_to_be_in_another_branch_is_moved_and_undoing_moves_back(co
     assert await import_then(settings, ROWS, plan_moves) is None
     await undo(settings, ROWS, done.plan.id)
     assert branch_of(company, "Ada") == "EU"
+
+
+async def test_a_move_that_is_refused_and_carried_out_counts_as_done_and_is_undone(company, sqlite_url):
+    def moved_and_refused(call: Call) -> Answer | None:
+        moved = json.loads(call.body) if call.path.endswith("/user/move_to_branch") else {"branch_ids": []}
+        if [company.docebo.branches[int(one)].code for one in moved["branch_ids"]] != ["US"]:
+            return None
+        for docebo_id in moved["user_ids"]:
+            company.docebo.edit(docebo_id, {"branches": tuple(map(int, moved["branch_ids"]))})
+        return in_json({"message": ["the branch's managers were not told"]}, 400)
+
+    with between(company.docebo_url, instead=moved_and_refused) as docebo:
+        settings = settings_for({**company.facts(), "docebo_url": docebo}, sqlite_url)
+        prove(settings)
+        ada = join(company, "Ada", "EU")
+        await import_then(settings, ROWS, plan_moves)
+        company.slack.change(ada, {"profile": {"title": "US"}})
+        done = await import_then(settings, ROWS, plan_moves)
+        moved_to = branch_of(company, "Ada")
+        await undo(settings, ROWS, done.plan.id)
+
+    assert (done.count(Kind.MOVE, outcome=Outcome.APPLIED), moved_to, branch_of(company, "Ada")) == (1, "US", "EU")
+
+
+async def test_who_was_moved_and_changed_by_one_run_is_moved_back_where_the_run_is_undone(company, settings):
+    ada = join(company, "Ada", "EU")
+    await import_then(settings, ROWS, plan_moves)
+    company.slack.change(ada, {"profile": {"title": "America", "last_name": "Byron"}})
+    await import_then(settings, ROWS, plan_moves, run="night")
+
+    await undo(settings, ROWS, "night")
+
+    [account] = company.docebo.accounts.by_email("ada@example.com")
+    assert (account.lastname, branch_of(company, "Ada")) == ("Lovelace", "EU")
+
+
+async def test_who_cannot_be_moved_back_for_the_branch_is_gone_stays_as_the_run_has_left_that_person(company, settings):
+    ada = join(company, "Ada", "EU")
+    await import_then(settings, ROWS, plan_moves)
+    company.slack.change(ada, {"profile": {"title": "America", "last_name": "Byron"}})
+    await import_then(settings, ROWS, plan_moves, run="night")
+    [gone] = [branch_id for branch_id, branch in company.docebo.branches.items() if branch.code == "EU"]
+    del company.docebo.branches[gone]
+
+    undone = await undo(settings, ROWS, "night")
+
+    [account] = company.docebo.accounts.by_email("ada@example.com")
+    assert (account.lastname, branch_of(company, "Ada")) == ("Byron", "US")
+    assert undone.count(outcome=Outcome.SKIPPED) == 2
 
 
 async def test_moves_to_a_branch_are_one_call(company, settings):
@@ -395,6 +446,20 @@ async def test_where_somebody_was_before_we_brought_anybody_is_not_known_and_an_
         (Kind.LEAVE, "nobody knows what there was before: branch")
     ]
     assert branch_of(company, "Ada") == "EU"
+
+
+async def test_an_undo_of_a_run_says_also_of_whom_it_restores_something_what_it_cannot_bring_back(company, settings):
+    ada = join(company, "Ada", "EU")
+    await run_import(settings)  # before there was a rule
+    company.slack.change(ada, {"profile": {"last_name": "Byron"}})
+    await import_then(settings, ROWS, plan_moves, run="night")
+
+    undone = await undo(settings, ROWS, "night")
+
+    assert {(kind, reason) for kind, reason, _, _ in undone.tally} == {
+        (Kind.UPDATE, "restores last_name"),
+        (Kind.LEAVE, "nobody knows what there was before: branch"),
+    }
 
 
 @pytest.mark.long

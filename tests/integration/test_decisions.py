@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 
 import pytest
+import time_machine
 
-from slack_docebo.domain.decisions import NEVER, Verdict
+from slack_docebo.domain.decisions import NEVER, Decision, Verdict
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.standing import Standing
@@ -15,15 +17,17 @@ from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.looking.explaining import explain
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide, decision_rows
 from slack_docebo.engine.mappings.forgetting import forget
+from slack_docebo.engine.planning.parting import PartChoice, find_part, take_part
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.realtime.serve_result import Became
 from slack_docebo.engine.reporting.attention import acknowledged_lines, acknowledged_rows, attention_rows
 from slack_docebo.engine.reporting.status import status
-from slack_docebo.errors import ConfigurationError
+from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.storage.personal import rows_about
 from tasks.run import concluded
 from tests.both_databases import ON_BOTH
 from tests.importing import carry_out, mapped, run_import
+from tests.integration.after_an_import import apply_by_id
 from tests.integration.realtime_world import ON, World, world
 
 STRANGER = {"username": "zed", "email": "zed@example.com", "firstname": "Zed", "lastname": "Quux"}
@@ -43,6 +47,11 @@ async def imported(here: World, *, dry_run: bool = False):
 async def decided(here: World, action: DecisionAction, *slack_ids: str, **more) -> str:
     words = {"why": "agreed with Ann", "by": "Bob"}
     return await decide(here.runtime, here.workspace, DecisionRequest(action, slack_ids, **{**words, **more}))
+
+
+async def all_who_wait_are_left_so(here: World, **more) -> str:
+    waiting = len(status(here.runtime).undecided)
+    return await decided(here, DecisionAction.LEAVE_SO, **{"all_who_wait": True, "confirm": waiting, **more})
 
 
 def account_of(here: World, slack_id: str) -> int:
@@ -74,11 +83,89 @@ async def test_nobody_touches_whom_somebody_has_decided_never_to_touch(here):
     assert not account.active
 
 
+@pytest.mark.parametrize("how", ["saved plan", "undo"])
+async def test_nothing_is_done_to_who_is_never_to_be_touched_under_another_id_of_that_person(here, how):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await imported(here)
+    account = here.sandbox.docebo.accounts[account_of(here, ada)]
+    here.sandbox.slack.change(ada, {"profile": {"last_name": "Byron"}})
+    planned = await imported(here, dry_run=how == "saved plan")
+
+    known_as_well(here, ada, "W0GRID")
+    await decided(here, DecisionAction.NEVER, "W0GRID")
+    plan_id = planned.plan.id if how == "saved plan" else plan_undo(here.runtime, planned.plan.id)
+    await carry_out(here.runtime, plan_id)
+
+    assert account.lastname == ("Lovelace" if how == "saved plan" else "Byron")
+
+
+async def test_what_is_decided_is_taken_back_under_any_id_of_the_person_whatever_clock_has_noted_it(here):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    known_as_well(here, ada, "W0GRID")
+    with time_machine.travel(here.runtime.now() + timedelta(days=400)):
+        await decided(here, DecisionAction.NEVER, "W0GRID")
+
+    await decided(here, DecisionAction.TAKE_BACK, ada)
+    await imported(here)
+
+    assert account_of(here, ada)
+
+
+async def test_the_last_decision_about_a_person_counts_whatever_clock_has_noted_the_one_under_another_id(here):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    known_as_well(here, ada, "W0GRID")
+    with time_machine.travel(here.runtime.now() + timedelta(days=400)):
+        await decided(here, DecisionAction.NEVER, "W0GRID")
+    account = here.sandbox.docebo.accounts.add("countess", email="countess@example.com")
+
+    await decided(here, DecisionAction.LINK, ada, docebo_id=account.user_id)
+
+    with here.runtime.store.reading() as tables:
+        assert tables.binding(here.workspace.team)["W0GRID"].verdict is Verdict.LINKED
+
+
+async def test_what_is_acknowledged_under_another_id_stays_so_when_there_is_one_reason_more(here):
+    ada = here.sandbox.slack.add("Ada", "New", "ada@example.com")["id"]
+    known_as_well(here, ada, "W0GRID")
+    seen = Decision("W0GRID", Verdict.LEAVE_SO, "agreed", "Bob", here.runtime.now(), reasons=("so far",))
+    with here.runtime.store.transaction() as tables:
+        tables.decisions.put(here.workspace.team, seen)
+    refuse(here, "ada@example.com", "no room")
+    await imported(here)
+
+    await decided(here, DecisionAction.LEAVE_SO, ada)
+
+    with here.runtime.store.reading() as tables:
+        assert tables.acknowledged(here.workspace.team)["W0GRID"].acknowledges("so far")
+
+
+@pytest.mark.parametrize("had", ["none", "another"])
+async def test_who_is_linked_by_hand_gets_nothing_by_a_plan_that_was_saved_while_no_mapping_was_kept(here, had):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    if had == "another":
+        here.sandbox.docebo.accounts.add("ada@example.com", lastname="King", email="ada@example.com")
+    planned = await run_import(here.runtime.settings, dry_run=True, rows={**ON, "MAP_SLACK_USER_DATA": "false"})
+    account = here.sandbox.docebo.accounts.add("countess", email="countess@example.com")
+
+    await decided(here, DecisionAction.LINK, ada, docebo_id=account.user_id)
+    await apply_by_id(here.runtime.settings, ON, planned.plan.id)
+
+    bearers = here.sandbox.docebo.accounts.by_email("ada@example.com")
+    assert [one.lastname for one in bearers] == (["King"] if had == "another" else [])
+
+
+def known_as_well(here: World, slack_id: str, other: str) -> None:
+    """Let the person be known under the *other* id as well, as in an organisation."""
+    with here.runtime.store.transaction() as tables:
+        tables.people.meet(here.workspace.team, [slack_id], now=here.runtime.now())
+        tables.people.note_ids(here.workspace.team, {other: slack_id})
+
+
 async def test_what_was_seen_is_left_so_until_there_is_another_reason(here):
     first = await imported(here)
     assert first.newly_undecided == first.undecided > 0
 
-    told = await decided(here, DecisionAction.LEAVE_SO, all_who_wait=True)
+    told = await all_who_wait_are_left_so(here)
     at_once = status(here.runtime)
     again = await imported(here)
 
@@ -157,7 +244,7 @@ async def test_who_is_acknowledged_is_listed_apart_with_who_why_and_since_when(h
     join_with_two_accounts(here, 1)
     await imported(here)
     await decided(here, DecisionAction.LEAVE_SO, ada, why="as ticket 4711 says")
-    await decided(here, DecisionAction.LEAVE_SO, all_who_wait=True)
+    await all_who_wait_are_left_so(here)
     again = await imported(here)
 
     rows = acknowledged_rows(here.runtime.store, again.plan.id, PeopleShown.IDS)
@@ -212,6 +299,45 @@ def join_with_two_accounts(here: World, number: int) -> None:
         here.sandbox.docebo.accounts.add(f"twin-{number}-{place}", email=address)
 
 
+async def test_who_failed_in_the_first_part_of_a_plan_is_acknowledged_before_everybody_was_imported(here):
+    ada = here.sandbox.slack.add("Ada", "New", "ada@example.com")["id"]
+    refuse(here, "ada@example.com", "no room")
+    planned, alone = await imported(here, dry_run=True), PartChoice((ada,))
+    _, of = find_part(here.runtime.store, planned.plan.id, alone)
+    part = take_part(here.runtime, planned.plan.id, alone, confirm=f"1 of {of}")
+    done = await apply_saved(here.runtime, part, lambda _: None)
+
+    told = await decided(here, DecisionAction.LEAVE_SO, ada)
+
+    assert done.failed == 1
+    assert told.startswith("1 person is acknowledged")
+
+
+async def test_a_form_for_all_who_wait_leaves_nobody_so_who_came_since_it_was_filled_in(here):
+    join_with_two_accounts(here, 1)
+    waited = (await imported(here)).undecided
+    join_with_two_accounts(here, 2)
+    await imported(here)
+
+    with pytest.raises(NotConfirmed, match=f"nothing was kept: .* give their number, {waited + 1}"):
+        await all_who_wait_are_left_so(here, confirm=waited)
+
+    assert len(status(here.runtime).undecided) == waited + 1
+
+
+async def test_who_was_left_so_before_stays_so_by_whom_and_why_when_all_who_wait_are(here):
+    join_with_two_accounts(here, 1)
+    await imported(here)
+    [twin] = [user["id"] for user in here.sandbox.slack if user["profile"].get("email") == "twin1@example.com"]
+    await decided(here, DecisionAction.LEAVE_SO, twin, why="ticket 4711", by="Carol")
+
+    with suppress(ConfigurationError):  # where nobody else waits
+        await all_who_wait_are_left_so(here)
+
+    rows = decision_rows(here.runtime.store, here.workspace)
+    assert [(row["why"], row["by"]) for row in rows if row["Slack user"] == twin] == [("ticket 4711", "Carol")]
+
+
 @pytest.mark.parametrize("action", [DecisionAction.NEVER, DecisionAction.LINK])
 @pytest.mark.variants(1)
 async def test_about_whom_somebody_has_decided_waits_no_longer_when_all_who_wait_are_seen(here, action):
@@ -224,7 +350,7 @@ async def test_about_whom_somebody_has_decided_waits_no_longer_when_all_who_wait
     await decided(here, action, twin, docebo_id=first.user_id if action is DecisionAction.LINK else 0)
     assert len(status(here.runtime).undecided) == waiting - 1
     with suppress(ConfigurationError):  # where nobody else waits
-        await decided(here, DecisionAction.LEAVE_SO, all_who_wait=True)
+        await all_who_wait_are_left_so(here)
 
     with here.runtime.store.reading() as tables:
         verdict = tables.decisions.binding(here.workspace.team)[twin].verdict
@@ -252,7 +378,7 @@ async def test_a_night_in_which_the_forty_of_yesterday_are_seen_is_green_and_one
 
     first = await night()
     as_yesterday = await night()
-    await decided(here, DecisionAction.LEAVE_SO, all_who_wait=True)
+    await all_who_wait_are_left_so(here)
     seen = await night()
     join_with_two_accounts(here, 40)
     one_more = await night()
@@ -379,12 +505,14 @@ async def test_of_an_administrators_account_that_is_linked_nobody_is_told_that_i
     [
         (DecisionAction.NEVER, {}, "say about whom"),
         (DecisionAction.NEVER, {"all_who_wait": True}, "say about whom"),
+        (DecisionAction.LEAVE_SO, {}, "say about whom"),
+        (DecisionAction.LEAVE_SO, {"slack_ids": ("U1",), "all_who_wait": True}, "say about whom"),
         (DecisionAction.NEVER, {"slack_ids": ("U1",), "why": " "}, "say who you are, and why"),
         (DecisionAction.NEVER, {"slack_ids": ("UNOBODY",)}, "nobody is known by UNOBODY, here or in Slack"),
         (
             DecisionAction.LEAVE_SO,
             {"slack_ids": ("U1",)},
-            "these people neither wait for a decision nor have failed: U1",
+            "neither wait for a decision nor have failed, by the last import or since; .*: U1",
         ),
         (DecisionAction.LEAVE_SO, {"all_who_wait": True}, "nobody waits for a decision"),
         (DecisionAction.LINK, {"slack_ids": ("U1", "U2"), "docebo_id": 7}, "give one Slack id"),

@@ -187,10 +187,8 @@ async def test_many_newcomers_with_values_of_their_own_that_are_refused_get_thei
     assert [account.fields[role] for account in made] == ["Astronaut"] * 12
     assert made[11].timezone == "Asia/Tokyo"
     assert done.count(Kind.CREATE, outcome=Outcome.APPLIED) == 12
-    assert (again.count(Kind.UPDATE), again.count(outcome=Outcome.FAILED)) == (
-        0,
-        0,
-    )  # nor is anybody said to be updated
+    # Nor is anybody said to be updated.
+    assert (again.count(Kind.UPDATE), again.count(outcome=Outcome.FAILED)) == (0, 0)
     assert sandbox.docebo_gate.counters.calls[BATCH] == calls
 
 
@@ -203,6 +201,18 @@ async def test_thousands_of_refused_values_are_all_remembered(sandbox, sqlite_ur
         knows = Adapter(runtime)
         assert all(knows.left_out(value, creates=False) == ["time_zone"] for value in values)
         assert knows.left_out({"time_zone": "Asia/Tokyo"}, creates=False) == []
+
+
+async def test_a_refused_value_is_tried_again_after_a_month_though_others_were_refused_meanwhile(sandbox, sqlite_url):
+    async with open_runtime(settings_for(sandbox.facts(), sqlite_url), read_rows(table(ON)), run_id="run") as runtime:
+        today = runtime.now()
+        for days, zone in ((40, "Mars/1"), (20, "Mars/2")):
+            runtime.now = lambda days=days: today - timedelta(days=days)
+            Adapter(runtime).refuse({"time_zone": zone})
+            assert Adapter(runtime).left_out({"time_zone": "Mars/1"}, creates=False) == ["time_zone"]
+        runtime.now = lambda: today
+
+        assert Adapter(runtime).left_out({"time_zone": "Mars/1"}, creates=False) == []
 
 
 @pytest.mark.long
@@ -302,6 +312,26 @@ async def test_an_account_that_docebo_lets_nobody_change_keeps_no_value_from_oth
 
     assert refused.count(outcome=Outcome.FAILED) == 1
     assert [ada.timezone, bea.timezone] == ["Asia/Tokyo"] * 2
+
+
+async def test_a_locked_account_keeps_no_value_from_others_that_docebo_does_not_show(sandbox, sqlite_url):
+    sandbox.reset()
+    ada, bea = (sandbox.slack.add("New", name, f"{name}@example.com")["id"] for name in ("ada", "bea"))
+    rules = {"ATTRIBUTES": "email, first_name, last_name, country = title", "SCOPE_INCLUDE": f"{ada},{bea}"}
+    locked: set[int] = set()
+    with between(sandbox.docebo_url, instead=refusing(locked)) as docebo:
+        settings = settings_for({**sandbox.facts(), "docebo_url": docebo}, sqlite_url)
+        await run_import(settings, rows=rules)
+        accounts = [sandbox.docebo.accounts.by_email(f"{name}@example.com")[0] for name in ("ada", "bea")]
+        locked.add(accounts[0].user_id)
+        sandbox.slack.change(ada, {"profile": {"title": "Italy"}})
+        refused = await run_import(settings, rows=rules)
+        locked.clear()
+        sandbox.slack.change(bea, {"profile": {"title": "Italy"}})
+        await run_import(settings, rows=rules)
+
+    assert (refused.count(outcome=Outcome.APPLIED), refused.count(outcome=Outcome.FAILED)) == (0, 1)
+    assert [account.country for account in accounts] == ["Italy"] * 2
 
 
 async def test_in_which_form_a_language_is_taken_is_found_out_once(sandbox, sqlite_url):

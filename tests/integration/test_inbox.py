@@ -329,3 +329,13 @@ def test_two_runs_never_claim_the_same_event(store):
             claimed += ids(tables.inbox.claim(run, 15, NOW))
 
     assert len(claimed) == len(set(claimed)) == 20
+
+
+def test_an_event_is_one_about_the_person_under_whichever_of_three_ids(inbox, tables):
+    tables.people.meet("T1", ["U1"], now=NOW)
+    tables.people.note_ids("T1", {"W1": "U1", "W2": "U1"})
+    inbox.put([event()])
+    inbox.finish(["Ev1"], EventState.APPLIED, LATER)
+
+    assert inbox.applied_since(NOW, "T1", ["U1", "W1", "W2", "U2"]) == {"U1", "W1", "W2"}
+    assert inbox.applied_since(NOW, "T1", ["W1", "W2"]) == {"W1", "W2"}

@@ -8,10 +8,14 @@ import time_machine
 
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import Mapping
+from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
 from slack_docebo.engine.planning.moving import plan_moves
+from slack_docebo.engine.reading.connection import validate
 from slack_docebo.errors import ChangeLimitExceeded, ConfigurationError
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
-from tests.importing import run_import, settings_for
+from tests.importing import ON, run_import, settings_for
 from tests.integration.after_an_import import (
     apply_by_id,
     decide_never,
@@ -86,6 +90,44 @@ async def test_whose_account_was_a_leavers_is_not_moved_where_that_one_was(compa
 
     assert await import_then(settings, ROWS, plan_moves) is None
     assert account.branches == (0,)
+
+
+@pytest.mark.parametrize("by", ["hand-over", "link"])
+@pytest.mark.variants(1)
+async def test_who_returns_under_a_new_id_is_back_in_the_branch_of_before_though_the_mapping_was_deleted(
+    company, settings, ada, by
+):
+    rows = {**ROWS, "REHIRES": "hand-over" if by == "hand-over" else "report"}
+    company.slack.deactivate(ada)
+    await import_then(settings, rows, plan_moves)
+    with Store.of(settings) as store, store.transaction() as tables:
+        tables.mappings(settings.docebo_url).delete(company.slack.team.id, [ada])
+    new = str(company.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
+    if by == "link":
+        request = DecisionRequest(
+            DecisionAction.LINK, [new], docebo_id=account_of(company).user_id, why="hers", by="Bob"
+        )
+        async with open_runtime(settings, read_rows(table({**ON, **rows})), run_id="link") as runtime:
+            await decide(runtime, await validate(runtime), request)
+
+    await import_then(settings, rows, plan_moves)
+
+    assert branch_of(company) == "SLACK"
+
+
+async def test_who_has_returned_under_a_new_id_is_among_the_leavers_again_where_that_run_is_undone(
+    company, settings, ada
+):
+    rows = {**ROWS, "REHIRES": "hand-over"}
+    company.slack.deactivate(ada)
+    await import_then(settings, rows, plan_moves)
+    company.slack.add("Ada", "Byron", "ada@example.com")
+    await import_then(settings, rows, plan_moves, run="night")
+    assert branch_of(company) == "SLACK"
+
+    await undo(settings, rows, "night")
+
+    assert (account_of(company).lastname, branch_of(company)) == ("Lovelace", "LEFT")
 
 
 async def test_an_undo_moves_back(company, settings, ada):
@@ -188,7 +230,7 @@ async def test_who_returns_after_another_branch_was_named_for_leavers_is_back_wh
     assert branch_of(company) == "SLACK"
 
 
-@pytest.mark.parametrize("why", ["administrator", "protected", "never", "served", "unmap", "provisioning off"])
+@pytest.mark.parametrize("why", ["administrator", "never", "protected", "served", "unmap", "provisioning off"])
 @pytest.mark.variants(2)
 async def test_whom_nothing_may_be_done_to_is_not_moved(company, settings, ada, why):
     rows = dict(ROWS)
@@ -199,7 +241,9 @@ async def test_whom_nothing_may_be_done_to_is_not_moved(company, settings, ada, 
         case "protected":
             rows["PROTECTED_ACCOUNTS"] = "ada@*"
         case "never":
-            decide_never(settings, company.slack.team.id, ada)
+            with Store.of(settings) as store, store.transaction() as tables:
+                tables.people.note_ids(company.slack.team.id, {"W0GRID": ada})
+            decide_never(settings, company.slack.team.id, "W0GRID")
         case "unmap":
             rows |= {"LEAVERS": "unmap", "LIMIT_UNMAPPINGS": "none"}
         case "provisioning off":

@@ -17,6 +17,7 @@ from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.errors import ChangeLimitExceeded, ConfigurationError
 from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.store import Store
+from tests.between import Answer, Call, between, in_json
 from tests.importing import settings_for
 from tests.integration.after_an_import import (
     apply_by_id,
@@ -329,6 +330,17 @@ async def test_a_type_of_managers_is_named_where_there_are_several(company):
     await company.import_everybody(MANAGER_TYPE="mentor")
 
     assert company.account("Ada").managers == {4: company.account("Grace").user_id}
+
+
+async def test_a_docebo_that_does_not_tell_its_types_of_managers_is_told_with_the_rule_to_take_out(company):
+    def instead(call: Call) -> Answer | None:
+        is_asked = call.path.startswith("/manage/v1/managers?")
+        return in_json({"name": "Not Found", "message": ["?"], "code": 1, "status": 404}, 404) if is_asked else None
+
+    with between(company.sandbox.docebo_url, instead=instead) as docebo:
+        company.settings = company.settings.model_copy(update={"docebo_url": docebo})
+        with pytest.raises(ConfigurationError, match=r"types of managers.*HTTP 404.*take the rule out"):
+            await company.import_everybody()
 
 
 @pytest.mark.long

@@ -143,6 +143,21 @@ def test_two_rows_of_one_person_under_two_ids_are_refused_and_nothing_is_written
     assert mappings(store) == []
 
 
+def test_a_table_may_name_people_by_the_id_that_they_had_before_the_company_joined_grid(store, tmp_path):
+    save(store, ADA)
+    path = tmp_path / "mappings.csv"
+    export(store, path)
+    with store.transaction() as tables:
+        tables.people.note_ids("T1", {"W1": "U1"})
+        tables.mappings().pass_on("T1", {"U1": "W1"}, now=LATER)
+
+    assert restored(store, path) == Taken(0, [])
+    twice = imported(store, tmp_path / "twice.csv", HEADER, "U1,ada,T1,70", "W1,ada,T1,7")
+    assert refused(twice) == dict.fromkeys((2, 3), "this Slack user is named more than once")
+    assert imported(store, tmp_path / "moved.csv", HEADER, "U1,ada,T1,70") == Taken(1, [])
+    assert [(one.slack_id, one.docebo_id) for one in mappings(store)] == [("W1", 70)]
+
+
 def test_a_dry_run_says_what_would_change_and_changes_nothing(store, tmp_path):
     save(store, ADA, BOB)
     export(store, tmp_path / "b.csv")

@@ -4,13 +4,21 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from sandbox.docebo.switches import Switches, switched
 from sandbox.server import Sandbox
-from slack_docebo.domain.dialect import ADDRESS_SEARCH, NEW_PASSWORD, PROVEN, ROW_COLUMNS, UNKNOWN_OPTIONS
+from slack_docebo.domain.dialect import (
+    ADDRESS_SEARCH,
+    MANDATORY_FIELDS,
+    NEW_PASSWORD,
+    PROVEN,
+    ROW_COLUMNS,
+    UNKNOWN_OPTIONS,
+)
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.undoing import plan_undo
@@ -162,6 +170,29 @@ async def test_who_is_refused_for_another_known_reason_is_sent_again_whatever_fi
 
 
 @pytest.mark.long
+async def test_who_is_refused_in_words_that_nobody_can_read_is_sent_again_after_a_day_whatever_field_is_mandatory(
+    sandbox, sqlite_url
+):
+    sandbox.docebo.add_field("Country of work", "textfield", mandatory=True, invisible_to_user=False)
+    faults, names = sandbox.docebo_gate.faults, [f"{name}@example.com" for name in "abc"]
+    said = "Numero massimo di utenti raggiunto"  # of the licence
+    faults.add(BATCH, "rows_refused", times=-1, usernames=names, message=said)
+    await imported(sandbox, sqlite_url)
+    for name in "abc":
+        sandbox.slack.add(name, "New", f"{name}@example.com")
+    refused = await imported(sandbox, sqlite_url)
+    faults.clear()
+    with Store.open(sqlite_url) as store, store.transaction() as tables:
+        known = tables.dialect(sandbox.docebo_url)
+        answer = known.all()[MANDATORY_FIELDS.name]
+        known.learn(MANDATORY_FIELDS.name, answer.value, source=answer.source, now=answer.at - timedelta(days=1))
+
+    there = await imported(sandbox, sqlite_url)
+
+    assert (refused.count(outcome=Outcome.FAILED), there.count(Kind.CREATE, outcome=Outcome.APPLIED)) == (3, 3)
+
+
+@pytest.mark.long
 async def test_who_has_one_name_is_refused_alone_where_two_are_wanted_and_told_what_to_do(sandbox, sqlite_url):
     cher = sandbox.slack.add("Cher", "", "cher@example.com")["id"]
     rule = 'first_name, last_name = last_name == "" ? "-" : last_name, email'
@@ -192,6 +223,18 @@ async def test_an_account_that_only_a_search_in_parts_finds_by_its_address_gets_
     assert (calls, runtime.docebo.calls["find users"]) == (2, 4)
 
 
+async def test_an_account_that_bears_the_address_as_a_name_does_not_show_that_the_full_search_finds_addresses(
+    sandbox, sqlite_url
+):
+    switch(sandbox, full_search="names")
+    sandbox.docebo.accounts.add("ada", email="ada@example.com", firstname="ada@example.com", lastname="Lovelace")
+    sandbox.docebo.accounts.add("bea", email="bea@example.com", firstname="Bea", lastname="Bell")
+    async with open_runtime(settings_for(sandbox.facts(), sqlite_url), read_rows(table(ON)), run_id="run") as runtime:
+        found = [await find_by_address(runtime, f"{name}@example.com") for name in ("ada", "bea")]
+
+    assert [[one.username for one in some] for some in found] == [["ada"], ["bea"]]
+
+
 async def test_once_the_full_search_has_shown_an_address_nobody_is_searched_for_twice(sandbox, sqlite_url):
     switch(sandbox)
     sandbox.docebo.accounts.add("ada", email="ada@example.com", firstname="Ada", lastname="Lovelace")
@@ -214,7 +257,7 @@ async def test_an_option_that_the_platform_does_not_know_is_left_out_and_the_row
 
     assert done.count(Kind.CREATE, outcome=Outcome.APPLIED) == 3
     assert learned(sqlite_url, sandbox, UNKNOWN_OPTIONS.name) == "provisioned_by, send_notification_email"
-    assert learned(sqlite_url, sandbox, PROVEN.name) == ""
+    assert learned(sqlite_url, sandbox, PROVEN.name) == "create, email, first_name, last_name, username"
 
 
 @pytest.mark.long
@@ -266,6 +309,21 @@ async def test_a_platform_that_wants_passwords_gets_random_ones_for_new_accounts
     sandbox.docebo_gate.counters.reset()
     await imported(sandbox, sqlite_url, rules, passwordless="refused")
     assert sandbox.docebo_gate.counters.calls[BATCH] == 1
+
+
+async def test_a_platform_that_has_made_an_account_without_a_password_gets_none_though_it_refuses_others_for_a_while(
+    sandbox, sqlite_url
+):
+    people = [one["profile"]["email"] for one in sandbox.slack if one["profile"].get("email")]
+    faults = sandbox.docebo_gate.faults
+    faults.add(BATCH, "rows_refused", times=2, skip=1, usernames=people, message="Try again")
+
+    refused = await imported(sandbox, sqlite_url)
+    there = await imported(sandbox, sqlite_url)
+
+    made = [account for account in sandbox.docebo.accounts if account.provisioned_by]
+    assert refused.count(outcome=Outcome.FAILED) == there.count(Kind.CREATE, outcome=Outcome.APPLIED) > 10
+    assert not any(account.password for account in made)
 
 
 async def test_who_has_an_account_is_given_no_password(sandbox, sqlite_url):

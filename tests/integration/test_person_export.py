@@ -1,4 +1,5 @@
 import json
+import logging
 
 import pytest
 from sqlalchemy import select
@@ -10,8 +11,10 @@ from slack_docebo.engine.mappings.mapping_file import write_mappings
 from slack_docebo.engine.mappings.personal_data import PersonalDataRequest, fulfil
 from slack_docebo.engine.realtime.upkeep import REPORT
 from slack_docebo.engine.reporting.files import write_files
-from slack_docebo.errors import ConfigurationError, NotConfirmed
+from slack_docebo.errors import ConfigurationError, NotConfirmed, SyncError
 from slack_docebo.storage.schema import metadata
+from tasks import fulfil_request
+from tests.importing import mapped
 from tests.integration.commands import run
 from tests.integration.realtime_world import World, environment
 
@@ -112,8 +115,8 @@ async def test_an_export_to_a_file_is_for_its_owner_and_goes_with_the_person(her
     (file,) = reports.glob("*-person.json")
     (record,) = json.loads(file.read_text())
 
-    assert (told, file.stat().st_mode & 0o777) == (
-        [f"all that is kept about {ada} is in {file}, which only its owner can read"],
+    assert (told.told, file.stat().st_mode & 0o777) == (
+        f"all that is kept about {ada} is in {file}, which only its owner can read",
         0o600,
     )
     assert record["tables"] == json.loads(as_json(before))["tables"]
@@ -133,7 +136,40 @@ async def test_what_is_asked_for_is_told_without_the_persons_data(here, ada):
     forgotten = fulfil(store, reports, PersonalDataRequest.FORGET, ada, confirm=ada)
     again = fulfil(store, reports, PersonalDataRequest.LOOK_AFTER_AGAIN, ada, confirm="")
 
-    assert (shown[0].startswith(f"{ada} is not forgotten"), "1 mapping(s)" in shown) == (True, True)
-    assert shown[1:] == forgotten[1:]
-    assert again[0].startswith(f"{ada} is looked after again")
-    assert not any("Lovelace" in line or "ada@" in line for line in (*shown, *forgotten, *again))
+    assert (shown.told.startswith(f"{ada} is not forgotten"), "1 mapping(s)" in shown.lines) == (True, True)
+    assert shown.lines == forgotten.lines
+    assert again.told.startswith(f"{ada} is looked after again")
+    for one in (shown, forgotten, again):
+        assert not any("Lovelace" in line or "ada@" in line for line in (one.told, *one.lines))
+
+
+def test_that_nothing_was_kept_about_a_mistyped_id_is_told_before_and_after_it_is_forgotten(here):
+    store, reports = here.runtime.store, here.runtime.settings.report_dir
+
+    shown = fulfil(store, reports, PersonalDataRequest.SHOW, "UNOBODY", confirm="")
+    forgotten = fulfil(store, reports, PersonalDataRequest.FORGET, "UNOBODY", confirm="UNOBODY")
+    after_that = fulfil(store, reports, PersonalDataRequest.SHOW, "UNOBODY", confirm="")
+
+    assert shown.told.endswith("kept is nothing: is it the right id?")
+    assert forgotten.told.endswith("erased is nothing: is it the right id?")
+    assert after_that.told.endswith("kept is nothing")
+
+
+async def test_a_run_that_leaves_a_file_to_be_looked_at_does_not_end_as_if_nothing_were_left_to_do(
+    here, ada, monkeypatch
+):
+    pages: list[str] = []
+
+    async def publish_page(page, **_named):
+        pages.append(page)
+
+    monkeypatch.setattr(fulfil_request, "publish_page", publish_page)
+    monkeypatch.setattr(fulfil_request, "get_run_logger", logging.getLogger)
+    notes = here.runtime.settings.report_dir / "notes.txt"
+    notes.write_text(f"look at {ada}")
+
+    with pytest.raises(SyncError, match="left to be looked at by hand: 1 of the files"):
+        await fulfil_request.fulfil_request.fn(here.runtime, PersonalDataRequest.FORGET, ada, ada)
+
+    assert ada not in mapped(here.runtime.settings.database_url.get_secret_value(), here.workspace.team)
+    assert "notes.txt is left as it is" in pages[0]

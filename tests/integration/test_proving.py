@@ -140,6 +140,26 @@ async def test_what_an_update_changes_besides_stops_the_others(sandbox, sqlite_u
     assert sum(account.lastname == "Newname" for account in sandbox.docebo.accounts) == 1
 
 
+async def test_once_an_option_is_left_out_the_next_rows_of_that_run_are_proven_anew(sandbox, sqlite_url):
+    await imported(sandbox, sqlite_url)
+    people = [user for user in sandbox.slack if user["profile"].get("email") in made(sandbox)][:5]
+    for name in ("Newname", "Newer"):
+        for user in people:
+            sandbox.slack.change(user["id"], {"profile": {"last_name": name}})
+        if name == "Newname":
+            await imported(sandbox, sqlite_url)
+
+    with pytest.raises(Unproven, match="force_change"):
+        await imported(
+            sandbox,
+            sqlite_url,
+            unknown_options="ignore_password_change_for_existing_users",
+            updates_also="force_change",
+        )
+
+    assert sum(account.lastname == "Newer" for account in sandbox.docebo.accounts) == 1
+
+
 async def test_a_search_that_is_behind_is_waited_for(sandbox, sqlite_url):
     done = await imported(sandbox, sqlite_url, searches_behind=2)
 

@@ -1,14 +1,17 @@
 """Docebo refuses rows that it has carried out, or does not say which accounts it has made: the accounts tell."""
 
+import json
+
 import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.writing import proving
 from slack_docebo.storage.store import Store
-from tests.between import Call, between, showing
+from tests.between import Answer, Call, between, in_json, showing
 from tests.importing import mapped, prove, run_import, settings_for
 
+LEAVERS = {"LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none"}
 NAMES = ("ada", "bea", "cid", "dan", "eva", "fay", "gil", "hal")  # more than are looked for one by one
 
 
@@ -77,6 +80,30 @@ async def test_who_is_changed_and_refused_is_recorded_as_changed(sandbox, sqlite
     changed = {(entry.operation.kind, entry.outcome) for entry in second.values()}
     assert changed == {(Kind.UPDATE, Outcome.APPLIED)}
     assert len(second) == len(NAMES)
+
+
+async def test_who_is_shut_out_by_a_call_that_is_refused_counts_as_shut_out_by_us_and_gets_in_again(
+    sandbox, sqlite_url
+):
+    def shut_and_refused(call: Call) -> Answer | None:
+        if not call.path.endswith("/user/change_status"):
+            return None
+        for docebo_id in json.loads(call.body)["user_ids"]:
+            sandbox.docebo.edit(docebo_id, {"active": False})
+        return in_json({"message": ["the manager was not told"]}, 400)
+
+    ada = sandbox.slack.by_email("ada@example.com")["id"]
+    with between(sandbox.docebo_url, instead=shut_and_refused) as docebo:
+        settings = settings_for({**sandbox.facts(), "docebo_url": docebo}, sqlite_url)
+        await run_import(settings, rows=LEAVERS)
+        sandbox.slack.deactivate(ada)
+        left = await run_import(settings, rows=LEAVERS)
+        is_open = sandbox.docebo.accounts.by_username("ada@example.com").active
+        sandbox.slack.reactivate(ada)
+        await run_import(settings, rows=LEAVERS)
+
+    assert (left.count(Kind.DEACTIVATE, outcome=Outcome.APPLIED), is_open) == (1, False)
+    assert sandbox.docebo.accounts.by_username("ada@example.com").active
 
 
 @pytest.mark.long

@@ -4,8 +4,9 @@ import shutil
 import sqlite3
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,14 @@ import pytest
 from sandbox.server import Sandbox
 from slack_docebo.integration_settings import read_rows, rows_from_csv, table
 from slack_docebo.storage.store import Store
+from tests.documented import ROOT
 from tests.importing import ON, run_import, settings_for
 from tests.integration.commands import environment, run
 from tests.postgresql import PostgresServer, programs
 
 Backup = Callable[[], Callable[[], str]]
+
+RESTORING = ("mkdir former", "mv slack-docebo.db* former", "cp kept.db slack-docebo.db")
 
 
 @pytest.fixture
@@ -79,6 +83,31 @@ async def test_what_was_done_since_the_backup_is_found_and_not_done_twice(compan
     assert list(mapped) == [newcomer["id"]]
     assert "map" in first.line
     assert f": {len(company.slack)} left alone" in second.line
+
+
+def test_changes_of_before_a_crash_do_not_damage_a_database_that_is_restored_as_the_page_says(tmp_path):
+    database, killed = tmp_path / "slack-docebo.db", tmp_path / "killed"
+    killed.mkdir()
+    with Store.open(f"sqlite:///{database}") as store:
+        change(store, range(200))
+        sqlite_backup(f"sqlite:///{database}", killed)
+        change(store, range(200, 800))
+        for file in tmp_path.glob(f"{database.name}*"):  # what is there when somebody is killed now
+            shutil.copy(file, killed)
+    assert (killed / f"{database.name}-wal").stat().st_size
+
+    subprocess.run(" && ".join(RESTORING), shell=True, cwd=killed, check=True)
+
+    assert all(f"$ {command}\n" in (ROOT / "docs" / "backup.md").read_text() for command in RESTORING)
+    with closing(sqlite3.connect(killed / database.name)) as restored:
+        assert restored.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert restored.execute("SELECT count(*) FROM halt").fetchone() == (200,)
+
+
+def change(store: Store, numbers: Iterable[int]) -> None:
+    for number in numbers:
+        with store.transaction(durable=False) as tables:
+            tables.halts.stop(f"https://{number}.example.com", "why " * 100, now=datetime.now(UTC))
 
 
 async def test_the_table_of_settings_comes_back_out_of_our_database_alone(company, sqlite_url, tmp_path):

@@ -85,3 +85,32 @@ async def test_behind_the_ids_of_a_restored_platform_nobody_is_touched(sandbox, 
 
     assert shown(sandbox) == before
     assert mapped(sqlite_url, sandbox.slack.team.id) == maps
+
+
+@pytest.mark.parametrize("road", ["import", "real time"])
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_an_account_behind_whose_id_there_is_a_namesake_is_not_touched_for_its_former_owner(
+    sandbox, sqlite_url, tmp_path, road, leaves
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    kim, _namesake = [sandbox.slack.add("Kim", "Lee", f"kim.lee{n}@example.com")["id"] for n in (1, 2)]
+    await run_import(settings, rows=ROWS)
+    [hers], [the_others] = (sandbox.docebo.accounts.by_email(f"kim.lee{n}@example.com") for n in (1, 2))
+    sandbox.docebo.delete(the_others.user_id)
+    sandbox.docebo.edit(hers.user_id, {"username": the_others.username, "email": the_others.email})
+    before = shown(sandbox)
+    if leaves:
+        sandbox.slack.deactivate(kim)
+    else:
+        sandbox.slack.change(kim, {"profile": {"last_name": "King", "real_name": "Kim Lee"}})
+
+    if road == "import":
+        await run_import(settings, rows=ROWS)
+    else:
+        async with world(sandbox, sqlite_url, tmp_path, **ROWS) as here:
+            here.put(here.event(kim))
+            await here.serve()
+
+    assert [one for one in shown(sandbox) if one[0] == hers.user_id] == [
+        one for one in before if one[0] == hers.user_id
+    ]

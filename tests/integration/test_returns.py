@@ -25,7 +25,7 @@ from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.schema import metadata
 from slack_docebo.storage.store import Store
 from tests.importing import ON, carry_out, mapped, plan_import, prove, run_import, settings_for
-from tests.integration.after_an_import import apply_by_id, refused_plan
+from tests.integration.after_an_import import apply_by_id, refused_plan, undo
 from tests.integration.realtime_world import world
 
 LEAVERS = pytest.mark.parametrize("leavers", ["keep", "deactivate"])
@@ -130,6 +130,21 @@ async def test_a_mapping_that_was_handed_over_comes_back_by_an_undo(sandbox, sql
 
     assert mapped(sqlite_url, sandbox.slack.team.id)[old] == account
     assert not sandbox.docebo.accounts[account].active
+
+
+async def test_that_a_return_was_undone_can_be_undone_itself_with_all_that_was_changed(sandbox, sqlite_url):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "deactivate", "REHIRES": "hand-over"}
+    old, new, account = await leave_and_return(sandbox, settings, rows)
+    sandbox.slack.change(new, {"profile": {"last_name": "Byron"}})
+    summary, shown = await run_import(settings, rows=rows), sandbox.docebo.accounts[account]
+
+    undone = await undo(settings, rows, summary.plan.id)
+    assert (shown.lastname, shown.active) == ("Lovelace", False)
+    assert mapped(sqlite_url, sandbox.slack.team.id)[old] == account
+    await undo(settings, rows, undone.plan.id)
+
+    assert (shown.lastname, shown.active) == ("Byron", True)
+    assert mapped(sqlite_url, sandbox.slack.team.id)[new] == account
 
 
 @pytest.mark.parametrize("undone", [False, True], ids=["handed over", "not any more"])

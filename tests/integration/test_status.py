@@ -23,6 +23,7 @@ from slack_docebo.engine.writing.applying import begin
 from slack_docebo.errors import AccessDenied, ChangeLimitExceeded
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.milestones import Milestone
 from tests.both_databases import ON_BOTH
 from tests.importing import run_import
 from tests.integration.after_an_import import apply_by_id, import_then
@@ -309,6 +310,17 @@ async def test_a_saved_plan_that_is_applied_does_not_make_up_for_a_reconciliatio
     assert is_told()
     await imported(here)
     assert not is_told()
+
+
+async def test_a_reconciliation_that_failed_is_told_though_a_clock_that_was_ahead_noted_the_import_before_it(here):
+    failed = FailedRun(datetime.now(UTC), "90 of 100 people", "/v2/run")
+    with here.runtime.store.transaction() as tables:
+        ahead = here.runtime.now() + timedelta(days=9)
+        tables.milestones.reach(here.runtime.settings.docebo_url, Milestone.IMPORT, now=ahead)
+
+    page = replace(status(here.runtime), failed_run=failed).page(**NOBODY_NEXT)
+
+    assert "The last reconciliation failed" in page
 
 
 def test_that_no_reconciliation_is_scheduled_is_said_with_what_to_switch_on(here):

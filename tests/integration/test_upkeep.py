@@ -119,7 +119,7 @@ async def test_an_import_for_real_and_a_sweep_are_milestones_and_neither_a_dry_r
 
         def reached():
             with here.runtime.store.reading() as tables:
-                return tables.milestones.last(here.runtime.settings.docebo_url)
+                return tables.milestones.last(here.runtime.settings.docebo_url, now=here.runtime.now())
 
         saved = await run_import(here.runtime.settings, dry_run=True)
         await apply_by_id(here.runtime.settings, {}, saved.plan.id)
@@ -139,11 +139,25 @@ async def test_that_no_import_comes_on_days_of_freeze_is_no_trouble(company, sql
         tidy(here.runtime)
         during = await regular_runs("runs", Seen(settings, behaviour=behaviour))
         with here.runtime.store.transaction() as tables:
-            assert Milestone.FREEZE in tables.milestones.last(settings.docebo_url)
+            assert Milestone.FREEZE in tables.milestones.last(settings.docebo_url, now=now)
             tables.milestones.reach(settings.docebo_url, Milestone.FREEZE, now=now - 1.2 * DAY)
         afterwards = await regular_runs("runs", Seen(settings, behaviour=behaviour))
 
     assert (during.level, afterwards.level) == (Level.OK, Level.WARN)
+
+
+async def test_that_an_import_is_late_is_told_though_a_clock_that_was_ahead_noted_days_of_freeze(
+    company, sqlite_url, tmp_path
+):
+    now = datetime.now(UTC)
+    async with world(company, sqlite_url, tmp_path) as here:
+        settings, behaviour = here.runtime.settings, here.runtime.behaviour
+        with here.runtime.store.transaction() as tables:
+            tables.milestones.reach(settings.docebo_url, Milestone.IMPORT, now=now - 2 * DAY)
+            tables.milestones.reach(settings.docebo_url, Milestone.FREEZE, now=now + 9 * DAY)
+        found = await regular_runs("runs", Seen(settings, behaviour=behaviour))
+
+    assert found.level is Level.WARN
 
 
 async def test_only_reports_and_backups_of_ours_are_removed(company, sqlite_url, tmp_path):

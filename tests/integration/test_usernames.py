@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from sandbox.server import Sandbox
+from slack_docebo.engine.importing import plan_import
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from tests.between import Call, between
-from tests.importing import ON, run_import, settings_for
+from tests.importing import ON, carry_out, run_import, settings_for
 from tests.integration.realtime_world import world
 
 USERS = 20
@@ -93,6 +94,26 @@ async def test_an_account_that_a_list_shows_as_before_we_have_changed_all_of_it_
     account = next(one for one in shared_sandbox.docebo.accounts if one.username == "king")
     assert (account.lastname, account.email) == ("Noel", "king@example.com")
     assert (again.count(outcome="applied"), then.count(outcome="applied")) == (0, 1)
+
+
+async def test_a_username_that_somebody_else_got_meanwhile_is_given_by_the_next_import_once_it_is_free(
+    shared_sandbox, settings
+):
+    ada = shared_sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    rows = {"ATTRIBUTES": f"{PLAIN}, username = lower(first_name)", "SCOPE_INCLUDE": ada, "LIMIT_RENAMES": "none"}
+    await run_import(settings, rows=rows)
+    shared_sandbox.slack.change(ada, {"profile": {"first_name": "Bea"}})
+    async with open_runtime(settings, read_rows(table({**ON, **rows})), run_id="run") as runtime:
+        plan = await plan_import(runtime)
+        other = shared_sandbox.docebo.accounts.add("bea", email="bea@example.com", firstname="Bea", lastname="Bell")
+        await carry_out(runtime, plan)
+    [account] = shared_sandbox.docebo.accounts.by_email("ada@example.com")
+    assert (account.firstname, account.username) == ("Bea", "ada")
+    shared_sandbox.docebo.accounts.delete(other.user_id)
+
+    await run_import(settings, rows=rows)
+
+    assert account.username == "bea"
 
 
 async def test_what_expires_at_once_or_within_the_hours_that_limits_count_counts_as_a_deactivation(

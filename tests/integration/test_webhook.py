@@ -342,6 +342,8 @@ def test_whoever_watches_is_told_how_runs_did(webhook):
     with webhook.store.transaction() as tables:
         tables.links.pin("https://acme.docebosaas.com", "T1", "Acme", now=now)
         tables.milestones.reach("https://acme.docebosaas.com", Milestone.IMPORT, now=now - timedelta(hours=30))
+        # By a clock that was ahead: no alarm would tell of it that none comes any more.
+        tables.milestones.reach("https://acme.docebosaas.com", Milestone.SWEEP, now=now + timedelta(days=9))
         tables.reads.record(ProvenRead("slack:T1", 7, 1, now))
     asyncio.run(spend(CallBudget(webhook.store, "https://acme.docebosaas.com", 100), calls=20))
 
@@ -391,10 +393,11 @@ def test_refusals_in_a_row_are_told_until_something_is_taken(webhook, caplog):
     unsigned = in_a_row()
     for _ in range(6):
         webhook.post(envelope(api_app_id="A0OTHER"))
-    foreign = in_a_row()
+    foreign, measured = in_a_row(), counted(webhook, "webhook_refused_in_a_row", kind="foreign_app")
     webhook.post(envelope())
 
     assert unsigned == {"unsigned": 5, "foreign_app": 0, "foreign_team": 0}
+    assert measured == 6
     assert foreign == {"unsigned": 0, "foreign_app": 6, "foreign_team": 0}
     assert set(in_a_row().values()) == {0}
     told = [record.message.split(" UTC ")[1][:39] for record in caplog.records if "in a row" in record.message]

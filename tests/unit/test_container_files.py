@@ -14,6 +14,7 @@ from prefect_redis.client import RedisMessagingSettings
 
 from deployments.server import KEPT
 from slack_docebo.settings import EVERYTHING, RUN, SocketModeSettings, WebhookSettings, secrets_of, variables
+from tests.documented import typed
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deployments"
@@ -35,6 +36,12 @@ PREFECTS = {
     "PREFECT_SERVER_WORKER_CHANNEL_CLEANUP_QUEUE_STORAGE",
     *(f"{one.model_config['env_prefix']}{field}".upper() for one in REDIS for field in one.model_fields),
 }
+
+
+@pytest.mark.parametrize("command", sorted({command for _, command in typed() if " compose " in command}))
+def test_a_documented_command_has_the_variables_without_which_no_service_can_be_reached(command):
+    """The engine reads all of compose.yaml for each: a backup would be an empty file."""
+    assert "--env-file .env" in command
 
 
 def told() -> set[tuple[str, str]]:

@@ -61,6 +61,12 @@ def test_what_has_never_been_is_an_alarm_too(what):
     assert [rule["alert"] for rule in RULES if rule["expr"].startswith(never)]
 
 
+def test_a_wrong_signing_secret_is_an_alarm_however_few_events_come():
+    rules = [rule for rule in RULES if "refused_in_a_row" in rule["expr"]]
+
+    assert [rule["expr"].partition(">=")[0].strip() for rule in rules] == ["slack_docebo_webhook_refused_in_a_row"]
+
+
 def test_every_alert_says_what_is_wrong_and_what_to_do():
     assert all(rule["annotations"].keys() == {"summary", "action"} for rule in RULES)
     assert len({rule["alert"] for rule in RULES}) == len(RULES)

@@ -45,6 +45,8 @@ FOREIGN = {
     "curl",
     "export",
     "git",
+    "mkdir",
+    "mv",
     "openssl",
     "pg_dump",
     "pg_restore",
@@ -52,6 +54,7 @@ FOREIGN = {
     "prefect",
     "source",
     "sqlite3",
+    "umask",
 }
 SETTING = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*_?")
 CLICKED = re.compile(r"[Cc]lick \*([^*]+)\*")

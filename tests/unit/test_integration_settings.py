@@ -70,7 +70,10 @@ def test_a_missing_row_is_named(missing):
         ("ATTRIBUTES", "email = boss", r"row SLACK \| ATTRIBUTES: rule 1: unknown source"),
         ("LIMIT_UPDATES", "few", r"row SLACK \| LIMIT_UPDATES: no limit"),
         ("DESTINATION_BRANCH", "Sales", r"row SLACK \| DESTINATION_BRANCH: write a whole number"),
-        ("MAX_ACCOUNTS", "1,000", r"row SLACK \| MAX_ACCOUNTS: write a whole number, of digits alone"),
+        *(
+            ("MAX_ACCOUNTS", thousand, r"row SLACK \| MAX_ACCOUNTS: write a whole number, of digits alone")
+            for thousand in ("1,000", "1.000")
+        ),
         ("SOURCE_MAY_SHRINK", "120", r"row SLACK \| SOURCE_MAY_SHRINK: write a percentage from 0 to 100"),
         ("LIMIT_UPDATES", "9" * 400 + "%", r"row SLACK \| LIMIT_UPDATES: no limit"),
         ("LIMIT_MINIMUM_SAMPLE", "9" * 400, r"row SLACK \| LIMIT_MINIMUM_SAMPLE: .*less than or equal to 1000000000"),
@@ -94,6 +97,15 @@ def test_a_missing_row_is_named(missing):
             r"PROTECTED_ACCOUNTS: .* fits nobody: its '\uff0a' is of full width",
         ),
         ("SCOPE_EXCLUDE", "a@b.com\uff0cc@d.com", r"SCOPE_EXCLUDE: .* fits nobody: its '\uff0c' is of full width"),
+        *(
+            (
+                "SCOPE_EXCLUDE",
+                nobody,
+                r"SCOPE_EXCLUDE: entry 1 fits nobody: write .*, or \*@example.com for everybody there",
+            )
+            for nobody in ("@example.com", "mailto:ann@example.com")
+        ),
+        ("SCOPE_EMAIL_DOMAINS", "example,com", r"SCOPE_EMAIL_DOMAINS: entry 1 is no e-mail domain"),
         ("SCOPE_EMAIL_DOMAINS", "\uff45xample.com", r"SCOPE_EMAIL_DOMAINS: .* its '\uff45' is of full width"),
         (
             "PROTECTED_ACCOUNTS",

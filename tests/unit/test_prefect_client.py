@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import json
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import httpx
 import pytest
@@ -50,6 +52,30 @@ def client_of(prefect: Callable[[httpx.Request], httpx.Response], login: str | N
     client = PrefectClient(API, lambda: SecretStr(login) if login else None, seconds=5)
     client._transport = httpx.MockTransport(prefect)
     return client
+
+
+class Admin(BaseHTTPRequestHandler):
+    """A server, or a proxy, that answers whatever it is asked."""
+
+    def do_GET(self) -> None:
+        self.server.asked = self.path
+        self.send_response(200)
+        self.end_headers()
+
+
+@pytest.mark.parametrize(("host", "asked"), [("127.0.0.1", "/api/version"), ("prefect.test", "http://prefect.test")])
+async def test_a_proxy_is_told_no_login_of_what_runs_on_this_machine(host, asked, monkeypatch):
+    with HTTPServer(("127.0.0.1", 0), Admin) as server:
+        answering = threading.Thread(target=server.handle_request)
+        answering.start()
+        proxy = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setenv("http_proxy", proxy)
+        port = f":{server.server_port}" if host == "127.0.0.1" else ""
+        async with PrefectClient(f"http://{host}{port}/api", lambda: SecretStr(LOGIN), seconds=5) as http:
+            await http.get("version")
+        answering.join()
+
+    assert server.asked.startswith(asked)
 
 
 async def test_many_reads_and_writes_ask_for_one_token():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.release import Refused, check_commit, main, notes_of, sums
+from deployments.release import Refused, check_commit, main, new_folder, notes_of, sums
 
 CHANGELOG = "# Changelog\n\n## Unreleased\n\n- later\n\n## 1.2.0 (2026-11-27)\n\n### Added\n- a thing\n\n## [1.1.0]\n\n- before\n"
 
@@ -49,6 +49,12 @@ def test_what_is_not_committed_is_refused(project):
 
     with pytest.raises(Refused, match="differ: other"):
         check_commit("1.2.0", project)
+
+
+def test_what_a_release_that_was_cut_off_has_left_is_in_no_later_one(tmp_path):
+    (new_folder("1.2.0", tmp_path) / "slack-docebo-1.2.0-image.tar").write_bytes(b"half of it")
+
+    assert list(new_folder("1.2.0", tmp_path).iterdir()) == []
 
 
 def test_the_sums_are_those_that_sha256sum_finds(tmp_path):

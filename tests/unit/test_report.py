@@ -151,6 +151,7 @@ def test_about_those_who_wait_for_a_decision_somebody_can_say_that_they_were_see
     [step] = Summary(replace(PLAN, state=PlanState.APPLIED), [waiting]).next_steps
 
     assert (step.flow, step.values) == ("decide", {"action": "leave it so", "all_who_wait": True})
+    assert step.words.endswith("type 2")
     assert words(waiting, state=PlanState.PLANNED) == []  # it is about whom the last import has left
     assert words(waiting, state=PlanState.APPLIED, kind=PlanKind.REALTIME_SYNC) == []  # others wait, too
 
@@ -179,6 +180,13 @@ def test_a_night_without_changes_is_reported_to_those_alone_who_want_every_repor
     assert "There is nothing to do." in reported(quiet).body
     wanted = [[is_wanted(when, Summary(PLAN, [one])) for one in (quiet, busy)] for when in ReportMail]
     assert wanted == [[False, False], [False, True], [True, True]]
+
+
+def test_who_is_refused_each_night_and_acknowledged_is_no_change_to_be_reported():
+    refused = [(Kind.CREATE, "new", Outcome.FAILED, 1)]
+
+    assert is_wanted(ReportMail.WHEN_CHANGED, Summary(PLAN, refused))
+    assert not is_wanted(ReportMail.WHEN_CHANGED, Summary(PLAN, refused, acknowledged={Outcome.FAILED: 1}))
 
 
 def in_need(slack_id: str, happened: str, wrong: str, to_do: str, **more: str) -> dict[str, str]:

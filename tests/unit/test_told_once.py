@@ -3,6 +3,7 @@
 import logging
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -11,9 +12,11 @@ from prefect.client.schemas.objects import StateType
 from prefect.states import State
 
 from slack_docebo.clients.notifier import Delivery, Notifier
+from slack_docebo.engine.realtime.serve_result import Became, ServedEvent, ServeResult
 from slack_docebo.engine.reporting.incidents import Incident, Trouble
-from tasks import notifications
+from tasks import notifications, served_events
 from tasks.notifications import LABEL, tell_once
+from tasks.served_events import ServedEvents
 
 PLACE = "mailbox"
 
@@ -32,7 +35,7 @@ class Mailbox(Notifier):
         return Mailbox(told) if PLACE in told else self
 
     async def deliver(self, title, body, markdown="") -> Delivery:
-        self.mails.append(title)
+        self.mails.append(body)
         return Delivery([PLACE], [])
 
 
@@ -52,16 +55,13 @@ class Runs:
         self._run.labels |= labels
 
 
-@pytest.mark.parametrize(("trouble", "mails"), [(Trouble.UNDECIDED, 1), (Trouble.REFUSED, 0)])
-async def test_of_others_who_wait_for_a_decision_people_are_told_and_of_the_same_trouble_not_again(
-    monkeypatch, trouble, mails
-):
-    def ended(number: int, **labels: str) -> FlowRun:
-        state = State(type=StateType.FAILED, name=trouble, message=f"Look: plan {number}abc: 1 left alone")
-        return FlowRun(id=uuid4(), flow_id=uuid4(), deployment_id=uuid4(), state=state, labels=labels)
+def ended(trouble: Trouble, number: int, **labels: str) -> FlowRun:
+    state = State(type=StateType.FAILED, name=trouble, message=f"Look: plan {number}abc: 1 left alone")
+    return FlowRun(id=uuid4(), flow_id=uuid4(), deployment_id=uuid4(), state=state, labels=labels)
 
-    run = ended(2)
-    runs = Runs(ended(1, **{f"{LABEL}.{trouble}.{PLACE}": datetime.now(UTC).isoformat()}), run)
+
+def told_of(monkeypatch, runs: Runs) -> Mailbox:
+    """Let *runs* be those that Prefect knows, and return where people are told."""
     mailbox = Mailbox()
 
     @asynccontextmanager
@@ -71,14 +71,47 @@ async def test_of_others_who_wait_for_a_decision_people_are_told_and_of_the_same
     async def no_mail_id():
         return ""
 
-    async def incident(*_about):
-        return Incident(trouble, "slack-events", "Look")
+    async def incident(_client, _run, _flow, trouble, message, _settings):
+        return Incident(trouble, "slack-events", message)
 
     monkeypatch.setattr(notifications, "get_client", client)
     monkeypatch.setattr(notifications, "notifier", lambda *_: mailbox)
     monkeypatch.setattr(notifications, "_mail_id", no_mail_id)
     monkeypatch.setattr(notifications, "_incident", incident)
+    return mailbox
+
+
+@pytest.mark.parametrize(("trouble", "mails"), [(Trouble.UNDECIDED, 1), (Trouble.REFUSED, 0)])
+async def test_of_others_who_wait_for_a_decision_people_are_told_and_of_the_same_trouble_not_again(
+    monkeypatch, trouble, mails
+):
+    run = ended(trouble, 2)
+    before = ended(trouble, 1, **{f"{LABEL}.{trouble}.{PLACE}": datetime.now(UTC).isoformat()})
+    mailbox = told_of(monkeypatch, Runs(before, run))
     for _ in range(2):  # Prefect may call a hook again
         await tell_once(run.id, "realtime-sync", trouble, "Look", logging.getLogger(), state=run.state)
 
     assert len(mailbox.mails) == mails
+
+
+async def test_who_is_parked_after_that_was_told_is_told_when_the_run_ends(monkeypatch):
+    run = ended(Trouble.PARKED, 2)
+    mailbox = told_of(monkeypatch, Runs(ended(Trouble.REFUSED, 1), run))
+    monkeypatch.setattr(served_events, "get_run_logger", logging.getLogger)
+    served = ServeResult()
+    watched = ServedEvents(SimpleNamespace(run_id=str(run.id)), "T1", served)
+
+    async def park(*event_ids: str) -> None:
+        for one in event_ids:
+            served.served[one] = ServedEvent("U1", datetime.now(UTC), Became.PARKED)
+        await watched.after_round()
+
+    async with watched.shown():
+        await park("Ev1")
+        await park("Ev2", "Ev3")
+    at_work = list(mailbox.mails)
+    await watched.tell_of_more()
+    await tell_once(run.id, "realtime-sync", Trouble.PARKED, "Look", logging.getLogger(), state=run.state)
+
+    assert len(at_work) == 1
+    assert [("1 parked so far" in mail, "3 parked" in mail) for mail in mailbox.mails] == [(True, False), (False, True)]

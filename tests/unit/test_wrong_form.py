@@ -64,7 +64,7 @@ def test_the_form_says_in_words_what_it_expects():
     ]
 
 
-@pytest.mark.parametrize("pasted", ["U1 U2", "U1,U2", " U1;\tU2\n"])
+@pytest.mark.parametrize("pasted", ["U1 U2", "U1,U2", " U1;\tU2\n", "\u200bU1\u2060, \u200bU2\ufeff\n"])
 def test_ids_may_be_pasted_into_one_field_of_a_list(pasted):
     flow, given = FLOWS["apply-plan"], {"plan_id": "k8tfq19f", "slack_ids": [pasted, "U3"]}
 
@@ -72,13 +72,13 @@ def test_ids_may_be_pasted_into_one_field_of_a_list(pasted):
     assert flow.validate_parameters(given)["slack_ids"] == ["U1", "U2", "U3"]
 
 
-@pytest.mark.parametrize("blank", ["", " ", ","])
+@pytest.mark.parametrize("blank", ["", " ", ",", "\u200b", "U1\u200bU2"])
 def test_a_field_without_an_id_is_not_taken_for_everybody(blank):
     assert misfits(FLOWS["reset-mappings"], {"slack_ids": [blank]})
 
 
 @pytest.mark.parametrize("field", ["slack_ids", "emails"])
-@pytest.mark.parametrize("blank", ["", " ", ","])
+@pytest.mark.parametrize("blank", ["", " ", ",", "\u200b"])
 def test_a_field_without_a_person_is_not_taken_for_whoever_s_events_wait(field, blank):
     assert misfits(FLOWS["realtime-sync"], {field: [blank]})
 
@@ -108,7 +108,7 @@ async def test_a_form_of_which_a_part_would_be_passed_over_does_nothing(given, t
     ],
 )
 def test_blanks_that_came_along_with_an_id_are_left_out(flow, field, given):
-    pasted = {field: f" {given}\n"}
+    pasted = {field: f" \u200b{given}\ufeff\n"}
 
     assert build_error_obj(validate(pasted, FLOWS[flow].parameters.model_dump_for_openapi()))["valid"]
     assert FLOWS[flow].validate_parameters(pasted)[field] == given

@@ -18,7 +18,7 @@ app = App(name="decide")
 Why = Annotated[str, Parameter(help="Kept with the decision.")]
 By = Annotated[str, Parameter(help="Who you are, as you say it; kept with the decision.")]
 OnlyLeaveSo = Annotated[bool, Parameter(negative="", help="Only what was acknowledged; never and link stay.")]
-AllWhoWait = Annotated[bool, Parameter(negative="", help="Instead of ids: everybody who waits for a decision.")]
+AllWhoWait = Annotated[int, Parameter(help="Instead of ids: everybody who waits for a decision, as many as this says.")]
 
 
 @app.command(name="list")
@@ -34,12 +34,15 @@ def never(*slack_ids: str, why: Why, by: By, json: Json = False) -> None:
 
 
 @app.command
-def leave_so(*slack_ids: str, all_who_wait: AllWhoWait = False, why: Why, by: By, json: Json = False) -> None:
+def leave_so(*slack_ids: str, all_who_wait: AllWhoWait = 0, why: Why, by: By, json: Json = False) -> None:
     """Acknowledge that these people wait for a decision, or have failed in the last import: no news until that changes.
 
     Who waits is left alone as now. What has failed is tried as before, in each run.
     """
-    _do(DecisionRequest(DecisionAction.LEAVE_SO, slack_ids, all_who_wait, why=why, by=by), json=json)
+    request = DecisionRequest(
+        DecisionAction.LEAVE_SO, slack_ids, all_who_wait=all_who_wait > 0, confirm=all_who_wait, why=why, by=by
+    )
+    _do(request, json=json)
 
 
 @app.command

@@ -5,7 +5,6 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from slack_docebo.cli.output import Json, note, show_json
-from slack_docebo.cli.store import open_store, outdate_status_page
 from slack_docebo.engine.writing import halting
 
 Reason = Annotated[str, Parameter(help="Why, for those who meet the order.")]
@@ -22,8 +21,6 @@ def go(*, json: Json = False) -> None:
 
 
 def _conclude(told: str, *, stopped: bool, json: bool) -> None:
-    with open_store() as store:
-        outdate_status_page(store)
     if json:
         show_json({"stopped": stopped, "told": told})
     else:

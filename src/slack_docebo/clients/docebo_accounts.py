@@ -54,7 +54,7 @@ class AccountReader:
         Raises ContractViolation for an entry without an id, or without what accounts are told apart by.
         """
         # It is called for every account of a listing: so look-ups are plain.
-        if not isinstance(item, dict) or (docebo_id := read_id(item.get("user_id"))) is None:
+        if not isinstance(item, dict) or not (docebo_id := read_id(item.get("user_id"))):
             raise ContractViolation("list users", "not every user is an object with a numeric user_id")
         get = item.get
         if "email" not in item or get("username") is None or get("status") in (None, ""):

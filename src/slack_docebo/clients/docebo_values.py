@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from slack_docebo.clients.yes_and_no import says_no
+from slack_docebo.domain.addresses import is_address
 from slack_docebo.domain.people import LARGEST_ID
 from slack_docebo.domain.texts import LONGEST_VALUE, bounded
 from slack_docebo.redaction import redacted
 
-MASKS = frozenset("*\u2022")  # for what is masked, as in "a***@example.com": no mailbox has them
 MESSAGE_READ = 2_000  # characters of a message
 MESSAGE_DEPTH = 5  # levels of lists and objects in a message
 
@@ -51,8 +51,8 @@ def read_flag(value: object, *, missing: bool) -> bool:
 
 
 def is_hidden(email: object) -> bool:
-    """Tell whether an e-mail address is not shown: masked, or no text, which may be how an account without one is shown."""
-    return not isinstance(email, str) or not MASKS.isdisjoint(email)
+    """Tell whether an e-mail address is not shown: something else stands there, be it how an account without one is shown."""
+    return not isinstance(email, str) or (bool(email.strip()) and not is_address(email))
 
 
 def message_of(body: object) -> str:

@@ -8,6 +8,7 @@ import httpx
 from pydantic import SecretStr
 
 from slack_docebo.clients.answers import BoundedClient
+from slack_docebo.hosts import is_this_machine
 
 READING = {"GET", "HEAD", "OPTIONS"}
 WITHOUT_TOKENS = {httpx.codes.NOT_FOUND, httpx.codes.UNPROCESSABLE_ENTITY}  # an older server, or the protection is off
@@ -32,11 +33,14 @@ class PrefectClient(BoundedClient):
 
     A token is asked for before the first write, and anew when a write is refused: it is good for an hour, and gone with
     the server's database. Where the server refuses a token, that is the answer to the write. Bounds are those of each
-    request: a write takes two, and four at the most.
+    request: a write takes two, and four at the most. On this machine it is reached by no proxy, which would be told the
+    login.
     """
 
     def __init__(self, url: str, login: Callable[[], SecretStr | None], *, seconds: float) -> None:
-        super().__init__("Prefect", seconds=seconds, base_url=f"{url.rstrip('/')}/", auth=PrefectLogin(login))
+        base_url = httpx.URL(f"{url.rstrip('/')}/")
+        by_proxy = not is_this_machine(base_url.host)
+        super().__init__("Prefect", seconds=seconds, base_url=base_url, auth=PrefectLogin(login), trust_env=by_proxy)
         self._token: dict[str, str] | None = None
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:

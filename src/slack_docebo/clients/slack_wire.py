@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slack_docebo.clients.yes_and_no import says_no, says_yes
+from slack_docebo.domain.addresses import is_address
 from slack_docebo.domain.names import clean
 from slack_docebo.domain.people import LARGEST_STAMP, SourceUser
 from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key, unseen
@@ -86,7 +87,7 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
         slack_id=slack_id,
         team=team or profile_team,
         handle=handle if handle.isprintable() else clean(handle),  # as the database keeps it
-        email="" if hidden else email,
+        email=email if is_address(email) and not hidden else "",
         hidden=hidden,
         # Not the `_normalized` twins: they lose characters of some scripts.
         first_name=first_name,

@@ -12,10 +12,17 @@ from slack_docebo.domain.names import folded
 from slack_docebo.domain.texts import COPIED_ALONG, CURLY, composed
 
 PREFIX = "xn--"
+# For what is masked, as in "a***@example.com", and what stands around an address in a mail's head: no mailbox has them.
+IN_NO_ADDRESS = frozenset("*\u2022<>")
 AROUND = f" \t\r\n\u00a0\"',;{COPIED_ALONG}{CURLY}"  # an address that was copied
 _IN_BRACKETS = re.compile(r"<([^<>]+)>$")
 # Signs of which `normalize` makes an ASCII character, which they are not: the Kelvin sign is no k.
 _BECOMES_ASCII = re.compile("([\u037e\u1fef\u212a])")
+
+
+def is_address(shown: str) -> bool:
+    """Tell whether what is *shown* can be an address: a masked one is none, nor is what stands in its place, like "N/A"."""
+    return "@" in shown and IN_NO_ADDRESS.isdisjoint(shown)
 
 
 def mailbox(address: str) -> str:

@@ -49,11 +49,6 @@ def about(decisions: Decisions, users: Iterable[SourceUser]) -> Decisions:
     return {**decisions, **{user.slack_id: one for user in users if (one := latest(decisions, user.ids))}}
 
 
-def under_other_ids(decisions: Decisions, others: Mapping[str, str]) -> Decisions:
-    """Return *decisions* also by the *others* under which the same people are known, each with the id of its decision."""
-    return {**{other: decisions[one] for other, one in others.items()}, **decisions}
-
-
 def respecting(
     binding: Decisions,
     acknowledged: Decisions,

@@ -11,7 +11,7 @@ from slack_docebo.domain.levels import LESSER, SUPERADMIN, level_word
 # Of a batch call: what Docebo's own jobs send in one (its API description of 2017); no number is documented.
 MOST_ROWS = 100
 A_MONTH = timedelta(days=30)
-A_WEEK = timedelta(days=7)
+A_DAY = timedelta(days=1)
 MOST_VALUES = 10_000  # refused ones that are remembered
 MOST_UNLISTED = 1_000  # accounts
 SET_BY_HAND = "set by hand"  # the source of an answer that holds until somebody forgets it
@@ -86,6 +86,7 @@ class Question:
     numbers: range = range(0)  # likewise
     several: bool = False  # of the words, with commas between them
     digests: bool = False  # are the answer, which say nothing to people
+    grows: bool = False  # by what is learned later, and holds no longer for that
     is_of_rows: bool = False  # which are other ones with another answer, and proven anew
     other_than: Collection[str] = ()  # likewise a level by any word that is not known: it is none of these
 
@@ -203,6 +204,7 @@ UNKNOWN_OPTIONS = Question(
     kept=A_MONTH,
     words=tuple(sorted(CAUTIOUS_OPTIONS)),
     several=True,
+    grows=True,
     is_of_rows=True,
 )
 REFUSED_VALUES = Question(
@@ -212,13 +214,14 @@ REFUSED_VALUES = Question(
     shown_by="a row that is refused with one attribute and taken without it",
     kept=A_MONTH,
     digests=True,
+    grows=True,
 )
 MANDATORY_FIELDS = Question(
     name="mandatory fields",
     means="without which additional fields everybody new is refused; nobody new is sent while no rule fills them",
     assumed="",
     shown_by="a run in which all new accounts are refused, three at least, while no rule fills fields that are mandatory",
-    kept=A_WEEK,
+    kept=A_DAY,  # it may have been for something else, like the licence, and that is over
 )
 NOT_FOUND = Question(
     name="account not found",

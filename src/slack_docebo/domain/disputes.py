@@ -16,6 +16,7 @@ from slack_docebo.domain.people import Account, Applied, LastSeen, Mapping, Sour
 DISPUTED = "is disputed: "
 NOTHING_THEIRS = "it shows neither what was last seen of it nor this person's data"
 HANDED_OVER = "it shows another person's address or name, and of what was last seen the user name alone"
+NAME_ALONE = "it shows another person's address, and nothing of what was last seen; the name may be a namesake's"
 OF_NOBODY_KNOWN = "shows another address than before, which Slack finds nobody by: the next import, which sees everybody, tells whose it is"
 UNPROVEN = "is not proven: a table of mappings gives it to this person, whose address it does not show"
 DELETE_THE_MAPPING = "delete the mapping of this Slack id"
@@ -98,14 +99,15 @@ def names_of(user: SourceUser) -> set[str]:
 def may_be_of_another(account: Account, user: SourceUser, seen: LastSeen) -> bool:
     """Tell whether the account, which shows another address than that of *user*, is theirs only if nobody else bears that one.
 
-    So it is where nothing but the name shows that a table is right about it; or where, of what was last seen, the user name
-    alone is left, even if that is the address of *user*.
+    So it is where nothing but the name shows that a table is right about it, or that it is still whose it was, for a name may
+    be that of several people; or where, of what was last seen, the user name alone is left, even if that is the address of
+    *user*.
     """
     if not account.email or _address_of(user) == mailbox(account.email):
         return False
     if seen.claimed:
         return bears_name_of(account, user) and not bears_address_of(account, user, seen)
-    return bears_new_address(account, seen) and not bears_name_of(account, user)
+    return bears_new_address(account, seen) and not (bears_name_of(account, user) and is_same(look(account), seen))
 
 
 def bears_new_address(account: Account, seen: LastSeen) -> bool:
@@ -167,8 +169,10 @@ def _doubt_by_new_address(
         return ""
     if accounts.has_unknown_bearer(account):
         return f"account {account.docebo_id} {OF_NOBODY_KNOWN}"
-    is_handed_over = accounts.has_other_bearer(account, user)
-    return dispute(account.docebo_id, HANDED_OVER, if_not_theirs) if is_handed_over else ""
+    if not accounts.has_other_bearer(account, user):
+        return ""
+    why = HANDED_OVER if is_same(look(account), seen) else NAME_ALONE
+    return dispute(account.docebo_id, why, if_not_theirs)
 
 
 def _doubt_of_claim(account: Account, mapping: Mapping, user: SourceUser, accounts: Accounts) -> str:

@@ -9,12 +9,8 @@ LARGEST_ID = 10**18 - 1  # of an account, a branch or a field: a number that eve
 LARGEST_STAMP = 2**63 - 1
 SLACK_ID = re.compile(r"[UW][A-Z0-9]{2,}")  # https://api.slack.com/types/user: U or W
 
-NOT_STORED = (
-    "phone",
-    "pronouns",
-    "start_date",
-    "scim",
-)  # with an event: personal, and mapped by few, who then ask Slack for it
+# With an event: personal, and mapped by few, who then ask Slack for it.
+NOT_STORED = ("phone", "pronouns", "start_date", "scim")
 
 
 class PeopleShown(StrEnum):

@@ -24,11 +24,12 @@ from slack_docebo.domain.unfound import NOT_FOUND_YET
 NOT_MAPPED = "not in Slack's list, and not mapped"
 NOT_COMPARED = "not in Slack's list; a run that compares with Docebo decides"
 WAITING = "of them waiting for somebody's decision"
+# Reasons that last until somebody changes something on either side.
 UNDECIDED = re.compile(
     rf"{RETURNED}|is disputed:|is not proven:|^account (\d+ )?belongs to|several accounts match:|the username is taken by account|"
     f"an account with this (?:address is created|username is) for|^{NO_USERNAME}|^{NOT_PLANNED}|^{UNLISTED}|"
     f"^{KIND_NOT_KNOWN}|^{NOT_FOUND_YET}|{OPEN_AGAIN}$"
-)  # reasons that last until somebody changes something on either side
+)
 
 
 @dataclass(frozen=True, slots=True)

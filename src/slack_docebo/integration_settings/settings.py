@@ -89,7 +89,7 @@ class IntegrationSettings(BaseModel):
         ReportMail.NEVER,
         title="Report by mail",
         description="Whether each import of everybody that was carried out is reported to the same address, in numbers and"
-        " without names: never, when-changed (if somebody was changed or refused) or always.",
+        " without names: never, when-changed (if somebody was changed, or refused without being acknowledged) or always.",
     )
 
     scope_guests: Annotated[Guests, OneWord] = Field(

@@ -91,7 +91,6 @@ CLEAR_PLACED = WhereIn(_SET.values(branch_placed=None), account.c.user_id)
 CLEAR_LEFT = WhereIn(_SET.values(branch_left=None), account.c.user_id)
 CLEAR_GONE = WhereIn(_SET.values(gone_since=None), account.c.user_id)
 CLEAR_DEACTIVATED = WhereIn(_SET.values(deactivated_at=None, deactivated_by=""), account.c.user_id)
-DOUBT_BRANCHES = WhereIn(_SET.values(branch_placed=None, branch_left=None), account.c.user_id)
 DOUBT_MANAGERS = WhereIn(
     update(manager).where(manager.c.platform_id == bindparam("platform")).values(manager_id=IN_DOUBT), manager.c.user_id
 )
@@ -222,7 +221,7 @@ class AccountRepository:
 
     def doubt_given(self, docebo_ids: Collection[int]) -> None:
         """Note that nobody knows where these accounts are, or who is their manager: what we gave was the former owner's."""
-        self._change(DOUBT_BRANCHES, docebo_ids)
+        self.clear_placed(docebo_ids)
         self._note_possible(self.managers(docebo_ids))
         self._change(DOUBT_MANAGERS, docebo_ids)
 

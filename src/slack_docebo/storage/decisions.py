@@ -1,8 +1,11 @@
 """Decisions about single people, which every run respects."""
 
+from collections.abc import Collection
+
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, select, true, union_all
 
 from slack_docebo.domain.decisions import Decision, Decisions, Verdict
+from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.schema import acknowledgement, decision
 from slack_docebo.storage.statements import insertion, replace_mentions
 
@@ -54,15 +57,21 @@ class DecisionRepository:
         }
 
     def put(self, team: str, one: Decision) -> None:
-        """Keep a decision, in place of an earlier one about the same person; an acknowledgement and another stand together."""
+        """Keep a decision, in place of an earlier one about the same person; an acknowledgement and another stand together.
+
+        So goes what was decided under another id of the person: it may be the later one by a clock that was ahead.
+        """
         if one.verdict is not Verdict.LEAVE_SO and (seen := self.acknowledged(team).get(one.slack_id)):
             self.put(team, seen)  # a former release may have kept it where the other decision goes
         values = {"why": one.why, "decided_by": one.by, "since": one.since, "reason": "\n".join(one.reasons)}
+        ids = self._ids(team, one.slack_id)
         if one.verdict is Verdict.LEAVE_SO:
             table = acknowledgement
-            self._delete(decision, (decision.c.slack_team == team) & ~_BINDS, one.slack_id)
+            self._delete(decision, (decision.c.slack_team == team) & ~_BINDS, ids)
+            self._delete(acknowledgement, acknowledgement.c.slack_team == team, ids)
         else:
             table = decision
+            self._delete(decision, (decision.c.slack_team == team) & _BINDS, ids)
             values |= {"verdict": one.verdict.value, "docebo_id": one.docebo_id}
         self._connection.execute(
             insertion(self._connection, table)
@@ -72,10 +81,11 @@ class DecisionRepository:
 
     def take_back(self, team: str, slack_id: str, *, acknowledged_alone: bool) -> int:
         """Delete what was decided about this person, or only what was acknowledged; return how many decisions that were."""
-        taken = self._delete(acknowledgement, acknowledgement.c.slack_team == team, slack_id)
-        taken += self._delete(decision, (decision.c.slack_team == team) & ~_BINDS, slack_id)
+        ids = self._ids(team, slack_id)
+        taken = self._delete(acknowledgement, acknowledgement.c.slack_team == team, ids)
+        taken += self._delete(decision, (decision.c.slack_team == team) & ~_BINDS, ids)
         if not acknowledged_alone:
-            taken += self._delete(decision, decision.c.slack_team == team, slack_id)
+            taken += self._delete(decision, decision.c.slack_team == team, ids)
         return taken
 
     def forget(self, slack_id: str) -> int:
@@ -86,7 +96,7 @@ class DecisionRepository:
         for table in (decision, acknowledgement):
             for column in (table.c.reason, table.c.why):
                 replace_mentions(self._connection, column, slack_id)
-        return sum(self._delete(table, true(), slack_id) for table in (decision, acknowledgement))
+        return sum(self._delete(table, true(), [slack_id]) for table in (decision, acknowledgement))
 
     def count_of(self, slack_id: str) -> int:
         """Return how many decisions are about this person."""
@@ -94,5 +104,9 @@ class DecisionRepository:
         acknowledged = select(acknowledgement.c.slack_id).where(acknowledgement.c.slack_id == slack_id)
         return len(self._connection.execute(union_all(binding, acknowledged)).all())
 
-    def _delete(self, table: Table, condition: ColumnElement[bool], slack_id: str) -> int:
-        return self._connection.execute(delete(table).where(condition, table.c.slack_id == slack_id)).rowcount
+    def _ids(self, team: str, slack_id: str) -> Collection[str]:
+        """Return every id under which the person is known in the workspace."""
+        return PersonRepository(self._connection).by_every_id(team, [slack_id]).keys()
+
+    def _delete(self, table: Table, condition: ColumnElement[bool], slack_ids: Collection[str]) -> int:
+        return self._connection.execute(delete(table).where(condition, table.c.slack_id.in_(slack_ids))).rowcount

@@ -332,10 +332,9 @@ class InboxRepository:
         return [(slack_id, row.updated) for slack_id, row in found if row.slack_team == team]
 
     def _applied_since(self, moment: datetime, team: str, slack_ids: Iterable[str]) -> Iterator[tuple[str, Row[Any]]]:
-        wanted = set(slack_ids)
-        others = PersonRepository(self._connection).other_ids(team, wanted)
-        for row in APPLIED_SINCE.rows(self._connection, {*wanted, *others}, since=moment):
-            for slack_id in {row.slack_id, others.get(row.slack_id)} & wanted:
+        theirs = PersonRepository(self._connection).by_every_id(team, slack_ids)
+        for row in APPLIED_SINCE.rows(self._connection, theirs, since=moment):
+            for slack_id in theirs[row.slack_id]:
                 yield slack_id, row
 
     def last_applied(

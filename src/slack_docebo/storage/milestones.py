@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from slack_docebo.domain.stamps import TOLERANCE
 from slack_docebo.storage.schema import milestone
 from slack_docebo.storage.statements import insertion_text
 
@@ -29,7 +30,12 @@ class MilestoneRepository:
         """Note that the milestone is reached now."""
         self._connection.execute(REACH, {"docebo": docebo, "name": reached.value, "reached_at": now})
 
-    def last(self, docebo: str) -> dict[Milestone, datetime]:
-        """Return when each milestone was last reached, without those that never were."""
-        query = select(milestone.c.name, milestone.c.reached_at).where(milestone.c.docebo == docebo)
+    def last(self, docebo: str, *, now: datetime) -> dict[Milestone, datetime]:
+        """Return when each milestone was last reached, without those that never were.
+
+        One noted by a clock that was ahead is left out: until that time it would hide that it is reached no more.
+        """
+        query = select(milestone.c.name, milestone.c.reached_at).where(
+            milestone.c.docebo == docebo, milestone.c.reached_at <= now + TOLERANCE
+        )
         return {Milestone(name): at for name, at in self._connection.execute(query) if name in set(Milestone)}

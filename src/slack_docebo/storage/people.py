@@ -53,6 +53,13 @@ class PersonRepository:
         """Return, by each other id under which the same people are known, the one of *slack_ids*."""
         return {row.other: row.slack_id for row in OTHER_IDS.rows(self._connection, slack_ids, team=team)}
 
+    def by_every_id(self, team: str, slack_ids: Iterable[str]) -> dict[str, set[str]]:
+        """Return, by each id under which the same people are known, those of *slack_ids* that are that person's."""
+        theirs = {slack_id: {slack_id} for slack_id in slack_ids}
+        for row in OTHER_IDS.rows(self._connection, list(theirs), team=team):
+            theirs.setdefault(row.other, set()).add(row.slack_id)
+        return theirs
+
     def meet(self, team: str, slack_ids: Iterable[str], *, now: datetime) -> dict[str, int]:
         """Return the key of each of *slack_ids*; those who are not known yet are from now on."""
         wanted = set(slack_ids)

@@ -89,8 +89,20 @@ class MappingStaging:
             staged.drop(self._connection)
 
     def add(self, records: Iterable[tuple[int, MappingRecord]]) -> None:
-        """Gather *records*, each with its source."""
+        """Gather *records*, each with its source; who is mapped under another id, as in an organisation, goes by that one."""
         insert_rows(self._connection, staged, ({"source": source, **_columns_of(record)} for source, record in records))
+        mapped_as = (
+            select(mapping.c.slack_id)
+            .join(identity, identity.c.person_id == mapping.c.person_id)
+            .where(
+                mapping.c.platform_id == self._platform_id,
+                mapping.c.slack_team == staged.c.slack_team,
+                _same_person(identity, staged),
+            )
+        )
+        is_otherwise = mapped_as.where(mapping.c.slack_id != staged.c.slack_id).exists()
+        by_that = update(staged).where(is_otherwise).values(slack_id=mapped_as.scalar_subquery())
+        self._connection.execute(by_that)
 
     def conflicts(self) -> Iterator[Conflict]:
         """Yield what must not be taken over: people and accounts named twice, accounts held by somebody else."""

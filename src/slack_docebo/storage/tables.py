@@ -4,7 +4,8 @@ from functools import cached_property
 
 from sqlalchemy import Connection
 
-from slack_docebo.domain.decisions import Decisions, under_other_ids
+from slack_docebo.domain.decisions import Decisions, latest
+from slack_docebo.domain.standing import is_undecided
 from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.contacts import ContactRepository
@@ -58,13 +59,28 @@ class Tables:
     def mappings(self, docebo: str = UNKNOWN) -> MappingRepository:
         return MappingRepository(self.connection, self.platforms, docebo)
 
-    def under_other_ids(self, team: str, decisions: Decisions) -> Decisions:
-        """Return *decisions* by each of the ids under which the people are known in the workspace."""
-        return under_other_ids(decisions, self.people.other_ids(team, decisions))
+    def binding(self, team: str) -> Decisions:
+        """Return what `DecisionRepository.binding` does, by each of the ids under which the people are known."""
+        return self._by_every_id(team, self.decisions.binding(team))
+
+    def acknowledged(self, team: str) -> Decisions:
+        """Return what `DecisionRepository.acknowledged` does, by each of the ids under which the people are known."""
+        return self._by_every_id(team, self.decisions.acknowledged(team))
+
+    def _by_every_id(self, team: str, decisions: Decisions) -> Decisions:
+        theirs = self.people.by_every_id(team, decisions)
+        return {slack_id: found for slack_id, ids in theirs.items() if (found := latest(decisions, ids))}
+
+    def waiting(self, docebo: str, team: str) -> dict[str, str]:
+        """Return the Slack ids of those who wait for a decision, with why; but for those of whom just that is acknowledged."""
+        reasons = self.standings.reasons(docebo, team)
+        undecided = self.standings.standing_for(docebo, team, filter(is_undecided, reasons))
+        seen = self.acknowledged(team)
+        return {one: why for one, why in undecided.items() if one not in seen or not seen[one].acknowledges(why)}
 
     def parked_as_acknowledged(self, team: str) -> int:
         """Count the parked events of the workspace that failed for what somebody has acknowledged."""
-        seen = self.under_other_ids(team, self.decisions.acknowledged(team))
+        seen = self.acknowledged(team)
         return sum(seen[slack_id].acknowledges(error) for slack_id, error in self.inbox.parked_errors(team, seen))
 
     @property

@@ -186,6 +186,7 @@ def _observation(hosts: Hosts, reception: Reception) -> list[Route]:
         return JSONResponse(facts | waiting)
 
     async def metrics(_request: Request) -> Response:
+        reception.metrics.observe_refusals(reception.refusals.in_a_row)
         try:
             reception.metrics.observe(await reception.status(), now=datetime.now(UTC))
             reception.metrics.observe_runs(await reception.figures())

@@ -48,7 +48,7 @@ def read_figures(tables: Tables, docebo: str | None) -> Figures:
     link = tables.links.get(docebo) if docebo else tables.links.only()
     parked = tables.inbox.status().parked
     if link is None:
-        return Figures(tables.milestones.last(docebo) if docebo else {}, unacknowledged=parked)
+        return Figures(tables.milestones.last(docebo, now=now) if docebo else {}, unacknowledged=parked)
     reads = {
         "slack": tables.reads.last(f"slack:{link.slack_team}"),
         "docebo": tables.reads.last(f"docebo:{link.docebo}"),
@@ -57,7 +57,7 @@ def read_figures(tables: Tables, docebo: str | None) -> Figures:
     for (_, kind, outcome), count in tables.journal.people_by_day(link.docebo, now - DAY).items():
         people[kind, outcome] += count
     return Figures(
-        milestones=tables.milestones.last(link.docebo),
+        milestones=tables.milestones.last(link.docebo, now=now),
         reads={side: read.proven_at for side, read in reads.items() if read},
         people=people,
         unacknowledged=parked - tables.parked_as_acknowledged(link.slack_team),

@@ -10,6 +10,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from slack_docebo.storage.inbox import InboxStatus
 from slack_docebo.storage.milestones import Milestone
+from slack_docebo.storage.refusals import RefusalKind
 from slack_docebo.webhook.figures import OPERATIONS, OUTCOMES, QUANTILES, Figures
 from slack_docebo.webhook.intake import ABOUT_PEOPLE, ALARMING, KINDS, MISSING, REASONS
 
@@ -65,6 +66,11 @@ class Metrics:
             deployment=ASKED,
             outcome=("created", "failed"),
         )
+        self._refused_in_a_row = self._gauge(
+            "webhook_refused_in_a_row",
+            "Requests that Slack has not signed for us, or events of another app or workspace, since something was taken.",
+            kind=list(RefusalKind),
+        )
         self._waiting = self._gauge("inbox_waiting", "Events that are not done yet.")
         self._oldest = self._gauge("inbox_oldest_seconds", "Age of the oldest of them.")
         self._parked = self._gauge("inbox_parked", "Events set aside with an error.")
@@ -92,6 +98,11 @@ class Metrics:
         self._event_seconds = self._gauge(
             "event_to_account_seconds", "From event to account, events of the last 24 hours.", quantile=list(QUANTILES)
         )
+
+    def observe_refusals(self, in_a_row: Mapping[str, int]) -> None:
+        """Set the gauges of refusals to how many there were *in_a_row* of each kind."""
+        for kind, number in in_a_row.items():
+            self._refused_in_a_row.labels(kind).set(number)
 
     def observe(self, status: InboxStatus, *, now: datetime) -> None:
         """Set the gauges of the inbox to its present status."""

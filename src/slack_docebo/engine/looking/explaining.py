@@ -7,7 +7,7 @@ from datetime import datetime
 
 from slack_docebo.domain.addresses import as_meant
 from slack_docebo.domain.attributes import current_value, same
-from slack_docebo.domain.decisions import Decision, latest
+from slack_docebo.domain.decisions import Decision
 from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match
 from slack_docebo.domain.moments import in_utc
@@ -96,7 +96,11 @@ class Explanation:
     @property
     def line(self) -> str:
         """One line without a name in it, for states and logs: what an import would do."""
-        return f"{self.slack_id or 'nobody in Slack'}: {self._operation()}"
+        if not self.is_about_somebody:
+            return "nobody was found: is it the right id?"
+        return (
+            f"{self.slack_id or 'nobody in Slack'}: {self._operation() if self.operation else 'nothing would be done'}"
+        )
 
     @property
     def lines(self) -> list[tuple[str, str]]:
@@ -255,9 +259,8 @@ async def _search_slack(runtime: Runtime, address: str, found: Explanation) -> N
 def _look_back(tables: Tables, docebo: str, team: str, found: Explanation) -> None:
     """Read what runs have done about the person, and from when to when they left the person alone."""
     found.history = tables.journal.history(found.slack_id, HISTORY)
-    ids = [found.slack_id, *tables.people.other_ids(team, [found.slack_id])]
-    decided = (tables.decisions.binding(team), tables.decisions.acknowledged(team))
-    found.decisions = [one for decisions in decided if (one := latest(decisions, ids))]
+    decided = (tables.binding(team), tables.acknowledged(team))
+    found.decisions = [decisions[found.slack_id] for decisions in decided if found.slack_id in decisions]
     found.left_alone = tables.standings.history(docebo, team, found.slack_id)[:HISTORY]
     last = tables.plans.last_whole(docebo, team)
     found.last_look = last.created_at if last else None

@@ -1,7 +1,10 @@
 """Finding people by what they are called, where Prefect's pages show names."""
 
+from collections.abc import Sequence
+
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.people import PeopleShown
+from slack_docebo.domain.texts import without_unseen
 from slack_docebo.engine.looking.explaining import explain
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reporting.shown import Cells, with_names
@@ -22,15 +25,24 @@ async def find_people(runtime: Runtime, words: str) -> list[Cells]:
             "nobody was looked for: PEOPLE_SHOWN is ids, so no name is kept. Choose names in the form Change the settings, or"
             " ask `slack-docebo explain`, which takes an address"
         )
-    if not words.strip():
+    words = " ".join(filter(None, map(without_unseen, words.split())))  # which come with what is pasted
+    if not words:
         raise ConfigurationError("nobody was looked for: give a part of a name or of an address")
     workspace = await validate(runtime, pin=False)
     with runtime.store.reading() as tables:
         found = tables.names.find(workspace.team, words.split(), SHOWN)
-    if not found and "@" in words and len(words.split()) == 1:
+    if not found and "@" in words and " " not in words:
         found = await _on_both_sides(runtime, words)
     with runtime.store.reading() as tables:
         return with_names(tables, workspace.team, [{"Slack user": who} for who in found], PeopleShown.NAMES)
+
+
+def told_of_found(found: Sequence[str]) -> str:
+    """Say how many were found, who may be the first of more."""
+    if not found:
+        return "nobody was found who is called so"
+    more = "; there may be more: give more of the name or address" if len(found) == SHOWN else ""
+    return f"{len(found)} people were found{more}"
 
 
 async def _on_both_sides(runtime: Runtime, address: str) -> list[str]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from slack_docebo.domain.decisions import SEEN, Decision, Verdict
@@ -15,7 +16,7 @@ from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import people
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import observe_account, observe_person
-from slack_docebo.errors import ConfigurationError
+from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.store import Store
@@ -43,6 +44,7 @@ class DecisionRequest:
     action: DecisionAction
     slack_ids: Sequence[str] = ()
     all_who_wait: bool = False
+    confirm: int = 0  # how many these are
     docebo_id: int = 0
     why: str = ""
     by: str = ""
@@ -51,12 +53,16 @@ class DecisionRequest:
 async def decide(runtime: Runtime, workspace: Workspace, request: DecisionRequest) -> str:
     """Keep, or take back, what *request* says, and return what is to be told.
 
-    Raises ConfigurationError, and keeps nothing, where it says too little or about somebody of whom it cannot be so.
+    Raises ConfigurationError, and keeps nothing, where it says too little or about somebody of whom it cannot be so; and
+    NotConfirmed where it is about all who wait, and *confirm* is not their number.
     """
     if request.action is DecisionAction.SHOW:
         return "nothing was changed"
-    if request.action is not DecisionAction.LEAVE_SO and (not request.slack_ids or request.all_who_wait):
-        raise ConfigurationError("say about whom: Slack ids of the people")
+    is_about_all = request.all_who_wait and request.action is DecisionAction.LEAVE_SO
+    if bool(request.slack_ids) is request.all_who_wait or request.all_who_wait is not is_about_all:
+        raise ConfigurationError(
+            "say about whom: Slack ids of the people or, to leave it so, all who wait, one of both"
+        )
     if request.action in {DecisionAction.TAKE_BACK, DecisionAction.NO_LONGER_SO}:
         return _take_back(runtime.store, workspace, request)
     if not (request.by.strip() and request.why.strip()):
@@ -104,22 +110,24 @@ def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) 
     """Keep for what reason each of the people waits for a decision, or could not be done in the last import and after it."""
     docebo, team = runtime.settings.docebo_url, workspace.team
     with runtime.store.reading() as tables:
-        wanted = set(tables.standings.known(docebo, team)) if request.all_who_wait else set(request.slack_ids)
-        found = tables.standings.of(docebo, team, wanted)
+        waiting = _all_who_wait(tables, docebo, team, request.confirm) if request.all_who_wait else {}
+        found = tables.standings.of(docebo, team, request.slack_ids)
         last = tables.plans.last_import(docebo, team)
-        undone = list(tables.journal.undone(docebo, last.created_at, request.slack_ids)) if last else []
-        before = tables.decisions.acknowledged(team)
-    seen: dict[str, list[str]] = defaultdict(list)
+        # Before the first import of everybody there may be a part of one, or an event.
+        since = last.created_at if last else datetime.min.replace(tzinfo=UTC)
+        undone = list(tables.journal.undone(docebo, since, request.slack_ids))
+        before = tables.acknowledged(team)
+    seen: dict[str, list[str]] = defaultdict(list, {slack_id: [why] for slack_id, why in waiting.items()})
     for slack_id, one in found.items():
-        if is_undecided(reason := one.reason if request.all_who_wait else one.reason.removeprefix(SEEN)):
+        if is_undecided(reason := one.reason.removeprefix(SEEN)):
             seen[slack_id].append(reason)
     for slack_id, error in undone:
         seen[slack_id].append(error)
     if others := sorted(set(request.slack_ids) - seen.keys()):
-        told = f"by the last import, these people neither wait for a decision nor have failed: {_named(others)}"
-        raise ConfigurationError(f"nothing was kept: {told}")
-    if not seen:
-        raise ConfigurationError("nothing was kept: nobody waits for a decision, as the last import says")
+        raise ConfigurationError(
+            "nothing was kept: these people neither wait for a decision nor have failed, by the last import or since; what a"
+            f" dry run says of them does not count: {_named(others)}"
+        )
     kept = [
         _decision(runtime, request, one, Verdict.LEAVE_SO, (*(before[one].reasons if one in before else ()), *reasons))
         for one, reasons in sorted(seen.items())
@@ -130,6 +138,18 @@ def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) 
         f"{people(len(kept))} {are} acknowledged: left alone as now or, where something has failed, tried as before, and"
         " no news until there is another reason"
     )
+
+
+def _all_who_wait(tables: Tables, docebo: str, team: str, confirm: int) -> dict[str, str]:
+    """Return by their Slack ids why they wait; raise NotConfirmed unless *confirm* is how many they are by now."""
+    waiting = tables.waiting(docebo, team)
+    if not waiting:
+        raise ConfigurationError("nothing was kept: nobody waits for a decision, as the last import says")
+    if confirm != len(waiting):
+        raise NotConfirmed(
+            f"nothing was kept: to acknowledge all who wait for a decision, give their number, {len(waiting)}"
+        )
+    return waiting
 
 
 async def _link(runtime: Runtime, workspace: Workspace, request: DecisionRequest) -> str:

@@ -1,5 +1,7 @@
 """What is kept of one person, on request: told, given out, erased, and the person looked after again."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -18,29 +20,51 @@ class PersonalDataRequest(StrEnum):
     LOOK_AFTER_AGAIN = "look after again"
 
 
-def fulfil(store: Store, report_dir: Path, request: PersonalDataRequest, slack_id: str, *, confirm: str) -> list[str]:
-    """Do what is asked for and tell it in lines, the first of which says the result; none holds the person's data.
+@dataclass(frozen=True, slots=True)
+class Fulfilled:
+    """What became of a request, without the person's data."""
+
+    told: str
+    lines: Sequence[str] = ()  # where how much is kept, or was
+    is_whole: bool = True  # nothing is left to be done by hand
+
+
+def fulfil(store: Store, report_dir: Path, request: PersonalDataRequest, slack_id: str, *, confirm: str) -> Fulfilled:
+    """Do what is asked for and tell it.
 
     Raises NotConfirmed where somebody is to be forgotten and *confirm* is not the Slack id.
     """
     slack_id_of(slack_id)
+    was_forgotten = is_forgotten(store, slack_id)
     match request:
         case PersonalDataRequest.SHOW:
             kept = traces(store, report_dir, slack_id)
-            forgotten = "forgotten" if is_forgotten(store, slack_id) else "not forgotten"
-            return [f"{slack_id} is {forgotten}, nothing was changed; kept is what the page lists", *_lines(kept)]
+            is_ = "is" if was_forgotten else "is not"
+            told = f"{slack_id} {is_} forgotten, nothing was changed; kept is {_what(kept, was_forgotten)}"
+            return Fulfilled(told, _lines(kept))
         case PersonalDataRequest.GIVE_OUT:
             file = write_export(store, report_dir, slack_id)
-            return [f"all that is kept about {slack_id} is in {file}, which only its owner can read"]
+            return Fulfilled(f"all that is kept about {slack_id} is in {file}, which only its owner can read")
         case PersonalDataRequest.FORGET:
             if confirm.strip() != slack_id:
                 raise NotConfirmed(f"nothing was erased: to forget {slack_id}, type that id as confirmation")
             gone = forget(store, report_dir, slack_id)
-            by_hand = f"; {len(gone.left)} files are left to be looked at by hand" if gone.left else ""
-            return [f"{slack_id} is forgotten, and no run looks after the person now{by_hand}", *_lines(gone)]
+            erased = _what(gone, was_forgotten)
+            told = f"{slack_id} is forgotten, and no run looks after the person now; erased is {erased}"
+            if gone.left:
+                told += f"; left to be looked at by hand: {len(gone.left)} of the files on the worker's disk"
+            return Fulfilled(told, _lines(gone), is_whole=not gone.left)
         case PersonalDataRequest.LOOK_AFTER_AGAIN:
             remember(store, slack_id)
-            return [f"{slack_id} is looked after again: the next import brings the account in line, if in scope"]
+            return Fulfilled(
+                f"{slack_id} is looked after again: the next import brings the account in line, if in scope"
+            )
+
+
+def _what(found: Traces, was_forgotten: bool) -> str:
+    if found.lines:
+        return "what the page lists"
+    return "nothing" if was_forgotten else "nothing: is it the right id?"
 
 
 def _lines(found: Traces) -> list[str]:

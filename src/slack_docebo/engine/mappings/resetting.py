@@ -143,7 +143,7 @@ def _check_named(runtime: Runtime, workspace: Workspace, slack_ids: Collection[s
 
 
 def _skip_whom_nobody_may_touch(tables: Tables, plan: Plan) -> None:
-    known = tables.under_other_ids(plan.slack_team, tables.decisions.binding(plan.slack_team))
+    known = tables.binding(plan.slack_team)
     skipped = [
         RowOutcome(entry.seq, Outcome.SKIPPED, entry.operation.docebo_id, NEVER)
         for entry in tables.operations.of_people(plan.id, known)

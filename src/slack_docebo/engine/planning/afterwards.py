@@ -65,7 +65,7 @@ def note_wishes(
     """Add to *found* what *rule* gives for those of *users* who are in scope and mapped, and may be touched."""
     scope, docebo = runtime.behaviour.policy(workspace.team).scope, runtime.settings.docebo_url
     with runtime.store.reading() as tables:
-        excluded, decisions = tables.exclusions.all(), tables.decisions.binding(workspace.team)
+        excluded, decisions = tables.exclusions.all(), tables.binding(workspace.team)
         mappings = tables.mappings(docebo).of_people(workspace.team, users)
     for user in users:
         mapping, value = mappings.get(user.slack_id), rule.value(scope.as_member(user))

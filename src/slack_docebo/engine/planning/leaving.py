@@ -87,7 +87,7 @@ def _unlisted(tables: Tables, docebo: str, workspace: Workspace, listed: SourceS
 def _touched(runtime: Runtime, tables: Tables, workspace: Workspace, slack_ids: Iterable[str]) -> set[str]:
     """Return about whom an event was applied since this run began, or somebody has decided that nothing is ever done."""
     ids = set(slack_ids)
-    decisions = tables.decisions.binding(workspace.team)
+    decisions = tables.binding(workspace.team)
     served = tables.inbox.applied_since(runtime.begun, workspace.team, ids)
     return served | {one for one in ids if is_for_never(decisions, [one])}
 

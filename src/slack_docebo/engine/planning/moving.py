@@ -37,7 +37,8 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
 
     An account that we have never brought anywhere may be in its branch already: each branch that is wanted for such is
     listed once, and who is found there is remembered. Who has left is moved to the branch for leavers, and back to the
-    one of before on return, unless the rule gives another one.
+    one of before on return, unless the rule gives another one. The account may be somebody else's since: it is moved back
+    only from the branch for leavers.
     """
     rule = rule_for(runtime, BRANCH) if runtime.behaviour.branch_moves else None
     rule = rule if rule and rule.moves else None
@@ -51,6 +52,9 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
     if branch_of_leavers is not None:
         look = partial(look_for_leavers, placed=placed, away=left_from.keys())
         leaving = await to_completion(look, runtime, workspace, listed, branch_of_leavers)
+        doubtful = dict.fromkeys(leaving.back.keys() - placed.keys(), branch_of_leavers)
+        placed |= await _find(runtime, doubtful)
+        await to_completion(_stay, runtime, leaving, doubtful.keys() - placed.keys())
     wanted = {one: left_from[one] for one in leaving.back}
     wanted |= {docebo_id: int(value) for docebo_id, value in wishes.values.items() if value}
     wanted |= {one: branch_of_leavers for one in leaving.left if branch_of_leavers is not None}
@@ -132,6 +136,14 @@ def _placed(runtime: Runtime) -> tuple[dict[int, int], dict[int, int]]:
     with runtime.store.reading() as tables:
         accounts = tables.accounts_at(runtime.settings.docebo_url)
         return accounts.placed(), accounts.left()
+
+
+def _stay(runtime: Runtime, leaving: Leaving, elsewhere: Collection[int]) -> None:
+    """Let the accounts of people who are back stay that somebody has brought *elsewhere* than to the branch for leavers."""
+    if elsewhere:
+        leaving.back = {one: mapping for one, mapping in leaving.back.items() if one not in elsewhere}
+        with runtime.store.transaction() as tables:
+            tables.accounts(tables.platforms.take(runtime.settings.docebo_url)).clear_left(elsewhere)
 
 
 def _remember(runtime: Runtime, found: Mapping[int, int]) -> None:

@@ -217,10 +217,7 @@ def as_decided(
 
     *users* are those whom they are about, where Slack shows them; *former_holders* those whose accounts some of these get.
     """
-    binding, acknowledged = (
-        tables.under_other_ids(team, about(decisions, users))
-        for decisions in (tables.decisions.binding(team), tables.decisions.acknowledged(team))
-    )
+    binding, acknowledged = (about(one, users) for one in (tables.binding(team), tables.acknowledged(team)))
     return respecting(binding, acknowledged, operations, former_holders)
 
 

@@ -160,34 +160,39 @@ def _written(operation: Operation) -> Mapping | None:
 def _inverse(past: _Past, *, deactivate_created: bool) -> Iterator[Operation]:
     """Yield the operations that bring back the account and the mapping: in one, where one can do both.
 
-    Each of them is skipped where the mapping is not as the run left it.
+    Each of them is skipped where the mapping is not as the run left it. What cannot be brought back, for Docebo did not show
+    what there was, is told besides.
     """
     if past.created:
         yield _inverse_of_creation(past, deactivate=deactivate_created)
         return
+    unknown = sorted(past.after.keys() - past.before.keys())
+    if unknown:
+        yield _operation(past, Kind.LEAVE, f"nobody knows what there was before: {', '.join(unknown)}", {}, {})
     changed = {name: value for name, value in past.before.items() if value != past.after[name]}
     operations = []
-    # The status is an operation of its own, which comes after the others: deactivations have a limit of their own.
+    # In the order in which they are carried out, for the mapping comes back with the last of them. The status is an
+    # operation of its own, because deactivations have a limit of their own.
     deactivates = changed.get("active") is False
     if deactivates:
         del changed["active"]
-    if branch := changed.pop(BRANCH, ""):
-        operations.append(_operation(past, Kind.MOVE, "moves back", {BRANCH: branch}, {BRANCH: past.after[BRANCH]}))
+    branch = changed.pop(BRANCH, "")
     if changed:
         before = {name: past.after[name] for name in changed}
         operations.append(_operation(past, Kind.UPDATE, f"restores {', '.join(changed)}", changed, before))
+    if branch:
+        operations.append(_operation(past, Kind.MOVE, "moves back", {BRANCH: branch}, {BRANCH: past.after[BRANCH]}))
     if deactivates:
         operations.append(_operation(past, Kind.DEACTIVATE, "was inactive before", {"active": False}, {"active": True}))
     shuts = past.let_in and (deactivates or EXPIRATION in changed)
-    unknown = sorted(past.after.keys() - past.before.keys())
     if not past.remapped or past.prior == past.written or (EXPIRATION in unknown and past.changes_mark):
-        if not operations and unknown:
-            reason = f"nobody knows what there was before: {', '.join(unknown)}"
-            operations.append(_operation(past, Kind.LEAVE, reason, {}, {}))
         yield from _noting_who_shut(operations) if shuts else operations
         return
     operations = [replace(operation, prior=past.written) for operation in operations]
     if operations and past.prior and past.prior.docebo_id == past.last.docebo_id:
+        # All for whoever gets the mapping back: what is done to one account is one person's, or would be undone in halves.
+        whose = past.prior.slack_id, past.prior.slack_name
+        operations = [replace(operation, slack_id=whose[0], slack_name=whose[1]) for operation in operations]
         operations[-1] = replace(operations[-1], **_mapping_of(past.prior))
     else:
         operations.append(_inverse_of_mapping(past))

@@ -14,7 +14,7 @@ from slack_docebo.domain.targets import BRANCH, MANAGER
 from slack_docebo.domain.texts import shortened
 from slack_docebo.engine.reading.branches import read_branches
 from slack_docebo.engine.reading.mirror_fields import find_mirror
-from slack_docebo.errors import ConfigurationError
+from slack_docebo.errors import AccessDenied, ConfigurationError, Rejected
 from slack_docebo.runtime import Runtime
 
 ROW = "integration_settings: row SLACK | ATTRIBUTES"
@@ -104,13 +104,19 @@ async def know_fields(runtime: Runtime, field_ids: Collection[int]) -> None:
 async def find_manager_type(runtime: Runtime) -> None:
     """Find out as what managers are written, for a call where a rule names them and accounts are provisioned.
 
-    Raises ConfigurationError where the platform has no such type, or several and MANAGER_TYPE names none.
+    Raises ConfigurationError where the platform has no such type, several and MANAGER_TYPE names none, or does not tell them.
     """
     behaviour = runtime.behaviour
     if not behaviour.provision_slack_user_data or not any(rule.target == MANAGER for rule in behaviour.attributes):
         return
     wanted = runtime.behaviour.manager_type.strip()
-    titles = {str(one.id): one.title for one in await runtime.docebo.manager_types()}
+    try:
+        titles = {str(one.id): one.title for one in await runtime.docebo.manager_types()}
+    except (Rejected, AccessDenied) as refusal:
+        raise ConfigurationError(
+            f"{ROW}: a rule fills manager, and Docebo does not tell what types of managers it has ({refusal}): take the rule"
+            " out, or ask Docebo's support"
+        ) from None
     runtime.managers.has_one_type = len(titles) == 1
     row = "integration_settings: row SLACK | MANAGER_TYPE"
     if wanted in titles:

@@ -11,6 +11,10 @@ def known_dialect(runtime: Runtime) -> Dialect:
 
 
 def learn(runtime: Runtime, question: Question, answer: str, *, source: str) -> None:
-    """Keep the *answer* to a question, and what showed it."""
+    """Keep the *answer* to a question, and what showed it; one that has grown is as old as its first part."""
+    now = runtime.now()
     with runtime.store.transaction() as tables:
-        tables.dialect(runtime.settings.docebo_url).learn(question.name, answer, source=source, now=runtime.now())
+        entries = tables.dialect(runtime.settings.docebo_url)
+        has_grown = question.grows and entries.known(now).answer(question)
+        since = entries.all()[question.name].at if has_grown else now
+        entries.learn(question.name, answer, source=source, now=since)

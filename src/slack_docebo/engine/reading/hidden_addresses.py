@@ -37,7 +37,9 @@ async def check_addresses(runtime: Runtime, accounts: Accounts) -> None:
         if not isinstance(seen, Present):
             hiding.remove(docebo_id)
         elif seen.value.email:
-            raise IncompleteRead(f"{told}, and account {docebo_id} has one: {SEES_ADDRESSES}")
+            raise IncompleteRead(
+                f"{told}, and account {docebo_id} has one: {SEES_ADDRESSES}. If what it has is no address, correct it in Docebo"
+            )
     if known != set(hiding) and (few or not news):
         await to_completion(_remember, runtime, hiding)
 

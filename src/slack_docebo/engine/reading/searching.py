@@ -1,12 +1,12 @@
 """Searching Docebo for the accounts of one address, by a search that is seen to find who is there."""
 
+from slack_docebo.clients.docebo import is_found_by_names
 from slack_docebo.concurrency import side_by_side
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.dialect import ADDRESS_SEARCH, AddressSearch
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Account
-from slack_docebo.domain.texts import without_unseen
 from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
@@ -38,7 +38,7 @@ async def find_by_address(runtime: Runtime, address: str) -> list[Account]:
     found, shown_by = await runtime.docebo.find_users(address), AddressSearch.FULL
     if not found and way != AddressSearch.FULL:
         found, shown_by = await runtime.docebo.find_users(address, in_parts=True), AddressSearch.IN_PARTS
-    if way != shown_by and any(mailbox(without_unseen(one.username)) != mailbox(address) for one in found):
+    if way != shown_by and not all(is_found_by_names(one, address) for one in found):
         learn(runtime, ADDRESS_SEARCH, shown_by, source="an account that was found by its address alone")
     return found
 
@@ -46,10 +46,11 @@ async def find_by_address(runtime: Runtime, address: str) -> list[Account]:
 async def learn_search(runtime: Runtime, accounts: Accounts) -> None:
     """Find out by which search an account is found by its address, at one or two calls, if nobody knows it yet.
 
-    It takes an account whose user name is another one. Asked here, once, it is not asked for each person who joins.
+    It takes an account whose names are others. Asked here, once, it is not asked for each person who joins.
     """
     is_known = known_dialect(runtime).answer(ADDRESS_SEARCH) != ""
-    addresses = (one.email for one in accounts if one.email and mailbox(one.email) != mailbox(one.username))
+    others = (one for one in accounts if one.email and mailbox(one.email) != mailbox(one.username))
+    addresses = (one.email for one in others if not is_found_by_names(one, one.email))
     if not is_known and (address := next(addresses, "")):
         await find_by_address(runtime, address)
 

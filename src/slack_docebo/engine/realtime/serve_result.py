@@ -101,9 +101,13 @@ class ServeResult:
         """Tell whether nothing was written for these events."""
         return not any(self.served[one].kind for one in event_ids if one in self.served)
 
+    def ids(self, became: Became) -> set[str]:
+        """Return the ids of the events that ended like this."""
+        return {event_id for event_id, event in self.served.items() if event.became is became}
+
     def count(self, became: Became) -> int:
         """Return how many events ended like this."""
-        return sum(event.became is became for event in self.served.values())
+        return len(self.ids(became))
 
     @property
     def events(self) -> int:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from slack_docebo.domain.addresses import mailbox
-from slack_docebo.domain.decisions import latest
 from slack_docebo.domain.leavers import is_leaver
 from slack_docebo.domain.operations import Outcome
 from slack_docebo.engine.realtime.merging import Case, event_ids
@@ -107,6 +106,5 @@ class Settlement:
 
     def _parked(self, tables: Tables, case: Case, error: str) -> Became:
         """Return what is told of a case that is parked: it is no news where somebody has acknowledged this *error*."""
-        ids = [case.slack_id, *tables.people.other_ids(self._team, [case.slack_id])]
-        decision = latest(tables.decisions.acknowledged(self._team), ids)
+        decision = tables.acknowledged(self._team).get(case.slack_id)
         return Became.ACKNOWLEDGED if decision and decision.acknowledges(error) else Became.PARKED

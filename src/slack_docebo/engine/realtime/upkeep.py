@@ -19,9 +19,8 @@ from slack_docebo.storage.store import Store
 SHOWN = 500  # what a page of Prefect's UI can be asked to show
 LONGEST_GRACE = timedelta(days=366)
 PLANS_AT_ONCE = 20  # deleted in one transaction: each may have an operation for everybody, and others wait to write
-REPORT = re.compile(
-    r"(?:mappings-)?[0-9a-z]{8}(?:-branches|-export|-import|-orphans|-person|-values)?\.(?:csv|json)"
-)  # as reports and backups are called
+# As reports and backups are called.
+REPORT = re.compile(r"(?:mappings-)?[0-9a-z]{8}(?:-branches|-export|-import|-orphans|-person|-values)?\.(?:csv|json)")
 
 
 @dataclass(frozen=True, slots=True)

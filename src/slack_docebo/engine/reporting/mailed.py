@@ -55,6 +55,6 @@ def is_wanted(wanted: ReportMail, summary: Summary) -> bool:
         case ReportMail.NEVER:
             return False
         case ReportMail.WHEN_CHANGED:
-            return summary.count(outcome=Outcome.APPLIED) + summary.count(outcome=Outcome.FAILED) > 0
+            return summary.count(outcome=Outcome.APPLIED) + summary.failed > 0
         case ReportMail.ALWAYS:
             return True

@@ -45,8 +45,7 @@ def became(kind: Kind, outcome: Outcome) -> str:
 
 def acknowledged_in(tables: Tables, plan: Plan) -> Iterator[tuple[JournalEntry, Decision]]:
     """Yield what became of those of whom somebody has acknowledged just that, each with the decision."""
-    acknowledged = tables.decisions.acknowledged(plan.slack_team)
-    seen = tables.under_other_ids(plan.slack_team, acknowledged)
+    seen = tables.acknowledged(plan.slack_team)
     entries = tables.operations.of_people(plan.id, seen)
     if plan.left_as_before:
         others = seen.keys() - {entry.operation.slack_id for entry in entries}

@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from slack_docebo.domain.moments import in_utc, in_zone
 from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Outcome
-from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import events, markdown, shortened
 from slack_docebo.engine.reporting.attention import DECIDED
 from slack_docebo.engine.reporting.bars import bars
@@ -326,8 +325,6 @@ def status(runtime: Runtime) -> Status:
         followed = [plan for kind in sorted(AFTER_AN_IMPORT) for plan in tables.plans.recent(1, kind)]
         since = [plan for plan in followed if plan.docebo == docebo and done and plan.created_at >= done.created_at]
         reasons = tables.standings.reasons(docebo, team)
-        undecided = tables.standings.standing_for(docebo, team, filter(is_undecided, reasons))
-        seen = tables.under_other_ids(team, tables.decisions.acknowledged(team))
         return Status(
             now=now,
             docebo=docebo,
@@ -341,12 +338,12 @@ def status(runtime: Runtime) -> Status:
             slack_read=tables.reads.last(f"slack:{team}"),
             docebo_read=tables.reads.last(f"docebo:{docebo}"),
             last_import=summary(runtime.store, done.id) if done else None,
-            everybody_imported_at=tables.milestones.last(docebo).get(Milestone.IMPORT),
+            everybody_imported_at=tables.milestones.last(docebo, now=now).get(Milestone.IMPORT),
             dry_run=summary(runtime.store, newest.id) if newest and is_dry_run else None,
             over_limit=[plan.id for plan in (*imports[:1], *since) if plan.state is PlanState.REFUSED],
             mapped=tables.mappings(docebo).count(team),
             in_line=sum(reasons[reason] for reason in (IN_LINE, IN_LINE_AS_WRITTEN)),
-            undecided={one for one, why in undecided.items() if one not in seen or not seen[one].acknowledges(why)},
+            undecided=tables.waiting(docebo, team).keys(),
             inbox=tables.inbox.status(),
             parked_as_acknowledged=tables.parked_as_acknowledged(team),
             held=tables.inbox.incidents(),

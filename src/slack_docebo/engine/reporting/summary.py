@@ -157,7 +157,8 @@ class Summary:
             steps.append(self.rest_step("Apply the rest of the plan, to everybody else"))
         if self.undecided and plan.kind is PlanKind.BULK_IMPORT and not may_be_applied:  # as the last import says
             seen = {"action": "leave it so", "all_who_wait": True}
-            steps.append(Step("Acknowledge all who wait for a decision: they are left as they are", "decide", seen))
+            words = f"Acknowledge all who wait for a decision, and leave them as they are: type {self.undecided}"
+            steps.append(Step(words, "decide", seen))
         if self.count(outcome=Outcome.APPLIED):
             restore = Step("Show what restoring these mappings would do", "restore-mappings", {"backup": plan.id})
             undo = Step("Show what undoing this would do", "undo", {"of": plan.id})

@@ -87,11 +87,15 @@ class Adapter:
         ]
 
     def refuse(self, *rows: Attributes) -> None:
-        """Note that rows are refused for these values of attributes; digests are kept, for a value may name somebody."""
+        """Note that rows are refused for these values of attributes; digests are kept, for a value may name somebody.
+
+        A username is tried again by the next run: whoever had it may have another one by then.
+        """
         given = dict.fromkeys(self._digest(*one) for attributes in rows for one in attributes.items())
         if not given.keys() <= self._refused.keys():
             self._refused |= given
-            known = ", ".join(list(self._refused)[-MOST_VALUES:])
+            lasting = [one for one in self._refused if not one.startswith(f"{USERNAME} ")]
+            known = ", ".join(lasting[-MOST_VALUES:])
             self._learn(REFUSED_VALUES, known, "rows that were refused with them and taken without them")
 
     def forms(self, name: str, value: Value) -> Sequence[Value]:

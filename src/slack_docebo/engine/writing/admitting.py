@@ -92,7 +92,7 @@ def _admitted(
     skipped: list[RowOutcome] = []
     there = tables.operations.still_planned(plan.id, [seq for seq, _ in batch])
     in_part = tables.operations.not_done(plan.id, [op.slack_id for _, op in batch]) if undoes else set()
-    decisions = tables.decisions.binding(plan.slack_team)
+    decisions = tables.binding(plan.slack_team)
     former_holders = holders_before(tables, plan, [op for _, op in batch]) if decisions else {}
     outdated = _outdated(tables, runtime, plan, [numbered for numbered in batch if numbered[0] in there])
     seen = _seen(tables, runtime.settings.docebo_url, batch) if accounts is not None else {}

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from slack_docebo.clients.docebo_rows import Row, RowResult, RowsLeftOut
-from slack_docebo.domain.operations import Kind
+from slack_docebo.domain.observation import Present
+from slack_docebo.domain.operations import Kind, Value
 from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.writing.adapting import Adapter
 from slack_docebo.engine.writing.recording import Numbered
-from slack_docebo.errors import AccessDenied, Rejected
+from slack_docebo.errors import AccessDenied, PlanChanged, Rejected
 from slack_docebo.runtime import Runtime
 
 STATUS_KEPT = "Docebo did not change the status"
@@ -62,21 +63,28 @@ class Calls:
         except (Rejected, AccessDenied) as refusal:
             return [RowResult(row.docebo_id, refusal.detail or REFUSED, refusal.said) for row in rows]
 
+    async def names(self, docebo_id: int | None) -> dict[str, Value]:
+        """Return the names that Docebo shows of an account, none where it shows none; one call."""
+        seen = None if docebo_id is None else await self._docebo.user(docebo_id)
+        account = seen.value if isinstance(seen, Present) else None
+        names = {"first_name": account.first_name, "last_name": account.last_name} if account else {}
+        return {name: value for name, value in names.items() if value}
+
     async def _written(self, kind: Kind, rows: Sequence[Row]) -> list[RowResult]:
-        """Make the call, once more without each option for whose name Docebo refuses it."""
+        """Make the call; raise PlanChanged where Docebo refuses it for the name of an option, for nothing is proven without."""
         creates = kind is Kind.CREATE
-        while True:
-            try:
-                return await self._docebo.upsert_users(
-                    rows,
-                    create=creates,
-                    branch=self._branch if creates else None,
-                    welcome=self._welcome,
-                    without=self._adapter.unknown_options,
-                )
-            except Rejected as refusal:
-                if not self._adapter.drop_option(refusal.said):
-                    raise
+        try:
+            return await self._docebo.upsert_users(
+                rows,
+                create=creates,
+                branch=self._branch if creates else None,
+                welcome=self._welcome,
+                without=self._adapter.unknown_options,
+            )
+        except Rejected as refusal:
+            if self._adapter.drop_option(refusal.said):
+                raise PlanChanged("an option of calls is left out by now") from None
+            raise
 
     async def _seen(self, row: Row, doubt: RowsLeftOut) -> RowResult:
         """Return the result of a *row* that was carried out, with the id of a new account; raise *doubt* where none is seen."""

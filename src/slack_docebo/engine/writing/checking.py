@@ -54,6 +54,7 @@ class Situation:
     policy: Policy
     planned_by: Policy  # the rules that the plan was made by
     undoes: bool = False  # the plan takes back what we did
+    branches: Branches | None = None  # None: not known
     mapping: Mapping | None = None  # of the operation's Slack user
     holder: str = ""  # Slack id to whom the operation's account is mapped
     seen: MappingType[int, LastSeen] = field(default_factory=dict)  # of the operation's account, and of managers
@@ -94,7 +95,8 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
     inquiry = await inquire(runtime, workspace, plan, accounts, policy, planned_by)
     runtime.managers.planned |= inquiry.managers
     _note_first_sight(runtime, workspace, accounts)
-    of_all = Situation(accounts, policy, planned_by, undoes=plan.kind is PlanKind.UNDO)
+    undoes, branches = plan.kind is PlanKind.UNDO, runtime.org_chart.branches
+    of_all = Situation(accounts, policy, planned_by, undoes=undoes, branches=branches)
     skipped = 0
     for kind in pending:
         after = -1
@@ -190,6 +192,8 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
     if operation.kind is Kind.UNMAP:
         return ""
     if reason := reason_by_given(operation, now.branch, now.managers):
+        return reason
+    if now.undoes and (reason := reason_by_branch(operation, now.branches)):  # all is undone of a person, or nothing
         return reason
     managing = {one: now.accounts.get(one) for one in managers_of(operation)}
     if not all(managing.values()):
@@ -292,7 +296,8 @@ def reason_by_mapping(operation: Operation, mapping: Mapping | None, holder: str
     *mapping* is that of its Slack user, *holder* to whom its account is mapped.
     """
     rests_on_mapping = operation.maps or operation.kind is Kind.UNMAP or operation.prior is not None
-    if rests_on_mapping and _row(mapping) != _row(operation.prior):
+    # What gives a person attributes does so, too, where no mapping was kept: somebody may be linked by hand since.
+    if (rests_on_mapping or operation.fingerprint) and _row(mapping) != _row(operation.prior):
         return "the mapping has changed since"
     if operation.maps and operation.kind is not Kind.CREATE and holder not in {"", *people_of([operation])}:
         return f"the account belongs to {holder} by now"

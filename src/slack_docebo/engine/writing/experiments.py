@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from slack_docebo.clients.docebo_rows import Row, RowResult
-from slack_docebo.domain.operations import Kind, Value
+from slack_docebo.domain.operations import Kind, Operation, Value
 from slack_docebo.engine.writing.adapting import TRIED, Adapter, needed, optional, with_password
 from slack_docebo.engine.writing.calls import Calls
 from slack_docebo.engine.writing.recording import Numbered
@@ -35,6 +35,8 @@ class Experiments:
         a password that it lacks.
         """
         creates = kind is Kind.CREATE
+        if creates and not all(answer.error for answer in results):
+            self._adapter.may_want_passwords = False
         doubtful = [
             place
             for place, ((seq, op), answer) in enumerate(zip(batch, results, strict=True))
@@ -62,10 +64,8 @@ class Experiments:
         whether any row was taken; *results* are put right.
         """
         creates, taken = kind is Kind.CREATE, []
-        without_rest = [
-            (op, needed(op.changes, creates=creates) or op.before) for _, op in map(batch.__getitem__, tried)
-        ]
-        rows = [Row(op.docebo_id, self._adapter.written(changes, creates=creates)) for op, changes in without_rest]
+        operations = [batch[place][1] for place in tried]
+        rows = [await self._row(op, needed(op.changes, creates=creates)) for op in operations]
         bare = await self._calls.upsert_once(kind, rows)
         self._tried[kind] += len(tried)  # not where the call was kept back
         if self._may_want_password(kind) and all(answer.error for answer in bare):
@@ -73,8 +73,8 @@ class Experiments:
             bare = await self._calls.upsert_once(kind, secured)
             if not all(answer.error for answer in bare):
                 self._adapter.give_passwords()
-        for place, answer in zip(tried, bare, strict=True):
-            if not answer.error:
+        for place, row, answer in zip(tried, rows, bare, strict=True):
+            if row.attributes and not answer.error:
                 results[place] = answer
                 taken.append((batch[place][1], answer.docebo_id or batch[place][1].docebo_id))
         for number, (operation, docebo_id) in enumerate(taken):
@@ -107,10 +107,10 @@ class Experiments:
         rows = []
         for place, operation in operations.items():
             rest = {name: value for name, value in operation.changes.items() if name not in apart[place]}
-            rows.append(Row(operation.docebo_id, self._adapter.written(rest or operation.before, creates=creates)))
+            rows.append(await self._row(operation, rest))
         owners: dict[int, int] = {}  # the accounts, by place
-        for place, answer in zip(apart, await self._calls.upsert_once(kind, rows), strict=True):
-            if answer.error:
+        for place, row, answer in zip(apart, rows, await self._calls.upsert_once(kind, rows), strict=True):
+            if answer.error or not row.attributes:
                 continue
             results[place] = answer
             if docebo_id := answer.docebo_id or operations[place].docebo_id:
@@ -125,6 +125,14 @@ class Experiments:
                 if answer.error:
                     refused.append({name: apart[place][name]})
         self._adapter.refuse(*refused)
+
+    async def _row(self, operation: Operation, attributes: Mapping[str, Value]) -> Row:
+        """Return the row of *operation* with these *attributes*; where it would hold none, one that says what the account has."""
+        creates = operation.kind is Kind.CREATE
+        for given in (attributes, operation.before):
+            if written := self._adapter.written(given, creates=creates):
+                return Row(operation.docebo_id, written)
+        return Row(operation.docebo_id, await self._calls.names(operation.docebo_id))
 
     async def _find_refused_values(self, docebo_id: int, attributes: Mapping[str, Value]) -> None:
         """Write each of *attributes* by itself, and note in which form it is taken, or that it is refused."""

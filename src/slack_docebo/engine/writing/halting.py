@@ -12,10 +12,11 @@ class HaltSettings(PlatformSettings, StoreSettings):
 
 def stop(reason: str) -> str:
     """Let no run write anything to Docebo from its next batch on; return what is to be told."""
-    settings = load_settings(HaltSettings)
+    settings, now = load_settings(HaltSettings), datetime.now(UTC)
     with Store.of(settings) as store, store.transaction() as tables:
         halts = tables.halts
-        halts.stop(settings.docebo_url, reason, now=datetime.now(UTC))
+        halts.stop(settings.docebo_url, reason, now=now)
+        tables.wake_ups.want_sweep(now)  # which tells it on the status page
         return f"Everything is {halts.get(settings.docebo_url)}. Runs end before their next batch; events wait."
 
 
@@ -25,4 +26,5 @@ def go() -> str:
     with Store.of(settings) as store, store.transaction() as tables:
         if was_stopped := tables.halts.go(settings.docebo_url):
             tables.wake_ups.quiet(None)  # so that a run for the events that have waited is asked for at once
+            tables.wake_ups.want_sweep(datetime.now(UTC))
     return "Runs may write again." if was_stopped else "Nothing was stopped."

@@ -246,7 +246,7 @@ def _had_before(runtime: Runtime, plan: Plan, newcomers: Iterable[Observation[So
 def _untouchable(runtime: Runtime, workspace: Workspace, roll: Roll) -> dict[str, str]:
     """Return, by Slack id, those of *roll* who were forgotten, or are never to be touched, under whichever id Slack shows."""
     with runtime.store.reading() as tables:
-        excluded, decisions = tables.exclusions.all(), tables.decisions.binding(workspace.team)
+        excluded, decisions = tables.exclusions.all(), tables.binding(workspace.team)
     shown = {slack_id: seen.value for slack_id, seen in roll.people.items() if isinstance(seen, Present)}
     forgotten = {slack_id: FORGOTTEN for slack_id, user in shown.items() if excluded.cover(user)}
     return forgotten | {slack_id: NEVER for slack_id, user in shown.items() if is_for_never(decisions, user.ids)}

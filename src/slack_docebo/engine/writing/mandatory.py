@@ -1,6 +1,6 @@
 """Mandatory fields: where Docebo refuses everybody new while no rule fills some, nobody new is sent until that changes.
 
-No refusal says that it is for a mandatory field, in words that could be read. So what is remembered holds for a week, and
+No refusal says that it is for a mandatory field, in words that could be read. So what is remembered holds for a day, and
 only for these fields with these rules.
 """
 

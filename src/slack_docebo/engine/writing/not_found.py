@@ -53,7 +53,7 @@ def _reason_by_account_without_id(runtime: Runtime, team: str) -> str:
     docebo = runtime.settings.docebo_url
     with runtime.store.reading() as tables:
         said = [one for one in tables.unfound.all(docebo) if one.is_said]
-        decisions = tables.under_other_ids(team, tables.decisions.binding(team)) if said else {}
+        decisions = tables.binding(team) if said else {}
         given = tables.applied(docebo).of(team, [one.slack_id for one in said])
     waiting = [one for one in said if one.slack_id not in given and not is_for_never(decisions, [one.slack_id])]
     if not waiting:

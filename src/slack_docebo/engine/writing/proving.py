@@ -84,8 +84,10 @@ class Prover:
     def first(self, batch: Sequence[Numbered]) -> list[Numbered]:
         """Return which rows of *batch* are sent first: only the one that proves most, or all if none proves anything new.
 
-        Of several rows that prove as much, it is one whose texts a platform has no reason to change.
+        Of several rows that prove as much, it is one whose texts a platform has no reason to change. What is proven may be
+        less than before: an option was left out since.
         """
+        self._proven = known_dialect(self._runtime).proven
         possible = self.in_turn(batch)
         if self._refused >= REFUSED or not self.is_unproven(possible):
             return list(batch)

@@ -428,11 +428,11 @@ class Sender:
     async def look_at_unclear(self) -> tuple[list[Numbered], list[RowOutcome]]:
         """Return the outcomes of rows that were refused but carried out, and of accounts that were made without an id.
 
-        Docebo may make an account and fail at what comes after. To find out takes a call for each of a few, or one list for
-        all. Of an account that is there although it was refused, somebody else may be the maker: it is not taken for ours.
-        An account without an id that Docebo does not show stays in doubt.
+        Docebo may make an account, shut or move it, and fail at what comes after. To find out takes a call for each of a few,
+        or one list for all. Of an account that is there although it was refused, somebody else may be the maker: it is not
+        taken for ours. An account without an id that Docebo does not show stays in doubt.
         """
-        refused = [one for one in self._refused if one[1].kind in {Kind.CREATE, Kind.UPDATE}]
+        refused = self._refused
         without_id = {seq for seq, _ in self._without_id}
         unclear = [*refused, *self._without_id]
         self._refused, self._without_id = [], []

@@ -94,7 +94,7 @@ async def regular_runs(check: str, seen: Seen) -> Finding:
     """Tell when the regular runs were last, and whether that is too long ago."""
     now = datetime.now(UTC)
     with seen.reading() as tables:
-        last = tables.milestones.last(seen.settings.docebo_url)
+        last = tables.milestones.last(seen.settings.docebo_url, now=now)
     frozen_at = last.pop(Milestone.FREEZE, None)  # which is no run, and excuses that there was no import
     told = [f"the last {name} was {_age(now - at)} ago" for name, at in sorted(last.items())]
     late = {name for name, at in last.items() if now - at > REGULAR[name]}

@@ -50,9 +50,9 @@ async def deployments(check: str, seen: Seen) -> Finding:
     found = (await _ask_prefect(seen, "POST", "deployments/filter", json=query)).raise_for_status().json()
     paused = sorted(str(one.get("name")) for one in found if one.get("paused"))
     if not found:
-        return fail(check, "there are none: run `prefect --no-prompt deploy --all` in the project's folder")
+        return fail(check, "there are none: run `python -m deployments.ready` in the project's folder")
     if (await _ask_prefect(seen, "GET", f"deployments/name/{EVENTS}")).status_code == httpx.codes.NOT_FOUND:
-        return fail(check, f"{EVENTS} is missing: run `prefect --no-prompt deploy --all`")
+        return fail(check, f"{EVENTS} is missing: run `python -m deployments.ready`")
     if paused:
         return warn(check, f"paused: {', '.join(paused)}; resume them in Prefect's UI when that is not meant")
     return ok(check, f"{len(found)} are there")
