@@ -203,6 +203,19 @@ async def test_thousands_of_refused_values_are_all_remembered(sandbox, sqlite_ur
         assert knows.left_out({"time_zone": "Asia/Tokyo"}, creates=False) == []
 
 
+async def test_a_platform_that_refuses_many_usernames_is_not_sent_them_again_each_night_and_one_that_refuses_one_is(
+    sandbox, sqlite_url
+):
+    names = [{"username": f"ada-{number}"} for number in range(9)]
+    async with open_runtime(settings_for(sandbox.facts(), sqlite_url), read_rows(table(ON)), run_id="run") as runtime:
+        Adapter(runtime).refuse(names[0])
+        of_one = Adapter(runtime).left_out(names[0], creates=False)
+        Adapter(runtime).refuse(*names)
+        of_many = [Adapter(runtime).left_out(name, creates=False) for name in names]
+
+    assert (of_one, of_many) == ([], [["username"]] * 9)
+
+
 async def test_a_refused_value_is_tried_again_after_a_month_though_others_were_refused_meanwhile(sandbox, sqlite_url):
     async with open_runtime(settings_for(sandbox.facts(), sqlite_url), read_rows(table(ON)), run_id="run") as runtime:
         today = runtime.now()
