@@ -224,7 +224,7 @@ def test_what_is_on_this_machine_is_not_reached_by_way_of_a_proxy_which_would_be
         monkeypatch.setenv(name, value)
 
     with HTTPServer(("127.0.0.1", 0), Health) as server:
-        threading.Thread(target=server.handle_request).start()
+        threading.Thread(target=server.handle_request, daemon=True).start()
         assert is_healthy(f"http://127.0.0.1:{server.server_port}/api")
     assert urllib.request.proxy_bypass("localhost:4200")  # which other libraries ask
     assert bool(urllib.request.proxy_bypass("intern.example.com")) == bool(given)
