@@ -58,8 +58,8 @@ async def decide(runtime: Runtime, workspace: Workspace, request: DecisionReques
     """
     if request.action is DecisionAction.SHOW:
         return "nothing was changed"
-    is_about_all = request.all_who_wait and request.action is DecisionAction.LEAVE_SO
-    if bool(request.slack_ids) is request.all_who_wait or request.all_who_wait is not is_about_all:
+    may_be_all = request.action is DecisionAction.LEAVE_SO
+    if bool(request.slack_ids) is request.all_who_wait or (request.all_who_wait and not may_be_all):
         raise ConfigurationError(
             "say about whom: Slack ids of the people or, to leave it so, all who wait, one of both"
         )
