@@ -2,6 +2,7 @@
 
 import logging
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -48,7 +49,7 @@ async def tell_once(
     state: State[Any] | None = None,
     again: bool = False,
 ) -> None:
-    """Tell the places that were not told of this *trouble* before: with this run, or with the one before that ended alike.
+    """Tell the places that were not told of this *trouble* before: with this run, or with one before that ended alike.
 
     Only a place that took the message was told. *state* is the one in which the run ends, None while it is at work. Who newly
     waits for a decision is in no run before, and in none afterwards. Told *again* is each place.
@@ -93,7 +94,10 @@ def _told_of(trouble: Trouble, run: FlowRun) -> dict[str, str]:
 
 
 async def _ended_alike(client: PrefectClient, run: FlowRun, state: State[Any], message: str) -> FlowRun | None:
-    """Return the run before this one, of the same deployment and not long ago, if it ended in the same way."""
+    """Return the last run before this one, of the same deployment and not long ago, that ended in the same way.
+
+    None where one has gone well since. An outage shows in several ways by turns: each of them is told once.
+    """
     if run.deployment_id is None:
         return None
     ended = await client.read_flow_runs(
@@ -104,9 +108,9 @@ async def _ended_alike(client: PrefectClient, run: FlowRun, state: State[Any], m
             start_time=FlowRunFilterStartTime(after_=now("UTC") - SAME_INCIDENT),
         ),
         sort=FlowRunSort.END_TIME_DESC,
-        limit=1,
     )
-    return next((before for before in ended if before.state and _alike(before.state, state, message)), None)
+    badly = takewhile(lambda before: before.state is not None and not before.state.is_completed(), ended)
+    return next((before for before in badly if before.state and _alike(before.state, state, message)), None)
 
 
 def _alike(before: State[Any], state: State[Any], message: str) -> bool:

@@ -82,7 +82,7 @@ async def slack(url: str, seconds: float = LONG) -> AsyncIterator[Callable[[], A
 @asynccontextmanager
 async def prefect(url: str, seconds: float = LONG) -> AsyncIterator[Callable[[], Awaitable[object]]]:
     async with open_prefect(f"{url}/api", lambda: SecretStr("us:planted-login"), timeout=seconds) as client:
-        yield partial(client.is_running, "flow/deployment")
+        yield partial(client.is_running, "flow")
 
 
 SIDES = {"Docebo": docebo, "Slack": slack, "Prefect": prefect}

@@ -1,7 +1,7 @@
 import asyncio
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -138,6 +138,53 @@ async def test_a_prefect_server_that_lets_strangers_in_is_told(environment, logi
     assert found[0] is level
     assert told in found[1]
     assert "python -m deployments.server" in found[1]
+
+
+class PrefectOf(Quiet):
+    """Answers each question, by its path, with what is in *answers*."""
+
+    answers: Mapping[str, object] = {}
+
+    def do_GET(self) -> None:  # noqa: N802 - the library calls it so
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(self.answers.get(self.path.removeprefix("/api/"), {})).encode())
+
+    do_POST = do_GET  # noqa: N815
+
+
+POOL = "work_pools/slack-docebo-flows"
+FREE = {"is_paused": False, "concurrency_limit": None}
+AT_WORK = {f"{POOL}/workers/filter": [{"status": "ONLINE"}], POOL: FREE, f"{POOL}/queues/default": FREE}
+OURS = [{"name": name, "paused": False} for name in ("slack-events", "sweep", "reconcile", "undo-a-run")]
+
+
+@pytest.mark.parametrize(
+    ("answers", "level", "told"),
+    [
+        ({}, Level.OK, "1 worker(s) at work"),
+        ({POOL: {**FREE, "is_paused": True}}, Level.FAIL, "the work pool slack-docebo-flows is paused"),
+        ({f"{POOL}/queues/default": {**FREE, "is_paused": True}}, Level.FAIL, "the work queue default is paused"),
+        ({POOL: {**FREE, "concurrency_limit": 0}}, Level.WARN, "has a concurrency limit of 0"),
+    ],
+)
+async def test_a_worker_that_is_given_no_runs_is_not_called_well(environment, answers, level, told):
+    with served(type("Handler", (PrefectOf,), {"answers": AT_WORK | answers})) as address:
+        environment.setenv("PREFECT_API_URL", address)
+        found = (await findings())["Prefect"]
+
+    assert found[0] is level
+    assert told in found[1]
+
+
+@pytest.mark.parametrize("deleted", ["slack-events", "sweep", "reconcile"])
+async def test_a_deployment_that_runs_by_itself_and_was_deleted_is_named(environment, deleted):
+    left = [one for one in OURS if one["name"] != deleted]
+    with served(type("Handler", (PrefectOf,), {"answers": {"deployments/filter": left}})) as address:
+        environment.setenv("PREFECT_API_URL", address)
+        found = (await findings())["deployments"]
+
+    assert found == (Level.FAIL, f"missing: {deleted}; run `python -m deployments.ready`")
 
 
 @pytest.mark.long

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from slack_docebo.engine.realtime import serving
+from slack_docebo.engine.realtime import rounds, serving
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import FOR_EVER, InboxLease, serve
 from slack_docebo.errors import AccessDenied, Halted
@@ -148,6 +148,19 @@ async def test_an_old_run_leaves_a_wake_up_for_the_next(here, monkeypatch):
 
     await one_run(here, FOR_EVER)
 
+    assert wanted(here)
+
+
+async def test_a_run_leaves_what_still_waits_after_an_hour_to_the_next_which_goes_by_the_settings_of_then(
+    here, monkeypatch
+):
+    monkeypatch.setattr(serving, "LONGEST_SECONDS", 0.0)
+    monkeypatch.setattr(rounds, "CLAIMED_AT_ONCE", 1)
+    first, second = joined(here, "ada"), joined(here, "bob")
+
+    await one_run(here)
+
+    assert (here.state(first), here.state(second)) == (EventState.APPLIED, EventState.WAITING)
     assert wanted(here)
 
 

@@ -309,6 +309,21 @@ def test_a_database_that_stays_locked_is_told_in_one_line(sqlite_url):
     assert one_line(raised)
 
 
+def test_a_folder_that_cannot_be_looked_into_for_a_moment_is_told_in_one_line(tmp_path):
+    folder, aside = tmp_path / "data", tmp_path / "aside"
+    with Store.open(f"sqlite:///{folder}/store.db") as store:
+        assert linked(store) == []
+        folder.rename(aside)
+        folder.write_text("")  # as root, to whom no rights are denied, has it
+        with pytest.raises(StorageError, match="restore the file") as raised:
+            linked(store)
+        folder.unlink()
+        aside.rename(folder)
+
+        assert one_line(raised)
+        assert linked(store) == []
+
+
 def test_a_missing_table_is_told_in_one_line(store):
     with pytest.raises(StorageError, match="check") as raised, store.transaction() as tables:
         tables.connection.execute(text("SELECT * FROM nowhere"))

@@ -112,6 +112,34 @@ async def test_events_that_are_done_and_backups_are_kept_for_as_long_as_the_sett
         assert list(here.runtime.settings.report_dir.glob("mappings-*")) == []
 
 
+async def test_a_clock_that_is_set_far_ahead_for_a_moment_takes_nothing_away(company, sqlite_url, tmp_path):
+    first = await run_import(settings_for(company.facts(), sqlite_url, report_dir=tmp_path))
+    await run_import(settings_for(company.facts(), sqlite_url, report_dir=tmp_path))
+    async with world(company, sqlite_url, tmp_path) as here:
+        now = datetime.now(UTC)
+        with here.runtime.store.transaction() as tables:
+            tables.inbox.put([Event("Ev-1", "", "U1", updated=0, kind="user_change", received_at=now)])
+            tables.inbox.finish(["Ev-1"], EventState.APPLIED, now)
+        await reset(here.runtime)
+        tidy(here.runtime)
+        with later(4000):
+            ahead = tidy(here.runtime)
+        right_again = tidy(here.runtime)
+
+        assert [(one.purged, one.plans, one.files) for one in (ahead, right_again)] == [(0, 0, 0)] * 2
+        assert first.plan.id in plans_of(here.runtime)
+
+
+async def test_after_days_without_a_sweep_the_second_one_takes_away_what_is_too_old(company, sqlite_url, tmp_path):
+    async with world(company, sqlite_url, tmp_path) as here:
+        await reset(here.runtime)
+        tidy(here.runtime)
+        with later(200):
+            swept = [tidy(here.runtime), tidy(here.runtime)]
+
+        assert [one.files for one in swept] == [0, 1]
+
+
 async def test_an_import_for_real_and_a_sweep_are_milestones_and_neither_a_dry_run_nor_a_saved_plan_is(
     company, sqlite_url, tmp_path
 ):

@@ -1,8 +1,9 @@
 """Asking a Prefect that refuses for a moment."""
 
 import asyncio
+import json
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -50,6 +51,30 @@ async def test_a_prefect_that_refuses_once_is_asked_again_before_the_next_look(s
                 await work
 
 
+async def test_after_an_unforeseen_fault_runs_are_asked_for_as_before(sqlite_url, monkeypatch, caplog):
+    monkeypatch.setattr(waker_module, "PATIENCE", timedelta())
+    faults = [ZeroDivisionError("of ada@example.com")]
+    prefect = BusyPrefect(refusals=0)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if faults:
+            raise faults.pop()
+        return prefect(request)
+
+    http = httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://prefect/api/")
+    with Store.open(sqlite_url) as store:
+        with store.transaction() as tables:
+            tables.wake_ups.want_run(datetime.now(UTC))
+        async with http:
+            work = asyncio.create_task(Waker(store, PrefectApi(http), Metrics()).work())
+            await asyncio.wait_for(prefect.created.wait(), PATIENCE_SECONDS)
+            work.cancel()
+            with suppress(asyncio.CancelledError):
+                await work
+    assert "ZeroDivisionError in test_waker.py" in caplog.text
+    assert "ada@" not in caplog.text
+
+
 @pytest.mark.parametrize("steps", range(6))
 async def test_work_that_is_to_end_ends_whenever_an_event_comes(sqlite_url, steps):
     http = httpx.AsyncClient(transport=httpx.MockTransport(BusyPrefect(refusals=0)), base_url="http://prefect/api/")
@@ -88,3 +113,36 @@ async def test_what_a_shell_has_changed_is_brought_to_the_status_page_by_one_swe
                 await work
     assert prefect.looked_up == ["sweep/sweep"]
     assert "events are kept" not in caplog.text  # none waits for a sweep
+
+
+async def test_no_reconciliation_is_asked_for_while_everybody_is_imported_by_whoever_has_begun_it(sqlite_url):
+    """It would find its place taken and end red, and nobody would ask for another."""
+    prefect, running = BusyPrefect(refusals=0), ["bulk-import"]
+    looked = asyncio.Event()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if running and request.url.path.endswith("filter"):
+            asked = json.loads(request.content)
+            if asked["flow_runs"]["state"]["type"]["any_"] == ["RUNNING"]:
+                looked.set()
+                flows = asked.get("flows", {}).get("name", {}).get("any_")
+                return httpx.Response(200, json=[{}] if flows == running else [])
+        return prefect(request)
+
+    http = httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://prefect/api/")
+    with Store.open(sqlite_url) as store:
+        with store.transaction() as tables:
+            tables.wake_ups.want_reconciliation(datetime.now(UTC))
+        async with http:
+            waker = Waker(store, PrefectApi(http), Metrics())
+            work = asyncio.create_task(waker.work())
+            await asyncio.wait_for(looked.wait(), PATIENCE_SECONDS)
+            await asyncio.sleep(0.2)
+            assert not prefect.created.is_set()
+
+            running.clear()
+            waker.nudge()
+            await asyncio.wait_for(prefect.created.wait(), PATIENCE_SECONDS)
+            work.cancel()
+            with suppress(asyncio.CancelledError):
+                await work

@@ -1,4 +1,4 @@
-"""Who is told of the end of a run when the one before has ended in the same words."""
+"""Who is told of the end of a run when one before has ended in the same words."""
 
 import logging
 from contextlib import asynccontextmanager
@@ -40,24 +40,29 @@ class Mailbox(Notifier):
 
 
 class Runs:
-    """As much of Prefect as it takes to ask for two runs of one deployment."""
+    """As much of Prefect as it takes to ask for a run and for those *before* it, the newest first, of one deployment."""
 
-    def __init__(self, before: FlowRun, run: FlowRun) -> None:
-        self._before, self._run = before, run
+    def __init__(self, run: FlowRun, *before: FlowRun) -> None:
+        self._run, self._before = run, before
 
     async def read_flow_run(self, _flow_run_id):
         return self._run
 
-    async def read_flow_runs(self, **_which):
-        return [self._before]
+    async def read_flow_runs(self, *, limit: int | None = None, **_which):
+        return list(self._before[:limit])
 
     async def update_flow_run_labels(self, _flow_run_id, labels):
         self._run.labels |= labels
 
 
-def ended(trouble: Trouble, number: int, **labels: str) -> FlowRun:
-    state = State(type=StateType.FAILED, name=trouble, message=f"Look: plan {number}abc: 1 left alone")
+def ended(trouble: Trouble, number: int, *, told: str = "left alone", **labels: str) -> FlowRun:
+    state = State(type=StateType.FAILED, name=trouble, message=f"Look: plan {number}abc: 1 {told}")
     return FlowRun(id=uuid4(), flow_id=uuid4(), deployment_id=uuid4(), state=state, labels=labels)
+
+
+def told_now(trouble: Trouble) -> dict[str, str]:
+    """Return the label of a run with which people were just told of *trouble*."""
+    return {f"{LABEL}.{trouble}.{PLACE}": datetime.now(UTC).isoformat()}
 
 
 def told_of(monkeypatch, runs: Runs) -> Mailbox:
@@ -86,17 +91,34 @@ async def test_of_others_who_wait_for_a_decision_people_are_told_and_of_the_same
     monkeypatch, trouble, mails
 ):
     run = ended(trouble, 2)
-    before = ended(trouble, 1, **{f"{LABEL}.{trouble}.{PLACE}": datetime.now(UTC).isoformat()})
-    mailbox = told_of(monkeypatch, Runs(before, run))
+    mailbox = told_of(monkeypatch, Runs(run, ended(trouble, 1, **told_now(trouble))))
     for _ in range(2):  # Prefect may call a hook again
         await tell_once(run.id, "realtime-sync", trouble, "Look", logging.getLogger(), state=run.state)
 
     assert len(mailbox.mails) == mails
 
 
+@pytest.mark.parametrize("went_well", [False, True])
+async def test_an_outage_that_shows_in_several_ways_by_turns_is_told_once_for_each_until_a_run_goes_well(
+    monkeypatch, went_well
+):
+    run = ended(Trouble.FAILED, 3, told="TimeoutError")
+    before = [
+        ended(Trouble.FAILED, 2, told="ServerDisconnectedError", **told_now(Trouble.FAILED)),
+        ended(Trouble.FAILED, 1, told="TimeoutError", **told_now(Trouble.FAILED)),
+    ]
+    if went_well:
+        before[0].state = State(type=StateType.COMPLETED)
+    mailbox = told_of(monkeypatch, Runs(run, *before))
+
+    await tell_once(run.id, "realtime-sync", Trouble.FAILED, "Look", logging.getLogger(), state=run.state)
+
+    assert len(mailbox.mails) == int(went_well)
+
+
 async def test_who_is_parked_after_that_was_told_is_told_when_the_run_ends(monkeypatch):
     run = ended(Trouble.PARKED, 2)
-    mailbox = told_of(monkeypatch, Runs(ended(Trouble.REFUSED, 1), run))
+    mailbox = told_of(monkeypatch, Runs(run, ended(Trouble.REFUSED, 1)))
     monkeypatch.setattr(served_events, "get_run_logger", logging.getLogger)
     served = ServeResult()
     watched = ServedEvents(SimpleNamespace(run_id=str(run.id)), "T1", served)

@@ -34,12 +34,13 @@ class PrefectApi:
     async def is_about_to_run(self, deployment: str) -> bool:
         """Tell whether a run of *deployment*, like "flow-name/deployment-name", is due and has not begun yet."""
         now = datetime.now(UTC)
-        runs = await self._runs(deployment, now, "SCHEDULED", "PENDING")
+        of_deployment = {"deployments": {"id": {"any_": [await self._deployment_id(deployment)]}}}
+        runs = await self._runs(of_deployment, now, "SCHEDULED", "PENDING")
         return any(run.get("state_type") == "SCHEDULED" or _age(run, now) < STUCK for run in runs)
 
-    async def is_running(self, deployment: str) -> bool:
-        """Tell whether a run of *deployment* has begun and not ended."""
-        return bool(await self._runs(deployment, datetime.now(UTC), "RUNNING"))
+    async def is_running(self, flow: str) -> bool:
+        """Tell whether a run of *flow*, of whichever deployment, has begun and not ended."""
+        return bool(await self._runs({"flows": {"name": {"any_": [flow]}}}, datetime.now(UTC), "RUNNING"))
 
     async def ask_for_run(self, deployment: str) -> str:
         """Ask for a run of *deployment* now and return its id; raise OutcomeUnknown if it may have been created."""
@@ -51,10 +52,10 @@ class PrefectApi:
             raise
         return _id(answer, "create_flow_run")
 
-    async def _runs(self, deployment: str, now: datetime, *states: str) -> list[dict[str, Any]]:
+    async def _runs(self, which: dict[str, Any], now: datetime, *states: str) -> list[dict[str, Any]]:
         # Runs of a schedule are created days ahead: what is not due does not count.
         query = {
-            "deployments": {"id": {"any_": [await self._deployment_id(deployment)]}},
+            **which,
             "flow_runs": {
                 "state": {"type": {"any_": list(states)}},
                 "expected_start_time": {"before_": (now + timedelta(seconds=1)).isoformat()},

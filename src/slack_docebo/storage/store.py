@@ -238,8 +238,9 @@ def _engine(url: URL, path: Path | None) -> Engine:
 
 def _connected(path: Path) -> sqlite3.Connection:
     """Return a new connection to the file; none makes a new, empty one."""
-    if not path.exists():
-        raise StorageError(f"{path} was removed while it was in use: restore the file")
+    with translated_files(str(path)):
+        if not path.exists():
+            raise StorageError(f"{path} was removed while it was in use: restore the file")
     connection = sqlite3.connect(  # mode=rw, for it may be removed only now
         f"{path.as_uri()}?mode=rw",
         uri=True,
@@ -264,7 +265,7 @@ def _check_file(path: str, _connection: object, record: ConnectionPoolEntry, _pr
 def _identity(path: str) -> tuple[int, int] | None:
     try:
         found = os.stat(path)  # noqa: PTH116 - for each transaction, of which making a Path would be a twentieth
-    except FileNotFoundError:
+    except OSError:  # also of a folder that cannot be looked into for a moment: connecting anew tells what is wrong
         return None
     return found.st_dev, found.st_ino
 

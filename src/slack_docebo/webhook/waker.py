@@ -13,12 +13,13 @@ from datetime import UTC, datetime, timedelta
 
 from slack_docebo.clients.prefect import PrefectApi
 from slack_docebo.concurrency import to_completion
-from slack_docebo.errors import OutcomeUnknown, RemoteError, SyncError
+from slack_docebo.errors import OutcomeUnknown, RemoteError, told
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.metrics import Metrics
 
 REALTIME_SYNC = "realtime-sync/slack-events"
-RECONCILIATION = "bulk-import/reconcile"
+IMPORT = "bulk-import"
+RECONCILIATION = f"{IMPORT}/reconcile"
 SWEEP = "sweep/sweep"
 DUE_SECONDS = 15.0  # between two looks for what falls due
 LOOK_SECONDS = 1.0  # a run that ends can leave a wake-up, and tells nobody
@@ -60,8 +61,8 @@ class Waker:
                         await self._ask_for_sweep()
                 self._say("")
                 self._rest = SHORT_SECONDS
-            except SyncError as error:
-                self._say(str(error))
+            except Exception as error:  # whatever it is: who has stored an event is not told that nobody asks any more
+                self._say(told(error))
                 self._rest = min(2 * self._rest, LOOK_SECONDS)
             await self._pause()
 
@@ -92,8 +93,8 @@ class Waker:
     async def _ask_for_reconciliation(self) -> None:
         if not await to_completion(self._reconciliation_wanted):
             return
-        # One that has begun may have read the people before they changed: wait for its end, then ask for another.
-        if await self._prefect.is_running(RECONCILIATION):
+        # An import that has begun may have read the people before they changed, and keeps others out: wait for its end.
+        if await self._prefect.is_running(IMPORT):
             return
         if not await self._prefect.is_about_to_run(RECONCILIATION):
             await self._ask(RECONCILIATION)

@@ -118,7 +118,8 @@ async def serve(
 
     *after_round* is called after each round in which there was something to do, and must not raise.
     The *lease* is already taken, and is given up at the end. With FOR_EVER a run does not end for want of events.
-    No run lasts longer than an hour, or than its worker: it sets the wake-up, and another takes over.
+    No run begins a round after an hour, or after its worker's end, whatever waits: it sets the wake-up, and another takes
+    over.
     """
     begun = time.monotonic()
     while True:
@@ -164,6 +165,10 @@ async def _serve_until_quiet(
     after_round: Callable[[], Awaitable[None]],
 ) -> bool:
     """Return True once nothing has come for *linger_seconds*; False once the run has lasted LONGEST_SECONDS, or is to end."""
+
+    def is_over() -> bool:
+        return time.monotonic() - begun >= LONGEST_SECONDS
+
     last = time.monotonic()
     has_work = True
     while True:
@@ -171,11 +176,12 @@ async def _serve_until_quiet(
             await _debounce(runtime)
             while await serve_round(runtime, workspace, served) and not is_told_to_end():
                 await after_round()
+                if is_over():
+                    break
             last = time.monotonic()  # also when what came has to wait: this run stays to apply it
-        now = time.monotonic()
-        if now - begun >= LONGEST_SECONDS or is_told_to_end():
+        if is_over() or is_told_to_end():
             return False
-        if linger_seconds != FOR_EVER and now - last >= linger_seconds:
+        if linger_seconds != FOR_EVER and time.monotonic() - last >= linger_seconds:
             return True
         await asyncio.sleep(POLL_SECONDS)
         has_work = await to_completion(_has_work, runtime)

@@ -18,6 +18,7 @@ from slack_docebo.storage.store import Store
 
 SHOWN = 500  # what a page of Prefect's UI can be asked to show
 LONGEST_GRACE = timedelta(days=366)
+BETWEEN_SWEEPS = timedelta(days=1)  # at the most: they come every hour
 PLANS_AT_ONCE = 20  # deleted in one transaction: each may have an operation for everybody, and others wait to write
 # As reports and backups are called.
 REPORT = re.compile(r"(?:mappings-)?[0-9a-z]{8}(?:-branches|-export|-import|-orphans|-person|-values)?\.(?:csv|json)")
@@ -40,14 +41,15 @@ def tidy(runtime: Runtime) -> Upkeep:
     Plans stay for as long as the limits count whom they have changed.
     """
     left, now = runtime.budget.part_left(), runtime.now()
-    oldest = now - timedelta(days=runtime.behaviour.journal_keep_days)
-    counted = now - timedelta(hours=runtime.behaviour.limit_window_hours)
+    surely = _surely_by_now(runtime, now)
+    oldest = surely - timedelta(days=runtime.behaviour.journal_keep_days)
+    counted = surely - timedelta(hours=runtime.behaviour.limit_window_hours)
     plans = sum(_purged_plans(runtime.store, min(oldest, counted)))
     with runtime.store.transaction() as tables:
         tables.standings.purge(oldest)
         tables.reads.purge(oldest)
         tables.profiles.purge(oldest)
-        tables.leavers.purge(now - 2 * LONGEST_GRACE)
+        tables.leavers.purge(surely - 2 * LONGEST_GRACE)
         tables.setting_changes.purge(oldest)
         tables.applied().doubt_future_stamps(now)
         if runtime.behaviour.people_shown is PeopleShown.IDS:
@@ -55,7 +57,7 @@ def tidy(runtime: Runtime) -> Upkeep:
     files = sum(1 for _ in _removed(runtime.settings.report_dir, oldest))
     with runtime.store.transaction() as tables:
         inbox = tables.inbox
-        purged = inbox.purge(now - timedelta(days=runtime.behaviour.inbox_keep_days))
+        purged = inbox.purge(surely - timedelta(days=runtime.behaviour.inbox_keep_days))
         longest = timedelta(seconds=max(runtime.behaviour.realtime_retry_delays, default=0))
         inbox.doubt_future_tries(now, longest=longest)
         tables.shares.purge(now)
@@ -64,6 +66,16 @@ def tidy(runtime: Runtime) -> Upkeep:
             tables.milestones.reach(runtime.settings.docebo_url, Milestone.FREEZE, now=now)
         due = inbox.due(now, SHOWN, left=left) + inbox.claimed()
         return Upkeep(status=inbox.status(), due=due, purged=purged, plans=plans, files=files)
+
+
+def _surely_by_now(runtime: Runtime, now: datetime) -> datetime:
+    """Return *now*, or a day after the last sweep where that is earlier.
+
+    A clock that was set far ahead, as in a machine that has just been woken up, is most often right again by the next sweep.
+    """
+    with runtime.store.reading() as tables:
+        last = tables.milestones.last(runtime.settings.docebo_url).get(Milestone.SWEEP, now)
+    return min(now, last + BETWEEN_SWEEPS)
 
 
 def _purged_plans(store: Store, oldest: datetime) -> Iterator[int]:

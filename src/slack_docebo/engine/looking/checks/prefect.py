@@ -16,7 +16,8 @@ from slack_docebo.storage.plans import PlanKind
 from slack_docebo.work_pool import WORK_POOL
 
 FEW_PLANS = 20  # in which one with the settings of today is looked for
-EVENTS = "realtime-sync/slack-events"
+POOL = f"work_pools/{WORK_POOL}"
+BEGUN_BY_ITSELF = ("slack-events", "sweep", "reconcile")  # deployments that the webhook or a schedule begins
 TAG = "slack-docebo"  # of all deployments
 START_WORKER = f"python -m prefect worker start --pool {WORK_POOL} --type slack-docebo"
 FOREIGN_ORIGIN = "https://elsewhere.invalid"
@@ -24,13 +25,20 @@ START_IT = "start it with `python -m deployments.server` and PREFECT_SERVER_API_
 
 
 async def worker(check: str, seen: Seen) -> Finding:
-    """Look whether Prefect answers, and whether a worker is at work."""
-    answer = await _ask_prefect(seen, "POST", f"work_pools/{WORK_POOL}/workers/filter", json={})
+    """Look whether Prefect answers, whether a worker is at work, and whether it is given runs."""
+    answer = await _ask_prefect(seen, "POST", f"{POOL}/workers/filter", json={})
     if answer.status_code == httpx.codes.NOT_FOUND:
         return fail(check, f"answers, but has no work pool {WORK_POOL}: run `python -m deployments.bootstrap`")
     online = sum(1 for worker in answer.raise_for_status().json() if worker.get("status") == "ONLINE")
     if not online:
         return fail(check, f"answers, but no worker is at work: start `{START_WORKER}`")
+    for what, path in ((f"work pool {WORK_POOL}", POOL), ("work queue default", f"{POOL}/queues/default")):
+        gives = (await _ask_prefect(seen, "GET", path)).raise_for_status().json()
+        if gives.get("is_paused"):
+            return fail(check, f"the {what} is paused, so no run begins: resume it in Prefect's UI")
+        if (limit := gives.get("concurrency_limit")) is not None:
+            told = f"the {what} has a concurrency limit of {limit}, whose places runs keep that died with their worker"
+            return warn(check, f"{told}: take it away in Prefect's UI, for each worker has a limit of its own")
     return ok(check, f"answers at {seen.settings.prefect_api_url}; {online} worker(s) at work")
 
 
@@ -45,14 +53,15 @@ async def prefects_door(check: str, seen: Seen) -> Finding:
 
 
 async def deployments(check: str, seen: Seen) -> Finding:
-    """Look whether our deployments are there, and none is paused."""
+    """Look whether the deployments that run by themselves are there, and none of ours is paused."""
     query = {"deployments": {"tags": {"all_": [TAG]}}}
     found = (await _ask_prefect(seen, "POST", "deployments/filter", json=query)).raise_for_status().json()
+    names = {str(one.get("name")) for one in found}
     paused = sorted(str(one.get("name")) for one in found if one.get("paused"))
     if not found:
         return fail(check, "there are none: run `python -m deployments.ready` in the project's folder")
-    if (await _ask_prefect(seen, "GET", f"deployments/name/{EVENTS}")).status_code == httpx.codes.NOT_FOUND:
-        return fail(check, f"{EVENTS} is missing: run `python -m deployments.ready`")
+    if missing := [name for name in BEGUN_BY_ITSELF if name not in names]:
+        return fail(check, f"missing: {', '.join(missing)}; run `python -m deployments.ready`")
     if paused:
         return warn(check, f"paused: {', '.join(paused)}; resume them in Prefect's UI when that is not meant")
     return ok(check, f"{len(found)} are there")
