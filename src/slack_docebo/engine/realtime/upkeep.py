@@ -74,7 +74,7 @@ def _surely_by_now(runtime: Runtime, now: datetime) -> datetime:
     A clock that was set far ahead, as in a machine that has just been woken up, is most often right again by the next sweep.
     """
     with runtime.store.reading() as tables:
-        last = tables.milestones.last(runtime.settings.docebo_url).get(Milestone.SWEEP, now)
+        last = tables.milestones.last(runtime.settings.docebo_url, now=now).get(Milestone.SWEEP, now)
     return min(now, last + BETWEEN_SWEEPS)
 
 
