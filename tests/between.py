@@ -44,15 +44,18 @@ def refusing(docebo_ids: Collection[int]) -> Callable[[Call], Answer | None]:
     """Return what lets a batch about any of the accounts *docebo_ids* be answered: each row is refused."""
 
     def instead(call: Call) -> Answer | None:
-        rows = json.loads(call.body)["items"] if call.path.endswith("/user/batch") else []
-        if not any(int(row.get("user_id") or 0) in docebo_ids for row in rows):
-            return None
-        refused = [
-            {"row_index": place, "success": False, "message": "Locked", "output": {}} for place in range(len(rows))
-        ]
-        return in_json({"data": refused})
+        return refused(call, lambda row: int(row.get("user_id") or 0) in docebo_ids)
 
     return instead
+
+
+def refused(call: Call, is_to_blame: Callable[[Any], bool]) -> Answer | None:
+    """Return the answer to a batch with a row that *is_to_blame*: each row is refused; None of another call."""
+    rows = json.loads(call.body)["items"] if call.path.endswith("/user/batch") else []
+    if not any(map(is_to_blame, rows)):
+        return None
+    answers = [{"row_index": n, "success": False, "message": "Locked", "output": {}} for n in range(len(rows))]
+    return in_json({"data": answers})
 
 
 def _nothing(*_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Whether the `Host` of a request is a name of ours: a page that gave its own name our address must not read here."""
+"""Hosts: which lead to this machine, and which a request may name: a page that gave its own name our address must not read here."""
 
 import re
 from collections.abc import Collection

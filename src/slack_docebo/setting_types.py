@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AnyHttpUrl, SecretStr, ValidationError
 
+from slack_docebo.hosts import is_this_machine
+
 PAGES = frozenset({"learn", "admin", "pages", "lms", "manage", "oauth2"})  # of Docebo, as a browser shows them
 
 
@@ -23,7 +25,7 @@ def _address(url: str) -> str:
 
 def _encrypted(address: str) -> str:
     parsed = AnyHttpUrl(address)
-    if parsed.scheme == "http" and not _is_loopback(str(parsed.host).strip("[]")):
+    if parsed.scheme == "http" and not is_this_machine(str(parsed.host)):
         raise ValueError("should begin with https:// (http is for this machine only)")
     return address
 
@@ -33,13 +35,6 @@ def _without_page(address: str) -> str:
     if parsed.query or parsed.fragment or (parsed.path or "").split("/")[1:2][0] in PAGES:
         raise ValueError("should end with the name, like https://acme.docebosaas.com: what is behind it is a page")
     return address
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _token(secret: SecretStr) -> SecretStr:

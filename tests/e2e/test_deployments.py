@@ -178,7 +178,7 @@ class HealthyOnce(BaseHTTPRequestHandler):
 @pytest.mark.long
 def test_a_server_that_goes_away_is_told_in_one_line(clone):
     with HTTPServer(("127.0.0.1", 0), HealthyOnce) as server:
-        threading.Thread(target=server.handle_request).start()
+        threading.Thread(target=server.handle_request, daemon=True).start()
         api = {"PREFECT_API_URL": f"http://127.0.0.1:{server.server_port}/api"}
         command = [sys.executable, "-m", "deployments.ready"]
         ended = subprocess.run(command, cwd=clone, env=os.environ | api, capture_output=True, text=True, check=False)

@@ -203,7 +203,7 @@ def test_when_prefects_server_is_killed_the_rest_is_ended_and_whoever_has_starte
     """Else webhook and worker went on for ever, and nothing was run."""
     supervise = (
         "import subprocess, sys; from deployments.up import Installation, _supervise;"
-        "server = subprocess.Popen(['sh', '-c', 'sleep 1; kill -9 $$']);"
+        "server = subprocess.Popen(['sh', '-c', 'kill -9 $$']);"
         "sys.exit(_supervise(Installation({'worker': 'exec sleep 600'}), server))"
     )
     command = [sys.executable, "-c", supervise]
@@ -224,7 +224,7 @@ def test_what_is_on_this_machine_is_not_reached_by_way_of_a_proxy_which_would_be
         monkeypatch.setenv(name, value)
 
     with HTTPServer(("127.0.0.1", 0), Health) as server:
-        threading.Thread(target=server.handle_request).start()
+        threading.Thread(target=server.handle_request, daemon=True).start()
         assert is_healthy(f"http://127.0.0.1:{server.server_port}/api")
     assert urllib.request.proxy_bypass("localhost:4200")  # which other libraries ask
     assert bool(urllib.request.proxy_bypass("intern.example.com")) == bool(given)

@@ -108,3 +108,73 @@ async def test_a_backup_does_not_undo_what_is_known_since_of_who_has_shut_an_acc
 
     assert written <= count
     assert account.active is not has_left_before
+
+
+async def test_a_backup_of_before_an_account_was_handed_over_shuts_nobody_out_by_its_former_owner(
+    sandbox, usual_database_url, tmp_path
+):
+    sandbox.reset()
+    settings, team = settings_for(sandbox.facts(), usual_database_url, report_dir=tmp_path), sandbox.slack.team.id
+    ada = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
+    await run_import(settings, rows=LEAVERS)
+    [account] = sandbox.docebo.accounts.by_email("ada@example.com")
+    async with open_runtime(settings, read_rows(table(LEAVERS)), run_id="reset") as runtime:
+        of_before = await reset(runtime)
+        bobs = {"username": "bob@example.com", "email": "bob@example.com", "firstname": "Bob", "lastname": "Babbage"}
+        sandbox.docebo.edit(account.user_id, bobs)
+        bob = str(sandbox.slack.add("Bob", "Babbage", "bob@example.com")["id"])
+        sandbox.slack.change(ada, {"profile": {"email": "countess@example.com"}})
+        await run_import(settings, rows=LEAVERS)
+        assert mappings(runtime, sandbox)[bob] == account.user_id
+        await reset(runtime)
+
+        restore_backup(runtime, team, of_before, confirm=restorable(runtime, team, of_before))
+        assert restorable(runtime, team, of_before) == 0
+    sandbox.slack.deactivate(ada)
+    await run_import(settings, rows=LEAVERS)
+
+    assert (account.email, account.active) == ("bob@example.com", True)
+
+
+async def test_a_backup_of_two_resets_ago_lets_nobody_in_whom_somebody_has_shut_out_since(
+    sandbox, usual_database_url, tmp_path
+):
+    sandbox.reset()
+    settings, team = settings_for(sandbox.facts(), usual_database_url, report_dir=tmp_path), sandbox.slack.team.id
+    ada = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
+    await run_import(settings, rows=LEAVERS)
+    [account] = sandbox.docebo.accounts.by_email("ada@example.com")
+    sandbox.slack.deactivate(ada)
+    await run_import(settings, rows=LEAVERS)
+    async with open_runtime(settings, read_rows(table(LEAVERS)), run_id="reset") as runtime:
+        of_before = await reset(runtime)
+        sandbox.slack.reactivate(ada)
+        await run_import(settings, rows=LEAVERS)
+        assert account.active
+        await reset(runtime)
+        sandbox.docebo.edit(account.user_id, {"active": False})
+
+        restore_backup(runtime, team, of_before, confirm=restorable(runtime, team, of_before))
+    await run_import(settings, rows=LEAVERS)
+
+    assert not account.active
+
+
+async def test_a_backup_of_before_a_change_does_not_hide_that_an_account_differs(sandbox, usual_database_url, tmp_path):
+    sandbox.reset()
+    settings, team = settings_for(sandbox.facts(), usual_database_url, report_dir=tmp_path), sandbox.slack.team.id
+    ada = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
+    await run_import(settings)
+    [account] = sandbox.docebo.accounts.by_email("ada@example.com")
+    async with open_runtime(settings, read_rows(table(ON)), run_id="reset") as runtime:
+        of_before = await reset(runtime)
+        sandbox.slack.change(ada, {"profile": {"last_name": "King"}})
+        await run_import(settings)
+        await reset(runtime)
+        restore_backup(runtime, team, of_before, confirm=restorable(runtime, team, of_before))
+    assert account.lastname == "King"
+    sandbox.slack.change(ada, {"profile": {"last_name": "Lovelace"}})
+
+    await run_import(settings, verify_target=False)
+
+    assert account.lastname == "Lovelace"

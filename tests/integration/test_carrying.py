@@ -73,6 +73,7 @@ async def test_a_table_that_is_pasted_is_checked_and_then_taken_over_once_its_nu
     [
         ({}, "one of both"),
         ({"table": "x", "checked": "1abcdefg"}, "one of both"),
+        ({"table": " ", "checked": "1abcdefg"}, "no checked table 1abcdefg is on this worker's disk"),
         ({"table": "slack_id,user_id\nU1,2\n"}, "the table: the first line lacks the columns slack_name, slack_team"),
         ({"table": f"{HEAD}U1,ada,TOTHER,2\nada,,,3\n"}, "2 rows cannot be used: line 2: slack_team is not the linked"),
     ],

@@ -10,7 +10,7 @@ from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionReques
 from slack_docebo.engine.mappings.mapping_file import MappingFile, write_mappings
 from slack_docebo.engine.mappings.restoring import Taken, import_file, restore_file
 from tests.both_databases import ON_BOTH
-from tests.importing import run_import
+from tests.importing import reset, run_import
 from tests.integration.realtime_world import ON, World, world
 
 ADDRESS, OF_BEFORE = "ada@example.com", "countess@example.com"
@@ -151,6 +151,23 @@ async def test_a_claim_that_somebody_confirms_by_hand_is_believed(here, ada, tmp
 
 
 @pytest.mark.long
+@ON_BOTH
+@pytest.mark.variants(1)
+async def test_once_the_mappings_of_a_wrong_table_are_deleted_everybody_has_the_own_account_again(here, ada, tmp_path):
+    """As after a spreadsheet in which one column was sorted without the others."""
+    await imported(here, ada)
+    with here.runtime.store.reading() as tables:
+        right = {one.slack_id: one.docebo_id for one in tables.mappings().all(here.workspace.team)}
+    taken = take(here, tmp_path, dict(zip(right, reversed(right.values()), strict=True)))
+    assert taken.changed >= len(right) - 1 > 1
+    assert "is not proven" in await imported(here, ada)
+
+    await reset(here.runtime)
+    await imported(here, ada)
+
+    assert {slack_id: here.docebo_id(slack_id) for slack_id in right} == right
+
+
 async def test_a_row_that_says_what_is_known_already_lets_nobody_be_doubted(here, ada, tmp_path):
     await imported(here, ada)
     hers = here.account(ada)

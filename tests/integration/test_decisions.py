@@ -600,6 +600,18 @@ async def test_who_is_forgotten_is_in_no_decision_any_more(here):
     assert decision_rows(here.runtime.store, here.workspace) == []
 
 
+async def test_about_who_is_forgotten_nothing_is_decided(here):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await here.settle([ada])
+    forget(here.runtime.store, here.runtime.settings.report_dir, ada)
+
+    with pytest.raises(ConfigurationError, match=f"forgotten on request, so no run looks at {ada}"):
+        await decided(here, DecisionAction.NEVER, ada)
+
+    with here.runtime.store.reading() as tables:
+        assert tables.decisions.count_of(ada) == tables.people.count_of(ada) == 0
+
+
 async def test_who_is_forgotten_is_named_in_no_decision_about_somebody_else(here):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     await imported(here)

@@ -17,7 +17,7 @@ from slack_docebo.errors import OutcomeUnknown
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
-from tests.between import between, refusing
+from tests.between import between, refused, refusing
 from tests.importing import ON, carry_out, prove, run_import, settings_for
 
 BATCH = "POST /manage/v1/user/batch"
@@ -203,6 +203,19 @@ async def test_thousands_of_refused_values_are_all_remembered(sandbox, sqlite_ur
         assert knows.left_out({"time_zone": "Asia/Tokyo"}, creates=False) == []
 
 
+async def test_a_platform_that_refuses_many_usernames_is_not_sent_them_again_each_night_and_one_that_refuses_one_is(
+    sandbox, sqlite_url
+):
+    names = [{"username": f"ada-{number}"} for number in range(9)]
+    async with open_runtime(settings_for(sandbox.facts(), sqlite_url), read_rows(table(ON)), run_id="run") as runtime:
+        Adapter(runtime).refuse(names[0])
+        of_one = Adapter(runtime).left_out(names[0], creates=False)
+        Adapter(runtime).refuse(*names)
+        of_many = [Adapter(runtime).left_out(name, creates=False) for name in names]
+
+    assert (of_one, of_many) == ([], [["username"]] * 9)
+
+
 async def test_a_refused_value_is_tried_again_after_a_month_though_others_were_refused_meanwhile(sandbox, sqlite_url):
     async with open_runtime(settings_for(sandbox.facts(), sqlite_url), read_rows(table(ON)), run_id="run") as runtime:
         today = runtime.now()
@@ -332,6 +345,25 @@ async def test_a_locked_account_keeps_no_value_from_others_that_docebo_does_not_
 
     assert (refused.count(outcome=Outcome.APPLIED), refused.count(outcome=Outcome.FAILED)) == (0, 1)
     assert [account.country for account in accounts] == ["Italy"] * 2
+
+
+async def test_accounts_are_asked_for_what_they_have_within_the_calls_for_evidence_however_many_are_refused(
+    sandbox, sqlite_url
+):
+    sandbox.reset()
+    people = [sandbox.slack.add("New", f"{n}", f"new{n}@example.com")["id"] for n in range(9)]
+    rules = {"ATTRIBUTES": "email, first_name, last_name, country = title", "SCOPE_INCLUDE": ",".join(people)}
+    with between(sandbox.docebo_url, instead=lambda call: refused(call, lambda row: "country" in row)) as docebo:
+        settings = settings_for({**sandbox.facts(), "docebo_url": docebo}, sqlite_url)
+        prove(settings)
+        await run_import(settings, rows=rules)
+        for number, slack_id in enumerate(people):
+            sandbox.slack.change(slack_id, {"profile": {"title": f"Atlantis {number}"}})
+        sandbox.docebo_gate.counters.reset()
+        done = await run_import(settings, rows={**rules, "EVIDENCE_CALLS": "0"})
+
+    assert sandbox.docebo_gate.counters.calls["GET /manage/v1/user/{id}"] == 0
+    assert (done.count(outcome=Outcome.APPLIED), done.count(outcome=Outcome.FAILED)) == (0, 9)
 
 
 async def test_in_which_form_a_language_is_taken_is_found_out_once(sandbox, sqlite_url):

@@ -22,6 +22,7 @@ from slack_docebo.engine.planning.drafts import close_plan
 from slack_docebo.engine.planning.named import read_named
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.sides import read_target
+from slack_docebo.engine.realtime.round_plans import store_round_plan
 from slack_docebo.engine.reporting.files import write_files
 from slack_docebo.engine.reporting.orphans import find_orphans
 from slack_docebo.engine.reporting.summary import summary
@@ -29,11 +30,12 @@ from slack_docebo.engine.writing.checking import recheck
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.engine.writing.recording import record
 from slack_docebo.errors import ConfigurationError, Rejected
+from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.storage.inbox import _columns
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.schema import account, identity, inbox_event, metadata, operation, standing
 from tests.importing import carry_out
-from tests.integration.realtime_world import World, replaced
+from tests.integration.realtime_world import ON, World, replaced
 
 NAME = "Lovelace"
 NOT_OURS = "names the person, but is not a report, an export or a backup as we write them"
@@ -117,6 +119,15 @@ async def test_of_a_backup_the_row_of_that_person_is_erased_and_the_rest_stays_b
     assert after == [line for line in before if not line.startswith(ada.encode())]
     assert len(after) == len(before) - 1 > 1
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+
+
+async def test_a_file_that_loses_somebodys_rows_is_as_old_as_before(here, ada, tmp_path):
+    report = next((tmp_path / "reports").glob("*.csv"))
+    os.utime(report, (1_700_000_000, 1_700_000_000))
+
+    forget(here.runtime.store, tmp_path / "reports", ada)
+
+    assert report.stat().st_mtime == 1_700_000_000
 
 
 async def test_a_word_that_is_no_id_erases_nothing(here, ada, tmp_path):
@@ -480,6 +491,24 @@ async def test_who_is_forgotten_while_an_import_plans_is_told_of_nowhere(here, a
     assert traces_in_store(here, ada) == ""
     with here.runtime.store.reading() as tables:
         assert not list(tables.connection.execute(select(standing).where(standing.c.slack_id == "")))
+
+
+async def test_of_who_is_forgotten_while_a_round_plans_it_is_not_kept_that_the_person_has_left(
+    here, ada, tmp_path, monkeypatch
+):
+    here.runtime.behaviour = read_rows(table({**ON, "LEAVERS_AFTER_DAYS": "7"}))
+    here.sandbox.slack.deactivate(ada)
+    here.put(here.event(ada))
+
+    def forgetting_first(*arguments, **options):
+        forget(here.runtime.store, tmp_path / "reports", ada)
+        return store_round_plan(*arguments, **options)
+
+    monkeypatch.setattr("slack_docebo.engine.realtime.rounds.store_round_plan", forgetting_first)
+
+    await here.serve()
+
+    assert traces_in_store(here, ada) == ""
 
 
 @pytest.mark.long

@@ -131,6 +131,18 @@ def test_an_account_that_somebody_else_holds_is_not_taken_away_and_nothing_is_wr
     assert mappings(store) == [Mapping("U3", "T1", "cyd", 8)]
 
 
+def test_two_rows_of_one_person_under_two_ids_are_refused_and_nothing_is_written(store, tmp_path):
+    save(store, ADA)
+    with store.transaction() as tables:
+        tables.people.note_ids("T1", {"W1": "U1"})
+    delete_all(store)
+
+    taken = imported(store, tmp_path / "t.csv", HEADER, "U1,ada,T1,7", "U2,bob,T1,8", "W1,ada,T1,9")
+
+    assert refused(taken) == dict.fromkeys((2, 4), "this person is named more than once, under several Slack ids")
+    assert mappings(store) == []
+
+
 def test_a_table_may_name_people_by_the_id_that_they_had_before_the_company_joined_grid(store, tmp_path):
     save(store, ADA)
     path = tmp_path / "mappings.csv"
@@ -271,6 +283,12 @@ def test_every_row_that_cannot_be_used_is_named_by_its_line_and_nothing_is_writt
 def test_a_file_without_the_columns_is_refused(store, tmp_path):
     with pytest.raises(ConfigurationError, match="the first line lacks the columns slack_team, user_id"):
         imported(store, tmp_path / "t.csv", "slack_id,slack_name", "U1,ada")
+
+
+def test_of_two_columns_with_one_name_nobody_can_tell_which_is_meant(store, tmp_path):
+    with pytest.raises(ConfigurationError, match="the first line has more than one column user_id"):
+        imported(store, tmp_path / "t.csv", f"{HEADER},User ID", "U1,ada,T1,7,8")
+    assert imported(store, tmp_path / "t.csv", f"{HEADER},,", "U1,ada,T1,7,,").changed == 1
 
 
 def test_a_file_that_is_not_text_is_refused(store, tmp_path):

@@ -35,8 +35,12 @@ async def ada(here: World) -> str:
     reports = here.runtime.settings.report_dir
     for plan in here.plans():
         write_files(here.runtime.store, plan.id, reports)
-    with here.runtime.store.reading() as tables:
+    with here.runtime.store.transaction() as tables:
         write_mappings(reports / "mappings-1abc.csv", tables.mappings().records(here.workspace.team))
+        accounts = tables.accounts(tables.platforms.take(here.runtime.settings.docebo_url))
+        hers, graces = here.account(ada["id"]).user_id, here.account(grace["id"]).user_id
+        accounts.note_managers({(hers, 1): 4711, (graces, 1): 4712})
+        accounts.doubt_managers({(hers, 1): 4713, (graces, 1): 4714})
     return str(ada["id"])
 
 
@@ -51,6 +55,8 @@ async def test_everything_that_is_kept_about_one_person_is_exported(here, ada):
         "applied",
         "mapping",
         "account",
+        "manager",
+        "possible_manager",
         "operation",
         "inbox_event",
         "person_share",
@@ -66,6 +72,7 @@ async def test_everything_that_is_kept_about_one_person_is_exported(here, ada):
             if ada in str(row)
         ]
     assert [name for name, rows in exported["tables"].items() for _ in rows if name in of_her] == of_her
+    assert [row["manager_id"] for row in exported["tables"]["possible_manager"]] == [4711, 4713]
     assert exported["tables"]["inbox_event"][0]["profile"]["email"] == "ada@example.com"
 
 

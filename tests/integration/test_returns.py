@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from sqlalchemy import select
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
@@ -21,6 +22,7 @@ from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.schema import metadata
 from slack_docebo.storage.store import Store
 from tests.importing import ON, carry_out, mapped, plan_import, prove, run_import, settings_for
 from tests.integration.after_an_import import apply_by_id, refused_plan, undo
@@ -166,6 +168,25 @@ async def test_who_has_returned_is_forgotten_under_the_former_id_too_unless_the_
     await run_import(settings, rows=rows)
 
     assert (is_known, again in mapped(sqlite_url, sandbox.slack.team.id)) == (undone, undone)
+
+
+@pytest.mark.parametrize("became", ["handed over", "only planned", "undone"])
+async def test_of_a_former_id_that_is_forgotten_nothing_is_kept_with_the_new_one(sandbox, sqlite_url, tmp_path, became):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "deactivate", "REHIRES": "hand-over"}
+    old, new, account = await leave_and_return(sandbox, settings, rows)
+    summary = await run_import(settings, rows=rows, dry_run=became == "only planned")
+    async with open_runtime(settings, read_rows(table(rows)), run_id="undo") as runtime:
+        if became == "undone":
+            await carry_out(runtime, plan_undo(runtime, summary.plan.id))
+        forget(runtime.store, tmp_path, old)
+        if became == "handed over":
+            await carry_out(runtime, plan_undo(runtime, summary.plan.id))
+        with runtime.store.reading() as tables:
+            kept = [row for one in metadata.sorted_tables for row in tables.connection.execute(select(one))]
+
+    named = [slack_id for slack_id in (old, new) if slack_id in str(kept)]
+    assert named == ([] if became == "handed over" else [new])
+    assert sandbox.docebo.accounts[account].active is (became == "handed over")
 
 
 @pytest.mark.long

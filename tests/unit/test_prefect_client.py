@@ -66,7 +66,7 @@ class Admin(BaseHTTPRequestHandler):
 @pytest.mark.parametrize(("host", "asked"), [("127.0.0.1", "/api/version"), ("prefect.test", "http://prefect.test")])
 async def test_a_proxy_is_told_no_login_of_what_runs_on_this_machine(host, asked, monkeypatch):
     with HTTPServer(("127.0.0.1", 0), Admin) as server:
-        answering = threading.Thread(target=server.handle_request)
+        answering = threading.Thread(target=server.handle_request, daemon=True)
         answering.start()
         proxy = f"http://127.0.0.1:{server.server_port}"
         monkeypatch.setenv("http_proxy", proxy)

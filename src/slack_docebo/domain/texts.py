@@ -66,6 +66,11 @@ def key(text: str, longest: int = LONGEST_NAME) -> str:
     return text if len(text) <= longest else ""
 
 
+def without_copied_along(text: str) -> str:
+    """Return *text* without the blanks, and the signs that nobody sees, which copying leaves around it."""
+    return text.strip().strip(COPIED_ALONG).strip()
+
+
 def unseen(text: str) -> str:
     """Return which characters of *text* nobody can see, like "U+200B, U+00AD"."""
     if text.isascii() and text.isprintable():

@@ -84,8 +84,8 @@ ENDED = WhereIn(
     applied.c.user_id,
 )
 
-PASSED_ON_TO = WhereIn(
-    select(_mapped_as.label("former"))
+_passed_on = (
+    select(_mapped_as.label("former"), operations.c.slack_id.label("heir"))
     .join(plans, plans.c.id == operations.c.plan_id)
     .where(
         operations.c.maps,
@@ -93,9 +93,9 @@ PASSED_ON_TO = WhereIn(
         _mapped_as != operations.c.slack_id,
         plans.c.kind != PlanKind.UNDO.value,
         ~exists().where(mapping.c.slack_id == _mapped_as),
-    ),
-    operations.c.slack_id,
+    )
 )
+PASSED_BETWEEN = [WhereIn(_passed_on, operations.c.slack_id), WhereIn(_passed_on, _mapped_as)]
 
 
 def _in_plan(plan_id: BindParameter[str]) -> tuple[ColumnElement[bool], ...]:
@@ -314,9 +314,13 @@ class JournalRepository:
             before[row.docebo_id] = str(row.before.get(EXPIRATION, "")) if EXPIRATION in row.changes else None
         return {docebo_id: date for docebo_id, date in before.items() if date is not None}
 
-    def passed_on_to(self, slack_ids: Iterable[str]) -> set[str]:
-        """Return whose mappings have passed to *slack_ids*, as on a return under a new id, and were not given back."""
-        return {row.former for row in PASSED_ON_TO.rows(self._connection, slack_ids)}
+    def passed_on(self, slack_ids: Collection[str]) -> set[str]:
+        """Return whose mappings have passed to *slack_ids*, or from them to whom, as on a return under a new id.
+
+        Left out is what was given back.
+        """
+        found = (row for by in PASSED_BETWEEN for row in by.rows(self._connection, slack_ids))
+        return {slack_id for row in found for slack_id in (row.former, row.heir)}
 
     def history(self, slack_id: str, limit: int) -> list[tuple[Plan, JournalEntry]]:
         """Return what was planned for one person and what became of it, the newest first."""
@@ -364,9 +368,19 @@ class JournalRepository:
         empty = dict.fromkeys(("slack_id", "slack_name", "fingerprint", "echo", "error", "said", *digests), "")
         blank: dict[str, object] = {**empty, "maps": False, "changes": {}, "before": {}, "prior": None}
         told += self._connection.execute(update(operations).where(of_person).values(**blank)).rowcount
+        self._forget_as_former(slack_id)
         for column in (operations.c.reason, operations.c.error, operations.c.said):
             replace_mentions(self._connection, column, slack_id)
         return told
+
+    def _forget_as_former(self, slack_id: str) -> None:
+        """Take the person out of operations that pass, or were to pass, the mapping on to somebody else."""
+        key = operations.c.plan_id, operations.c.seq
+        passes_on = select(*key, operations.c.prior).where(operations.c.prior["slack_id"].as_string() == slack_id)
+        for plan_id, seq, prior in self._connection.execute(passes_on).all():
+            nameless = {name: value for name, value in prior.items() if name != "slack_id"} | {"slack_name": ""}
+            one = update(operations).where(operations.c.plan_id == plan_id, operations.c.seq == seq)
+            self._connection.execute(one.values(prior=nameless))
 
     def count_of(self, slack_id: str) -> int:
         """Return how many operations are about the person."""

@@ -6,7 +6,18 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, exists, or_, select
 
 from slack_docebo.domain.disputes import digest
-from slack_docebo.storage.schema import account, applied, exclusion, identity, mapping, metadata, operation, person
+from slack_docebo.storage.schema import (
+    account,
+    applied,
+    exclusion,
+    identity,
+    manager,
+    mapping,
+    metadata,
+    operation,
+    person,
+    possible_manager,
+)
 
 # Docebo's own message of a refusal may name anybody else; what it means is in `error`.
 NOT_TOLD = frozenset({operation.c.said})
@@ -34,10 +45,10 @@ def _about(table: Table, slack_ids: Collection[str], keys: Collection[int]) -> C
         return person.c.id.in_(keys)
     if table is exclusion:
         return exclusion.c.digest.in_(map(digest, slack_ids))
-    if table is account:
+    if table in (account, manager, possible_manager):
         given = ((given.c.platform_id, given.c.user_id, given.c.person_id) for given in (mapping, applied))
         of_account = [
-            exists().where(platform == account.c.platform_id, user == account.c.user_id, key.in_(keys))
+            exists().where(platform == table.c.platform_id, user == table.c.user_id, key.in_(keys))
             for platform, user, key in given
         ]
         return or_(*of_account)

@@ -115,6 +115,15 @@ class MappingStaging:
             doubled = doubled.having(func.count() > 1)
             for row in self._stream(select(staged.c.source).where(column.in_(doubled))):
                 yield Conflict(row.source, reason)
+        known_as, other_id, twin = identity.alias(), identity.alias(), staged.alias()
+        is_under_another = exists().where(
+            _same_person(known_as, staged),
+            other_id.c.person_id == known_as.c.person_id,
+            other_id.c.slack_id != staged.c.slack_id,
+            _same_person(twin, other_id),
+        )
+        for row in self._stream(select(staged.c.source).where(is_under_another)):
+            yield Conflict(row.source, "this person is named more than once, under several Slack ids")
         mover = staged.alias()
         moves = select(mover.c.source).where(_same_person(mover, mapping)).exists()
         held = select(staged.c.source, mapping.c.slack_id.label("holder")).where(
@@ -137,8 +146,8 @@ class MappingStaging:
     def merge(self) -> int:
         """Take over names and accounts and return how many mappings that changed.
 
-        What was applied before stays with a person whose account stays the same. Whose does not, has a claim to it, and no
-        more, until the account has shown whose it is.
+        Whose account is another one has a claim to it, and no more, until it has shown whose it is: what was applied before,
+        and to which account, stays known.
         """
         claimed = self._new_accounts()
         differs = or_(mapping.c.slack_name != staged.c.slack_name, mapping.c.user_id != staged.c.user_id)
@@ -152,28 +161,23 @@ class MappingStaging:
         self._accounts.doubt_given(set(self._connection.scalars(select(staged.c.user_id).where(~was_theirs))))
         self._clear_deactivated(select(staged.c.source).where(staged.c.user_id == account.c.user_id, ~was_theirs))
         self._write_mappings(as_they_are=False)
-        self._write_applied(as_they_are=False)
         self._accounts.note_claimed(claimed)
         return changed
 
     def restore(self) -> int:
         """Take over the rows as they are, to the last column, and return how many mappings that changed.
 
-        An account of which nothing is known is then claimed, like by `merge`, and no more. Of the newest `updated` of Slack
-        that was applied, the newer one stays; so does what is known since the row was written of whether the account is
-        inactive because of us, and when that was.
+        An account of which nothing is known, or that was given to somebody else, too, is then claimed, like by `merge`, and
+        no more. Of what was applied to the same account, the newer one stays; so does what is known since the row was
+        written of whether the account is inactive because of us, and when that was.
         """
         compared = ("slack_name", "user_id", "mapped_at")
-        same = (
-            applied.c.user_id == staged.c.user_id,
-            *(applied.c[name] == staged.c[name] for name in ("fingerprint", "echo")),
-        )
         changed = self._count(
             or_(
                 *(mapping.c[name] != staged.c[name] for name in compared),
                 mapping.c.changed_at < staged.c.changed_at,
-                ~and_(*same, applied.c.slack_updated >= staged.c.slack_updated),
-                applied.c.user_id.is_(None),
+                applied.c.user_id.is_distinct_from(staged.c.user_id),
+                applied.c.slack_updated < staged.c.slack_updated,
                 and_(account.c.deactivated_at.is_not(None) != staged.c.deactivated, ~self._is_known_since()),
             )
         )
@@ -186,9 +190,9 @@ class MappingStaging:
         self._clear_deactivated(select(staged.c.source).where(staged.c.user_id == account.c.user_id, is_active))
         claimed = self._new_accounts()
         self._write_mappings(as_they_are=True)
-        self._write_applied(as_they_are=True)
+        self._write_applied()
         known = {one for one, seen in self._accounts.last_seen(claimed).items() if seen.username or seen.address}
-        self._accounts.note_claimed(claimed - known)
+        self._accounts.note_claimed(claimed - known | claimed & self._given_to_others())
         return changed
 
     def _new_accounts(self) -> set[int]:
@@ -200,14 +204,29 @@ class MappingStaging:
         )
         return set(self._connection.scalars(select(staged.c.user_id).where(~exists().where(is_there))))
 
+    def _given_to_others(self) -> set[int]:
+        """Return the accounts of staged rows that were given to somebody else than those, too, before or since."""
+        is_of_row = and_(_same_person(staged, identity), identity.c.person_id == applied.c.person_id)
+        to_another = exists().where(
+            applied.c.platform_id == self._platform_id,
+            applied.c.user_id == staged.c.user_id,
+            ~exists().where(is_of_row),
+        )
+        return set(self._connection.scalars(select(staged.c.user_id).where(to_another)))
+
     def _is_known_since(self) -> ColumnElement[bool]:
         """Return the condition that we have learned something of a staged account after its row was written."""
-        row, shut = mapping.alias(), account.alias()
+        row, its = mapping.alias(), account.alias()
         is_newer = row.c.user_id == staged.c.user_id, row.c.changed_at > staged.c.changed_at
-        is_shut_since = shut.c.user_id == staged.c.user_id, shut.c.deactivated_at > staged.c.changed_at
+        is_shut_since = its.c.deactivated_at > staged.c.changed_at
+        is_opened_since = and_(its.c.active, its.c.verified_at > staged.c.changed_at)
         return or_(
             exists().where(row.c.platform_id == self._platform_id, _same_person(row, staged), *is_newer),
-            exists().where(shut.c.platform_id == self._platform_id, *is_shut_since),
+            exists().where(
+                its.c.platform_id == self._platform_id,
+                its.c.user_id == staged.c.user_id,
+                or_(is_shut_since, is_opened_since),
+            ),
         )
 
     def _count(self, differs: ColumnElement[bool]) -> int:
@@ -257,15 +276,15 @@ class MappingStaging:
         key = [mapping.c.platform_id, mapping.c.person_id]
         self._connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values, where=differs))
 
-    def _write_applied(self, *, as_they_are: bool) -> None:
-        """Write what was applied *as it is*, or only where the account is another one."""
+    def _write_applied(self) -> None:
+        """Write what was applied, where that is newer or was to another account."""
         statement = self._insertion(applied, "user_id", "fingerprint", "echo", "slack_updated")
         old, new = applied.c, statement.excluded
         values: dict[str, ColumnElement[Any]] = {name: new[name] for name in ("user_id", "fingerprint", "echo")}
         values["slack_updated"] = case(
             (old.slack_updated > new.slack_updated, old.slack_updated), else_=new.slack_updated
         )
-        differs = true() if as_they_are else old.user_id.is_distinct_from(new.user_id)
+        differs = or_(old.user_id.is_distinct_from(new.user_id), old.slack_updated < new.slack_updated)
         key = [applied.c.platform_id, applied.c.person_id]
         self._connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values, where=differs))
 

@@ -98,9 +98,8 @@ class Explanation:
         """One line without a name in it, for states and logs: what an import would do."""
         if not self.is_about_somebody:
             return "nobody was found: is it the right id?"
-        return (
-            f"{self.slack_id or 'nobody in Slack'}: {self._operation() if self.operation else 'nothing would be done'}"
-        )
+        operation = self._operation() if self.operation else "nothing would be done"
+        return f"{self.slack_id or 'nobody in Slack'}: {operation}"
 
     @property
     def lines(self) -> list[tuple[str, str]]:

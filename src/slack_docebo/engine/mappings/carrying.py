@@ -90,7 +90,7 @@ def _import(runtime: Runtime, workspace: Workspace, request: MappingRequest) -> 
     """Check the table that was pasted, and keep it until somebody has confirmed it; then take it over."""
     if bool(request.table.strip()) == bool(request.checked):
         raise ConfigurationError("paste a table, or give the id of one that was checked: one of both")
-    if request.table:
+    if request.table.strip():
         would = _take_over(runtime, workspace, request.table, dry_run=True)
         kept = new_plan_id()
         records = MappingFile(request.table, team=workspace.team, team_name=workspace.name).mappings(now=runtime.now())

@@ -58,8 +58,8 @@ async def decide(runtime: Runtime, workspace: Workspace, request: DecisionReques
     """
     if request.action is DecisionAction.SHOW:
         return "nothing was changed"
-    is_about_all = request.all_who_wait and request.action is DecisionAction.LEAVE_SO
-    if bool(request.slack_ids) is request.all_who_wait or request.all_who_wait is not is_about_all:
+    may_be_all = request.action is DecisionAction.LEAVE_SO
+    if bool(request.slack_ids) is request.all_who_wait or (request.all_who_wait and not may_be_all):
         raise ConfigurationError(
             "say about whom: Slack ids of the people or, to leave it so, all who wait, one of both"
         )
@@ -263,6 +263,9 @@ def _decision(
 
 def _keep(runtime: Runtime, workspace: Workspace, decisions: Collection[Decision]) -> None:
     with runtime.store.transaction() as tables:
+        excluded = tables.exclusions.all()
+        if forgotten := [one.slack_id for one in decisions if excluded.cover_any([one.slack_id])]:
+            raise ConfigurationError(f"nothing was kept: forgotten on request, so no run looks at {_named(forgotten)}")
         # Known, they are known again under the id of an organisation.
         tables.people.meet(workspace.team, [one.slack_id for one in decisions], now=runtime.now())
         for one in decisions:

@@ -114,10 +114,10 @@ def forget(store: Store, report_dir: Path, slack_id: str) -> Traces:
 
 
 def ids_of_person(tables: Tables, slack_id: str) -> list[str]:
-    """Return all Slack ids by which the person is known, also under which the person had the account before a return."""
+    """Return all Slack ids by which the person is known, also under which the person had the account before a return, or since."""
     ids = tables.people.ids_of([slack_id_of(slack_id)])
-    while former := tables.people.ids_of(tables.journal.passed_on_to(ids)) - ids:
-        ids |= former
+    while others := tables.people.ids_of(tables.journal.passed_on(ids)) - ids:
+        ids |= others
     return sorted(ids)
 
 
@@ -267,5 +267,7 @@ def _replace(file: Path, rest: str) -> None:
     if is_draft(file):
         file.unlink()
         return
+    written = file.stat()
     with rewritten_file(file) as out:
         out.write(rest)
+    os.utime(file, ns=(written.st_atime_ns, written.st_mtime_ns))  # the sweep removes it by its age

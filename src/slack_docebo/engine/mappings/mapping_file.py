@@ -123,6 +123,8 @@ class MappingFile:
         header = [name.strip().lower().replace(" ", "_") for name in row]
         if missing := [name for name in names if name not in header]:
             raise ConfigurationError(f"{self._name}: the first line lacks the columns {', '.join(missing)}")
+        if doubled := [name for name in (*names, DEACTIVATED, DOCEBO) if header.count(name) > 1]:
+            raise ConfigurationError(f"{self._name}: the first line has more than one column {', '.join(doubled)}")
         return header
 
     def _record(self, cells: dict[str, str]) -> MappingRecord:

@@ -39,8 +39,8 @@ def fulfil(store: Store, report_dir: Path, request: PersonalDataRequest, slack_i
     match request:
         case PersonalDataRequest.SHOW:
             kept = traces(store, report_dir, slack_id)
-            is_ = "is" if was_forgotten else "is not"
-            told = f"{slack_id} {is_} forgotten, nothing was changed; kept is {_what(kept, was_forgotten)}"
+            forgotten = "forgotten" if was_forgotten else "not forgotten"
+            told = f"{slack_id} is {forgotten}, nothing was changed; kept is {_how_much(kept, was_forgotten)}"
             return Fulfilled(told, _lines(kept))
         case PersonalDataRequest.GIVE_OUT:
             file = write_export(store, report_dir, slack_id)
@@ -49,7 +49,7 @@ def fulfil(store: Store, report_dir: Path, request: PersonalDataRequest, slack_i
             if confirm.strip() != slack_id:
                 raise NotConfirmed(f"nothing was erased: to forget {slack_id}, type that id as confirmation")
             gone = forget(store, report_dir, slack_id)
-            erased = _what(gone, was_forgotten)
+            erased = _how_much(gone, was_forgotten)
             told = f"{slack_id} is forgotten, and no run looks after the person now; erased is {erased}"
             if gone.left:
                 told += f"; left to be looked at by hand: {len(gone.left)} of the files on the worker's disk"
@@ -61,7 +61,7 @@ def fulfil(store: Store, report_dir: Path, request: PersonalDataRequest, slack_i
             )
 
 
-def _what(found: Traces, was_forgotten: bool) -> str:
+def _how_much(found: Traces, was_forgotten: bool) -> str:
     if found.lines:
         return "what the page lists"
     return "nothing" if was_forgotten else "nothing: is it the right id?"

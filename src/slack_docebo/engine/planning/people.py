@@ -286,9 +286,11 @@ def keep_found_accounts(
 
 
 def keep_leavers(tables: Tables, team: str, found: Findings, *, now: datetime) -> None:
-    """Store who was seen to have left for the first time, and who is no leaver any more."""
+    """Store who was seen to have left for the first time, but for the forgotten, and who is no leaver any more."""
     if found.first_seen_leaving:
-        tables.leavers.note(team, found.first_seen_leaving, now=now)
+        excluded = tables.exclusions.all()
+        news = [slack_id for slack_id in found.first_seen_leaving if not excluded.cover_any([slack_id])]
+        tables.leavers.note(team, news, now=now)
         found.first_seen_leaving.clear()
     if found.no_leavers:
         tables.leavers.clear(team, found.no_leavers)

@@ -32,6 +32,7 @@ from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.runtime import Runtime
 
 TRIED = 3  # refused rows of one kind that a run tries otherwise, before the others are taken to be refused for good
+MOST_TAKEN = 5  # usernames that are refused because somebody else has each: where more are, it is for something else
 NEEDED = frozenset({"username", "email", "first_name", "last_name", "active", BRANCH})  # nobody lands elsewhere
 CREATIONS = frozenset({"create", "create in a branch"})  # as they are proven
 Attributes = Mapping[str, Value]
@@ -89,12 +90,14 @@ class Adapter:
     def refuse(self, *rows: Attributes) -> None:
         """Note that rows are refused for these values of attributes; digests are kept, for a value may name somebody.
 
-        A username is tried again by the next run: whoever had it may have another one by then.
+        A username is tried again by the next run, for whoever had it may have another one by then; unless there are so many
+        that this platform lets nobody's be changed.
         """
         given = dict.fromkeys(self._digest(*one) for attributes in rows for one in attributes.items())
         if not given.keys() <= self._refused.keys():
             self._refused |= given
-            lasting = [one for one in self._refused if not one.startswith(f"{USERNAME} ")]
+            usernames = {one for one in self._refused if one.startswith(f"{USERNAME} ")}
+            lasting = [one for one in self._refused if one not in usernames or len(usernames) > MOST_TAKEN]
             known = ", ".join(lasting[-MOST_VALUES:])
             self._learn(REFUSED_VALUES, known, "rows that were refused with them and taken without them")
 

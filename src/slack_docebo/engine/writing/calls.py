@@ -6,6 +6,7 @@ from slack_docebo.clients.docebo_rows import Row, RowResult, RowsLeftOut
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.operations import Kind, Value
 from slack_docebo.domain.targets import BRANCH
+from slack_docebo.engine.reading.evidence import counted, reserve_calls
 from slack_docebo.engine.writing.adapting import Adapter
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import AccessDenied, PlanChanged, Rejected
@@ -19,6 +20,7 @@ class Calls:
     """Makes the calls of one plan, in the form in which this platform takes them."""
 
     def __init__(self, runtime: Runtime, adapter: Adapter, *, branch: int | None, welcome: bool) -> None:
+        self._runtime = runtime
         self._docebo = runtime.docebo
         self._adapter = adapter
         self._branch = branch  # of new accounts
@@ -64,8 +66,11 @@ class Calls:
             return [RowResult(row.docebo_id, refusal.detail or REFUSED, refusal.said) for row in rows]
 
     async def names(self, docebo_id: int | None) -> dict[str, Value]:
-        """Return the names that Docebo shows of an account, none where it shows none; one call."""
-        seen = None if docebo_id is None else await self._docebo.user(docebo_id)
+        """Return the names that Docebo shows of an account, for one of EVIDENCE_CALLS; none where that allows no more."""
+        if docebo_id is None or not reserve_calls(self._runtime, accounts=1):
+            return {}
+        with counted(self._runtime):
+            seen = await self._docebo.user(docebo_id)
         account = seen.value if isinstance(seen, Present) else None
         names = {"first_name": account.first_name, "last_name": account.last_name} if account else {}
         return {name: value for name, value in names.items() if value}
