@@ -144,6 +144,9 @@ def test_a_table_may_name_people_by_the_id_that_they_had_before_the_company_join
     assert refused(twice) == dict.fromkeys((2, 3), "this Slack user is named more than once")
     assert imported(store, tmp_path / "moved.csv", HEADER, "U1,ada,T1,70") == Taken(1, [])
     assert [(one.slack_id, one.docebo_id) for one in mappings(store)] == [("W1", 70)]
+    delete_all(store)
+    twice = imported(store, tmp_path / "unmapped.csv", HEADER, "U1,ada,T1,70", "W1,ada,T1,7")
+    assert refused(twice) == dict.fromkeys((2, 3), "this Slack user is named more than once")
 
 
 def test_a_dry_run_says_what_would_change_and_changes_nothing(store, tmp_path):

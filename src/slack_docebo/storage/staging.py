@@ -38,6 +38,8 @@ from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.schema import account, applied, identity, mapping
 from slack_docebo.storage.statements import ROWS_AT_ONCE, WhereIn, insert_rows, insertion
 
+NAMED_TWICE = "this Slack user is named more than once"
+
 staged = Table(
     "staged_mapping",
     MetaData(),
@@ -107,7 +109,7 @@ class MappingStaging:
     def conflicts(self) -> Iterator[Conflict]:
         """Yield what must not be taken over: people and accounts named twice, accounts held by somebody else."""
         for column, reason in (
-            (staged.c.slack_id, "this Slack user is named more than once"),
+            (staged.c.slack_id, NAMED_TWICE),
             (staged.c.user_id, "this account is given to more than one Slack user"),
         ):
             twin = staged.alias()
@@ -115,6 +117,15 @@ class MappingStaging:
             doubled = doubled.having(func.count() > 1)
             for row in self._stream(select(staged.c.source).where(column.in_(doubled))):
                 yield Conflict(row.source, reason)
+        twin, other = staged.alias(), identity.alias()
+        by_another_id = (
+            select(twin.c.source)
+            .join(other, _same_person(other, twin))
+            .join(identity, identity.c.person_id == other.c.person_id)
+            .where(_same_person(identity, staged), twin.c.slack_id != staged.c.slack_id)
+        )
+        for row in self._stream(select(staged.c.source).where(by_another_id.exists())):
+            yield Conflict(row.source, NAMED_TWICE)
         mover = staged.alias()
         moves = select(mover.c.source).where(_same_person(mover, mapping)).exists()
         held = select(staged.c.source, mapping.c.slack_id.label("holder")).where(
