@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from slack_docebo.domain.effects import people_of
 from slack_docebo.domain.operations import CREATED_STAYS, Kind, Operation, Value
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.targets import BRANCH, EXPIRATION
@@ -93,7 +94,7 @@ def _undone(tables: Tables) -> dict[Key, str]:
     undone: dict[Key, str] = {}
     for undo in reversed(list(tables.plans.undos())):  # the newest first: whether it was undone itself is known by then
         of = undo.facts.get("undoes_plans")
-        people = {entry.operation.slack_id for entry in tables.journal.applied(plan_id=undo.id)}
+        people = set(people_of(entry.operation for entry in tables.journal.applied(plan_id=undo.id)))
         in_effect = [slack_id for slack_id in people if (undo.id, slack_id) not in undone]
         for plan_id in of if isinstance(of, list) else ():
             undone |= {(plan_id, slack_id): undo.id for slack_id in in_effect}
