@@ -462,6 +462,7 @@ async def test_what_was_undone_is_written_again_only_once_slack_was_asked_for_it
     assert night.asked() - asked == 1
 
 
+@pytest.mark.long
 async def test_of_whom_a_return_was_undone_the_field_is_written_again_only_once_slack_was_asked_for_it(night, member):
     slack, rows = night.sandbox.slack, {"LEAVERS": "deactivate", "REHIRES": "hand-over", "LIMIT_DEACTIVATIONS": "none"}
     night.give(member, "Sales")

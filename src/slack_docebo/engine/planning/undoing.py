@@ -209,10 +209,11 @@ def _inverse(past: _Past, *, deactivate_created: bool) -> Iterator[Operation]:
         yield from _noting_who_shut(operations) if shuts else operations
         return
     operations = [replace(operation, prior=past.written) for operation in operations]
-    if operations and past.prior and past.prior.docebo_id == past.last.docebo_id:
+    if past.prior:
         # All for whoever gets the mapping back: what is done to one account is one person's, or would be undone in halves.
         whose = past.prior.slack_id, past.prior.slack_name
         operations = [replace(operation, slack_id=whose[0], slack_name=whose[1]) for operation in operations]
+    if operations and past.prior and past.prior.docebo_id == past.last.docebo_id:
         operations[-1] = replace(operations[-1], **_mapping_of(past.prior))
     else:
         operations.append(_inverse_of_mapping(past))
