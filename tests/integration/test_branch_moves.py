@@ -9,7 +9,7 @@ import pytest
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.profiles import Profile
 from slack_docebo.engine.planning.moving import plan_moves
-from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead, Unproven
+from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead, PlanNotApplicable, Unproven
 from tests.between import Answer, Call, between, in_json
 from tests.importing import prove, run_import, settings_for
 from tests.integration.after_an_import import (
@@ -118,6 +118,34 @@ async def test_who_cannot_be_moved_back_for_the_branch_is_gone_stays_as_the_run_
     [account] = company.docebo.accounts.by_email("ada@example.com")
     assert (account.lastname, branch_of(company, "Ada")) == ("Byron", "US")
     assert undone.count(outcome=Outcome.SKIPPED) == 2
+
+
+async def test_of_what_was_undone_in_part_the_rest_is_undone_later(company, sqlite_url):
+    is_locked = []
+
+    def locked(call: Call) -> Answer | None:
+        is_move = call.path.endswith("/user/move_to_branch") and is_locked
+        return in_json({"message": ["the branch is locked"]}, 400) if is_move else None
+
+    with between(company.docebo_url, instead=locked) as docebo:
+        settings = settings_for({**company.facts(), "docebo_url": docebo}, sqlite_url)
+        ada = join(company, "Ada", "EU")
+        await import_then(settings, ROWS, plan_moves)
+        company.slack.change(ada, {"profile": {"title": "US", "last_name": "Byron"}})
+        await import_then(settings, ROWS, plan_moves, run="night")
+        is_locked.append(True)
+        halved = await undo(settings, ROWS, "night")
+        [account] = company.docebo.accounts.by_email("ada@example.com")
+        assert halved.count(Kind.MOVE, outcome=Outcome.FAILED) == 1
+        assert (account.lastname, branch_of(company, "Ada")) == ("Lovelace", "US")
+        is_locked.clear()
+
+        undone = await undo(settings, ROWS, "night")
+
+        assert (account.lastname, branch_of(company, "Ada")) == ("Lovelace", "EU")
+        assert undone.count(outcome=Outcome.APPLIED) == 1
+        with pytest.raises(PlanNotApplicable, match=f"night was undone before, by plan {undone.plan.id}"):
+            await undo(settings, ROWS, "night")
 
 
 async def test_moves_to_a_branch_are_one_call(company, settings):

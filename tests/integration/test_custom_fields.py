@@ -50,6 +50,7 @@ class Night:
         self,
         advance: Callable[[int], Any] = lambda _: None,
         tables: Mapping[str, LookupTable] = MappingProxyType({}),
+        run: str = "run",
         **rows: str,
     ) -> tuple[ProfilesRead, list[Summary]]:
         """Import everybody, then read who is due and apply what that changes; return what was read, and both plans."""
@@ -57,7 +58,7 @@ class Night:
             tables
         )
         settings = settings_for(self.sandbox.facts(), self.url)
-        async with open_runtime(settings, behaviour, run_id="run") as runtime:
+        async with open_runtime(settings, behaviour, run_id=run) as runtime:
             workspace = await validate(runtime)
             with SourceSnapshot() as people:
                 everybody = await plan_everybody(runtime, workspace, people)
@@ -459,6 +460,28 @@ async def test_what_was_undone_is_written_again_only_once_slack_was_asked_for_it
     assert first.count(outcome=Outcome.APPLIED) == 0
     assert night.department(member) == "Press"
     assert night.asked() - asked == 1
+
+
+@pytest.mark.long
+async def test_of_whom_a_return_was_undone_the_field_is_written_again_only_once_slack_was_asked_for_it(night, member):
+    slack, rows = night.sandbox.slack, {"LEAVERS": "deactivate", "REHIRES": "hand-over", "LIMIT_DEACTIVATIONS": "none"}
+    night.give(member, "Sales")
+    await night.run(**rows)
+    slack.deactivate(member)
+    await night.run(**rows)
+    new = str(slack.add("Ada", "Lovelace", "ada@example.com")["id"])
+    night.give(new, "Law")
+    await night.run(run="return", **rows)
+    assert night.department(new) == "Law"
+    await undo(settings_for(night.sandbox.facts(), night.url), {"ATTRIBUTES": RULES, **rows}, "return")
+    assert night.department(member) == "Sales"
+    slack.switches = replace(slack.switches, fields_move_stamps=False)
+    night.give(new, "Press")
+
+    await night.run(**rows)
+    await night.run(**rows)
+
+    assert night.department(new) == "Press"
 
 
 @pytest.mark.long

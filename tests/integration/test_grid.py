@@ -9,7 +9,7 @@ from slack_docebo.clients.slack import SlackClient
 from slack_docebo.clients.slack_wire import UserPage, source_user
 from slack_docebo.domain.decisions import NEVER
 from slack_docebo.domain.operations import Kind, Outcome
-from slack_docebo.engine.importing import plan_import
+from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
 from slack_docebo.engine.mappings.forgetting import forget, remember
 from slack_docebo.engine.planning.named import plan_named
@@ -369,6 +369,28 @@ async def test_an_id_that_was_gained_is_given_back_by_an_undo(sandbox, sqlite_ur
         await carry_out(runtime, plan_id)
 
     assert mapped(sqlite_url, team(sandbox)) == before
+
+
+@pytest.mark.long
+async def test_who_gained_an_id_and_another_account_at_once_keeps_both_where_the_former_account_is_gone(
+    sandbox, sqlite_url
+):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**LEAVERS, "LIMIT_REMAPPINGS": "none"}
+    ada = str(sandbox.slack.by_email("ada@example.com")["id"])
+    await run_import(settings, rows=rows)
+    former = mapped(sqlite_url, team(sandbox))[ada]
+    sandbox.docebo.delete(former)
+    account = sandbox.docebo.accounts.add("ada@example.com", email="ada@example.com", firstname="A.", lastname="L.")
+    join_grid(sandbox)
+    gained = await run_import(settings, rows=rows)
+    assert mapped(sqlite_url, team(sandbox))[organisation_id(ada)] == account.user_id
+    assert account.lastname == "Grid"
+
+    async with open_runtime(settings, read_rows(table(rows)), run_id="undo") as runtime:
+        await apply_saved(runtime, plan_undo(runtime, gained.plan.id), lambda _: None)
+
+    assert mapped(sqlite_url, team(sandbox))[organisation_id(ada)] == account.user_id
+    assert account.lastname == "Grid"
 
 
 async def test_an_id_is_gained_by_an_event_and_both_ids_are_one_person(sandbox, sqlite_url, tmp_path):

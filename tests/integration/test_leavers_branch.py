@@ -92,6 +92,23 @@ async def test_whose_account_was_a_leavers_is_not_moved_where_that_one_was(compa
     assert account.branches == (0,)
 
 
+async def test_who_got_a_leavers_account_while_nobody_was_moved_is_back_where_that_person_was(company, settings, ada):
+    account = account_of(company)
+    company.slack.deactivate(ada)
+    await import_then(settings, ROWS, plan_moves)
+    hand_over(company, settings, ada, account, "Grace", branches=(0,))
+    grace = str(company.slack.add("Grace", "Byron", "grace@example.com")["id"])
+    await import_then(settings, {**ROWS, "LEAVERS_BRANCH": ""}, plan_moves)
+    company.slack.deactivate(grace)
+    done = await import_then(settings, ROWS, plan_moves)
+    assert done.count(Kind.MOVE, outcome=Outcome.APPLIED) == 1
+
+    company.slack.reactivate(grace)
+    await import_then(settings, ROWS, plan_moves)
+
+    assert account.branches == (0,)
+
+
 @pytest.mark.parametrize("by", ["hand-over", "link"])
 @pytest.mark.variants(1)
 async def test_who_returns_under_a_new_id_is_back_in_the_branch_of_before_though_the_mapping_was_deleted(

@@ -18,7 +18,7 @@ from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.realtime.holding import let_through
 from slack_docebo.engine.writing.finishing import finish
-from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead
+from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead, PlanNotApplicable
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.inbox import EventState
@@ -144,6 +144,19 @@ async def test_that_a_return_was_undone_can_be_undone_itself_with_all_that_was_c
     await undo(settings, rows, undone.plan.id)
 
     assert (shown.lastname, shown.active) == ("Byron", True)
+    assert mapped(sqlite_url, sandbox.slack.team.id)[new] == account
+
+
+async def test_a_return_that_was_undone_is_not_undone_once_more_over_that_of_the_next_import(sandbox, sqlite_url):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "deactivate", "REHIRES": "hand-over"}
+    _, new, account = await leave_and_return(sandbox, settings, rows)
+    summary = await run_import(settings, rows=rows)
+    undone = await undo(settings, rows, summary.plan.id)
+    await run_import(settings, rows=rows)
+
+    with pytest.raises(PlanNotApplicable, match=f"{summary.plan.id} was undone before, by plan {undone.plan.id}"):
+        await undo(settings, rows, summary.plan.id)
+
     assert mapped(sqlite_url, sandbox.slack.team.id)[new] == account
 
 

@@ -110,7 +110,7 @@ async def _is_anybody_in(runtime: Runtime, branch_id: int, unlisted: int) -> boo
 
 
 async def _look_at(runtime: Runtime, docebo_ids: Collection[int]) -> dict[int, int]:
-    """Return in which branch these accounts are, for a call each, and remember it: so that they can be moved back.
+    """Return in which branch these accounts are, for a call each, and remember it: so that they can be moved back there.
 
     Nothing is known of an account in several, nor of any where Docebo does not show it or EVIDENCE_CALLS is too low.
     """
@@ -128,6 +128,7 @@ async def _look_at(runtime: Runtime, docebo_ids: Collection[int]) -> dict[int, i
         if branches.isdecimal():
             found[docebo_id] = int(branches)
     await to_completion(_remember, runtime, found)
+    await to_completion(_forget_left, runtime, found)  # where each was before may have been the former owner's
     return found
 
 
@@ -142,8 +143,13 @@ def _stay(runtime: Runtime, leaving: Leaving, elsewhere: Collection[int]) -> Non
     """Let the accounts of people who are back stay that somebody has brought *elsewhere* than to the branch for leavers."""
     if elsewhere:
         leaving.back = {one: mapping for one, mapping in leaving.back.items() if one not in elsewhere}
+        _forget_left(runtime, elsewhere)
+
+
+def _forget_left(runtime: Runtime, docebo_ids: Collection[int]) -> None:
+    if docebo_ids:
         with runtime.store.transaction() as tables:
-            tables.accounts(tables.platforms.take(runtime.settings.docebo_url)).clear_left(elsewhere)
+            tables.accounts(tables.platforms.take(runtime.settings.docebo_url)).clear_left(docebo_ids)
 
 
 def _remember(runtime: Runtime, found: Mapping[int, int]) -> None:

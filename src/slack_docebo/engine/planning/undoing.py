@@ -1,9 +1,13 @@
 """Undoing a run or a plan: what it did is planned the other way round."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
+from slack_docebo.domain.effects import people_of
 from slack_docebo.domain.operations import CREATED_STAYS, Kind, Operation, Value
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.targets import BRANCH, EXPIRATION
@@ -71,7 +75,7 @@ def _read(runtime: Runtime, of: str) -> tuple[list[Plan], list[_Past], set[str]]
         plan = tables.plans.get(of)
         entries = list(tables.journal.applied(plan_id=of) if plan else tables.journal.applied(flow_run=of))
         plans = [tables.plans.read(plan_id) for plan_id in dict.fromkeys(entry.plan_id for entry in entries)]
-        undone = _undone(tables)
+        undone, in_part = _undone(tables)
         ending = {entry.operation.docebo_id or 0 for entry in entries if EXPIRATION in entry.operation.changes}
         ended = tables.journal.ended(runtime.settings.docebo_url, ending)
     if not plans:
@@ -85,27 +89,41 @@ def _read(runtime: Runtime, of: str) -> tuple[list[Plan], list[_Past], set[str]]
         if (plan.docebo, plan.slack_team) != (runtime.settings.docebo_url, plans[0].slack_team):
             raise PlanNotApplicable(f"{of} was for workspace {plan.slack_team} and {plan.docebo}")
     undone_by = {undone[key] for key in map(_key, entries) if key in undone}
-    return plans, _pasts((entry for entry in entries if _key(entry) not in undone), ended), undone_by
+    return plans, _pasts((entry for entry in entries if _key(entry) not in undone), ended, in_part), undone_by
 
 
-def _undone(tables: Tables) -> dict[Key, str]:
-    """Return which plan has undone what, without what came back when that undo was undone itself."""
-    undone: dict[Key, str] = {}
+def _undone(tables: Tables) -> tuple[dict[Key, str], dict[Key, set[str]]]:
+    """Return which plan has undone what, and of what was undone in part, which attributes, for Docebo has refused the others.
+
+    What came back when that undo was undone itself is in neither.
+    """
+    undone, in_part = dict[Key, str](), defaultdict[Key, set[str]](set)
     for undo in reversed(list(tables.plans.undos())):  # the newest first: whether it was undone itself is known by then
         of = undo.facts.get("undoes_plans")
-        people = {entry.operation.slack_id for entry in tables.journal.applied(plan_id=undo.id)}
-        in_effect = [slack_id for slack_id in people if (undo.id, slack_id) not in undone]
-        for plan_id in of if isinstance(of, list) else ():
-            undone |= {(plan_id, slack_id): undo.id for slack_id in in_effect}
-    return undone
+        operations = [entry.operation for entry in tables.journal.applied(plan_id=undo.id)]
+        refused = tables.operations.not_done(undo.id, {operation.slack_id for operation in operations})
+        for plan_id, operation in product(of if isinstance(of, list) else (), operations):
+            for slack_id in people_of([operation]):
+                if (undo.id, slack_id) in undone:
+                    continue
+                if operation.slack_id in refused:
+                    in_part[plan_id, slack_id] |= operation.changes.keys()
+                else:
+                    undone[plan_id, slack_id] = undo.id
+    return undone, in_part
 
 
 def _key(entry: JournalEntry) -> Key:
     return entry.plan_id, entry.operation.slack_id
 
 
-def _pasts(entries: Iterable[JournalEntry], ended: Collection[int]) -> list[_Past]:
-    """Return what *entries* did to each account, by the last of them; *ended* are the accounts that we have let expire."""
+def _pasts(
+    entries: Iterable[JournalEntry], ended: Collection[int], undone: MappingType[Key, Collection[str]]
+) -> list[_Past]:
+    """Return what *entries* did to each account, by the last of them, but for attributes that are *undone*.
+
+    *ended* are the accounts that we have let expire.
+    """
     pasts: dict[tuple[str, int | None], _Past] = {}
     for entry in entries:
         operation = entry.operation
@@ -117,6 +135,8 @@ def _pasts(entries: Iterable[JournalEntry], ended: Collection[int]) -> list[_Pas
         past.created |= operation.kind is Kind.CREATE
         past.let_in |= _lets_in(operation, ended)
         for name, value in operation.changes.items():
+            if name in undone.get(_key(entry), ()):
+                continue
             if operation.kind is Kind.CREATE or name in operation.before:  # else Docebo did not show what it was
                 past.before.setdefault(name, operation.before.get(name, ""))
             past.after[name] = value
@@ -189,10 +209,11 @@ def _inverse(past: _Past, *, deactivate_created: bool) -> Iterator[Operation]:
         yield from _noting_who_shut(operations) if shuts else operations
         return
     operations = [replace(operation, prior=past.written) for operation in operations]
-    if operations and past.prior and past.prior.docebo_id == past.last.docebo_id:
+    if past.prior:
         # All for whoever gets the mapping back: what is done to one account is one person's, or would be undone in halves.
         whose = past.prior.slack_id, past.prior.slack_name
         operations = [replace(operation, slack_id=whose[0], slack_name=whose[1]) for operation in operations]
+    if operations and past.prior and past.prior.docebo_id == past.last.docebo_id:
         operations[-1] = replace(operations[-1], **_mapping_of(past.prior))
     else:
         operations.append(_inverse_of_mapping(past))

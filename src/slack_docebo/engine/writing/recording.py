@@ -67,8 +67,8 @@ def _record(
         if plan.read_since:
             applied = _without_outdated(tables, plan, applied, plan.read_since, now=now)
         if plan.kind is PlanKind.UNDO:  # it would be written once more by what was read before
-            undone = [op.slack_id for op, _ in applied if _comes_from_custom_fields(op, runtime.behaviour.attributes)]
-            tables.profiles.doubt(plan.slack_team, undone)
+            undone = people_of(op for op, _ in applied if _comes_from_custom_fields(op, runtime.behaviour.attributes))
+            tables.profiles.doubt(plan.slack_team, tables.people.ids_of(undone))
         shut_out = _shut_out_since(tables, plan, applied)
         for team in {op.slack_team for op, _ in applied}:
             _keep_mappings(runtime, tables, team, [one for one in applied if one[0].slack_team == team], shut_out)
