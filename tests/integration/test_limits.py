@@ -239,6 +239,20 @@ async def test_somebody_who_waits_and_keeps_changing_is_let_through_with_the_inc
     assert not any(here.account(slack_id).active for slack_id in people[:3])
 
 
+async def test_who_waits_for_a_limit_and_comes_back_waits_for_nobody_any_more(here):
+    people = here.members()[:2]
+    left, gone = leave(here, *people)
+    await here.serve()
+    here.sandbox.slack.reactivate(people[0])
+    back = here.event(people[0])
+    here.put(back)
+
+    served = await here.serve()
+
+    assert (here.state(left), here.state(back), here.state(gone)) == ("applied", "applied", "parked")
+    assert (served.held, here.account(people[0]).active) == (0, True)
+
+
 @pytest.mark.long
 async def test_events_that_are_replayed_and_not_let_through_wait_again(here):
     people = here.members()
