@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.planning.limits import AHEAD
 from slack_docebo.engine.planning.named import plan_named, read_named
+from slack_docebo.engine.planning.plans import make_plan
+from slack_docebo.engine.reading.sides import read_page, read_source, read_target
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.realtime.holding import let_through
 from slack_docebo.engine.realtime.rounds import serve_round
 from slack_docebo.engine.realtime.serve_result import ServeResult
@@ -449,6 +453,30 @@ async def test_real_time_creates_nobody_beyond_the_most_accounts(shared_sandbox,
 
     assert len(shared_sandbox.docebo.accounts) == most
     assert served.held == 1
+
+
+async def test_whom_an_event_gave_an_account_while_an_import_was_planned_counts_for_the_most_accounts(
+    shared_sandbox, sqlite_url, tmp_path
+):
+    shared_sandbox.reset()
+    await run_import(settings_for(shared_sandbox.facts(), sqlite_url))
+    most = len(shared_sandbox.docebo.accounts) + 1
+    async with world(shared_sandbox, sqlite_url, tmp_path, MAX_ACCOUNTS=str(most)) as here:
+
+        async def join(name: str) -> ServeResult:
+            user = shared_sandbox.slack.add(name, "Lovelace", f"{name}@example.com")
+            here.put(here.event(user["id"], kind="team_join"))
+            return await here.serve()
+
+        async with open_runtime(here.runtime.settings, here.runtime.behaviour, run_id="import") as runtime:
+            with SourceSnapshot() as people:
+                await read_source(runtime, here.workspace, people, partial(read_page, runtime, here.workspace))
+                accounts = await read_target(runtime)
+                await join("ada")
+                await make_plan(runtime, here.workspace, people, accounts, kind=PlanKind.BULK_IMPORT, listed=people)
+        served = await join("bea")
+
+    assert (served.held, len(shared_sandbox.docebo.accounts)) == (1, most)
 
 
 @pytest.mark.long

@@ -150,8 +150,10 @@ def record_reads(
         record_groups(runtime, workspace.team, tables)
         if accounts.pages and not accounts.overlooked:
             ids = [account.docebo_id for account in accounts]
+            # It holds none that was made since it began: those are counted with it.
+            began_at = runtime.listing.began_at or now
             read = ProvenRead(
-                source=_target(runtime), people=len(ids), pages=accounts.pages, proven_at=now, flow_run=run
+                source=_target(runtime), people=len(ids), pages=accounts.pages, proven_at=began_at, flow_run=run
             )
             reads.record(read, listed=[*ids, *accounts.unlisted])
 
