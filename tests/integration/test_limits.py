@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.planning.limits import AHEAD
 from slack_docebo.engine.planning.named import plan_named, read_named
+from slack_docebo.engine.planning.plans import make_plan
+from slack_docebo.engine.reading.sides import read_page, read_source, read_target
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.realtime.holding import let_through
 from slack_docebo.engine.realtime.rounds import serve_round
 from slack_docebo.engine.realtime.serve_result import ServeResult
@@ -71,13 +75,14 @@ async def test_events_over_a_limit_wait_as_one_incident_and_are_let_through_by_i
     second = leave(here, *people[3:5])
     again = await here.serve()
 
-    assert (served.held, again.held, again.incident) == (3, 2, served.incident)
-    assert f"3 held back by a limit, as incident {served.incident}" in served.line
-    assert {here.entry(event).incident for event in (*first, *second)} == {served.incident}
-    assert [plan.id for plan in here.plans() if plan.state is PlanState.REFUSED] == [served.incident]
+    [incident] = served.incidents
+    assert (served.held, again.held, again.incidents) == (3, 2, {incident: 2})
+    assert f"3 held back by a limit, as incident {incident}" in served.line
+    assert {here.entry(event).incident for event in (*first, *second)} == {incident}
+    assert [plan.id for plan in here.plans() if plan.state is PlanState.REFUSED] == [incident]
     assert all(here.account(slack_id).active for slack_id in people[:5])
 
-    assert len(let_through(here.runtime.store, served.incident, here.runtime.now())) == 5
+    assert len(let_through(here.runtime.store, incident, here.runtime.now())) == 5
     await here.serve()
 
     assert not any(here.account(slack_id).active for slack_id in people[:5])
@@ -195,7 +200,7 @@ async def test_whom_an_event_has_changed_before_the_import_came_to_it_counts_for
 async def test_what_was_let_through_does_not_count_and_lets_nobody_else_through(here):
     people = here.members()
     leave(here, *people[:3])
-    incident = (await here.serve()).incident
+    [incident] = (await here.serve()).incidents
     let_through(here.runtime.store, incident, here.runtime.now())
     await here.serve()
 
@@ -207,7 +212,7 @@ async def test_what_was_let_through_does_not_count_and_lets_nobody_else_through(
     assert not here.account(people[3]).active  # one a day is allowed
     assert here.account(people[4]).active
     assert later.held == 1
-    assert later.incident != incident
+    assert incident not in later.incidents
 
 
 @pytest.mark.long
@@ -228,7 +233,7 @@ async def test_people_whose_change_is_under_no_limit_are_served_in_the_same_roun
 async def test_somebody_who_waits_and_keeps_changing_is_let_through_with_the_incident(here):
     people = here.members()
     leave(here, *people[:3])
-    incident = (await here.serve()).incident
+    [incident] = (await here.serve()).incidents
     let_through(here.runtime.store, incident, here.runtime.now())
     here.sandbox.slack.change(people[0], {"profile": {"title": "gone"}, "updated": here.event(people[0]).updated + 5})
     here.put(here.event(people[0]))
@@ -239,15 +244,29 @@ async def test_somebody_who_waits_and_keeps_changing_is_let_through_with_the_inc
     assert not any(here.account(slack_id).active for slack_id in people[:3])
 
 
+async def test_who_waits_for_a_limit_and_comes_back_waits_for_nobody_any_more(here):
+    people = here.members()[:2]
+    left, gone = leave(here, *people)
+    await here.serve()
+    here.sandbox.slack.reactivate(people[0])
+    back = here.event(people[0])
+    here.put(back)
+
+    served = await here.serve()
+
+    assert (here.state(left), here.state(back), here.state(gone)) == ("applied", "applied", "parked")
+    assert (served.held, here.account(people[0]).active) == (0, True)
+
+
 @pytest.mark.long
 async def test_events_that_are_replayed_and_not_let_through_wait_again(here):
     people = here.members()
     events = leave(here, *people[:3])
-    incident = (await here.serve()).incident
+    [incident] = (await here.serve()).incidents
     with here.runtime.store.transaction() as tables:
         tables.inbox.replay([event.event_id for event in events], here.runtime.now())
 
-    assert (await here.serve()).incident == incident
+    assert list((await here.serve()).incidents) == [incident]
     assert all(here.account(slack_id).active for slack_id in people[:3])
 
 
@@ -255,7 +274,7 @@ async def test_events_that_are_replayed_and_not_let_through_wait_again(here):
 async def test_who_is_parked_for_another_reason_is_held_back_by_no_limit_any_more(here):
     people = here.members()[:3]
     *through, replayed = [event.event_id for event in leave(here, *people)]
-    incident = (await here.serve()).incident
+    [incident] = (await here.serve()).incidents
     store, now = here.runtime.store, here.runtime.now()
     with store.transaction() as tables:
         tables.inbox.replay([replayed], now)
@@ -275,7 +294,7 @@ async def test_who_is_parked_for_another_reason_is_held_back_by_no_limit_any_mor
 
 async def test_one_command_lets_the_events_of_an_incident_through(here, shared_sandbox, sqlite_url, tmp_path):
     events = leave(here, *here.members()[:3])
-    incident = (await here.serve()).incident
+    [incident] = (await here.serve()).incidents
     env = environment(shared_sandbox.facts(), sqlite_url, tmp_path)
 
     listed = json.loads(run(env, "events", "list", "--parked", "--json").stdout)
@@ -293,7 +312,7 @@ async def test_one_command_lets_the_events_of_an_incident_through(here, shared_s
 async def test_applying_the_refused_plan_lets_its_incident_through_as_well(here):
     people = here.members()
     events = leave(here, *people[:3])
-    incident = (await here.serve()).incident
+    [incident] = (await here.serve()).incidents
     async with open_runtime(here.runtime.settings, here.runtime.behaviour, run_id="somebody") as runtime:
         await apply_saved(runtime, incident, lambda _: None)
 
@@ -305,7 +324,7 @@ async def test_applying_the_refused_plan_lets_its_incident_through_as_well(here)
 @pytest.mark.long
 async def test_an_incident_can_be_let_through_however_long_it_has_waited(here, monkeypatch):
     leave(here, *here.members()[:2])
-    incident = (await here.serve()).incident
+    [incident] = (await here.serve()).incidents
     later = here.runtime.now() + timedelta(days=1000)
     monkeypatch.setattr(here.runtime, "now", lambda: later)
     plan_of(here.runtime.store, "1newest", at=later)
@@ -317,7 +336,7 @@ async def test_an_incident_can_be_let_through_however_long_it_has_waited(here, m
 
 async def test_who_lets_an_incident_through_while_a_run_lingers_is_told_what_that_has_made_of_it(here):
     done, late, failed = leave(here, *here.members()[:3])
-    incident = (await here.serve()).incident
+    [incident] = (await here.serve()).incidents
     with InboxLease(here.runtime) as lingering:
         assert lingering.take()
         let_through(here.runtime.store, incident, here.runtime.now())
@@ -337,7 +356,7 @@ async def test_who_lets_an_incident_through_while_a_run_lingers_is_told_what_tha
 @pytest.mark.long
 async def test_who_lets_an_incident_through_while_a_run_ends_takes_its_place(here):
     leave(here, *here.members()[:2])
-    incident = (await here.serve()).incident
+    [incident] = (await here.serve()).incidents
     event_ids = let_through(here.runtime.store, incident, here.runtime.now())
 
     with InboxLease(here.runtime) as lease:
@@ -435,6 +454,30 @@ async def test_real_time_creates_nobody_beyond_the_most_accounts(shared_sandbox,
 
     assert len(shared_sandbox.docebo.accounts) == most
     assert served.held == 1
+
+
+async def test_whom_an_event_gave_an_account_while_an_import_was_planned_counts_for_the_most_accounts(
+    shared_sandbox, sqlite_url, tmp_path
+):
+    shared_sandbox.reset()
+    await run_import(settings_for(shared_sandbox.facts(), sqlite_url))
+    most = len(shared_sandbox.docebo.accounts) + 1
+    async with world(shared_sandbox, sqlite_url, tmp_path, MAX_ACCOUNTS=str(most)) as here:
+
+        async def join(name: str) -> ServeResult:
+            user = shared_sandbox.slack.add(name, "Lovelace", f"{name}@example.com")
+            here.put(here.event(user["id"], kind="team_join"))
+            return await here.serve()
+
+        async with open_runtime(here.runtime.settings, here.runtime.behaviour, run_id="import") as runtime:
+            with SourceSnapshot() as people:
+                await read_source(runtime, here.workspace, people, partial(read_page, runtime, here.workspace))
+                accounts = await read_target(runtime)
+                await join("ada")
+                await make_plan(runtime, here.workspace, people, accounts, kind=PlanKind.BULK_IMPORT, listed=people)
+        served = await join("bea")
+
+    assert (served.held, len(shared_sandbox.docebo.accounts)) == (1, most)
 
 
 @pytest.mark.long
@@ -638,3 +681,23 @@ async def apply_named(here: World, slack_id: str) -> None:
         plan_id = await plan_named(runtime, here.workspace, await read_named(runtime, [slack_id], []))
         begin(runtime, plan_id)
         await apply_accounts(runtime, plan_id, lambda _: None)
+
+
+async def test_who_lets_an_incident_through_one_limit_lets_nobody_through_another(shared_sandbox, sqlite_url, tmp_path):
+    shared_sandbox.reset()
+    async with world(shared_sandbox, sqlite_url, tmp_path, LIMIT_DEACTIVATIONS="1", LIMIT_CREATIONS="1") as here:
+        async with open_runtime(here.runtime.settings, read_rows(table(ON)), run_id="before") as unlimited:
+            await carry_out(unlimited, plan_id := await plan_import(unlimited))
+            finish(unlimited, plan_id)
+        leavers = here.members()[:2]
+        leave(here, *leavers)
+        [incident] = (await here.serve()).incidents
+        joining = [shared_sandbox.slack.add(name, "Lovelace", f"{name}@example.com")["id"] for name in ("ada", "bea")]
+        here.put(*(here.event(slack_id, kind="team_join") for slack_id in joining))
+        assert incident not in (await here.serve()).incidents
+
+        let_through(here.runtime.store, incident, here.runtime.now())
+        await here.serve()
+
+        assert not any(here.account(slack_id).active for slack_id in leavers)
+        assert [here.docebo_id(slack_id) for slack_id in joining] == [None, None]

@@ -5,9 +5,11 @@ import pytest
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import PeopleShown
+from slack_docebo.engine.importing import plan_everybody
 from slack_docebo.engine.mappings.forgetting import forget, traces
 from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.reading.sides import read_target
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.realtime import rounds
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
 from slack_docebo.engine.realtime.upkeep import parked_rows
@@ -20,7 +22,7 @@ from slack_docebo.errors import AccessDenied
 from slack_docebo.storage.inbox import EventState, InboxRepository
 from slack_docebo.storage.plans import PlanKind, PlanState
 from slack_docebo.storage.reads import ProvenRead
-from tests.importing import paged
+from tests.importing import carry_out, paged
 from tests.integration.realtime_world import World, replaced, world
 
 USERS = 50
@@ -280,6 +282,27 @@ async def test_a_refused_row_is_tried_again_then_parked_then_replayed(settled):
 
     assert settled.state(event) is EventState.APPLIED
     assert settled.account(ada["id"]).lastname == "Lovelace"
+
+
+async def test_what_was_parked_is_tried_once_more_after_an_import_has_brought_the_person_in_line(settled):
+    ada = settled.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    settled.sandbox.docebo_gate.faults.add(
+        "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=["ada@example.com"], message="no room"
+    )
+    event = settled.event(ada)
+    settled.put(event)
+    await settled.serve()
+    assert settled.state(event) is EventState.PARKED
+    settled.sandbox.docebo_gate.faults.clear()
+
+    with SourceSnapshot() as people:
+        plan_id = await plan_everybody(settled.runtime, settled.workspace, people)
+        await carry_out(settled.runtime, plan_id)
+        finish(settled.runtime, plan_id)
+    served = await settled.serve()
+
+    assert (settled.state(event), served.line) == (EventState.APPLIED, "1 event: 1 in line")
+    assert settled.account(ada).lastname == "Lovelace"
 
 
 async def test_a_refusal_that_names_somebody_else_is_whole_only_in_the_owners_report(settled, tmp_path):

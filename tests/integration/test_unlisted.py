@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from slack_docebo.clients import docebo_requests
 from slack_docebo.domain.operations import UNLISTED, Kind, Outcome
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.errors import IncompleteRead
@@ -212,3 +213,25 @@ async def test_many_who_join_at_once_get_no_second_account_by_the_list_of_real_t
     assert all(accounts[:-1])
     assert accounts[-1] is None
     assert sandbox.docebo.accounts.by_username("jane@example.com") is None
+
+
+@pytest.mark.parametrize("place", ["customer0", "customer9"], ids=["read already", "not read yet"])
+@pytest.mark.variants(1)
+async def test_a_list_during_which_an_account_is_deleted_is_begun_anew(sandbox, sqlite_url, monkeypatch, place):
+    monkeypatch.setattr(docebo_requests, "PAGE_SIZE", 20)
+    to_delete: list[int] = []
+
+    def meanwhile(call: Call, _answer):
+        if call.path.startswith("/manage/v1/user?") and "page=1&" in call.path and to_delete:
+            sandbox.docebo.delete(to_delete.pop())
+
+    with between(sandbox.docebo_url, changed=meanwhile) as url:
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
+        await run_import(settings, rows=ROWS)
+        slack_id = joins(sandbox)
+        to_delete.append(sandbox.docebo.accounts.by_username(place).user_id)
+        done = await run_import(settings, rows=ROWS)
+
+    assert to_delete == []
+    assert mapped(sqlite_url, sandbox.slack.team.id)[slack_id] == jane(sandbox)
+    assert done.count(Kind.CREATE) == 0

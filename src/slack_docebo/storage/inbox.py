@@ -54,7 +54,7 @@ class EventState(enum.StrEnum):
     CLAIMED = "claimed"
     APPLIED = "applied"  # the target shows it, or there was nothing to do
     SUPERSEDED = "superseded"  # something newer about the same person was applied, or somebody has dropped it
-    PARKED = "parked"  # tried often enough: it stays until somebody replays it
+    PARKED = "parked"  # tried often enough: it stays until the person is in line otherwise, or somebody replays it
 
 
 FINISHED = (EventState.APPLIED, EventState.SUPERSEDED)
@@ -73,6 +73,10 @@ LOOK_AGAIN = WhereIn(
     update(inbox_event)
     .where(or_(_LATELY, IS_CLAIMED))
     .values(state=EventState.WAITING.value, claimed_by="", due_at=AT_ONCE, done_at=None),
+    event_columns.slack_id,
+)
+ONCE_MORE = WhereIn(
+    update(inbox_event).where(IS_PARKED).values(state=EventState.WAITING.value, due_at=AT_ONCE, done_at=None),
     event_columns.slack_id,
 )
 APPLIED_SINCE = WhereIn(
@@ -286,6 +290,16 @@ class InboxRepository:
         Those that a run has in work are taken from it: it may have compared with what was there before.
         """
         return self._with_run(LOOK_AGAIN.change(self._connection, slack_ids, since=since), now)
+
+    def look_at_parked(self, team: str, slack_ids: Iterable[str], *, now: datetime) -> int:
+        """Let parked events about these people, under whichever id, be tried once more; return how many there are.
+
+        Since then something else has brought the people in line, perhaps with what these events say. What has to wait for
+        somebody is set aside again by the run that tries it.
+        """
+        wanted = set(slack_ids)
+        others = PersonRepository(self._connection).other_ids(team, wanted)
+        return self._with_run(ONCE_MORE.change(self._connection, {*wanted, *others}), now)
 
     def doubt_future_tries(self, now: datetime, *, longest: timedelta) -> None:
         """Let events be tried at once that would wait for more than the *longest* delay: the clock was ahead when they failed."""

@@ -1,5 +1,6 @@
 """Reading both sides: Slack's users with the proof that they are all, and all or a few of Docebo's accounts."""
 
+import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -39,6 +40,8 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.safe_points import safe_point
 from slack_docebo.storage.reads import ProvenRead
 from slack_docebo.storage.tables import Tables
+
+_log = logging.getLogger(__name__)
 
 ReadPage = Callable[[SourceSnapshot, str], Awaitable[str]]
 RESTARTS = 2
@@ -150,22 +153,30 @@ def record_reads(
         record_groups(runtime, workspace.team, tables)
         if accounts.pages and not accounts.overlooked:
             ids = [account.docebo_id for account in accounts]
+            # It holds none that was made since it began: those are counted with it.
+            began_at = runtime.listing.began_at or now
             read = ProvenRead(
-                source=_target(runtime), people=len(ids), pages=accounts.pages, proven_at=now, flow_run=run
+                source=_target(runtime), people=len(ids), pages=accounts.pages, proven_at=began_at, flow_run=run
             )
             reads.record(read, listed=[*ids, *accounts.unlisted])
 
 
 async def read_target(runtime: Runtime) -> Accounts:
-    """Return every account of the platform; raise IncompleteRead where too many are missing that are not gone."""
-    accounts, begun = Accounts(), runtime.now()
+    """Return every account of the platform; raise IncompleteRead where too many are missing that are not gone.
+
+    A list that is not whole is begun anew, once: whoever is deleted or renamed meanwhile moves others past the page that is
+    read next.
+    """
+    begun = runtime.now()
     known = await to_completion(known_dialect, runtime)
     last = await to_completion(_last_read, runtime, _target(runtime))
     runtime.docebo.pages_by_cursor |= known.pages_by_cursor
-    async for page in runtime.docebo.list_users(unlisted=known.unlisted, is_first=last is None):
-        safe_point()
-        accounts.add(page)
-        accounts.pages += 1
+    try:
+        accounts = await _list_accounts(runtime, unlisted=known.unlisted, is_first=last is None)
+    except IncompleteRead as error:
+        _log.info("Docebo's list is begun anew: %s", error)
+        begun = runtime.now()
+        accounts = await _list_accounts(runtime, unlisted=known.unlisted, is_first=last is None)
     await to_completion(_learn_paging, runtime)
     await learn_search(runtime, accounts)
     await check_addresses(runtime, accounts)
@@ -175,6 +186,16 @@ async def read_target(runtime: Runtime) -> Accounts:
     await catch_up(runtime, accounts)
     runtime.listing.began_at, runtime.listing.accounts = begun, len(accounts)
     runtime.listing.took = runtime.now() - begun
+    return accounts
+
+
+async def _list_accounts(runtime: Runtime, *, unlisted: int, is_first: bool) -> Accounts:
+    """Return every account that Docebo lists, as `DoceboClient.list_users` reads them."""
+    accounts = Accounts()
+    async for page in runtime.docebo.list_users(unlisted=unlisted, is_first=is_first):
+        safe_point()
+        accounts.add(page)
+        accounts.pages += 1
     return accounts
 
 

@@ -1,6 +1,7 @@
 """Holding: events that would exceed a limit wait as one incident, until somebody lets exactly that through.
 
-The incident has the id of the plan that was refused first; those who would exceed the limit later wait with it.
+The incident has the id of the plan that was refused first; those who would exceed the limit later wait with it. Who would
+exceed another limit waits with another incident: whoever lets one through was told of no other.
 """
 
 from collections.abc import Collection, Iterable
@@ -21,7 +22,7 @@ def hold(runtime: Runtime, plan_id: str, cases: Collection[Case], over: Iterable
         inbox = tables.inbox
         plan = tables.plans.read(plan_id)
         before = {case.incident for case in cases if case.incident}
-        incident = next((other.id for other in _open(tables, before) if _is_alike(other, plan)), plan_id)
+        incident = next((other.id for other in _open(tables, before) if _takes(other, plan)), plan_id)
         state = PlanState.REFUSED if incident == plan_id else PlanState.ABANDONED
         tables.plans.set_state(plan_id, state, finished_at=now)
         error = (
@@ -65,5 +66,7 @@ def _open(tables: Tables, before: Collection[str]) -> list[Plan]:
     return [plan for plan in plans if plan and plan.state is PlanState.REFUSED and plan.kind is PlanKind.REALTIME_SYNC]
 
 
-def _is_alike(one: Plan, other: Plan) -> bool:
-    return (one.docebo, one.slack_team) == (other.docebo, other.slack_team) and one.id != other.id
+def _takes(incident: Plan, plan: Plan) -> bool:
+    """Tell whether the people of *plan* may wait with the *incident*: they are of the same workspace, and over no other limit."""
+    is_alike = (incident.docebo, incident.slack_team) == (plan.docebo, plan.slack_team)
+    return is_alike and plan.over <= incident.over and incident.id != plan.id

@@ -117,6 +117,7 @@ def _hold_back(
         with runtime.store.transaction() as tables:
             tables.operations.withdraw(plan_id, {op.slack_id for op in operations} - held)
         theirs = [case for case in cases if case.slack_id in held]
-        served.incident = hold(runtime, plan_id, theirs, over.values())
-        served.note(event_ids(theirs), Became.HELD, runtime.now(), why="; ".join(over.values()))
+        incident = hold(runtime, plan_id, theirs, over.values())
+        why = "; ".join(over.values())
+        served.note(event_ids(theirs), Became.HELD, runtime.now(), why=why, incident=incident)
     return held

@@ -50,6 +50,7 @@ class ServedEvent:
     kind: Kind | None = None  # of what was applied
     why: str = ""
     at: datetime | None = None
+    incident: str = ""  # with which it waits to be let through, where it is held back
 
     @property
     def row(self) -> Cells:
@@ -69,7 +70,6 @@ class ServeResult:
 
     served: dict[str, ServedEvent] = field(default_factory=dict)  # in the order in which something became of them
     undecided: int = 0  # people who newly wait for a decision
-    incident: str = ""  # with which what is held back waits to be let through
     rounds: int = 0
     elsewhere: str = ""  # who is at work instead, and sees or has seen to it
     order: Halted | None = None  # by which nobody may write now, so that all events wait
@@ -88,13 +88,26 @@ class ServeResult:
         self.served = {one: event for one, event in self.served.items() if event.became is not Became.AT_WORK}
 
     def note(
-        self, event_ids: Iterable[str], became: Became, at: datetime, *, kind: Kind | None = None, why: str = ""
+        self,
+        event_ids: Iterable[str],
+        became: Became,
+        at: datetime,
+        *,
+        kind: Kind | None = None,
+        why: str = "",
+        incident: str = "",
     ) -> None:
         """Note what became of events that were taken."""
         for event_id in event_ids:
             if event := self.served.pop(event_id, None):
                 self.served[event_id] = ServedEvent(
-                    slack_id=event.slack_id, received_at=event.received_at, became=became, kind=kind, why=why, at=at
+                    slack_id=event.slack_id,
+                    received_at=event.received_at,
+                    became=became,
+                    kind=kind,
+                    why=why,
+                    at=at,
+                    incident=incident,
                 )
 
     def wrote_nothing(self, event_ids: Iterable[str]) -> bool:
@@ -120,6 +133,11 @@ class ServeResult:
     @property
     def held(self) -> int:
         return self.count(Became.HELD)
+
+    @property
+    def incidents(self) -> Counter[str]:
+        """How many events are held back, by the incident with which they wait to be let through."""
+        return Counter(event.incident for event in self.served.values() if event.became is Became.HELD)
 
     @property
     def left(self) -> int:
@@ -155,7 +173,7 @@ class ServeResult:
             Became.RETRIED: self.count(Became.RETRIED),
             Became.PARKED: self.parked,
             Became.ACKNOWLEDGED: self.count(Became.ACKNOWLEDGED),
-            f"held back by a limit, as incident {self.incident}": self.held,
+            **{f"held back by a limit, as incident {one}": held for one, held in self.incidents.items()},
         }
         parts += [f"{number} {what}" for what, number in rest.items() if number]
         by = f"; seen to by the run that is at work: {self.elsewhere}" if self.elsewhere else ""

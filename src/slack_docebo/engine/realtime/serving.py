@@ -147,10 +147,10 @@ async def take_or_watch(
             served = ServeResult(elsewhere=lease.taken_by)
             served.take(entries)
             for entry in entries:
-                became = BECAME[entry.state]
+                became, at = BECAME[entry.state], entry.done_at or runtime.now()
                 if became is Became.PARKED and entry.incident != incident:  # no limit, but MAX_ACCOUNTS
-                    became, served.incident = Became.HELD, entry.incident
-                served.note([entry.event.event_id], became, entry.done_at or runtime.now(), why=entry.error)
+                    became = Became.HELD
+                served.note([entry.event.event_id], became, at, why=entry.error, incident=entry.incident)
             return served
         await asyncio.sleep(POLL_SECONDS)
     return None

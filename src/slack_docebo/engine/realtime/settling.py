@@ -71,6 +71,7 @@ class Settlement:
             known = [case for case in cases if not kept.isdisjoint(case.event_ids)]
             # What comes under one of two ids later is to be held against what was applied under the other.
             tables.people.meet_under_both_ids(self._team, [case.user for case in known if case.user], now=now)
+            inbox.look_at_parked(self._team, [case.slack_id for case in known], now=now)
             stamps = {case.slack_id: case.updated for case in known}
             tables.applied(self._runtime.settings.docebo_url).advance(self._team, stamps, now=now)
         self.done += cases

@@ -12,7 +12,7 @@ from slack_docebo.domain.people import Applied, Mapping
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.stamps import TOLERANCE, UNSTAMPED
 from slack_docebo.domain.targets import BRANCH, MANAGER, is_manager, manager_type_of
-from slack_docebo.engine.writing.standing import follow
+from slack_docebo.engine.writing.standing import BY_THE_RULES, follow
 from slack_docebo.errors import StorageConflict
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.accounts import Written
@@ -90,6 +90,8 @@ def _without_outdated(
         # may have been changed before it, by another clock: an import soon after an event, and the event, which is looked
         # at again then, would write by turns.
         changed = tables.operations.written_by_others(plan.id, people, since=read_since)
+    if plan.kind in BY_THE_RULES:
+        tables.inbox.look_at_parked(plan.slack_team, people, now=now)
     if plan.kind is PlanKind.REALTIME_SYNC:  # no list: nothing else says how new this is
         tables.applied(plan.docebo).advance(plan.slack_team, dict.fromkeys(people, UNSTAMPED), now=now)
     return [(replace(op, fingerprint="") if op.docebo_id in changed else op, result) for op, result in applied]
