@@ -80,7 +80,6 @@ async def test_who_leaves_is_moved_once_and_who_returns_is_back_in_the_branch_of
     assert await import_then(settings, rows, plan_moves) is None
 
 
-@pytest.mark.long
 async def test_whose_account_was_a_leavers_is_not_moved_where_that_one_was(company, settings, ada):
     account = account_of(company)
     company.slack.deactivate(ada)

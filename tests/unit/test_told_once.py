@@ -12,11 +12,10 @@ from prefect.client.schemas.objects import StateType
 from prefect.states import State
 
 from slack_docebo.clients.notifier import Delivery, Notifier
-from slack_docebo.engine.realtime.serve_result import Became, ServedEvent, ServeResult
+from slack_docebo.engine.realtime.serve_result import Became, ServedEvent
 from slack_docebo.engine.reporting.incidents import Incident, Trouble
-from tasks import notifications, served_events
+from tasks import notifications, process_events, served_events
 from tasks.notifications import LABEL, tell_once
-from tasks.served_events import ServedEvents
 
 PLACE = "mailbox"
 
@@ -120,19 +119,21 @@ async def test_who_is_parked_after_that_was_told_is_told_when_the_run_ends(monke
     run = ended(Trouble.PARKED, 2)
     mailbox = told_of(monkeypatch, Runs(run, ended(Trouble.REFUSED, 1)))
     monkeypatch.setattr(served_events, "get_run_logger", logging.getLogger)
-    served = ServeResult()
-    watched = ServedEvents(SimpleNamespace(run_id=str(run.id)), "T1", served)
+    at_work: list[str] = []
 
-    async def park(*event_ids: str) -> None:
-        for one in event_ids:
-            served.served[one] = ServedEvent("U1", datetime.now(UTC), Became.PARKED)
-        await watched.after_round()
+    async def serve(_runtime, _workspace, _lease, served, *, after_round, **_options) -> None:
+        for event_ids in (["Ev1"], ["Ev2", "Ev3"]):
+            for one in event_ids:
+                served.served[one] = ServedEvent("U1", datetime.now(UTC), Became.PARKED)
+            await after_round()
 
-    async with watched.shown():
-        await park("Ev1")
-        await park("Ev2", "Ev3")
-    at_work = list(mailbox.mails)
-    await watched.tell_of_more()
+    async def publish(*_about) -> None:
+        at_work.extend(mailbox.mails)
+
+    monkeypatch.setattr(process_events, "serve", serve)
+    monkeypatch.setattr(process_events, "_publish", publish)
+    runtime, workspace = SimpleNamespace(run_id=str(run.id)), SimpleNamespace(team="T1")
+    await process_events.process_events.fn(runtime, workspace, None, linger_seconds=0)
     await tell_once(run.id, "realtime-sync", Trouble.PARKED, "Look", logging.getLogger(), state=run.state)
 
     assert len(at_work) == 1
