@@ -232,7 +232,7 @@ def test_what_is_no_json_is_a_value_error(text):
 
 def users(page: int, size: int) -> list[dict[str, object]]:
     of_all = {"email": "", "status": "1"}
-    return [{"user_id": page * size + n, "username": f"u{page}-{n}", **of_all} for n in range(size)]
+    return [{"user_id": page * size + n + 1, "username": f"u{page}-{n}", **of_all} for n in range(size)]
 
 
 def listing(**changes: Callable[[int], object]) -> Part:
