@@ -456,6 +456,24 @@ async def test_real_time_creates_nobody_beyond_the_most_accounts(shared_sandbox,
     assert served.held == 1
 
 
+async def test_who_lets_leavers_through_a_limit_lets_nobody_through_who_waits_for_the_most_accounts(
+    shared_sandbox, sqlite_url, tmp_path
+):
+    shared_sandbox.reset()
+    await run_import(settings_for(shared_sandbox.facts(), sqlite_url))
+    most = len(shared_sandbox.docebo.accounts)
+    async with world(shared_sandbox, sqlite_url, tmp_path, LIMIT_DEACTIVATIONS="1", MAX_ACCOUNTS=str(most)) as here:
+        leave(here, *here.members()[:2])
+        [incident] = (await here.serve()).incidents
+        held = []
+        for name in ("ada", "bea"):
+            user = shared_sandbox.slack.add(name, "Lovelace", f"{name}@example.com")
+            here.put(here.event(user["id"], kind="team_join"))
+            held += (await here.serve()).incidents
+
+        assert held[0] == held[1] != incident
+
+
 async def test_whom_an_event_gave_an_account_while_an_import_was_planned_counts_for_the_most_accounts(
     shared_sandbox, sqlite_url, tmp_path
 ):

@@ -67,6 +67,10 @@ def _open(tables: Tables, before: Collection[str]) -> list[Plan]:
 
 
 def _takes(incident: Plan, plan: Plan) -> bool:
-    """Tell whether the people of *plan* may wait with the *incident*: they are of the same workspace, and over no other limit."""
+    """Tell whether the people of *plan* may wait with the *incident*: they are of the same workspace, and over no other limit.
+
+    A plan that is over no limit but MAX_ACCOUNTS, which nobody lets through, is `over` nothing.
+    """
     is_alike = (incident.docebo, incident.slack_team) == (plan.docebo, plan.slack_team)
-    return is_alike and plan.over <= incident.over and incident.id != plan.id
+    is_over_no_other = plan.over <= incident.over if plan.over else not incident.over
+    return is_alike and is_over_no_other and incident.id != plan.id
