@@ -119,6 +119,33 @@ async def test_an_address_that_is_not_shown_is_no_difference(sandbox, settings, 
     assert [night.count(Kind.UPDATE, Kind.CREATE, outcome=Outcome.APPLIED) for night in nights] == [0, 0]
 
 
+@pytest.mark.parametrize(
+    ("borne", "is_believed"),
+    [
+        (["n/a"], True),
+        (["n/a", "none"], True),
+        (["REDACTED", "REDACTED"], False),
+        (["a***"], False),
+        ([f"none{number}" for number in range(6)], False),
+    ],
+)
+@pytest.mark.variants(3)
+async def test_an_account_that_bears_something_else_than_an_address_has_none_and_stops_nobody(
+    sandbox, settings, borne, is_believed
+):
+    for number, text in enumerate(borne):
+        sandbox.docebo.accounts.add(f"kiosk{number}", email=text)
+
+    if not is_believed:
+        with pytest.raises(IncompleteRead, match=r"If what it has is no address, correct it in Docebo"):
+            await run_import(settings)
+        return
+    await run_import(settings)
+
+    assert [one.username for one in sandbox.docebo.accounts if one.email in borne] == ["kiosk0", "kiosk1"][: len(borne)]
+    assert (await run_import(settings)).count(Kind.CREATE, Kind.UPDATE) == 0
+
+
 @pytest.mark.long
 async def test_a_platform_whose_few_accounts_have_no_address_can_be_imported(
     small_sandbox, settings, hidden, sqlite_url

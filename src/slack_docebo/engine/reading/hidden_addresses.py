@@ -6,6 +6,7 @@ username is another one would get a second account.
 
 from slack_docebo.clients.docebo import SEES_ADDRESSES
 from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.addresses import IN_NO_ADDRESS
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
 from slack_docebo.engine.reading.evidence import counted, observe_account, reserve_calls
@@ -19,10 +20,12 @@ async def check_addresses(runtime: Runtime, accounts: Accounts) -> None:
     """Raise IncompleteRead where the list of all *accounts* hides e-mail addresses.
 
     That is so where one of a few without is shown with one, be it masked, when Docebo is asked for it; first those that had
-    one when they were last seen. A list without any address is believed only if Docebo was asked for each of its accounts.
-    Asked is for those that are news: of whom it was found out that they have none is remembered.
+    one when they were last seen. What is no address, and is shown by either way, counts as none of a few. A list without any
+    address is believed only if Docebo was asked for each of its accounts. Asked is for those that are news: of whom it was
+    found out that they have none is remembered.
     """
     hiding = [account.docebo_id for account in accounts if "email" in account.unshown]
+    instead = _borne_instead(accounts)
     known = await to_completion(_known, runtime)
     news = [docebo_id for docebo_id in hiding if docebo_id not in known]
     told = f"Docebo's list shows no e-mail address of {len(hiding)} of {len(accounts)} accounts"
@@ -36,12 +39,22 @@ async def check_addresses(runtime: Runtime, accounts: Accounts) -> None:
             seen = await observe_account(runtime, docebo_id)
         if not isinstance(seen, Present):
             hiding.remove(docebo_id)
-        elif seen.value.email:
+        elif seen.value.email and seen.value.email != instead.get(docebo_id):
             raise IncompleteRead(
                 f"{told}, and account {docebo_id} has one: {SEES_ADDRESSES}. If what it has is no address, correct it in Docebo"
             )
     if known != set(hiding) and (few or not news):
         await to_completion(_remember, runtime, hiding)
+
+
+def _borne_instead(accounts: Accounts) -> dict[int, str]:
+    """Return what a few of the listed *accounts* bear instead of an address, like "n/a", by account.
+
+    None where many do, or several the same, or anything is left of an address: these are perhaps not shown to us.
+    """
+    borne = {account.docebo_id: account.email for account in accounts if account.email and "email" in account.unshown}
+    is_nothing_left = all("@" not in text and IN_NO_ADDRESS.isdisjoint(text) for text in borne.values())
+    return borne if is_nothing_left and len(set(borne.values())) == len(borne) <= FEW else {}
 
 
 def _known(runtime: Runtime) -> set[int]:
