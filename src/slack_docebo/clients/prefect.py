@@ -38,9 +38,9 @@ class PrefectApi:
         runs = await self._runs(of_deployment, now, "SCHEDULED", "PENDING")
         return any(run.get("state_type") == "SCHEDULED" or _age(run, now) < STUCK for run in runs)
 
-    async def is_running(self, flow: str) -> bool:
-        """Tell whether a run of *flow*, of whichever deployment, has begun and not ended."""
-        return bool(await self._runs({"flows": {"name": {"any_": [flow]}}}, datetime.now(UTC), "RUNNING"))
+    async def is_running(self, *flows: str) -> bool:
+        """Tell whether a run of any of *flows*, of whichever deployment, has begun and not ended."""
+        return bool(await self._runs({"flows": {"name": {"any_": flows}}}, datetime.now(UTC), "RUNNING"))
 
     async def ask_for_run(self, deployment: str) -> str:
         """Ask for a run of *deployment* now and return its id; raise OutcomeUnknown if it may have been created."""

@@ -18,8 +18,18 @@ from slack_docebo.storage.store import Store
 from slack_docebo.webhook.metrics import Metrics
 
 REALTIME_SYNC = "realtime-sync/slack-events"
-IMPORT = "bulk-import"
-RECONCILIATION = f"{IMPORT}/reconcile"
+RECONCILIATION = "bulk-import/reconcile"
+KEEP_IMPORTS_OUT = (  # flows of which a run has the place of an import; of real time only one for people who are named
+    "apply-plan",
+    "bulk-import",
+    "decide",
+    "mappings",
+    "personal-data",
+    "reset-mappings",
+    "restore-mappings",
+    "settings",
+    "undo",
+)
 SWEEP = "sweep/sweep"
 DUE_SECONDS = 15.0  # between two looks for what falls due
 LOOK_SECONDS = 1.0  # a run that ends can leave a wake-up, and tells nobody
@@ -93,8 +103,9 @@ class Waker:
     async def _ask_for_reconciliation(self) -> None:
         if not await to_completion(self._reconciliation_wanted):
             return
-        # An import that has begun may have read the people before they changed, and keeps others out: wait for its end.
-        if await self._prefect.is_running(IMPORT):
+        # An import that has begun may have read the people before they changed, and keeps others out, as whatever has its
+        # place does: wait for its end.
+        if await self._prefect.is_running(*KEEP_IMPORTS_OUT):
             return
         if not await self._prefect.is_about_to_run(RECONCILIATION):
             await self._ask(RECONCILIATION)
