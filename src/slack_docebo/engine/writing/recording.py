@@ -66,6 +66,8 @@ def _record(
         applied = [(op, result) for op, result in outcomes if result.outcome is Outcome.APPLIED]
         if plan.read_since:
             applied = _without_outdated(tables, plan, applied, plan.read_since, now=now)
+        if plan.kind in BY_THE_RULES:
+            tables.inbox.look_at_parked(plan.slack_team, [op.slack_id for op, _ in applied], now=now)
         if plan.kind is PlanKind.UNDO:  # it would be written once more by what was read before
             undone = people_of(op for op, _ in applied if _comes_from_custom_fields(op, runtime.behaviour.attributes))
             tables.profiles.doubt(plan.slack_team, tables.people.ids_of(undone))
@@ -90,8 +92,6 @@ def _without_outdated(
         # may have been changed before it, by another clock: an import soon after an event, and the event, which is looked
         # at again then, would write by turns.
         changed = tables.operations.written_by_others(plan.id, people, since=read_since)
-    if plan.kind in BY_THE_RULES:
-        tables.inbox.look_at_parked(plan.slack_team, people, now=now)
     if plan.kind is PlanKind.REALTIME_SYNC:  # no list: nothing else says how new this is
         tables.applied(plan.docebo).advance(plan.slack_team, dict.fromkeys(people, UNSTAMPED), now=now)
     return [(replace(op, fingerprint="") if op.docebo_id in changed else op, result) for op, result in applied]
