@@ -166,20 +166,20 @@ async def _serve_until_quiet(
 ) -> bool:
     """Return True once nothing has come for *linger_seconds*; False once the run has lasted LONGEST_SECONDS, or is to end."""
 
-    def is_over() -> bool:
-        return time.monotonic() - begun >= LONGEST_SECONDS
+    def is_to_end() -> bool:
+        return time.monotonic() - begun >= LONGEST_SECONDS or is_told_to_end()
 
     last = time.monotonic()
     has_work = True
     while True:
         if has_work:
             await _debounce(runtime)
-            while await serve_round(runtime, workspace, served) and not is_told_to_end():
+            while await serve_round(runtime, workspace, served):
                 await after_round()
-                if is_over():
+                if is_to_end():
                     break
             last = time.monotonic()  # also when what came has to wait: this run stays to apply it
-        if is_over() or is_told_to_end():
+        if is_to_end():
             return False
         if linger_seconds != FOR_EVER and time.monotonic() - last >= linger_seconds:
             return True
