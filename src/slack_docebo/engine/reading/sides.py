@@ -164,19 +164,21 @@ def record_reads(
 async def read_target(runtime: Runtime) -> Accounts:
     """Return every account of the platform; raise IncompleteRead where too many are missing that are not gone.
 
-    A list that is not whole is begun anew, once: whoever is deleted or renamed meanwhile moves others past the page that is
-    read next.
+    A list that is not whole is begun anew: whoever is deleted or renamed meanwhile moves others past the page that is read
+    next.
     """
-    begun = runtime.now()
     known = await to_completion(known_dialect, runtime)
     last = await to_completion(_last_read, runtime, _target(runtime))
     runtime.docebo.pages_by_cursor |= known.pages_by_cursor
-    try:
-        accounts = await _list_accounts(runtime, unlisted=known.unlisted, is_first=last is None)
-    except IncompleteRead as error:
-        _log.info("Docebo's list is begun anew: %s", error)
+    for is_last_try in (False, True):
         begun = runtime.now()
-        accounts = await _list_accounts(runtime, unlisted=known.unlisted, is_first=last is None)
+        try:
+            accounts = await _list_accounts(runtime, unlisted=known.unlisted, is_first=last is None)
+            break
+        except IncompleteRead as error:
+            if is_last_try:
+                raise
+            _log.info("Docebo's list is begun anew: %s", error)
     await to_completion(_learn_paging, runtime)
     await learn_search(runtime, accounts)
     await check_addresses(runtime, accounts)
