@@ -32,10 +32,11 @@ async def worker(check: str, seen: Seen) -> Finding:
     online = sum(1 for worker in answer.raise_for_status().json() if worker.get("status") == "ONLINE")
     if not online:
         return fail(check, f"answers, but no worker is at work: start `{START_WORKER}`")
-    for what, path in ((f"work pool {WORK_POOL}", POOL), ("work queue default", f"{POOL}/queues/default")):
-        gives = (await _ask_prefect(seen, "GET", path)).raise_for_status().json()
-        if gives.get("is_paused"):
-            return fail(check, f"the {what} is paused, so no run begins: resume it in Prefect's UI")
+    paths = {f"work pool {WORK_POOL}": POOL, "work queue default": f"{POOL}/queues/default"}
+    giving = {what: (await _ask_prefect(seen, "GET", path)).raise_for_status().json() for what, path in paths.items()}
+    if paused := [what for what, gives in giving.items() if gives.get("is_paused")]:
+        return fail(check, f"the {paused[0]} is paused, so no run begins: resume it in Prefect's UI")
+    for what, gives in giving.items():
         if (limit := gives.get("concurrency_limit")) is not None:
             told = f"the {what} has a concurrency limit of {limit}, whose places runs keep that died with their worker"
             return warn(check, f"{told}: take it away in Prefect's UI, for each worker has a limit of its own")
