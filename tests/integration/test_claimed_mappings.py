@@ -150,7 +150,6 @@ async def test_a_claim_that_somebody_confirms_by_hand_is_believed(here, ada, tmp
     assert (bobs.email, bobs.lastname) == (ADDRESS, "Lovelace")
 
 
-@pytest.mark.long
 @ON_BOTH
 @pytest.mark.variants(1)
 async def test_once_the_mappings_of_a_wrong_table_are_deleted_everybody_has_the_own_account_again(here, ada, tmp_path):
@@ -168,6 +167,7 @@ async def test_once_the_mappings_of_a_wrong_table_are_deleted_everybody_has_the_
     assert {slack_id: here.docebo_id(slack_id) for slack_id in right} == right
 
 
+@pytest.mark.long
 async def test_a_row_that_says_what_is_known_already_lets_nobody_be_doubted(here, ada, tmp_path):
     await imported(here, ada)
     hers = here.account(ada)
