@@ -166,6 +166,11 @@ OURS = [{"name": name, "paused": False} for name in ("slack-events", "sweep", "r
         ({POOL: {**FREE, "is_paused": True}}, Level.FAIL, "the work pool slack-docebo-flows is paused"),
         ({f"{POOL}/queues/default": {**FREE, "is_paused": True}}, Level.FAIL, "the work queue default is paused"),
         ({POOL: {**FREE, "concurrency_limit": 0}}, Level.WARN, "has a concurrency limit of 0"),
+        (
+            {POOL: {**FREE, "concurrency_limit": 9}, f"{POOL}/queues/default": {**FREE, "is_paused": True}},
+            Level.FAIL,
+            "the work queue default is paused",
+        ),
     ],
 )
 async def test_a_worker_that_is_given_no_runs_is_not_called_well(environment, answers, level, told):

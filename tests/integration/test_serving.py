@@ -1,13 +1,14 @@
 """One run of real time from its first look at the inbox until it hands its lease back."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
 
 from slack_docebo.engine.realtime import rounds, serving
 from slack_docebo.engine.realtime.serve_result import ServeResult
-from slack_docebo.engine.realtime.serving import FOR_EVER, InboxLease, serve
+from slack_docebo.engine.realtime.serving import FOR_EVER, InboxLease, no_report, serve
 from slack_docebo.errors import AccessDenied, Halted
 from slack_docebo.safe_points import tell_to_end
 from slack_docebo.storage import shares
@@ -26,11 +27,13 @@ def joined(here: World, name: str = "ada"):
     return event
 
 
-async def one_run(here: World, linger_seconds: int = 0) -> ServeResult:
+async def one_run(
+    here: World, linger_seconds: int = 0, after_round: Callable[[], Awaitable[None]] = no_report
+) -> ServeResult:
     served = ServeResult()
     with InboxLease(here.runtime) as lease:
         assert lease.take()
-        await serve(here.runtime, here.workspace, lease, served, linger_seconds=linger_seconds)
+        await serve(here.runtime, here.workspace, lease, served, linger_seconds=linger_seconds, after_round=after_round)
     return served
 
 
@@ -162,6 +165,20 @@ async def test_a_run_leaves_what_still_waits_after_an_hour_to_the_next_which_goe
 
     assert (here.state(first), here.state(second)) == (EventState.APPLIED, EventState.WAITING)
     assert wanted(here)
+
+
+@pytest.mark.parametrize(("what", "ends"), [("LONGEST_SECONDS", 0.0), ("is_told_to_end", lambda: True)])
+async def test_what_the_last_round_of_a_run_has_done_is_told_like_that_of_any(here, monkeypatch, what, ends):
+    monkeypatch.setattr(serving, what, ends)
+    joined(here)
+    told = []
+
+    async def tell() -> None:
+        told.append("a round")
+
+    await one_run(here, after_round=tell)
+
+    assert told == ["a round"]
 
 
 async def test_after_a_failure_nobody_is_asked_for_a_while(here):

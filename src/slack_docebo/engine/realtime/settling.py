@@ -65,13 +65,15 @@ class Settlement:
             # Those that this run still has: what an import has written meanwhile is to be looked at again.
             inbox.finish(event_ids(cases), EventState.APPLIED, now, run=self._runtime.run_id)
             inbox.finish(superseded, EventState.SUPERSEDED, now, run=self._runtime.run_id)
+            known = [case for case in cases if not kept.isdisjoint(case.event_ids)]
+            # Whoever records what was applied changes events before people, too: otherwise both would wait for each other.
+            ids = {case.slack_id for case in known}.union(*(case.user.ids for case in known if case.user))
+            inbox.look_at_parked(self._team, ids, now=now)
             there = (case.user for case in cases if case.user and not (case.user.deactivated or case.user.forgotten))
             tables.people.note_gone(self._team, (slack_id for user in there for slack_id in user.ids), since=None)
             tables.leavers.clear(self._team, (slack_id for user in back for slack_id in user.ids))
-            known = [case for case in cases if not kept.isdisjoint(case.event_ids)]
             # What comes under one of two ids later is to be held against what was applied under the other.
             tables.people.meet_under_both_ids(self._team, [case.user for case in known if case.user], now=now)
-            inbox.look_at_parked(self._team, [case.slack_id for case in known], now=now)
             stamps = {case.slack_id: case.updated for case in known}
             tables.applied(self._runtime.settings.docebo_url).advance(self._team, stamps, now=now)
         self.done += cases
