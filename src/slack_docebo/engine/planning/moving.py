@@ -112,7 +112,8 @@ async def _is_anybody_in(runtime: Runtime, branch_id: int, unlisted: int) -> boo
 async def _look_at(runtime: Runtime, docebo_ids: Collection[int]) -> dict[int, int]:
     """Return in which branch these accounts are, for a call each, and remember it: so that they can be moved back there.
 
-    Nothing is known of an account in several, nor of any where Docebo does not show it or EVIDENCE_CALLS is too low.
+    From where each was moved before is forgotten: it may have been its former owner's. Nothing is known of an account in
+    several, nor of any where Docebo does not show it or EVIDENCE_CALLS is too low.
     """
     found: dict[int, int] = {}
     if not docebo_ids or not reserve_calls(runtime, accounts=len(docebo_ids)):
@@ -128,7 +129,7 @@ async def _look_at(runtime: Runtime, docebo_ids: Collection[int]) -> dict[int, i
         if branches.isdecimal():
             found[docebo_id] = int(branches)
     await to_completion(_remember, runtime, found)
-    await to_completion(_forget_left, runtime, found)  # where each was before may have been the former owner's
+    await to_completion(_forget_left, runtime, found)
     return found
 
 

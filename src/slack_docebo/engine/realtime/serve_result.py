@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -100,15 +100,7 @@ class ServeResult:
         """Note what became of events that were taken."""
         for event_id in event_ids:
             if event := self.served.pop(event_id, None):
-                self.served[event_id] = ServedEvent(
-                    slack_id=event.slack_id,
-                    received_at=event.received_at,
-                    became=became,
-                    kind=kind,
-                    why=why,
-                    at=at,
-                    incident=incident,
-                )
+                self.served[event_id] = replace(event, became=became, kind=kind, why=why, at=at, incident=incident)
 
     def wrote_nothing(self, event_ids: Iterable[str]) -> bool:
         """Tell whether nothing was written for these events."""
