@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slack_docebo.domain.addresses import as_meant, mail_domain, mailbox, spellings
+from slack_docebo.domain.addresses import as_meant, is_address, mail_domain, mailbox, spellings
 
 UNICODE, PUNYCODE = "ann@m\u00fcnchen.example", "ann@xn--mnchen-3ya.example"
 
@@ -83,3 +83,18 @@ def test_an_address_is_meant_however_it_was_copied(typed):
 def test_what_was_not_copied_with_anything_around_it_is_meant_as_it_is():
     for typed in ("o'brien@example.com", "U012AB3CD", "docebo:7", "Ann Onym", ""):
         assert as_meant(typed) == typed
+
+
+@pytest.mark.parametrize(
+    ("shown", "can_be_one"),
+    [
+        ("ann@example.com", True),
+        ("a***@example.com", False),
+        ("a\u2022\u2022@example.com", False),
+        ("Ann Onym <ann@example.com>", False),
+        ("REDACTED", False),
+        ("", False),
+    ],
+)
+def test_what_is_masked_or_stands_in_place_of_an_address_is_none(shown, can_be_one):
+    assert is_address(shown) is can_be_one
