@@ -66,6 +66,12 @@ class World:
         with self.runtime.store.transaction() as tables:
             tables.inbox.put(events)
 
+    def refuse(self, username: str, why: str = "no room") -> None:
+        """Let Docebo refuse each row with this username, for this reason, and no other row."""
+        faults = self.sandbox.docebo_gate.faults
+        faults.clear()
+        faults.add("POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=[username], message=why)
+
     async def serve(self) -> ServeResult:
         """Serve rounds until nothing is due."""
         served = ServeResult()

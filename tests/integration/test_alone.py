@@ -172,9 +172,7 @@ async def test_one_person_under_two_ids_in_a_round_is_one_case(here):
     local = replaced(here.event(ada["id"], bare=True), slack_id=ada["id"])
     organisation = here.event(ada["id"])
     organisation = replaced(organisation, slack_id="W0ADA", event_id="EvW")
-    here.sandbox.docebo_gate.faults.add(
-        "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=["ada@example.com"], message="no room"
-    )
+    here.refuse("ada@example.com")
     here.put(known, local, organisation)
 
     await here.serve()
@@ -213,9 +211,7 @@ async def test_who_waits_for_another_with_the_same_address_is_not_done_with_befo
     one = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     other = here.sandbox.slack.add("Ada", "Again", "ada@example.com")
     events = [here.event(one["id"]), here.event(other["id"])]
-    here.sandbox.docebo_gate.faults.add(
-        "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=["ada@example.com"], message="no room"
-    )
+    here.refuse("ada@example.com")
     here.put(*events)
 
     await here.serve()

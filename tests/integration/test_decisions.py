@@ -130,7 +130,7 @@ async def test_what_is_acknowledged_under_another_id_stays_so_when_there_is_one_
     seen = Decision("W0GRID", Verdict.LEAVE_SO, "agreed", "Bob", here.runtime.now(), reasons=("so far",))
     with here.runtime.store.transaction() as tables:
         tables.decisions.put(here.workspace.team, seen)
-    refuse(here, "ada@example.com", "no room")
+    here.refuse("ada@example.com")
     await imported(here)
 
     await decided(here, DecisionAction.LEAVE_SO, ada)
@@ -182,13 +182,13 @@ async def test_what_was_seen_is_left_so_until_there_is_another_reason(here):
 
 async def test_a_row_that_is_refused_every_night_is_no_news_once_somebody_has_acknowledged_it(here):
     ada, bob = (here.sandbox.slack.add(name, "New", f"{name}@example.com")["id"] for name in ("ada", "bob"))
-    refuse(here, "ada@example.com", "no room")
+    here.refuse("ada@example.com")
     night = concluded(partial(imported, here))
 
     first = await night()
     told = await decided(here, DecisionAction.LEAVE_SO, ada)
     seen = await night()
-    refuse(here, "ada@example.com", "no such branch")
+    here.refuse("ada@example.com", "no such branch")
     another = await night()
     here.sandbox.docebo_gate.faults.clear()
     await night()
@@ -205,11 +205,11 @@ async def test_a_row_that_is_refused_every_night_is_no_news_once_somebody_has_ac
 @pytest.mark.long
 async def test_an_event_that_fails_for_what_is_acknowledged_is_parked_and_no_news(here):
     ada = here.sandbox.slack.add("Ada", "New", "ada@example.com")["id"]
-    refuse(here, "ada@example.com", "no room")
+    here.refuse("ada@example.com")
     await imported(here)
     await decided(here, DecisionAction.LEAVE_SO, ada)
     seen = await served_until_parked(here, ada)
-    refuse(here, "ada@example.com", "no such branch")
+    here.refuse("ada@example.com", "no such branch")
     another = await served_until_parked(here, ada)
 
     assert (seen.parked, seen.count(Became.ACKNOWLEDGED)) == (0, 1)
@@ -240,7 +240,7 @@ async def served_until_parked(here: World, slack_id: str):
 
 async def test_who_is_acknowledged_is_listed_apart_with_who_why_and_since_when(here):
     ada, bob = (here.sandbox.slack.add(name, "New", f"{name}@example.com")["id"] for name in ("ada", "bob"))
-    refuse(here, "ada@example.com", "no room")
+    here.refuse("ada@example.com")
     join_with_two_accounts(here, 1)
     await imported(here)
     await decided(here, DecisionAction.LEAVE_SO, ada, why="as ticket 4711 says")
@@ -267,28 +267,21 @@ async def test_who_is_acknowledged_is_listed_apart_with_who_why_and_since_when(h
 @pytest.mark.long
 async def test_who_fails_for_two_reasons_is_acknowledged_for_both(here):
     ada = here.sandbox.slack.add("Ada", "New", "ada@example.com")["id"]
-    refuse(here, "ada@example.com", "no room")
+    here.refuse("ada@example.com")
     night = concluded(partial(imported, here))
     await night()
     await decided(here, DecisionAction.LEAVE_SO, ada)
-    refuse(here, "ada@example.com", "no such branch")
+    here.refuse("ada@example.com", "no such branch")
     await night()
     await decided(here, DecisionAction.LEAVE_SO, ada)
     second = await night()
-    refuse(here, "ada@example.com", "no room")
+    here.refuse("ada@example.com")
     first_again = await night()
 
     assert [second.name, first_again.name] == ["Completed", "Completed"]
 
     await decided(here, DecisionAction.TAKE_BACK, ada)
     assert (await night()).name == "PartlyFailed"
-
-
-def refuse(here: World, username: str, why: str) -> None:
-    """Let Docebo refuse each row with this username, for this reason."""
-    faults = here.sandbox.docebo_gate.faults
-    faults.clear()
-    faults.add("POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=[username], message=why)
 
 
 def join_with_two_accounts(here: World, number: int) -> None:
@@ -301,7 +294,7 @@ def join_with_two_accounts(here: World, number: int) -> None:
 
 async def test_who_failed_in_the_first_part_of_a_plan_is_acknowledged_before_everybody_was_imported(here):
     ada = here.sandbox.slack.add("Ada", "New", "ada@example.com")["id"]
-    refuse(here, "ada@example.com", "no room")
+    here.refuse("ada@example.com")
     planned, alone = await imported(here, dry_run=True), PartChoice((ada,))
     _, of = find_part(here.runtime.store, planned.plan.id, alone)
     part = take_part(here.runtime, planned.plan.id, alone, confirm=f"1 of {of}")
@@ -560,7 +553,7 @@ async def test_who_was_linked_by_hand_stays_so_when_somebody_acknowledges_that_t
 @pytest.mark.long
 async def test_who_is_never_to_be_touched_stays_so_whatever_is_acknowledged_and_taken_back(here):
     ada = here.sandbox.slack.add("Ada", "New", "ada@example.com")["id"]
-    refuse(here, "ada@example.com", "no room")
+    here.refuse("ada@example.com")
     await imported(here)
     await decided(here, DecisionAction.NEVER, ada)
     await decided(here, DecisionAction.LEAVE_SO, ada)

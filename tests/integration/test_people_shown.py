@@ -97,7 +97,7 @@ async def test_who_was_forgotten_has_no_name_any_more(here, ada, tmp_path):
 
 @pytest.mark.long
 async def test_a_parked_event_says_whose_it_is(here, ada):
-    refuse(here, "ada@example.com")
+    here.refuse("ada@example.com")
     here.put(here.event(ada))
     for _ in range(5):
         await here.serve()
@@ -108,7 +108,7 @@ async def test_a_parked_event_says_whose_it_is(here, ada):
 
 
 async def test_everybody_who_needs_somebody_is_shown_with_what_to_do(here, ada):
-    refuse(here, "ada@example.com")
+    here.refuse("ada@example.com")
     done = await imported(here)
 
     rows = attention_rows(here.runtime.store, done.plan.id, NAMES)
@@ -161,12 +161,6 @@ async def test_where_ids_are_shown_nobody_is_looked_for(here, ada, sqlite_url, t
     async with world(here.sandbox, sqlite_url, tmp_path, **ON) as by_ids:
         with pytest.raises(ConfigurationError, match="PEOPLE_SHOWN is ids"):
             await find_people(by_ids.runtime, "ada")
-
-
-def refuse(here: World, address: str) -> None:
-    here.sandbox.docebo_gate.faults.add(
-        "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=[address], message="no room"
-    )
 
 
 @pytest.fixture

@@ -233,9 +233,7 @@ def _no_progress(_rows: int) -> None:
 @pytest.mark.long
 async def test_who_was_parked_and_replayed_counts_as_what_became_of_the_event_last(settled):
     ada = settled.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
-    settled.sandbox.docebo_gate.faults.add(
-        "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=["ada@example.com"], message="no room"
-    )
+    settled.refuse("ada@example.com")
     event = settled.event(ada)
     settled.put(event)
     served = ServeResult()
@@ -263,9 +261,7 @@ async def test_who_was_parked_and_replayed_counts_as_what_became_of_the_event_la
 
 async def test_a_refused_row_is_tried_again_then_parked_then_replayed(settled):
     ada = settled.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
-    settled.sandbox.docebo_gate.faults.add(
-        "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=["ada@example.com"], message="no room"
-    )
+    settled.refuse("ada@example.com")
     event = settled.event(ada["id"])
     settled.put(event)
 
@@ -286,9 +282,7 @@ async def test_a_refused_row_is_tried_again_then_parked_then_replayed(settled):
 
 async def test_what_was_parked_is_tried_once_more_after_an_import_has_brought_the_person_in_line(settled):
     ada = settled.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
-    settled.sandbox.docebo_gate.faults.add(
-        "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=["ada@example.com"], message="no room"
-    )
+    settled.refuse("ada@example.com")
     event = settled.event(ada)
     settled.put(event)
     await settled.serve()
@@ -308,9 +302,7 @@ async def test_what_was_parked_is_tried_once_more_after_an_import_has_brought_th
 async def test_a_refusal_that_names_somebody_else_is_whole_only_in_the_owners_report(settled, tmp_path):
     ada = settled.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     said = "Refused, ask Grace Hopper (ghopper, +49 30 1234567)"
-    settled.sandbox.docebo_gate.faults.add(
-        "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=["ada@example.com"], message=said
-    )
+    settled.refuse("ada@example.com", said)
     event = settled.event(ada["id"])
     settled.put(event)
 

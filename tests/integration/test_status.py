@@ -197,9 +197,7 @@ async def test_an_event_shows_how_long_it_took(here):
 
 async def test_what_is_parked_is_to_be_looked_at(here):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
-    here.sandbox.docebo_gate.faults.add(
-        "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=["ada@example.com"], message="no room"
-    )
+    here.refuse("ada@example.com")
     here.put(here.event(ada["id"]))
     for _ in range(4):
         await here.serve()
