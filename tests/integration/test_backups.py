@@ -1,15 +1,17 @@
 """The backups that resets leave are listed, and one is brought back once that was confirmed."""
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
+from sandbox.docebo.accounts import Account
 from sandbox.server import Sandbox
 from slack_docebo.engine.mappings.backups import backups, restorable, restore_backup
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
+from slack_docebo.settings import Settings
 from tests.importing import ON, mapped, reset, run_import, settings_for
 
 
@@ -72,17 +74,23 @@ async def test_a_backup_with_a_row_that_cannot_be_used_is_not_restored(runtime, 
 LEAVERS = {**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none"}
 
 
+async def ada_imported(sandbox: Sandbox, settings: Settings, rows: Mapping[str, str]) -> tuple[str, str, Account]:
+    """The workspace as it was at first, Ada's Slack id, and the account that an import has made for her."""
+    sandbox.reset()
+    ada = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
+    await run_import(settings, rows=rows)
+    [account] = sandbox.docebo.accounts.by_email("ada@example.com")
+    return sandbox.slack.team.id, ada, account
+
+
 @pytest.mark.parametrize("has_left_before", [False, True])
 @pytest.mark.variants(1)
 async def test_a_backup_does_not_undo_what_is_known_since_of_who_has_shut_an_account(
     sandbox, usual_database_url, tmp_path, has_left_before
 ):
     """Who was shut out by us since has the account again on return; what somebody else has shut since stays so."""
-    sandbox.reset()
-    settings, team = settings_for(sandbox.facts(), usual_database_url, report_dir=tmp_path), sandbox.slack.team.id
-    ada = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
-    await run_import(settings, rows=LEAVERS)
-    [account] = sandbox.docebo.accounts.by_email("ada@example.com")
+    settings = settings_for(sandbox.facts(), usual_database_url, report_dir=tmp_path)
+    team, ada, account = await ada_imported(sandbox, settings, LEAVERS)
     if has_left_before:
         sandbox.slack.deactivate(ada)
         await run_import(settings, rows=LEAVERS)
@@ -113,11 +121,8 @@ async def test_a_backup_does_not_undo_what_is_known_since_of_who_has_shut_an_acc
 async def test_a_backup_of_before_an_account_was_handed_over_shuts_nobody_out_by_its_former_owner(
     sandbox, usual_database_url, tmp_path
 ):
-    sandbox.reset()
-    settings, team = settings_for(sandbox.facts(), usual_database_url, report_dir=tmp_path), sandbox.slack.team.id
-    ada = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
-    await run_import(settings, rows=LEAVERS)
-    [account] = sandbox.docebo.accounts.by_email("ada@example.com")
+    settings = settings_for(sandbox.facts(), usual_database_url, report_dir=tmp_path)
+    team, ada, account = await ada_imported(sandbox, settings, LEAVERS)
     async with open_runtime(settings, read_rows(table(LEAVERS)), run_id="reset") as runtime:
         of_before = await reset(runtime)
         bobs = {"username": "bob@example.com", "email": "bob@example.com", "firstname": "Bob", "lastname": "Babbage"}
@@ -139,11 +144,8 @@ async def test_a_backup_of_before_an_account_was_handed_over_shuts_nobody_out_by
 async def test_a_backup_of_two_resets_ago_lets_nobody_in_whom_somebody_has_shut_out_since(
     sandbox, usual_database_url, tmp_path
 ):
-    sandbox.reset()
-    settings, team = settings_for(sandbox.facts(), usual_database_url, report_dir=tmp_path), sandbox.slack.team.id
-    ada = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
-    await run_import(settings, rows=LEAVERS)
-    [account] = sandbox.docebo.accounts.by_email("ada@example.com")
+    settings = settings_for(sandbox.facts(), usual_database_url, report_dir=tmp_path)
+    team, ada, account = await ada_imported(sandbox, settings, LEAVERS)
     sandbox.slack.deactivate(ada)
     await run_import(settings, rows=LEAVERS)
     async with open_runtime(settings, read_rows(table(LEAVERS)), run_id="reset") as runtime:
@@ -161,11 +163,8 @@ async def test_a_backup_of_two_resets_ago_lets_nobody_in_whom_somebody_has_shut_
 
 
 async def test_a_backup_of_before_a_change_does_not_hide_that_an_account_differs(sandbox, usual_database_url, tmp_path):
-    sandbox.reset()
-    settings, team = settings_for(sandbox.facts(), usual_database_url, report_dir=tmp_path), sandbox.slack.team.id
-    ada = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
-    await run_import(settings)
-    [account] = sandbox.docebo.accounts.by_email("ada@example.com")
+    settings = settings_for(sandbox.facts(), usual_database_url, report_dir=tmp_path)
+    team, ada, account = await ada_imported(sandbox, settings, ON)
     async with open_runtime(settings, read_rows(table(ON)), run_id="reset") as runtime:
         of_before = await reset(runtime)
         sandbox.slack.change(ada, {"profile": {"last_name": "King"}})

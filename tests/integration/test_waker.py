@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,19 +38,26 @@ class BusyPrefect:
         return httpx.Response(200, json=[] if request.url.path.endswith("filter") else {"id": "1"})
 
 
-async def test_a_prefect_that_refuses_once_is_asked_again_before_the_next_look(sqlite_url, monkeypatch):
-    monkeypatch.setattr(waker_module, "LOOK_SECONDS", 2 * PATIENCE_SECONDS)
-    prefect = BusyPrefect(refusals=2)
-    http = httpx.AsyncClient(transport=httpx.MockTransport(prefect), base_url="http://prefect/api/")
+async def ask_for_a_run(
+    sqlite_url: str, answer: Callable[[httpx.Request], httpx.Response], created: asyncio.Event
+) -> None:
+    """Want a run, and let the waker ask for it until it is created."""
+    http = httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://prefect/api/")
     with Store.open(sqlite_url) as store:
         with store.transaction() as tables:
             tables.wake_ups.want_run(datetime.now(UTC))
         async with http:
             work = asyncio.create_task(Waker(store, PrefectApi(http), Metrics()).work())
-            await asyncio.wait_for(prefect.created.wait(), PATIENCE_SECONDS)
+            await asyncio.wait_for(created.wait(), PATIENCE_SECONDS)
             work.cancel()
             with suppress(asyncio.CancelledError):
                 await work
+
+
+async def test_a_prefect_that_refuses_once_is_asked_again_before_the_next_look(sqlite_url, monkeypatch):
+    monkeypatch.setattr(waker_module, "LOOK_SECONDS", 2 * PATIENCE_SECONDS)
+    prefect = BusyPrefect(refusals=2)
+    await ask_for_a_run(sqlite_url, prefect, prefect.created)
 
 
 async def test_after_an_unforeseen_fault_runs_are_asked_for_as_before(sqlite_url, monkeypatch, caplog):
@@ -62,16 +70,7 @@ async def test_after_an_unforeseen_fault_runs_are_asked_for_as_before(sqlite_url
             raise faults.pop()
         return prefect(request)
 
-    http = httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://prefect/api/")
-    with Store.open(sqlite_url) as store:
-        with store.transaction() as tables:
-            tables.wake_ups.want_run(datetime.now(UTC))
-        async with http:
-            work = asyncio.create_task(Waker(store, PrefectApi(http), Metrics()).work())
-            await asyncio.wait_for(prefect.created.wait(), PATIENCE_SECONDS)
-            work.cancel()
-            with suppress(asyncio.CancelledError):
-                await work
+    await ask_for_a_run(sqlite_url, answer, prefect.created)
     assert "ZeroDivisionError in test_waker.py" in caplog.text
     assert "ada@" not in caplog.text
 
