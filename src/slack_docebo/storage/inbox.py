@@ -297,9 +297,8 @@ class InboxRepository:
         Since then something else has brought the people in line, perhaps with what these events say. What has to wait for
         somebody is set aside again by the run that tries it.
         """
-        wanted = set(slack_ids)
-        others = PersonRepository(self._connection).other_ids(team, wanted)
-        return self._with_run(ONCE_MORE.change(self._connection, {*wanted, *others}), now)
+        theirs = PersonRepository(self._connection).by_every_id(team, slack_ids)
+        return self._with_run(ONCE_MORE.change(self._connection, theirs), now)
 
     def doubt_future_tries(self, now: datetime, *, longest: timedelta) -> None:
         """Let events be tried at once that would wait for more than the *longest* delay: the clock was ahead when they failed."""

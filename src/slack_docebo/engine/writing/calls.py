@@ -6,7 +6,7 @@ from slack_docebo.clients.docebo_rows import Row, RowResult, RowsLeftOut
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.operations import Kind, Value
 from slack_docebo.domain.targets import BRANCH
-from slack_docebo.engine.reading.evidence import counted, reserve_calls
+from slack_docebo.engine.reading.evidence import counted, observe_account, reserve_calls
 from slack_docebo.engine.writing.adapting import Adapter
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import AccessDenied, PlanChanged, Rejected
@@ -70,7 +70,7 @@ class Calls:
         if docebo_id is None or not reserve_calls(self._runtime, accounts=1):
             return {}
         with counted(self._runtime):
-            seen = await self._docebo.user(docebo_id)
+            seen = await observe_account(self._runtime, docebo_id)
         account = seen.value if isinstance(seen, Present) else None
         names = {"first_name": account.first_name, "last_name": account.last_name} if account else {}
         return {name: value for name, value in names.items() if value}
