@@ -1,5 +1,6 @@
 """The tables of the store, as one transaction sees them."""
 
+from collections.abc import Iterable
 from functools import cached_property
 
 from sqlalchemy import Connection
@@ -71,9 +72,11 @@ class Tables:
         theirs = self.people.by_every_id(team, decisions)
         return {slack_id: found for slack_id, ids in theirs.items() if (found := latest(decisions, ids))}
 
-    def waiting(self, docebo: str, team: str) -> dict[str, str]:
-        """Return the Slack ids of those who wait for a decision, with why; but for those of whom just that is acknowledged."""
-        reasons = self.standings.reasons(docebo, team)
+    def waiting(self, docebo: str, team: str, reasons: Iterable[str]) -> dict[str, str]:
+        """Return the Slack ids of those who wait for a decision, with why, which is one of the *reasons* that stand.
+
+        Those are left out of whom just that is acknowledged.
+        """
         undecided = self.standings.standing_for(docebo, team, filter(is_undecided, reasons))
         seen = self.acknowledged(team)
         return {one: why for one, why in undecided.items() if one not in seen or not seen[one].acknowledges(why)}

@@ -142,7 +142,7 @@ def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) 
 
 def _all_who_wait(tables: Tables, docebo: str, team: str, confirm: int) -> dict[str, str]:
     """Return by their Slack ids why they wait; raise NotConfirmed unless *confirm* is how many they are by now."""
-    waiting = tables.waiting(docebo, team)
+    waiting = tables.waiting(docebo, team, tables.standings.reasons(docebo, team))
     if not waiting:
         raise ConfigurationError("nothing was kept: nobody waits for a decision, as the last import says")
     if confirm != len(waiting):

@@ -4,11 +4,14 @@ Docebo may show an account that has none in the same way as one whose address we
 username is another one would get a second account.
 """
 
+from collections.abc import Iterable
+
 from slack_docebo.clients.docebo import SEES_ADDRESSES
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import IN_NO_ADDRESS
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
+from slack_docebo.domain.people import Account
 from slack_docebo.engine.reading.evidence import counted, observe_account, reserve_calls
 from slack_docebo.engine.reading.missing import FEW
 from slack_docebo.errors import IncompleteRead
@@ -24,8 +27,8 @@ async def check_addresses(runtime: Runtime, accounts: Accounts) -> None:
     address is believed only if Docebo was asked for each of its accounts. Asked is for those that are news: of whom it was
     found out that they have none is remembered.
     """
-    hiding = [account.docebo_id for account in accounts if "email" in account.unshown]
-    instead = _borne_instead(accounts)
+    without = [account for account in accounts if "email" in account.unshown]
+    hiding, instead = [account.docebo_id for account in without], _borne_instead(without)
     known = await to_completion(_known, runtime)
     news = [docebo_id for docebo_id in hiding if docebo_id not in known]
     told = f"Docebo's list shows no e-mail address of {len(hiding)} of {len(accounts)} accounts"
@@ -47,12 +50,12 @@ async def check_addresses(runtime: Runtime, accounts: Accounts) -> None:
         await to_completion(_remember, runtime, hiding)
 
 
-def _borne_instead(accounts: Accounts) -> dict[int, str]:
-    """Return what a few of the listed *accounts* bear instead of an address, like "n/a", by account.
+def _borne_instead(accounts: Iterable[Account]) -> dict[int, str]:
+    """Return what a few *accounts* whose addresses the list hides bear instead of one, like "n/a", by account.
 
     None where many do, or several the same, or anything is left of an address: these are perhaps not shown to us.
     """
-    borne = {account.docebo_id: account.email for account in accounts if account.email and "email" in account.unshown}
+    borne = {account.docebo_id: account.email for account in accounts if account.email}
     is_nothing_left = all("@" not in text and IN_NO_ADDRESS.isdisjoint(text) for text in borne.values())
     return borne if is_nothing_left and len(set(borne.values())) == len(borne) <= FEW else {}
 

@@ -343,7 +343,7 @@ def status(runtime: Runtime) -> Status:
             over_limit=[plan.id for plan in (*imports[:1], *since) if plan.state is PlanState.REFUSED],
             mapped=tables.mappings(docebo).count(team),
             in_line=sum(reasons[reason] for reason in (IN_LINE, IN_LINE_AS_WRITTEN)),
-            undecided=tables.waiting(docebo, team).keys(),
+            undecided=tables.waiting(docebo, team, reasons).keys(),
             inbox=tables.inbox.status(),
             parked_as_acknowledged=tables.parked_as_acknowledged(team),
             held=tables.inbox.incidents(),
