@@ -23,7 +23,7 @@ from tasks.status_page import refresh_status_page
 
 SECONDS_BETWEEN_UPDATES = 2.0
 KEY = "events-served"
-TOLD = {Trouble.HELD: Became.HELD, Trouble.PARKED: Became.PARKED}
+ENDED_AS = {Trouble.HELD: Became.HELD, Trouble.PARKED: Became.PARKED}
 
 
 class ServedEvents:
@@ -42,7 +42,7 @@ class ServedEvents:
     async def after_round(self) -> None:
         """Show what this round has done; nobody waits until it is shown, or told."""
         self._log.info("Round %d: %s so far", self._served.rounds, self._served.line)
-        for trouble, became in TOLD.items():
+        for trouble, became in ENDED_AS.items():
             if trouble not in self._told and (events := self._served.ids(became)):
                 self._told[trouble] = events
                 self._telling.append(asyncio.create_task(self._tell(trouble, f"{self._served.line} so far")))
@@ -64,7 +64,7 @@ class ServedEvents:
     async def tell_of_more(self) -> None:
         """Tell at the end of the run, once it has a page, if others were parked or held back since that was told."""
         for trouble, events in self._told.items():
-            if self._served.ids(TOLD[trouble]) - events:
+            if self._served.ids(ENDED_AS[trouble]) - events:
                 await self._tell(trouble, self._served.line, again=True)
 
     async def _keep_showing(self, over: asyncio.Event) -> None:
