@@ -19,6 +19,7 @@ from tests.memory import folder_in_memory
 from tests.postgresql import PostgresServer, running_server
 from tests.prompt_servers import prompt_servers
 from tests.quick_stores import quick_stores
+from tests.waiting import PATIENCE_SECONDS
 
 # Time is no measure here: other work on the machine makes anything slow.
 PATIENT = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
@@ -28,6 +29,13 @@ hypothesis.settings.register_profile("exploring", print_blob=True, **PATIENT)
 hypothesis.settings.load_profile("fixed")
 
 
+# How long one part of us waits for another, for the sake of who waits for it.
+BOUNDS = (
+    *(f"slack_docebo.webhook.{bound}" for bound in ("reception.PREFECT_SECONDS", "reception.STORE_SECONDS")),
+    "slack_docebo.webhook.writer.PATIENCE_SECONDS",
+    "slack_docebo.cli.session.PREFECT_SECONDS",
+    *(f"httpx._config.DEFAULT_TIMEOUT_CONFIG.{step}" for step in ("connect", "read", "write", "pool")),
+)
 LONGEST_FIRST = ("e2e", "simulation", "integration", "contract", "unit")
 
 
@@ -120,6 +128,15 @@ def certificates_are_read_once() -> Iterator[None]:
     """Else httpx reads them for each client, which takes a third of a test's time and is needed by none."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def a_part_that_is_late_is_waited_for() -> Iterator[None]:
+    """Nothing is told to be down because the machine is busy: a test about waiting in vain sets its own bound."""
+    with pytest.MonkeyPatch.context() as patch:
+        for bound in BOUNDS:
+            patch.setattr(bound, PATIENCE_SECONDS)
         yield
 
 

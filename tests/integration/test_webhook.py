@@ -29,6 +29,7 @@ from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.reads import ProvenRead
 from slack_docebo.storage.refusals import RefusalKind
 from slack_docebo.storage.store import Store
+from slack_docebo.webhook import writer
 from slack_docebo.webhook.app import LARGEST_BODY
 from slack_docebo.webhook.refusals import Refusals
 from tests.examples import examples
@@ -312,7 +313,8 @@ def test_while_the_database_is_gone_slack_is_told_to_come_again(empty_url, reque
         assert "Ev2" in {entry.event.event_id for entry in webhook.entries()}
 
 
-def test_a_locked_database_is_no_reason_to_keep_slack_waiting(sqlite_url):
+def test_a_locked_database_is_no_reason_to_keep_slack_waiting(sqlite_url, monkeypatch):
+    monkeypatch.setattr(writer, "PATIENCE_SECONDS", 0.1)
     with Store.open(sqlite_url) as store, running_webhook(store) as webhook:
         holder = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")

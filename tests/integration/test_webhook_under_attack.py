@@ -26,6 +26,7 @@ from deployments.local import free_port, process
 from sandbox.slack.events import APP_ID
 from slack_docebo.current_settings import Current
 from slack_docebo.storage.store import Store
+from slack_docebo.webhook import reception
 from slack_docebo.webhook.app import LARGEST_BODY, webhook_app
 from slack_docebo.webhook.metrics import Metrics
 from slack_docebo.webhook.reception import open_reception
@@ -497,7 +498,8 @@ def hanging_prefect() -> Iterator[tuple[str, list[socket.socket]]]:
 
 
 @pytest.mark.long
-def test_while_prefect_hangs_readiness_is_told_to_hundreds_at_once(sqlite_url):
+def test_while_prefect_hangs_readiness_is_told_to_hundreds_at_once(sqlite_url, monkeypatch):
+    monkeypatch.setattr(reception, "PREFECT_SECONDS", 0.5)
     with (
         hanging_prefect() as (api, waiting),
         Store.open(sqlite_url) as store,
