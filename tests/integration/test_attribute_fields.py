@@ -208,6 +208,7 @@ async def test_what_a_list_hides_is_written_again_when_the_result_changes_and_is
     assert [changes for changes in restored if "country" in changes] == []
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("keyed", [True, False])
 async def test_an_option_is_found_by_its_label_in_whatever_form_options_are_listed(sandbox_of, sqlite_url, keyed):
     sandbox = sandbox_of(lists_keyed=keyed, branches_shown=keyed)
@@ -247,6 +248,7 @@ async def test_fields_of_each_type_are_filled_in_docebos_form_and_nobody_is_refu
     assert (sandbox.docebo_gate.counters.rows["failed"] == 0) is (form == "id")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("as_zero", [True, False])
 @pytest.mark.variants(1)
 async def test_a_no_is_written_where_nothing_is_set_and_emptied_once(sandbox_of, sqlite_url, as_zero):
@@ -267,6 +269,7 @@ async def test_a_no_is_written_where_nothing_is_set_and_emptied_once(sandbox_of,
     assert await filled('""') == 0
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("listed", ["code", "name"])
 async def test_a_language_is_given_by_its_code_or_by_its_name(sandbox_of, sqlite_url, listed):
     sandbox = sandbox_of(listed_language=listed)
@@ -294,6 +297,7 @@ def made(sandbox):
     return [one for one in sandbox.docebo.accounts if one.provisioned_by]
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("label", ["Xfinity", "Xf2", "Xf0DEPARTMT"])
 async def test_a_label_that_looks_like_an_id_is_a_label_unless_there_is_a_field_with_that_id(
     shared_sandbox, sqlite_url, tmp_path, label

@@ -125,6 +125,7 @@ async def test_an_account_that_we_have_shut_and_that_is_open_again_is_told_of_on
     assert night_after.undecided == 1
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("others", [0, 6], ids=["asked one by one", "listed"])
 async def test_of_whom_the_answer_tells_nothing_is_found_out_at_once(sandbox, sqlite_url, others):
     """Docebo names some only of those whom it was told of; what it shows of the others may be behind."""

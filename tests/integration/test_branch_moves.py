@@ -254,6 +254,7 @@ async def test_whose_account_was_anothers_is_moved_as_if_nobody_had_brought_it_a
     assert company.docebo.accounts.by_email("grace@example.com") == [account]
 
 
+@pytest.mark.long
 async def test_moves_have_a_limit_of_their_own_and_are_let_through_by_the_id_of_their_plan_in_parts_or_as_a_whole(
     company, settings
 ):
@@ -277,6 +278,7 @@ async def test_moves_have_a_limit_of_their_own_and_are_let_through_by_the_id_of_
     assert {branch_of(company, f"Ada{number}") for number in range(3)} == {"US"}
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("style", ["soft", "hard"])
 async def test_a_branch_that_is_deleted_before_its_moves_keeps_nobody_from_another_one(company, settings, style):
     company.docebo.switches = replace(company.docebo.switches, validation_style=style)

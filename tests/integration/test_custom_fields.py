@@ -149,6 +149,7 @@ async def test_the_first_import_writes_the_fields_and_the_second_one_asks_nobody
     assert night.department(member) == "Sales"
 
 
+@pytest.mark.long
 async def test_one_changed_profile_is_one_call(night, member):
     await night.run()
     asked = night.asked()
@@ -383,6 +384,7 @@ async def test_of_the_forgotten_nothing_is_read_or_kept(night, member):
             assert tables.profiles.of(night.sandbox.slack.team.id, [member]) == {}
 
 
+@pytest.mark.long
 async def test_of_whom_slacks_list_shows_the_fields_it_is_not_asked_for_them_and_of_the_others_it_is(night, member):
     rules = {"ATTRIBUTES": f"{RULES} clear"}
     slack = night.sandbox.slack

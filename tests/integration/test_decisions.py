@@ -58,6 +58,7 @@ def account_of(here: World, slack_id: str) -> int:
     return mapped(here.runtime.settings.database_url.get_secret_value(), here.workspace.team)[slack_id]
 
 
+@pytest.mark.variants(1)
 @ON_BOTH
 async def test_nobody_touches_whom_somebody_has_decided_never_to_touch(here):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]

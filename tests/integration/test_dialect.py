@@ -93,6 +93,7 @@ async def test_a_number_of_rows_that_was_learned_is_tried_in_full_again_after_a_
     assert sandbox.docebo_gate.counters.calls[BATCH] == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("kind", "calls"), [("busy", 2), ("carried_out_then_busy", 1)])
 async def test_a_call_that_another_one_is_in_the_way_of_is_sent_again_as_a_whole_and_only_if_nothing_was_done(
     sandbox, sqlite_url, kind, calls
@@ -126,6 +127,7 @@ async def test_a_docebo_that_is_always_at_work_ends_the_run_and_gets_no_smaller_
     assert not sandbox.docebo_gate.counters.rows["created"]
 
 
+@pytest.mark.long
 async def test_a_call_without_an_answer_is_sent_again_in_halves_after_a_look(sandbox, sqlite_url):
     sandbox.reset()
     await imported(sandbox, sqlite_url)
@@ -377,6 +379,7 @@ async def test_a_language_without_a_known_name_costs_nobody_the_account(sandbox,
     assert {entry.outcome for entry in told} == {Outcome.APPLIED}
 
 
+@pytest.mark.long
 async def test_a_dropdown_takes_the_option_with_this_label_and_goes_without_where_there_is_none(sandbox, sqlite_url):
     sandbox.reset()
     [department] = [field.id for field in sandbox.docebo.fields.values() if field.type == "dropdown"]

@@ -100,6 +100,7 @@ async def test_a_database_that_newer_code_has_migrated_is_told(environment, sqli
     assert "newer code has migrated it (revision 9999): update the code here, too" in message
 
 
+@pytest.mark.long
 async def test_files_that_others_may_read_or_replace_are_named(environment, tmp_path):
     assert (await findings())["files"][0] is Level.OK
     environment.setenv("REPORT_DIR", str(tmp_path / "reports"))
@@ -239,6 +240,7 @@ async def test_an_env_file_that_others_can_read_is_named_with_what_to_do(environ
     assert (await findings())["files of secrets"][0] is Level.OK
 
 
+@pytest.mark.long
 async def test_a_secret_that_is_too_short_to_be_taken_out_of_messages_is_named_and_not_shown(environment):
     environment.setenv("SLACK_SIGNING_SECRET", SIGNING_SECRET)
     assert (await findings())["lengths of secrets"][0] is Level.OK
@@ -293,6 +295,7 @@ async def test_a_level_that_nobody_knows_is_told_with_the_answer_that_says_what_
     assert (await findings())["Docebo"][0] is Level.OK
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("word", ["learner", "/framework/level/learner"])
 @pytest.mark.variants(1)
 async def test_a_level_that_makes_everybody_an_administrator_is_told_with_the_answer_that_says_what_it_is(
@@ -347,6 +350,7 @@ async def test_a_description_that_knows_all_that_is_used_is_told(environment):
     assert (await findings())["Docebo's description"][0] is Level.OK
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize(
     ("answer", "told"),
     [

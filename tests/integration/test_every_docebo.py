@@ -261,7 +261,7 @@ def learning(otherwise: Otherwise) -> int:
     ],
     ids=lambda otherwise: ", ".join(f"{name}={value}" for name, value in otherwise.items()),
 )
-@pytest.mark.variants(3)
+@pytest.mark.variants(2)
 async def test_however_they_answer_everybody_ends_with_the_same_account(sandbox, usual, sqlite_url, otherwise):
     end, calls = await travelled(sandbox, sqlite_url, otherwise)
 

@@ -398,6 +398,7 @@ async def test_who_is_shown_without_a_word_on_being_active_neither_leaves_nor_co
     assert [account(sandbox, name).active for name in ("eva", "ada", "bob")] == [True, False, True]
 
 
+@pytest.mark.long
 async def test_where_docebo_answers_400_all_missing_accounts_are_asked_for_at_two_calls_each_and_then_no_more(
     sandbox, sqlite_url
 ):

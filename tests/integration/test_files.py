@@ -154,7 +154,7 @@ def by_links_in_a_row(folder: Path) -> str:
     ],
     ids=["link", "folder", "links", "relative", "dots", "absolute dots"],
 )
-@pytest.mark.variants(3)
+@pytest.mark.variants(1)
 def test_a_database_reached_by_two_paths_is_one(tmp_path, monkeypatch, way):
     monkeypatch.chdir(tmp_path)
     real = tmp_path / "real" / "store.db"

@@ -195,6 +195,7 @@ async def test_a_saved_plan_gives_nobody_the_account_of_a_former_holder_who_is_n
     assert entry.outcome is Outcome.SKIPPED
 
 
+@pytest.mark.long
 async def test_a_saved_plan_gives_on_the_account_of_a_former_holder_who_is_still_gone(sandbox, settings):
     await ada_has_left(sandbox, settings)
     sandbox.slack.add("Bob", "Neu", "ada@example.com")

@@ -439,7 +439,7 @@ async def test_an_older_event_under_the_local_id_alone_is_not_applied_after_a_ne
         pytest.param(False, False, id="known under the organisation's alone"),
     ],
 )
-@pytest.mark.variants(3)
+@pytest.mark.variants(1)
 async def test_a_list_that_shows_the_local_id_as_before_an_event_under_the_organisations_takes_nothing_back(
     sandbox, sqlite_url, tmp_path, mapping, is_known, tells_both
 ):

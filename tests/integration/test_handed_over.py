@@ -125,6 +125,7 @@ async def test_an_event_changes_nothing_of_an_account_whose_new_owner_gets_the_a
     assert {name: getattr(account, name) for name in BOBS} == BOBS
 
 
+@pytest.mark.variants(1)
 @USERNAMES
 async def test_an_event_changes_nothing_of_an_account_that_shows_another_persons_address(
     sandbox, sqlite_url, tmp_path, username
@@ -186,7 +187,7 @@ WITHOUT_MAPPINGS = {"MAP_SLACK_USER_DATA": "false"}
 
 @USERNAMES
 @pytest.mark.parametrize("road", ["import", "real time"])
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_without_mappings_an_account_that_shows_another_persons_address_is_left_alone_too(
     sandbox, sqlite_url, tmp_path, road, username
 ):
@@ -262,6 +263,7 @@ async def test_an_account_that_was_handed_over_since_is_not_written_for_its_form
     assert account.fields == {13: "Countess"}
 
 
+@pytest.mark.variants(1)
 @USERNAMES
 async def test_an_account_that_was_handed_over_since_is_not_deactivated_for_its_former_owner_by_a_saved_plan(
     sandbox, sqlite_url, username
@@ -478,6 +480,7 @@ async def test_an_account_that_shows_another_persons_address_is_not_moved_to_ano
     assert account.branches == before
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("maps", ["true", "false"])
 async def test_an_undo_takes_an_account_whose_address_somebody_has_edited_once_the_two_are_linked(
     sandbox, sqlite_url, maps

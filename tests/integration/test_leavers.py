@@ -57,6 +57,7 @@ def ada_of(sandbox):
     return account
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_listed", [True, False])
 @pytest.mark.variants(1)
 async def test_an_account_expires_with_the_day_and_who_returns_has_it_again(sandbox, sqlite_url, is_listed):

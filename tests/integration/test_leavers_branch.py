@@ -247,7 +247,7 @@ async def test_who_returns_after_another_branch_was_named_for_leavers_is_back_wh
 
 
 @pytest.mark.parametrize("why", ["administrator", "never", "protected", "served", "unmap", "provisioning off"])
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_whom_nothing_may_be_done_to_is_not_moved(company, settings, ada, why):
     rows = dict(ROWS)
     company.slack.deactivate(ada)

@@ -334,6 +334,7 @@ async def test_an_incident_can_be_let_through_however_long_it_has_waited(here, m
     assert len(let_through(here.runtime.store, incident, later)) == 2
 
 
+@pytest.mark.long
 async def test_who_lets_an_incident_through_while_a_run_lingers_is_told_what_that_has_made_of_it(here):
     done, late, failed = leave(here, *here.members()[:3])
     [incident] = (await here.serve()).incidents
@@ -567,6 +568,7 @@ def test_a_moved_mapping_counts_as_one_whatever_moves_it(store):
     assert changed(store) == {"move mapping": 3, "create": 1, "update": 1}
 
 
+@pytest.mark.long
 @pytest.mark.variants(1)
 def test_people_are_counted_once_over_however_many_plans_and_not_where_somebody_let_them_through(store):
     for number in range(1500):

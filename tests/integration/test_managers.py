@@ -121,6 +121,7 @@ async def test_a_newcomer_gets_a_newcomer_as_manager_in_the_same_night_and_the_n
     assert company.batches() == batches
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize(("managers", "becomes"), [("any", Outcome.APPLIED), ("marked", Outcome.FAILED)])
 async def test_managers_are_written_where_docebo_answers_for_refused_rows_alone(company, managers, becomes):
     docebo = company.sandbox.docebo
@@ -175,6 +176,7 @@ async def test_an_account_that_shows_another_person_gets_no_manager_and_is_nobod
     assert company.hierarchy() == {"Eve": "Grace"}
 
 
+@pytest.mark.long
 async def test_another_manager_is_one_row_and_undoing_brings_the_former_back(company):
     grace, joan = company.hire("Grace"), company.hire("Joan")
     ada = company.hire("Ada", grace)
@@ -650,7 +652,7 @@ def has_several_types(company):
         pytest.param("Grace", ["Bob", "Joan"], "Bob", id="done by the first of two dead runs"),
     ],
 )
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_nobody_comes_into_a_circle_with_a_manager_whom_a_dead_run_may_have_set(company, set_last, sent, has):
     has_several_types(company)
     slack_ids = {name: company.hire(name) for name in ("Grace", "Joan", "Bob")}

@@ -113,6 +113,7 @@ def test_workspaces_do_not_see_each_other(store):
         assert repository.holders("T2", [7]) == {}
 
 
+@pytest.mark.variants(1)
 def test_people_and_accounts_are_looked_up_by_the_thousand(store):
     crowd = [Mapping(f"U{number:05}", "T1", "", number) for number in range(1, 2501)]
     save(store, *crowd)

@@ -70,6 +70,7 @@ texts = st.one_of(
 )
 
 
+@pytest.mark.variants(1)
 @examples(5, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(names=st.lists(texts, max_size=12))
 def test_export_delete_restore_brings_every_row_back_to_the_last_column(store, tmp_path_factory, names):

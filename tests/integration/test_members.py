@@ -139,6 +139,7 @@ def test_no_attribute_that_can_be_mapped_gives_rights():
             parse_rules(f"{target_} = custom:Xf01")
 
 
+@pytest.mark.long
 async def test_a_custom_field_changes_the_mapped_field_of_the_own_account(shared_sandbox, sqlite_url, tmp_path):
     shared_sandbox.reset()
     field = shared_sandbox.docebo.add_field("Favourite", "textfield", mandatory=False, invisible_to_user=False)

@@ -164,6 +164,7 @@ async def test_accounts_that_name_the_same_person_are_left_out_and_said(fresh, s
     assert taken.changed == len(mirrored(fresh)) - 1
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("is_gone", [True, False])
 async def test_a_copy_of_an_account_gets_the_mapping_only_when_the_account_is_gone(fresh, settings, is_gone):
     await run_import(settings, rows=MIRROR)

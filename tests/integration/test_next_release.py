@@ -61,6 +61,7 @@ def test_it_goes_on_storing_events_while_the_next_release_expands_the_tables_and
         assert [entry.event.event_id for entry in entries(store)] == [f"Ev{number}" for number in range(1, 13)]
 
 
+@pytest.mark.long
 @pytest.mark.variants(1)
 def test_it_does_not_start_where_the_next_release_has_taken_away_what_it_needs(empty_url, tmp_path):
     Store.open(empty_url).close()

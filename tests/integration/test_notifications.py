@@ -93,6 +93,7 @@ async def test_a_server_that_wants_encryption_and_a_password_is_given_both(encry
     assert server.next_mail()["Subject"] == "title"
 
 
+@pytest.mark.long
 async def test_a_password_is_not_sent_to_a_server_with_a_wrong_certificate(encrypted, monkeypatch):
     monkeypatch.delenv("SSL_CERT_FILE")
     with mail_server(tls=encrypted, sign_in=True) as (server, port):
@@ -184,6 +185,7 @@ async def test_further_places_are_told_as_well():
     assert to == {"lms@example.com", "b@example.com", "c@example.com"}
 
 
+@pytest.mark.long
 async def test_a_service_that_drips_is_given_up_and_the_others_are_told(monkeypatch):
     def run(*of, timeout, **more):  # a busy machine may be slow to start either, and to the mail nothing is to happen
         return original(*of, timeout=timeout if b"json://" in more["input"] else None, **more)
@@ -211,6 +213,7 @@ async def test_a_service_that_sends_without_measure_is_given_up(answer):
             await notifier(places, "").send("title", "body")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("wish", ["", "?redirect=yes"])
 @pytest.mark.variants(1)
 async def test_a_notification_does_not_follow_a_redirect(wish):

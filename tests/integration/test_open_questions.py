@@ -82,6 +82,7 @@ async def test_a_grant_whose_token_has_no_user_is_told_with_the_grant_to_use(san
             await validate(runtime)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("answer", ["object", "failed"])
 @pytest.mark.variants(1)
 async def test_a_batch_may_be_answered_by_place_or_with_the_failed_rows_alone(sandbox, sqlite_url, answer, tmp_path):
@@ -97,6 +98,7 @@ async def test_a_batch_may_be_answered_by_place_or_with_the_failed_rows_alone(sa
     assert again.count(outcome=Outcome.APPLIED) == 0
 
 
+@pytest.mark.long
 async def test_a_platform_that_refuses_each_call_without_a_branch_is_told_of_with_the_setting(sandbox, sqlite_url):
     with pytest.raises(Rejected, match="DESTINATION_BRANCH"):
         await imported(sandbox, sqlite_url, branchless="400")
@@ -334,7 +336,7 @@ async def test_who_has_an_account_is_given_no_password(sandbox, sqlite_url):
 
 
 @pytest.mark.parametrize(("columns", "learned_as"), [("own", "own"), ("first", "alike"), ("all", "alike")])
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_a_platform_that_reads_rows_as_one_table_is_recognised_by_two_of_them(
     sandbox, sqlite_url, columns, learned_as
 ):

@@ -123,6 +123,7 @@ async def test_a_mapped_account_is_nobodys_orphan(fresh, settings, before):
     assert not lonely & set(mapping.values())
 
 
+@pytest.mark.long
 async def test_an_import_reports_the_same_at_no_extra_call(fresh, settings, before):
     slack_id, docebo_id = a_mapped_member(fresh, settings)
     fresh.docebo.delete(docebo_id)
@@ -155,6 +156,7 @@ async def test_an_import_reports_the_same_at_no_extra_call(fresh, settings, befo
     assert shown[-1]["finding"] == OrphanKind.ACCOUNT  # which most are, and most of those are right so
 
 
+@pytest.mark.long
 async def test_an_import_that_read_docebo_only_in_part_says_nothing_about_orphans(fresh, settings, before):
     summary = await run_import(settings, dry_run=True, verify_target=False)
 

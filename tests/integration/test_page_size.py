@@ -95,6 +95,7 @@ async def test_a_slack_that_gives_few_at_once_is_read_in_as_long_as_with_small_p
     assert sandbox.slack_gate.counters.calls["users.list"] == 50 + 51
 
 
+@pytest.mark.long
 async def test_what_slack_could_give_at_once_is_remembered_for_some_days(clock, sqlite_url):
     with Sandbox(users=2_000, docebo_users=0, rate_limits=False) as sandbox:
         settings = settings_for(sandbox.facts(), sqlite_url, slack_calls_per_minute=SLACKS_PACE)

@@ -63,6 +63,7 @@ def people(runtime: Runtime, plan_id: str) -> list[str]:
     return find_part(runtime.store, plan_id, PartChoice())[0]
 
 
+@pytest.mark.variants(1)
 @ON_BOTH
 async def test_the_first_are_done_and_then_the_rest(settings, sandbox):
     planned = await run_import(settings, dry_run=True)

@@ -115,6 +115,7 @@ async def test_where_the_first_of_many_are_shown_that_is_said_and_nothing_else(s
     assert (whole.returncode, whole.stderr) == (0, "")
 
 
+@pytest.mark.long
 async def test_undo_restores_attributes_and_status_and_deactivates_what_was_created_when_asked(sandbox, settings, env):
     before = target(sandbox)
     done = await run_import(settings)
@@ -146,6 +147,7 @@ async def test_undo_leaves_created_accounts_and_skips_what_was_changed_since(san
     assert run(env, "undo", "nosuchrun").returncode == 2
 
 
+@pytest.mark.long
 async def test_rows_that_docebo_refuses_are_a_partial_failure_and_not_a_success(sandbox, settings, env):
     planned = await run_import(settings, dry_run=True)
     refused = [user["profile"]["email"] for user in sandbox.slack if user["profile"].get("email")][:20]
@@ -183,6 +185,7 @@ async def test_who_is_refused_each_time_is_acknowledged_from_the_shell(sandbox, 
     assert run(env, "decide", "leave-so", "--why", "x", "--by", "y").returncode == 2
 
 
+@pytest.mark.long
 async def test_a_run_whose_rows_are_refused_one_after_the_other_is_stopped(sqlite_url):
     with Sandbox(users=400, docebo_users=0, rate_limits=False) as sandbox:
         everybody = [user["profile"].get("email", "") for user in sandbox.slack]
@@ -209,7 +212,7 @@ async def test_two_plans_are_compared_person_by_person(sandbox, settings, env):
 
 
 @pytest.mark.parametrize("ask", ["by e-mail", "as a mail has it", "by Slack id", "by account"])
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_explain_says_the_same_however_the_person_is_named(sandbox, settings, env, ask):
     await run_import(settings)
     account = next(a for a in sandbox.docebo.accounts if a.provisioned_by)
@@ -340,7 +343,7 @@ async def test_fields_of_both_sides_are_listed_with_options_and_rules_even_where
 
 @pytest.mark.parametrize("more", [[], ["--json"]])
 @pytest.mark.parametrize("command", [["explain"], ["attributes", "try"]])
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_a_script_is_told_whether_anybody_was_found(sandbox, settings, env, command, more):
     await run_import(settings)
     somebody = next(user["id"] for user in sandbox.slack if not user["deleted"] and user["id"] != "USLACKBOT")

@@ -152,6 +152,7 @@ async def test_only_the_newest_of_several_changes_is_written(settled):
     assert settled.docebo_calls == 2
 
 
+@pytest.mark.long
 async def test_what_is_older_than_what_was_applied_is_superseded(settled):
     slack_id = member(settled)
     late = settled.event(slack_id, profile={"last_name": "Old"})
@@ -420,6 +421,7 @@ async def test_what_is_recorded_but_not_finished_is_found_done(settled, monkeypa
     assert settled.docebo_calls == calls
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("stage", ["look_up", "apply_accounts"], ids=["before the plan", "before the write"])
 async def test_who_is_forgotten_during_a_round_stays_forgotten(settled, tmp_path, monkeypatch, stage):
     ada, bob = settled.members()[:2]

@@ -182,6 +182,7 @@ async def test_a_few_accounts_that_were_changed_or_deleted_disprove_nothing(tria
     assert done.alike == SAMPLE - 1
 
 
+@pytest.mark.long
 async def test_another_platform_has_mappings_of_its_own_and_the_old_ones_are_kept(trial, real, sqlite_url):
     await run_import(settings_for(trial.facts(), sqlite_url), rows=ROWS)
     former, address = trial.facts()["docebo_url"], real.facts()["docebo_url"]

@@ -120,6 +120,7 @@ async def test_who_returns_gets_a_mapping_of_before_also_while_nobody_new_is_map
     assert mapped(sqlite_url, sandbox.slack.team.id)[new] == account
 
 
+@pytest.mark.long
 async def test_a_mapping_that_was_handed_over_comes_back_by_an_undo(sandbox, sqlite_url):
     settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "deactivate", "REHIRES": "hand-over"}
     old, _, account = await leave_and_return(sandbox, settings, rows)
@@ -160,6 +161,7 @@ async def test_a_return_that_was_undone_is_not_undone_once_more_over_that_of_the
     assert mapped(sqlite_url, sandbox.slack.team.id)[new] == account
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("undone", [False, True], ids=["handed over", "not any more"])
 async def test_who_has_returned_is_forgotten_under_the_former_id_too_unless_the_account_went_back(
     sandbox, sqlite_url, tmp_path, undone

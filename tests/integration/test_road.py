@@ -199,7 +199,7 @@ def has_another_title(sandbox: Sandbox) -> None:
         ([], joins, leaves, "import"),
     ],
 )
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_what_a_dead_run_has_sent_is_known_before_the_next_one_plans_for_the_person(
     small_sandbox, sqlite_url, tmp_path, monkeypatch, before, sent, then, road
 ):
@@ -450,6 +450,7 @@ async def test_what_a_dead_run_for_named_people_has_sent_is_recorded_by_the_next
         assert tables.intents.of(dead) == set()
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize(
     ("lock", "outcome"),
     [

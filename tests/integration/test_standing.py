@@ -174,6 +174,7 @@ async def test_before_the_first_import_nobody_is_left_alone(settings, store):
         list_people(store, settings.docebo_url, plan_id="", what="left alone", reason="", page=1, shown=PeopleShown.IDS)
 
 
+@pytest.mark.variants(1)
 @on_both
 async def test_a_change_is_told_and_nobody_else(sandbox, settings, store):
     await settle(settings)
@@ -209,6 +210,7 @@ async def test_the_night_after_somebody_has_left_is_quiet_whatever_was_done(sand
     assert rows(store, after) == []
 
 
+@pytest.mark.long
 async def test_a_dry_run_compares_and_sets_nothing(sandbox, settings, store):
     dry = await run_import(settings, dry_run=True)
     real = await run_import(settings)
@@ -223,6 +225,7 @@ async def test_a_dry_run_compares_and_sets_nothing(sandbox, settings, store):
     assert [period.until for period in standings(store, real, slack_id)] == [None]
 
 
+@pytest.mark.long
 async def test_nights_that_trust_and_nights_that_compare_agree(sandbox, settings, store):
     await settle(settings, rows={"LEAVERS": "deactivate"})
     sandbox.slack.deactivate(somebody(sandbox))
@@ -351,6 +354,7 @@ async def test_a_reason_that_no_longer_stands_is_kept_as_long_as_the_plans_of_it
             assert len(standings(store, first, slack_id)) == kept
 
 
+@pytest.mark.long
 async def test_who_is_forgotten_has_no_standing_and_gets_none_from_a_saved_plan(sandbox, settings, store, tmp_path):
     done = await run_import(settings)
     slack_id = somebody(sandbox)

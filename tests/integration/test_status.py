@@ -92,6 +92,7 @@ async def test_a_switch_that_is_mistyped_is_to_be_corrected(here):
     ]
 
 
+@pytest.mark.variants(1)
 @ON_BOTH
 async def test_days_begin_by_the_clock_of_the_administrator(here):
     done = await imported(here)

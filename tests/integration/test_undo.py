@@ -318,6 +318,7 @@ async def test_by_a_list_that_leaves_people_out_no_address_is_taken_for_nobodys(
     assert account.email == f"{ada}@example.com"
 
 
+@pytest.mark.long
 async def test_what_is_undone_twice_is_said_so(sandbox, settings, taken_over):
     _, account, plan_id = taken_over
     undone = await undo(settings, plan_id)
@@ -513,6 +514,7 @@ async def test_nobody_is_let_in_again_by_a_plan_of_before_the_person_left_once_m
     ]
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize(
     ("change", "remove"),
     [({"is_restricted": True}, ()), ({}, ("is_restricted",))],

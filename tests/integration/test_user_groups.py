@@ -70,6 +70,7 @@ async def test_a_plan_of_slacks_without_user_groups_stops_the_run_with_the_rows_
     assert not has_account(company, "Ada")
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize(("counts", "active"), [("false", True), ("true", False)])
 async def test_who_leaves_the_group_is_a_leaver_only_if_the_settings_say_so(company, sqlite_url, counts, active):
     ada, grace = join(company, "Ada"), join(company, "Grace")
@@ -256,6 +257,7 @@ async def test_a_list_of_members_that_is_shorter_than_slack_counts_stops_the_run
         await run_import(settings_for(company.facts(), sqlite_url), rows={"SCOPE_USERGROUPS": "learners"})
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("counted", [3, 1, None], ids=["others besides", "too few", "nobody"])
 async def test_a_group_of_which_slack_counts_others_than_it_shows_stops_no_run_where_it_shows_the_same_twice(
     company, sqlite_url, monkeypatch, counted

@@ -116,6 +116,7 @@ async def test_a_username_that_somebody_else_got_meanwhile_is_given_by_the_next_
     assert account.username == "bea"
 
 
+@pytest.mark.long
 async def test_what_expires_at_once_or_within_the_hours_that_limits_count_counts_as_a_deactivation(
     shared_sandbox, settings
 ):

@@ -394,6 +394,7 @@ def odd_events(draw) -> bytes:
     return json.dumps(payload).encode()
 
 
+@pytest.mark.variants(1)
 @examples(20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(body=odd_events() | json_values.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=50))
 def test_a_signed_request_is_never_told_a_fault_for_what_it_holds(hostile_store, body):
@@ -532,6 +533,7 @@ def test_health_and_metrics_are_served_elsewhere_if_asked_for(sqlite_url, tmp_pa
         assert public.post("/slack/events").status_code == 415
 
 
+@pytest.mark.long
 def test_slow_clients_do_not_keep_the_process_from_ending_and_nothing_of_theirs_is_logged(sqlite_url, tmp_path):
     port = free_port()
     log = tmp_path / "log"

@@ -65,6 +65,7 @@ async def test_an_address_that_is_unconfirmed_in_text_finds_no_account(sandbox, 
     assert mallory not in mapped(sqlite_url, sandbox.slack.team.id)
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("comes_back", [False, True])
 async def test_an_account_whose_status_is_neither_yes_nor_no_is_neither_shut_nor_opened(
     small_sandbox, sqlite_url, comes_back
