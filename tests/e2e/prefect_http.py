@@ -117,6 +117,14 @@ def finished(http: httpx.Client, run_id: str) -> dict[str, Any]:
     return state(http, run_id, *FINAL)
 
 
+def note_crashed(http: httpx.Client) -> None:
+    """Have Prefect know that whatever it takes for running has died: imports of other tests would wait for its end."""
+    at_work = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
+    for run in http.post("flow_runs/filter", json=at_work).raise_for_status().json():
+        crashed = {"state": {"type": "CRASHED"}, "force": True}
+        http.post(f"flow_runs/{run['id']}/set_state", json=crashed).raise_for_status()
+
+
 def is_done(ended: State[Any]) -> bool:
     """Tell whether a run has done its work, be it that people newly wait for somebody's decision."""
     return ended.is_completed() or ended.name == Trouble.UNDECIDED

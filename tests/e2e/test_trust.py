@@ -18,8 +18,9 @@ import pytest
 
 from deployments.local import connection_settings
 from sandbox.server import Sandbox
+from slack_docebo.clients.prefect import BY_WEBHOOK
 from slack_docebo.storage.store import Store
-from tests.e2e.prefect_http import is_done, run_by_schedule, set_table
+from tests.e2e.prefect_http import is_done, note_crashed, prefect_http, run_by_schedule, set_table
 from tests.importing import ON
 from tests.waiting import PATIENCE_SECONDS, until
 
@@ -61,6 +62,8 @@ def import_at_work(sandbox: Sandbox) -> Iterator[int]:
             yield process.pid
         finally:
             process.kill()
+            with prefect_http() as http:
+                note_crashed(http)
 
 
 async def artifacts_of(state):
@@ -96,8 +99,13 @@ async def test_the_reconciliation_of_a_day_on_which_nothing_is_written_is_green_
 
     by_night = await run_by_schedule(flows.bulk_import, {"dry_run": False})
     by_hand = await flows.bulk_import(dry_run=False, return_state=True)
+    from prefect import tags  # after the fixture has said which server
+
+    with tags(BY_WEBHOOK):
+        for_slack = await flows.bulk_import(dry_run=False, return_state=True)
 
     assert (by_night.name, by_night.is_completed()) == ("Frozen", True)
+    assert (for_slack.name, for_slack.is_completed()) == ("Frozen", True)
     assert by_night.message.startswith("Nothing is to be done: nothing is written until the end of ")
     assert (by_hand.name, by_hand.is_failed()) == ("Frozen", True)
     assert len(sandbox.docebo.accounts) == before

@@ -15,6 +15,7 @@ from slack_docebo.errors import AccessDenied, ContractViolation, OutcomeUnknown,
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 STUCK = timedelta(minutes=10)  # a run that is pending for so long was left by a worker that died
 MOST_RUNS = 200  # in one answer
+BY_WEBHOOK = "asked-for-by-webhook"  # a tag of runs: Prefect does not know who created them, as if a person had
 
 
 class PrefectApi:
@@ -46,7 +47,8 @@ class PrefectApi:
         """Ask for a run of *deployment* now and return its id; raise OutcomeUnknown if it may have been created."""
         deployment_id = await self._deployment_id(deployment)
         try:
-            answer = await self._call("POST", f"deployments/{deployment_id}/create_flow_run", repeatable=False, json={})
+            path, run = f"deployments/{deployment_id}/create_flow_run", {"tags": [BY_WEBHOOK]}
+            answer = await self._call("POST", path, repeatable=False, json=run)
         except Rejected:
             self._deployments.pop(deployment, None)  # it may have been deployed anew, with another id
             raise
