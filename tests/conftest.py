@@ -31,7 +31,7 @@ hypothesis.settings.load_profile("fixed")
 
 # How long one part of us waits for another, for the sake of who waits for it.
 BOUNDS = (
-    *(f"slack_docebo.webhook.{bound}" for bound in ("reception.PREFECT_SECONDS", "reception.STORE_SECONDS")),
+    *(f"slack_docebo.webhook.reception.{whom}_SECONDS" for whom in ("PREFECT", "CALL", "STORE")),
     "slack_docebo.webhook.writer.PATIENCE_SECONDS",
     "slack_docebo.cli.session.PREFECT_SECONDS",
     *(f"httpx._config.DEFAULT_TIMEOUT_CONFIG.{step}" for step in ("connect", "read", "write", "pool")),

@@ -170,7 +170,7 @@ async def test_a_packed_gigabyte_takes_no_gigabyte(server, opened):
 
 async def test_prefect_that_answers_out_of_bounds_is_not_up(server):
     server.answer = bomb
-    async with open_prefect(server.url, lambda: None) as client:
+    async with open_prefect(server.url, lambda: None, timeout=60) as client:
         with pytest.raises(ContractViolation):
             await client.check()
 

@@ -169,7 +169,7 @@ async def test_connections_that_slack_dismisses_at_once_become_ever_rarer(store)
 
 async def test_a_wrong_token_is_told(sqlite_url):
     with Store.open(sqlite_url) as store:
-        async with slack_server() as slack, open_prefect(NOBODY, lambda: None) as prefect:
+        async with slack_server() as slack, open_prefect(NOBODY, lambda: None, timeout=60) as prefect:
             slack.error = "invalid_auth"
             with pytest.raises(AccessDenied, match="SLACK_APP_TOKEN"):
                 async with listening(
@@ -182,7 +182,7 @@ async def test_the_token_follows_no_redirect_and_no_bomb_is_unpacked(sqlite_url)
     async with (
         hostile.listening() as server,
         hostile.listening() as other,
-        open_prefect(NOBODY, lambda: None) as prefect,
+        open_prefect(NOBODY, lambda: None, timeout=60) as prefect,
     ):
         other.answer = hostile.whole(b"{}")
         with Store.open(sqlite_url) as store:
@@ -197,7 +197,7 @@ async def test_the_token_follows_no_redirect_and_no_bomb_is_unpacked(sqlite_url)
 
 async def test_slack_out_of_reach_is_told(sqlite_url):
     with Store.open(sqlite_url) as store:
-        async with open_prefect(NOBODY, lambda: None) as prefect:
+        async with open_prefect(NOBODY, lambda: None, timeout=60) as prefect:
             with pytest.raises(TransientError):
                 async with listening(
                     lambda: TOKEN, Reception(settings(), store, prefect), base_url="http://127.0.0.1:9/api/"

@@ -101,7 +101,7 @@ async def open_prefect(
     url: str,
     login: Callable[[], SecretStr | None],
     *,
-    timeout: float = 5,  # noqa: ASYNC109
+    timeout: float,  # noqa: ASYNC109  (of each request, in seconds)
 ) -> AsyncIterator[PrefectApi]:
     """Open a client of the API at *url*; *login* is asked for "user:password" before every request."""
     async with PrefectClient(url, login, seconds=timeout) as http:

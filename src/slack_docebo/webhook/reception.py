@@ -26,6 +26,7 @@ from slack_docebo.webhook.writer import InboxWriter
 
 LOOK_SECONDS = 1.0  # how long an answer about Prefect or the store is used again
 PREFECT_SECONDS = 0.5  # Kubernetes waits one second for /readyz, and Prefect does not decide about it
+CALL_SECONDS = 5.0  # for which Prefect is waited for when a run is asked for
 STORE_SECONDS = 2.5
 FIGURES_SECONDS = 30.0  # they tell of a day, and cost more than a look at the inbox
 LINK_SECONDS = 30.0  # how long a changed link between Docebo and workspace may go unnoticed
@@ -152,7 +153,9 @@ class Reception:
 async def open_reception(current: Current[R], store: Store) -> AsyncIterator[Reception]:
     """Open a reception that is at work; the login of Prefect may be exchanged meanwhile."""
     settings = current()
-    async with open_prefect(settings.prefect_api_url, lambda: current().prefect_api_auth_string) as prefect:
+    async with open_prefect(
+        settings.prefect_api_url, lambda: current().prefect_api_auth_string, timeout=CALL_SECONDS
+    ) as prefect:
         reception = Reception(settings, store, prefect)
         async with reception.at_work():
             yield reception
