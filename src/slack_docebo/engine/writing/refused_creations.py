@@ -99,11 +99,11 @@ async def made_for_another_id(runtime: Runtime, batch: Sequence[Numbered]) -> di
     """
     found: dict[int, RowOutcome] = {}
     with runtime.store.reading() as tables:
-        names = [str(operation.changes.get("username", "")) for _, operation in batch]
+        names = [operation.username for _, operation in batch]
         bearing = tables.accounts_at(runtime.settings.docebo_url).bearing(names)
         given = tables.applied(runtime.settings.docebo_url).given(bearing.values())
     for seq, operation in batch:
-        docebo_id = bearing.get(str(operation.changes.get("username", "")))
+        docebo_id = bearing.get(operation.username)
         holders = given.get(docebo_id or 0, set()) - {operation.slack_id}
         with suppress(RemoteError):
             answers = await ask_for_people(runtime, operation.slack_team, sorted(holders))
