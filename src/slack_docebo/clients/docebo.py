@@ -315,9 +315,7 @@ class DoceboClient:
 
         Of the others nothing is known: whoever is not named may have had that status before.
         """
-        ids = sorted(set(docebo_ids))
-        if len(ids) > MOST_ROWS:
-            raise ValueError(f"{len(ids)} accounts in one call, at most {MOST_ROWS} are allowed")
+        ids = _for_one_call(docebo_ids)
         if not ids:
             return set()
         body = {"user_ids": ids, "status": int(active)}
@@ -332,9 +330,7 @@ class DoceboClient:
 
         Source: Docebo's description of its API of 2017, `PUT /manage/v1/user/move_to_branch`.
         """
-        ids = sorted(set(docebo_ids))
-        if len(ids) > MOST_ROWS:
-            raise ValueError(f"{len(ids)} accounts in one call, at most {MOST_ROWS} are allowed")
+        ids = _for_one_call(docebo_ids)
         if ids:
             body = {"branch_ids": [branch_id], "user_ids": ids}
             data = await self._requests.write("move to branch", "PUT", "/manage/v1/user/move_to_branch", body)
@@ -531,6 +527,14 @@ def is_found_by_names(account: Account, text: str) -> bool:
     """Tell whether a search for *text* may find the *account* by something else than its e-mail address."""
     names = (account.username, account.first_name, account.last_name, f"{account.first_name} {account.last_name}")
     return any(mailbox(text.strip()) in mailbox(without_unseen(name)) for name in names)
+
+
+def _for_one_call(docebo_ids: Iterable[int]) -> list[int]:
+    """Return each of these accounts once; raise ValueError where one call cannot name them all."""
+    ids = sorted(set(docebo_ids))
+    if len(ids) > MOST_ROWS:
+        raise ValueError(f"{len(ids)} accounts in one call, at most {MOST_ROWS} are allowed")
+    return ids
 
 
 def _without_text_of_others(record: logging.LogRecord) -> bool:
