@@ -31,6 +31,7 @@ from sqlalchemy import (
     update,
 )
 
+from slack_docebo.domain.effects import TO_ACCOUNTS
 from slack_docebo.domain.guards import Change
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.operations import NOT_SENT, PASSED_ON, Kind, Outcome
@@ -269,7 +270,7 @@ class JournalRepository:
             .join(plans, plans.c.id == operations.c.plan_id)
             .where(
                 operations.c.done_at >= since,
-                operations.c.kind.in_([Kind.CREATE.value, Kind.UPDATE.value, Kind.MOVE.value, Kind.DEACTIVATE.value]),
+                operations.c.kind.in_([kind.value for kind in TO_ACCOUNTS]),
                 operations.c.outcome.in_([Outcome.APPLIED.value, Outcome.FAILED.value]),
                 ~operations.c.error.startswith(NOT_SENT),
                 plans.c.docebo == docebo,
