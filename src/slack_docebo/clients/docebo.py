@@ -336,7 +336,7 @@ class DoceboClient:
             data = await self._requests.write("move to branch", "PUT", "/manage/v1/user/move_to_branch", body)
             refuse_within("move to branch", data)
 
-    async def in_branch(self, branch_id: int, *, unlisted: int = 0) -> set[int]:
+    async def in_branch(self, branch_id: int, *, unlisted: int) -> set[int]:
         """Return the ids of the accounts in one branch, not in those below it.
 
         As many as *unlisted* may be counted by Docebo and not listed; raises IncompleteRead where more are.

@@ -53,7 +53,7 @@ def respecting(
     binding: Decisions,
     acknowledged: Decisions,
     operations: Iterable[Operation],
-    former_holders: FormerHolders = NOBODY,
+    former_holders: FormerHolders,
 ) -> list[Operation]:
     """Return *operations* as they are with what was decided.
 

@@ -166,7 +166,7 @@ class AccountRepository:
             for row in LAST_SEEN.rows(self._connection, docebo_ids, platform=self._platform_id)
         }
 
-    def known_since(self, moment: datetime, docebo_ids: Collection[int] | None = None) -> list[int]:
+    def known_since(self, moment: datetime, docebo_ids: Collection[int] | None) -> list[int]:
         """Return of which accounts, or of *docebo_ids* among them, we have learned since *moment* what they bear.
 
         That is by writing it, or by a look.
