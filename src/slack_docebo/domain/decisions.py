@@ -72,6 +72,11 @@ def is_never(decisions: Decisions, operation: Operation, former_holders: FormerH
     )
 
 
+def never_touched(decisions: Decisions) -> set[str]:
+    """Return the Slack ids of those about whom nothing may be done."""
+    return {slack_id for slack_id, one in decisions.items() if one.verdict is Verdict.NEVER}
+
+
 def is_for_never(decisions: Decisions, slack_ids: Iterable[str]) -> bool:
     """Tell whether nothing may be done about the person with these *slack_ids*."""
     found = latest(decisions, slack_ids)

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.decisions import Verdict
+from slack_docebo.domain.decisions import never_touched
 from slack_docebo.domain.leavers import acts_on_leaver, is_leaver
 from slack_docebo.domain.observation import Observation, Present, Unknown
-from slack_docebo.domain.operations import NO_LONGER_IN_SLACK, NOT_LISTED, NOT_PLANNED, Kind, Operation
+from slack_docebo.domain.operations import NO_LONGER_IN_SLACK, NOT_LISTED, NOT_PLANNED, Operation, leave_alone
 from slack_docebo.domain.people import Known, Mapping, SourceUser
 from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.policy import Policy
@@ -68,10 +68,7 @@ class Absences:
             self.missing = dict(sorted(mappings.of(team, unlisted).items()))
             told = standings.of(docebo, team, self.missing)
             gained = tables.people.other_ids(team, self.missing)
-            never = {
-                i for i, one in tables.decisions.binding(team).items() if one.verdict is Verdict.NEVER
-            } - gone.keys()
-            named = never | (runtime.behaviour.ids_named - gone.keys())
+            named = (never_touched(tables.decisions.binding(team)) | runtime.behaviour.ids_named) - gone.keys()
             members = runtime.behaviour.ids_of_members - gone.keys()
             known_as = tables.people.other_ids(team, named | members)
         if workspace.organisation:  # else nobody has another id
@@ -149,10 +146,10 @@ class Absences:
     def operations(self, planner: Planner, team: str, *, trusting: bool) -> Iterator[Operation]:
         """Yield what is to be done about everybody who is not in Slack's list."""
         for slack_id in self.unmapped:
-            yield Operation(slack_id=slack_id, slack_team=team, slack_name="", kind=Kind.LEAVE, reason=NOT_MAPPED)
+            yield _left_alone(slack_id, team, NOT_MAPPED)
         for slack_id, mapping in self.missing.items():
             if trusting:
-                yield Operation(slack_id=slack_id, slack_team=team, slack_name="", kind=Kind.LEAVE, reason=NOT_COMPARED)
+                yield _left_alone(slack_id, team, NOT_COMPARED)
                 continue
             try:
                 yield planner.plan_unlisted(mapping, self.seen[slack_id])
@@ -175,9 +172,11 @@ class Absences:
 
 def not_planned(slack_id: str, team: str, error: Exception) -> Operation:
     """Return the operation that leaves somebody alone for whom planning has failed with *error*."""
-    return Operation(
-        slack_id=slack_id, slack_team=team, slack_name="", kind=Kind.LEAVE, reason=f"{NOT_PLANNED}: {told(error)}"
-    )
+    return _left_alone(slack_id, team, f"{NOT_PLANNED}: {told(error)}")
+
+
+def _left_alone(slack_id: str, team: str, reason: str) -> Operation:
+    return leave_alone(SourceUser(slack_id, team), team, reason)
 
 
 def _address(seen: Observation[SourceUser]) -> str:

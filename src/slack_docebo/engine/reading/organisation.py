@@ -11,7 +11,7 @@ from itertools import chain
 
 from slack_docebo.clients.slack import EXCHANGED_AT_ONCE
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.decisions import Verdict
+from slack_docebo.domain.decisions import never_touched
 from slack_docebo.domain.observation import Present, Unknown
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.reading.connection import Workspace, recall_other_ids
@@ -128,7 +128,7 @@ def _strangers(runtime: Runtime, team: str, people: Iterable[SourceUser]) -> lis
 def _named(runtime: Runtime, team: str) -> list[str]:
     """Return who is named by an id of which nobody has said whether it is the only one."""
     with runtime.store.reading() as tables:
-        never = {slack_id for slack_id, one in tables.decisions.binding(team).items() if one.verdict is Verdict.NEVER}
+        never = never_touched(tables.decisions.binding(team))
         named = (never | runtime.behaviour.ids_named) - tables.people.gone(team).keys() - runtime.ids_looked_up
         return sorted(named - set(tables.people.other_ids(team, named).values()))
 
