@@ -41,7 +41,7 @@ from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRe
 from slack_docebo.storage.schema import applied, identity, intent, mapping, platform
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
-from slack_docebo.storage.statements import ROWS_AT_ONCE, WhereIn, replace_mentions
+from slack_docebo.storage.statements import WhereIn, in_portions, replace_mentions
 
 _own, _former = identity.alias("own"), identity.alias("former")
 _mapped_as = func.coalesce(operations.c.prior["slack_id"].as_string(), operations.c.slack_id)
@@ -301,7 +301,7 @@ class JournalRepository:
             .where(of, operations.c.outcome == Outcome.APPLIED.value)
             .order_by(plans.c.created_at, operations.c.done_at, operations.c.plan_id, operations.c.seq)
         )
-        with self._connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
+        with in_portions(self._connection, query) as rows:
             for row in rows:
                 yield entry_of(row)
 

@@ -19,7 +19,7 @@ from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
 from slack_docebo.storage.schema import account, applied, operation
 from slack_docebo.storage.schema import mapping as rows
-from slack_docebo.storage.statements import ROWS_AT_ONCE, WhereIn, carry_out, insertion_text
+from slack_docebo.storage.statements import WhereIn, carry_out, in_portions, insertion_text
 
 NAMED_AT_MOST = 5  # in a message
 CHANGED_SINCE = "mapped or changed since the backup of this reset: reset again, if this mapping is to go too"
@@ -221,9 +221,7 @@ class MappingRepository:
         return and_(in_team, rows.c.platform_id == self._platform_id) if self._docebo else in_team
 
     def _stream(self, query: Select[Any]) -> Iterator[Row[Any]]:
-        with self._connection.execute(
-            query.order_by(rows.c.slack_id), execution_options={"yield_per": ROWS_AT_ONCE}
-        ) as found:
+        with in_portions(self._connection, query.order_by(rows.c.slack_id)) as found:
             yield from found
 
     def _free_accounts(self, team: str, wanted: MappingType[str, int]) -> None:

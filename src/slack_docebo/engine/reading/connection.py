@@ -100,9 +100,9 @@ async def _ask_both(runtime: Runtime) -> tuple[Workspace, Session]:
 async def _ask_slack(runtime: Runtime) -> Workspace:
     identity = await runtime.slack.identify()
     _check_scopes(runtime, identity)
-    workspace = await _workspace(runtime, identity)
     with runtime.store.reading() as tables:
         linked = tables.links.get(runtime.settings.docebo_url)
+    workspace = await _workspace(runtime, identity, linked)
     _check_link(runtime, workspace, linked)
     return workspace
 
@@ -209,15 +209,13 @@ def _check_scopes(runtime: Runtime, identity: Identity) -> None:
         raise AccessDenied("Slack", f"the token lacks {', '.join(missing)}: add it to the app and install it again")
 
 
-async def _workspace(runtime: Runtime, identity: Identity) -> Workspace:
-    """Return the workspace of the token; one that Slack does not name is configured, or linked since before.
+async def _workspace(runtime: Runtime, identity: Identity, linked: WorkspaceLink | None) -> Workspace:
+    """Return the workspace of the token; one that Slack does not name is configured, or *linked* since before.
 
     Slack names none for the token of an organisation, and proves the other one by its name.
     """
     if identity.team_id and not (identity.is_enterprise_install or identity.team_id.startswith("E")):
         return Workspace(identity.team_id, identity.team_name, identity.enterprise_id)
-    with runtime.store.reading() as tables:
-        linked = tables.links.get(runtime.settings.docebo_url)
     team = runtime.settings.slack_team_id or (linked.slack_team if linked else "")
     if not team:
         why = (
