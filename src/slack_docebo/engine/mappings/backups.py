@@ -13,7 +13,6 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.faults import translated_files
 
 NAME = re.compile(r"mappings-([0-9a-z]{8})\.csv")
-LINES_NAMED = 5  # in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +57,7 @@ def restore_backup(runtime: Runtime, team: str, plan_id: str, *, confirm: int) -
 
 def _restored(runtime: Runtime, team: str, plan_id: str, *, dry_run: bool) -> int:
     done = restore_file(runtime.store, runtime.settings.docebo_url, _rows(runtime, team, plan_id), dry_run=dry_run)
-    if done.refused:  # perhaps because somebody was mapped meanwhile
-        lines = "; ".join(f"line {row.line}: {row.reason}" for row in done.refused[:LINES_NAMED])
-        raise ConfigurationError(f"nothing was written, for {len(done.refused)} rows cannot be used: {lines}")
+    done.check()
     return done.changed
 
 

@@ -21,6 +21,8 @@ from slack_docebo.storage.staging import MappingStaging
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
+NAMED = 5  # rows that cannot be used, in a message
+
 
 @dataclass(frozen=True, slots=True)
 class Taken:
@@ -28,6 +30,14 @@ class Taken:
 
     changed: int
     refused: list[BadRow]
+
+    def check(self) -> None:
+        """Raise ConfigurationError where there are rows that cannot be used: then nothing was written."""
+        if not self.refused:
+            return
+        named = "; ".join(f"line {row.line}: {row.reason}" for row in self.refused[:NAMED])
+        more = f"; and {len(self.refused) - NAMED} more" if len(self.refused) > NAMED else ""
+        raise ConfigurationError(f"nothing was written, for {len(self.refused)} rows cannot be used: {named}{more}")
 
 
 def linked_workspace(store: Store, settings: MappingSettings) -> tuple[str, str]:
