@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, Select, Table, bindparam, delete, func, or_, select, text
+from sqlalchemy import Column, Connection, Row, Select, Table, bindparam, delete, func, or_, select
 
 from slack_docebo.domain.operations import Kind, Outcome, Value
-from slack_docebo.storage.locks import advisory_key
+from slack_docebo.storage.locks import take_turns
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.schema import doubtful_creation, intent, operation, plan
 from slack_docebo.storage.statements import WhereIn, carry_out, insertion_text, is_postgresql
@@ -47,9 +47,7 @@ class IntentRepository:
         SQLite lets one transaction write at a time anyway.
         """
         if is_postgresql(self._connection):
-            self._connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE}'")
-            key = advisory_key(f"intents {docebo}")
-            self._connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+            take_turns(self._connection, f"intents {docebo}", patience=PATIENCE)
 
     def note(self, plan_id: str, seqs: Iterable[int], *, flow_run: str, now: datetime) -> None:
         """Note that these operations of the plan are about to be sent."""

@@ -31,7 +31,6 @@ from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.errors import (
     ChangeLimitExceeded,
     OutcomeUnknown,
-    PlanNotApplicable,
     Rejected,
     StorageError,
     TooManyRejected,
@@ -40,7 +39,7 @@ from slack_docebo.errors import (
 from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
-from slack_docebo.storage.plans import AFTER_AN_IMPORT, LET_THROUGH, OPEN, Plan, PlanKind, PlanState
+from slack_docebo.storage.plans import AFTER_AN_IMPORT, LET_THROUGH, Plan, PlanKind, PlanState
 from slack_docebo.storage.store import Store
 
 Progress = Callable[[int], None]
@@ -56,8 +55,7 @@ def begin(runtime: Runtime, plan_id: str) -> None:
     """
     with runtime.store.transaction() as tables:
         plan = tables.plans.read(plan_id)
-        if plan.state not in OPEN:
-            raise PlanNotApplicable(f"plan {plan_id} is {plan.state}: make a new one with a dry run")
+        plan.check_open()
         facts = dict(plan.facts)
         refused = [] if plan.is_let_through else plan.over_limit
         if plan.flow_run != runtime.run_id or plan.is_part:

@@ -35,7 +35,7 @@ from slack_docebo.errors import ConfigurationError, PlanNotApplicable
 from slack_docebo.integration_settings import IntegrationSettings, read_written
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
-from slack_docebo.storage.plans import OPEN, Plan, PlanKind, PlanState
+from slack_docebo.storage.plans import Plan, PlanKind, PlanState
 from slack_docebo.storage.tables import Tables
 
 OPERATIONS_AT_ONCE = 500
@@ -375,8 +375,7 @@ def planned_behaviour(runtime: Runtime, plan: Plan) -> IntegrationSettings:
 
 
 def _check_applicable(runtime: Runtime, workspace: Workspace, plan: Plan, pending: set[Kind]) -> None:
-    if plan.state not in OPEN:
-        raise PlanNotApplicable(f"plan {plan.id} is {plan.state}: make a new one with a dry run")
+    plan.check_open()
     if plan.kind not in SAVED:
         raise PlanNotApplicable(f"plan {plan.id} is a {plan.kind}: run the flow of that name")
     if plan.kind is PlanKind.REALTIME_SYNC and plan.state is PlanState.APPLYING:
