@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.texts import people as people_in_words
+from slack_docebo.domain.texts import some_of
 from slack_docebo.engine.reporting.outcomes import pages_beside, pages_of
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import NotConfirmed, PlanNotApplicable
@@ -14,7 +15,6 @@ from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
 OF_THE_PEOPLE = (READ_SINCE, "looked_after", "undoes", "undoes_plans")  # facts that hold for a part as for the whole
-NAMED_AT_MOST = 5  # in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +33,13 @@ class PartChoice:
 
         Raises PlanNotApplicable where that is nobody, or where nothing is planned for one of *slack_ids*.
         """
-        people = tables.operations.people_planned(plan.id, self.kinds or set(Kind))
-        if unknown := sorted(set(self.slack_ids) - set(people)):
-            some = ", ".join(unknown[:NAMED_AT_MOST])
+        people, named = tables.operations.people_planned(plan.id, self.kinds or set(Kind)), set(self.slack_ids)
+        if unknown := sorted(named - set(people)):
             raise PlanNotApplicable(
-                f"in plan {plan.id} nothing like that is planned for {people_in_words(len(unknown))}: {some}"
+                f"in plan {plan.id} nothing like that is planned for {people_in_words(len(unknown))}: {some_of(unknown)}"
             )
-        if self.slack_ids:
-            people = [slack_id for slack_id in people if slack_id in set(self.slack_ids)]
+        if named:
+            people = [slack_id for slack_id in people if slack_id in named]
         if not people:
             raise PlanNotApplicable(f"in plan {plan.id} nothing like that is planned for anybody")
         return people[: self.first or None]

@@ -14,14 +14,13 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.decisions import never_touched
 from slack_docebo.domain.observation import Present, Unknown
 from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.texts import some_of
 from slack_docebo.engine.reading.connection import Workspace, recall_other_ids
 from slack_docebo.engine.reading.evidence import ask_for_people, check_calls, counted, reserve_calls
 from slack_docebo.engine.reading.renewing import renewed
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.errors import ConfigurationError, RemoteError
 from slack_docebo.runtime import Runtime
-
-NAMED_AT_MOST = 5  # in a message
 
 _log = logging.getLogger(__name__)
 
@@ -101,7 +100,7 @@ def check_excluded(runtime: Runtime, unknown: Collection[str]) -> None:
     if hidden := sorted(runtime.behaviour.ids_excluded.intersection(unknown)):
         raise ConfigurationError(
             f"integration_settings: row SLACK | SCOPE_EXCLUDE: Slack does not say under which id of the organisation it lists"
-            f" {', '.join(hidden[:NAMED_AT_MOST])}: exclude them by their e-mail addresses"
+            f" {some_of(hidden)}: exclude them by their e-mail addresses"
         )
 
 
