@@ -302,8 +302,7 @@ class JournalRepository:
             .order_by(plans.c.created_at, operations.c.done_at, operations.c.plan_id, operations.c.seq)
         )
         with in_portions(self._connection, query) as rows:
-            for row in rows:
-                yield entry_of(row)
+            yield from map(entry_of, rows)
 
     def ended(self, docebo: str, docebo_ids: Iterable[int]) -> dict[int, str]:
         """Return which of these accounts we have let expire, whoever had them then, with the expiration date of before.

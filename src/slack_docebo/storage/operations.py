@@ -278,8 +278,7 @@ class OperationRepository:
         """
         query = select(operations).where(operations.c.plan_id == plan_id).order_by(operations.c.seq)
         with in_portions(self._connection, query) as rows:
-            for row in rows:
-                yield entry_of(row)
+            yield from map(entry_of, rows)
 
     def told(self, plan_id: str, *kinds: Kind) -> Generator[Row[Any], None, None]:
         """Yield, like `rows` and in half the time, the values that REPORT_COLUMNS names; of these *kinds*, or of all."""
@@ -294,8 +293,7 @@ class OperationRepository:
         left = operations.c.outcome == Outcome.LEFT.value, operations.c.slack_id != ""
         query = select(operations).where(operations.c.plan_id == plan_id, *left)
         with in_portions(self._connection, query) as rows:
-            for row in rows:
-                yield operation_of(row)
+            yield from map(operation_of, rows)
 
 
 def _columns(plan_id: str, seq: int, operation: Operation) -> dict[str, object]:

@@ -147,8 +147,7 @@ class StandingRepository:
 
     def _periods(self, query: Select[Any]) -> Generator[Period, None, None]:
         with in_portions(self._connection, query) as rows:
-            for row in rows:
-                yield _period(row)
+            yield from map(_period, rows)
 
 
 def _towards(docebo: str, team: str) -> ColumnElement[bool]:
