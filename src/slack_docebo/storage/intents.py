@@ -76,7 +76,11 @@ class IntentRepository:
     def updates(self, docebo: str) -> list[tuple[int, Mapping[str, Value]]]:
         """Return the changes of accounts that were sent, or are about to be, and nobody knows what became of."""
         sent = _among(intent, docebo, operation.c.docebo_id, operation.c.changes)
-        updates = sent.where(operation.c.kind == Kind.UPDATE.value, operation.c.docebo_id.is_not(None))
+        updates = sent.where(
+            operation.c.plan_id.in_(select(intent.c.plan_id)),  # few of all, whose operations are looked at
+            operation.c.kind == Kind.UPDATE.value,
+            operation.c.docebo_id.is_not(None),
+        )
         return [(row.docebo_id, row.changes) for row in self._connection.execute(updates)]
 
     def given_up(self, docebo: str, slack_ids: Iterable[str]) -> set[tuple[str, str]]:
