@@ -117,27 +117,24 @@ def sandbox(*options: str, folder: Path) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def prefect_server(
-    folder: Path, port: int | None = None, login: str | None = None, settings: Mapping[str, str] | None = None
-) -> Iterator[dict[str, str]]:
+def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
     """Run a Prefect server with its own database in *folder* and yield the environment that its clients need.
 
-    Without a *login* a new one is made, which stands in that environment only. *settings* of Prefect's come on top.
+    Its login is new and stands in that environment only.
     """
-    with prefect_server_process(folder, port, login, settings) as (_, clients):
+    with prefect_server_process(folder, free_port(), new_login()) as (_, clients):
         yield clients
 
 
 @contextmanager
 def prefect_server_process(
-    folder: Path, port: int | None = None, login: str | None = None, settings: Mapping[str, str] | None = None
+    folder: Path, port: int, login: str
 ) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, str]]]:
-    """Do what `prefect_server` does, for somebody who wants to see the server's end: yield its process, too."""
-    port, login = port or free_port(), login or new_login()
+    """Do what `prefect_server` does at this *port* and with this *login*, and yield the server's process, too."""
     api = f"http://127.0.0.1:{port}/api"
     command, env = prefect_server_command(folder, port, login)
     log = folder / "prefect-server.log"
-    with process(command, log=log, env={**env, **(settings or {})}, cwd=ROOT) as child:
+    with process(command, log=log, env=env, cwd=ROOT) as child:
         deadline = time.monotonic() + START_SECONDS
         while child.poll() is not None or not is_healthy(api):  # another server may answer where ours found no place
             _still_starting(child, deadline, log)

@@ -49,7 +49,7 @@ async def apply_plan(
         async with open_resources() as runtime:
             return await list_saved(runtime)
     choice = PartChoice(tuple(slack_ids), tuple(map(Kind, operations)), first)
-    async with open_run("bulk-import") as runtime:
+    async with open_run() as runtime:
         workspace = await validate_connection(runtime)
         if dry_run:
             return await show_part(runtime, plan_id, choice, page)

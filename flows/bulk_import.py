@@ -37,7 +37,7 @@ async def bulk_import(
             changed there; much faster when little has.
     """
     with SourceSnapshot() as people:
-        async with open_run("bulk-import") as runtime:
+        async with open_run() as runtime:
             workspace = await validate_connection(runtime)
             is_saved = bool(plan_id)
             if is_saved and not dry_run:

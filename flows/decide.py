@@ -51,6 +51,6 @@ async def decide(
         why=why,
         by=decided_by,
     )
-    async with open_run("bulk-import") as runtime:  # an import would write what it has planned before
+    async with open_run() as runtime:  # an import would write what it has planned before
         workspace = await validate_connection(runtime)
         return await decide_about_people(runtime, workspace, request)

@@ -38,5 +38,5 @@ async def mappings(
     await take_table_out_of_the_run()
     await require_a_person()
     request = MappingRequest(action=action, table=table, checked=checked, check_only=check_only, confirm=confirm)
-    async with open_run("bulk-import") as runtime:  # an import would write over what it has read before
+    async with open_run() as runtime:  # an import would write over what it has read before
         return await carry_mappings(runtime, request)

@@ -30,5 +30,5 @@ async def personal_data(
         confirm: To forget the person, type the Slack id once more.
     """
     await require_a_person()
-    async with open_run("bulk-import") as runtime:  # an import would write back what it has read
+    async with open_run() as runtime:  # an import would write back what it has read
         return await fulfil_request(runtime, request, slack_id, confirm)

@@ -45,7 +45,7 @@ async def realtime_sync(
     """
     _check_what_is_asked_for(named=bool(slack_ids or emails), dry_run=dry_run, let_through=let_through)
     if slack_ids or emails:
-        async with open_run("bulk-import") as runtime:  # what an import or a reset does meanwhile would be undone
+        async with open_run() as runtime:  # what an import or a reset does meanwhile would be undone
             workspace = await validate_connection(runtime)
             people = await retrieve_named_users(runtime, slack_ids, emails)
             plan_id = await plan_named_users(runtime, workspace, people)

@@ -33,7 +33,7 @@ async def reset_mappings(
         confirm: To delete for real, type the name of the Slack workspace here; for everybody, everybody of and the name.
     """
     await require_a_person()
-    async with open_run("bulk-import") as runtime:
+    async with open_run() as runtime:
         workspace = await validate_connection(runtime)
         plan_id = await plan_reset(runtime, workspace, slack_ids, dry_run=dry_run, confirm=confirm)
         if dry_run:

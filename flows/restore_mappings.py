@@ -31,6 +31,6 @@ async def restore_mappings(
     if not backup:
         async with open_resources() as runtime:
             return await list_backups(runtime)
-    async with open_run("bulk-import") as runtime:
+    async with open_run() as runtime:
         workspace = await validate_connection(runtime)
         return await restore_mappings_of(runtime, workspace, backup, dry_run=dry_run, confirm=confirm)

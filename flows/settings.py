@@ -45,7 +45,7 @@ async def settings(
     if not look_at_people:
         return told + proposal.left_behind()
     with SourceSnapshot() as people:
-        async with open_run("bulk-import", proposal.settings) as runtime:
+        async with open_run(proposal.settings) as runtime:
             workspace = await validate_connection(runtime)
             plan_id = await read_and_plan(runtime, workspace, people, verify_target=True, is_trial=True)
             scope = told_of_scope(runtime.store, plan_id, proposal.before)

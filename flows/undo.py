@@ -40,7 +40,7 @@ async def undo(
     if not of:
         async with open_resources() as runtime:
             return await list_undoable(runtime)
-    async with open_run("bulk-import") as runtime:
+    async with open_run() as runtime:
         workspace = await validate_connection(runtime)
         plan_id = await plan_inverse(runtime, of, deactivate_created=deactivate_created)
         try:

@@ -28,7 +28,7 @@ from sandbox.slack.control import SlackControl
 from sandbox.slack.events import Events
 from sandbox.slack.population import Population, Team
 from sandbox.slack.scim import ScimApi
-from sandbox.slack.workspace import BOT_TOKEN, DEFAULT_SCOPES, SCIM_TOKEN, Workspace
+from sandbox.slack.workspace import BOT_TOKEN, SCIM_TOKEN, Workspace
 
 START_SECONDS = 10
 STOP_SECONDS = 1  # that answers under way are waited for
@@ -52,10 +52,8 @@ class Sandbox:
         rate_limits: bool = True,
         time_scale: float = 1.0,
         switches: Mapping[str, Any] | None = None,
-        scopes: Iterable[str] = DEFAULT_SCOPES,
         team: Team | None = None,
         org_token: bool = False,
-        jwt_public_key: str | None = None,
         request_url: str | None = None,
         signing_secret: str | None = None,
         slack_port: int = 0,
@@ -65,7 +63,7 @@ class Sandbox:
         team = team or Team()
         population = Population(users, seed, team)
         people = default_docebo_users(users) if docebo_users is None else docebo_users
-        self.slack = Workspace(population, frozenset(scopes))
+        self.slack = Workspace(population)
         self.events = Events(self.slack, time_scale=time_scale)
         self.events.configure(request_url, signing_secret)
         self.slack_gate = Gate(latency=latency_ms / 1000, kinds=slack_api.FAULT_KINDS)
@@ -75,7 +73,6 @@ class Sandbox:
             {"team_id": team.id, "team_name": team.name},
         )
         self.tokens = Tokens(self.docebo)
-        self.tokens.jwt_public_key = jwt_public_key
         self.docebo_gate = Gate(latency=latency_ms / 1000, kinds=docebo_api.FAULT_KINDS)
         self._slack_api = slack_api.SlackApi(
             self.slack, self.slack_gate, rate_limits=rate_limits, time_scale=time_scale, org_token=org_token

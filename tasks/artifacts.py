@@ -37,6 +37,13 @@ async def publish_table(rows: Sequence[Mapping[str, str | int | None]], *, key: 
     await acreate_table_artifact(shown_as_text(rows), key=key, description=markdown(description))
 
 
+async def publish_parked(rows: Sequence[Mapping[str, str | int | None]]) -> None:
+    """Publish *rows* of parked events, if there are any."""
+    if rows:
+        told = "Events that nobody tries any more: they failed too often, or wait for a limit"
+        await publish_table(rows, key="parked-events", description=told)
+
+
 def shown_as_text(rows: Sequence[Mapping[str, str | int | None]]) -> list[dict[str, str | int | None]]:
     """Return *rows* so that each cell is shown as it is."""
     return [{name: markdown(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in rows]

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.rules import NO_TITLES, AttributeRule, no_longer_filled
 from slack_docebo.domain.setting_change import SettingChange
-from slack_docebo.domain.texts import people
+from slack_docebo.domain.texts import people, some_of
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
@@ -27,7 +27,6 @@ from tasks.artifacts import publish_steps, publish_table
 from tasks.settings_in_prefect import follow_settings
 from tasks.shown_people import check_people_shown
 
-NAMED_AT_MOST = 5  # in a message
 FEW_PLANS = 20  # in which one with the settings of now is looked for
 
 
@@ -55,10 +54,9 @@ class Proposal(NamedTuple):
     def left_behind(self, titles: Mapping[str, str] = NO_TITLES) -> str:
         """Say what accounts keep that is looked after no longer, "" for nothing; *titles* tell which fields are the same."""
         given_up = no_longer_filled(self.rules_before, self.settings.attributes, titles)
-        names = ", ".join(given_up[:NAMED_AT_MOST])
-        if len(given_up) > NAMED_AT_MOST:
-            names += " and others"
-        return f"; accounts keep the {names} that they have, for no rule fills that any more" if names else ""
+        if not given_up:
+            return ""
+        return f"; accounts keep the {some_of(given_up)} that they have, for no rule fills that any more"
 
 
 async def propose_settings(form: BaseModel, filled_from: str, *, check_only: bool = True) -> Proposal:

@@ -23,7 +23,7 @@ from tasks.progress import shown
     cache_policy=NO_CACHE,
     **RETRIED,
 )
-async def delete_mappings(runtime: Runtime, workspace: Workspace, plan_id: str, slack_ids: Sequence[str] = ()) -> None:
+async def delete_mappings(runtime: Runtime, workspace: Workspace, plan_id: str, slack_ids: Sequence[str]) -> None:
     """Delete the mappings that the plan names; accounts stay.
 
     They are written to a backup first, and the mirrored fields are emptied where there are any. A retry goes on where

@@ -6,8 +6,8 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.engine.planning.parting import PartChoice, find_part, page_of, take_part
-from slack_docebo.engine.reporting.outcomes import table
+from slack_docebo.engine.planning.parting import PartChoice, find_part, take_part
+from slack_docebo.engine.reporting.outcomes import page_of, table
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import publish_steps, publish_table
 

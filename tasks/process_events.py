@@ -11,7 +11,7 @@ from slack_docebo.engine.realtime.upkeep import parked_rows
 from slack_docebo.engine.reporting.attention import attention_lines
 from slack_docebo.engine.reporting.shown import with_names
 from slack_docebo.runtime import Runtime
-from tasks.artifacts import publish_page, publish_table, step_lines
+from tasks.artifacts import publish_page, publish_parked, step_lines
 from tasks.links import find_forms
 from tasks.served_events import ServedEvents
 
@@ -46,10 +46,5 @@ async def _publish(runtime: Runtime, team: str, served: ServeResult) -> None:
     forms = await find_forms()
     first = [*attention_lines(in_need, forms.shown), *step_lines(steps, forms)]
     await publish_page(served.markdown(first), key="summary-realtime-sync", description=served.line)
-    if parked := parked_rows(runtime.store, shown):
-        await publish_table(
-            parked,
-            key="parked-events",
-            description="Events that nobody tries any more: they failed too often, or wait for a limit",
-        )
+    await publish_parked(parked_rows(runtime.store, shown))
     get_run_logger().info(served.line)

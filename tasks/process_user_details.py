@@ -3,7 +3,8 @@
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.domain.effects import TO_ACCOUNTS
+from slack_docebo.domain.operations import Outcome
 from slack_docebo.engine.reporting.summary import summary
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.runtime import Runtime
@@ -21,6 +22,6 @@ async def process_user_details(runtime: Runtime, plan_id: str) -> None:
     """Upsert the accounts as planned, in batches and within the limits; a retry goes on where the last try was cut off."""
     begin(runtime, plan_id)
     planned = summary(runtime.store, plan_id)
-    total = planned.count(Kind.CREATE, Kind.UPDATE, Kind.MOVE, Kind.DEACTIVATE, outcome=Outcome.PLANNED)
+    total = planned.count(*TO_ACCOUNTS, outcome=Outcome.PLANNED)
     async with shown(runtime, f"progress-{plan_id}", total) as progress:
         await apply_accounts(runtime, plan_id, progress.advance)

@@ -39,7 +39,7 @@ from slack_docebo.redaction import redact_logs
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.safe_points import is_told_to_end
 from slack_docebo.settings import RUN, PrefectSettings, Settings, load_settings, secrets_open_to_others
-from slack_docebo.storage.gate import RunLock
+from slack_docebo.storage.gate import import_lock
 from slack_docebo.storage.plans import PlanState
 from tasks.attended import nobody_started_this
 from tasks.logs import as_one_line
@@ -66,17 +66,17 @@ OWN_STATES: dict[type[SyncError], str] = {
 
 
 @asynccontextmanager
-async def open_run(name: str, behaviour: IntegrationSettings | None = None) -> AsyncIterator[Runtime]:
+async def open_run(behaviour: IntegrationSettings | None = None) -> AsyncIterator[Runtime]:
     """Open a runtime with the environment and the Variable as they are now; a change takes effect with the next run.
 
     With *behaviour* it is as if those settings were saved.
 
-    Raises AlreadyRunning if a run of the same *name* is at work on the same Docebo, on this machine or another. Should
-    another take this one's place nevertheless, as when this one stands still and is cut off from the database, each
-    further write raises LockLost.
+    It has the place of an import: raises AlreadyRunning if another run that has it is at work on the same Docebo, on this
+    machine or another. Should another take this one's place nevertheless, as when this one stands still and is cut off
+    from the database, each further write raises LockLost.
     """
     async with open_resources(behaviour) as runtime:
-        with RunLock(runtime.store, runtime.settings.docebo_url, name, holder=runtime.run_name):
+        with import_lock(runtime.store, runtime.settings.docebo_url, holder=runtime.run_name):
             yield runtime
 
 

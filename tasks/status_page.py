@@ -1,6 +1,8 @@
 """The status page: one artifact at one address that always says how things stand."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -61,7 +63,7 @@ async def refresh_status_page(runtime: Runtime) -> None:
 
     The page belongs to no run, so that it is not deleted with one and keeps its address.
     """
-    try:
+    with _failing_no_run():
         found = await to_completion(status, runtime)
         async with get_client() as client:
             found = replace(found, failed_run=await _failed_reconciliation(client))
@@ -74,8 +76,6 @@ async def refresh_status_page(runtime: Runtime) -> None:
                 shown=forms.shown,
             )
             await _write(client, page, description=f"How things stand: {found.line}")
-    except Exception as error:
-        logger.warning("The status page was not written: %s", type(error).__name__)
 
 
 async def say_that_no_run_begins() -> None:
@@ -83,12 +83,19 @@ async def say_that_no_run_begins() -> None:
 
     Of what the page said before, nothing stays: with other settings, its links to forms would be refused.
     """
-    try:
+    with _failing_no_run():
         async with get_client() as client:
             await follow_settings(client)  # the form may be what mends it
             forms = await read_forms(client)
             page = page_without_a_run(datetime.now(UTC), forms=_titled(forms), shown=forms.shown)
             await _write(client, page, description="How things stand: no run can begin")
+
+
+@contextmanager
+def _failing_no_run() -> Iterator[None]:
+    """Log what goes wrong in the block, which writes the page."""
+    try:
+        yield
     except Exception as error:
         logger.warning("The status page was not written: %s", type(error).__name__)
 

@@ -5,7 +5,7 @@ from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.engine.realtime.upkeep import Upkeep, parked_rows, tidy
 from slack_docebo.runtime import Runtime
-from tasks.artifacts import publish_table
+from tasks.artifacts import publish_parked
 
 
 @task(name="Tidy inbox", task_run_name="Tidy the inbox", cache_policy=NO_CACHE)
@@ -22,10 +22,5 @@ async def tidy_inbox(runtime: Runtime) -> Upkeep:
         upkeep.plans,
         upkeep.files,
     )
-    if status.parked:
-        await publish_table(
-            parked_rows(runtime.store, runtime.behaviour.people_shown),
-            key="parked-events",
-            description="Events that nobody tries any more: they failed too often, or wait for a limit",
-        )
+    await publish_parked(parked_rows(runtime.store, runtime.behaviour.people_shown))
     return upkeep

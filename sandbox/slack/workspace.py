@@ -54,16 +54,15 @@ class Workspace:
     Changes may come from another thread than the server's as long as no call is under way.
     """
 
-    def __init__(self, population: Population, scopes: frozenset[str] = DEFAULT_SCOPES) -> None:
+    def __init__(self, population: Population) -> None:
         self.population = population
         self.announce: Announce = lambda _types, _user: None
         self.announce_group: AnnounceGroup = lambda _group, _added, _removed: None
-        self._initial_scopes = scopes
         self.reset()
 
     def reset(self) -> None:
         """Forget every change."""
-        self.scopes = self._initial_scopes
+        self.scopes = DEFAULT_SCOPES
         self.switches = SlackSwitches()
         self.token_errors: dict[str, str | None] = {BOT_TOKEN: None}
         self.invisible: set[str] = set()  # users whom the app may not see when it asks for them: `user_not_visible`

@@ -871,11 +871,15 @@ async def test_a_user_signs_in_with_a_password(docebo):
     }
 
 
-async def test_a_user_signs_in_with_a_key(docebo):
+def signing_key() -> tuple[rsa.RSAPrivateKey, str]:
+    """Return a key with which assertions are signed, and its PEM."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return key, pem.decode()
+
+
+async def test_a_user_signs_in_with_a_key(docebo):
+    key, pem = signing_key()
     docebo.get(f"{USERS}/session").mock(return_value=ok({"id": 5}))
     async with opened(JwtBearer("app", SecretStr("s"), "api.bot", SecretStr(pem))) as client:
         await client.session()
@@ -1151,10 +1155,7 @@ async def test_the_sandbox_lets_its_administrator_in(sandbox, grant, expires_in_
 
 
 async def test_the_sandbox_accepts_a_signed_assertion(sandbox):
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
+    key, pem = signing_key()
     sandbox.tokens.jwt_public_key = (
         key.public_key()
         .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)

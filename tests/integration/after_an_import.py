@@ -101,5 +101,10 @@ def hand_over(sandbox: Sandbox, settings: Settings, slack_id: str, account: Acco
     address = f"{name.lower()}@example.com"
     names = {"username": address, "email": address, "firstname": name, "lastname": "Byron"}
     sandbox.docebo.edit(account.user_id, {**names, **edited})
+    delete_mappings(settings, sandbox.slack.team.id, slack_id)
+
+
+def delete_mappings(settings: Settings, team: str, *slack_ids: str) -> None:
+    """Delete the mappings of these people, as a reset does."""
     with Store.of(settings) as store, store.transaction() as tables:
-        tables.mappings(settings.docebo_url).delete(sandbox.slack.team.id, [slack_id])
+        tables.mappings(settings.docebo_url).delete(team, slack_ids)

@@ -72,6 +72,11 @@ class World:
         faults.clear()
         faults.add("POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=[username], message=why)
 
+    def replay(self, *events: Event) -> int:
+        """Let these events, which are parked, be tried anew; return how many there are."""
+        with self.runtime.store.transaction() as tables:
+            return tables.inbox.replay([event.event_id for event in events], self.runtime.now())
+
     async def serve(self) -> ServeResult:
         """Serve rounds until nothing is due."""
         served = ServeResult()

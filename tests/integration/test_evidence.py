@@ -155,8 +155,7 @@ async def test_an_event_is_not_done_with_by_an_answer_about_somebody_else(sandbo
             await here.serve()
             parked = here.state(event)
             lost.clear()
-            with here.runtime.store.transaction() as tables:
-                tables.inbox.replay([event.event_id], here.runtime.now())
+            here.replay(event)
             await here.serve()
 
     assert parked is EventState.PARKED

@@ -17,7 +17,7 @@ from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
 from tests.between import between, in_json
 from tests.importing import ON, carry_out, mapped, prove, run_import, settings_for
-from tests.integration.after_an_import import apply_by_id, decide_never
+from tests.integration.after_an_import import apply_by_id, decide_never, delete_mappings
 from tests.integration.realtime_world import world
 
 WITHOUT_MAPPINGS = {**ON, "MAP_SLACK_USER_DATA": "false", "SOURCE_MAY_SHRINK": "50"}
@@ -283,8 +283,7 @@ async def test_an_account_that_was_handed_over_in_docebo_is_the_next_ones_once_t
     handed_over = account(sandbox).user_id
     bobs = {"username": "bob@example.com", "email": "bob@example.com", "firstname": "Bob", "lastname": "Neu"}
     sandbox.docebo.edit(handed_over, bobs)
-    with Store.open(sqlite_url) as store, store.transaction() as tables:
-        tables.mappings(settings.docebo_url).delete(sandbox.slack.team.id, [ada])
+    delete_mappings(settings, sandbox.slack.team.id, ada)
     bob = sandbox.slack.add("Bob", "Neu", "bob@example.com")["id"]
 
     await run_import(settings)
@@ -401,8 +400,7 @@ async def test_whose_account_bears_nothing_but_the_name_any_more_gets_no_second_
 ):
     ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     await run_import(settings, rows=rows)
-    with Store.of(settings) as store, store.transaction() as tables:
-        tables.mappings(settings.docebo_url).delete(sandbox.slack.team.id, [ada])
+    delete_mappings(settings, sandbox.slack.team.id, ada)
     moved = {"username": "ada@moved.example", "email": "ada@moved.example"}
     sandbox.docebo.edit(account(sandbox).user_id, moved)
 

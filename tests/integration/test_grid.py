@@ -58,6 +58,17 @@ def join_grid(sandbox, *, team_id="T0HOME", teams=None, remove=()):
         sandbox.slack.change(slack_id, changes, remove)
 
 
+def listing(slack_id, before):
+    """Return the change by which Slack's list shows the person as *before*."""
+
+    def changed(call, answer):
+        if "users.list" not in call.path:
+            return None
+        return {**answer, "members": [before if one["id"] == slack_id else one for one in answer["members"]]}
+
+    return changed
+
+
 def team(sandbox):
     return sandbox.slack.team.id
 
@@ -456,12 +467,7 @@ async def test_a_list_that_shows_the_local_id_as_before_an_event_under_the_organ
         (account,) = sandbox.docebo.accounts.by_email("ada@example.com")
         assert account.lastname == "Byron"
 
-        def changed(call, answer):
-            if "users.list" not in call.path:
-                return None
-            return {**answer, "members": [before if one["id"] == ada else one for one in answer["members"]]}
-
-        with between(sandbox.slack_url, changed=changed) as url:
+        with between(sandbox.slack_url, changed=listing(ada, before)) as url:
             settings = settings_for({**sandbox.facts(), "slack_url": f"{url}/"}, sqlite_url)
             for _ in range(2):
                 await run_import(settings, rows={**ON, **rows})
@@ -486,13 +492,8 @@ async def test_whom_a_list_of_the_organisations_ids_shows_as_before_an_event_und
         await here.serve()
         account = here.account(ada)
 
-        def changed(call, answer):
-            if "users.list" not in call.path:
-                return None
-            return {**answer, "members": [before if one["id"] == ada else one for one in answer["members"]]}
-
         monkeypatch.setattr(SlackClient, "list_users", without_local_ids(SlackClient.list_users))
-        with between(sandbox.slack_url, changed=changed) as url:
+        with between(sandbox.slack_url, changed=listing(ada, before)) as url:
             settings = settings_for({**sandbox.facts(), "slack_url": f"{url}/"}, sqlite_url)
             await run_import(settings, rows=LEAVERS)
 

@@ -20,6 +20,7 @@ from slack_docebo.settings import Settings
 from slack_docebo.storage.store import Store
 from tests.between import Call, between, refusing
 from tests.importing import ON, run_import, settings_for
+from tests.integration.after_an_import import delete_mappings
 from tests.integration.realtime_world import world
 
 LEAVERS = {"LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none", "SOURCE_MAY_SHRINK": "100"}
@@ -218,8 +219,7 @@ async def test_who_returns_under_a_new_id_to_an_account_that_expired_has_its_end
     await run_import(settings, rows=rows)
     sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     if meanwhile == "the mapping is deleted":
-        with Store.of(settings) as store, store.transaction() as tables:
-            tables.mappings(settings.docebo_url).delete(sandbox.slack.team.id, [slack_id])
+        delete_mappings(settings, sandbox.slack.team.id, slack_id)
     else:
         await run_import(settings, rows={**rows, "PROVISION_SLACK_USER_DATA": "false"})
 

@@ -19,6 +19,7 @@ from tests.importing import ON, run_import, settings_for
 from tests.integration.after_an_import import (
     apply_by_id,
     decide_never,
+    delete_mappings,
     hand_over,
     import_then,
     note_applied_event,
@@ -116,8 +117,7 @@ async def test_who_returns_under_a_new_id_is_back_in_the_branch_of_before_though
     rows = {**ROWS, "REHIRES": "hand-over" if by == "hand-over" else "report"}
     company.slack.deactivate(ada)
     await import_then(settings, rows, plan_moves)
-    with Store.of(settings) as store, store.transaction() as tables:
-        tables.mappings(settings.docebo_url).delete(company.slack.team.id, [ada])
+    delete_mappings(settings, company.slack.team.id, ada)
     new = str(company.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
     if by == "link":
         request = DecisionRequest(

@@ -263,8 +263,7 @@ async def test_events_that_are_replayed_and_not_let_through_wait_again(here):
     people = here.members()
     events = leave(here, *people[:3])
     [incident] = (await here.serve()).incidents
-    with here.runtime.store.transaction() as tables:
-        tables.inbox.replay([event.event_id for event in events], here.runtime.now())
+    here.replay(*events)
 
     assert list((await here.serve()).incidents) == [incident]
     assert all(here.account(slack_id).active for slack_id in people[:3])

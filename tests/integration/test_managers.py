@@ -22,6 +22,7 @@ from tests.importing import settings_for
 from tests.integration.after_an_import import (
     apply_by_id,
     decide_never,
+    delete_mappings,
     hand_over,
     import_then,
     note_sent,
@@ -531,8 +532,7 @@ async def test_an_account_that_is_not_the_managers_any_more_is_made_nobodys_mana
         if became.startswith("a stranger's"):
             company.hand_to_a_stranger("Grace", with_username=became.endswith("name"))
             return
-        with Store.of(company.settings) as store, store.transaction() as tables:
-            tables.mappings(company.settings.docebo_url).delete(company.sandbox.slack.team.id, [grace])
+        delete_mappings(company.settings, company.sandbox.slack.team.id, grace)
 
     await assert_grace_is_made_nobodys_manager(company, changes_hands)
 
@@ -772,8 +772,7 @@ async def test_whom_a_call_without_an_answer_may_have_given_that_is_not_sent_aga
 
     async def settles_and_joan_loses_her_account(sender, batch):
         rest = await settle(sender, batch)
-        with Store.of(company.settings) as store, store.transaction() as tables:
-            tables.mappings(company.settings.docebo_url).delete(company.sandbox.slack.team.id, [joan])
+        delete_mappings(company.settings, company.sandbox.slack.team.id, joan)
         return rest
 
     async def plan_and_lose_the_answer(*of):

@@ -417,8 +417,7 @@ async def test_an_event_is_not_done_with_while_slack_still_shows_what_was_before
     assert here.state(event) is EventState.PARKED
     assert "still shows what was before the event" in here.entry(event).error
 
-    with here.runtime.store.transaction() as tables:
-        tables.inbox.replay([event.event_id], here.runtime.now())
+    here.replay(event)
     await here.serve()
 
     assert here.state(event) is EventState.APPLIED

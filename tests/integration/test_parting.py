@@ -8,10 +8,11 @@ from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.engine.importing import apply_saved
-from slack_docebo.engine.planning.parting import PartChoice, find_part, page_of, take_part
+from slack_docebo.engine.planning.parting import PartChoice, find_part, take_part
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reporting.choosing import applicable, rows, undoable
 from slack_docebo.engine.reporting.listing import list_people
+from slack_docebo.engine.reporting.outcomes import page_of
 from slack_docebo.engine.reporting.outcomes import table as report_table
 from slack_docebo.engine.reporting.status import status
 from slack_docebo.engine.reporting.steps import Step
@@ -82,7 +83,7 @@ async def test_the_first_are_done_and_then_the_rest(settings, sandbox):
 
 async def test_everybody_who_is_chosen_is_shown_however_many_a_page_at_a_time(settings, monkeypatch):
     planned = await run_import(settings, dry_run=True)
-    monkeypatch.setattr("slack_docebo.engine.planning.parting.PAGE", 5)
+    monkeypatch.setattr("slack_docebo.engine.reporting.outcomes.PAGE", 5)
     choice = PartChoice(kinds=(Kind.CREATE,))
 
     async with at_work(settings, "shown") as runtime:

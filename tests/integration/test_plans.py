@@ -236,3 +236,27 @@ def test_who_was_given_an_address_or_had_it_taken_is_found_by_it_in_any_case(pla
         assert tables.journal.bearers("ADA@example.com") == {"U1"}
         assert tables.journal.bearers("ÄDA@EXAMPLE.com") == {"U4"}
         assert tables.journal.bearers("a%@example.com") == set()
+
+
+def test_what_was_sent_is_found_without_a_look_at_all_that_was_ever_done(sqlite_url):
+    def work() -> int:
+        """Count, in hundreds, the steps of SQLite in which it is found."""
+        steps = iter(range(1_000_000))
+        with store.reading() as tables:
+            database = tables.connection.connection.driver_connection
+            database.set_progress_handler(lambda: next(steps) < 0, 100)
+            assert [docebo_id for docebo_id, _ in tables.intents.updates(PLAN.docebo)] == [UPDATE.docebo_id]
+            database.set_progress_handler(None, 0)
+        return next(steps)
+
+    with Store.open(sqlite_url) as store:
+        with store.transaction() as tables:
+            tables.plans.create(PLAN)
+            tables.operations.add(PLAN.id, 0, OPERATIONS)
+            tables.intents.note(PLAN.id, [1], flow_run="run-1", now=NOW)
+        before = work()
+        with store.transaction() as tables:
+            tables.plans.create(replace(PLAN, id="efgh5678"))
+            tables.operations.add("efgh5678", 0, [UPDATE] * 2000)
+
+        assert work() <= before + 1

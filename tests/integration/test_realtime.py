@@ -246,8 +246,7 @@ async def test_who_was_parked_and_replayed_counts_as_what_became_of_the_event_la
     await serve()
     [parked], [to_look_at] = served.rows, served.in_need
     settled.sandbox.docebo_gate.faults.clear()
-    with settled.runtime.store.transaction() as tables:
-        tables.inbox.replay([event.event_id], settled.runtime.now())
+    settled.replay(event)
     await serve()
     [healed] = served.rows
 
@@ -272,8 +271,7 @@ async def test_a_refused_row_is_tried_again_then_parked_then_replayed(settled):
     assert (served.events, served.parked, served.line) == (1, 1, "1 event: 1 parked")
     assert "no room" in settled.entry(event).error
     settled.sandbox.docebo_gate.faults.clear()
-    with settled.runtime.store.transaction() as tables:
-        assert tables.inbox.replay([event.event_id], settled.runtime.now()) == 1
+    assert settled.replay(event) == 1
 
     await settled.serve()
 

@@ -25,7 +25,7 @@ from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.schema import metadata
 from slack_docebo.storage.store import Store
 from tests.importing import ON, carry_out, mapped, plan_import, prove, run_import, settings_for
-from tests.integration.after_an_import import apply_by_id, refused_plan, undo
+from tests.integration.after_an_import import apply_by_id, delete_mappings, refused_plan, undo
 from tests.integration.realtime_world import world
 
 LEAVERS = pytest.mark.parametrize("leavers", ["keep", "deactivate"])
@@ -208,8 +208,7 @@ async def test_of_a_former_id_that_is_forgotten_nothing_is_kept_with_the_new_one
 async def test_who_returns_under_a_new_id_has_the_account_again_once_its_mapping_was_deleted(sandbox, sqlite_url):
     settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "deactivate"}
     old, new, account = await leave_and_return(sandbox, settings, rows)
-    with Store.open(sqlite_url) as store, store.transaction() as tables:
-        tables.mappings(settings.docebo_url).delete(sandbox.slack.team.id, [old])
+    delete_mappings(settings, sandbox.slack.team.id, old)
 
     await run_import(settings, rows=rows)
 
@@ -228,8 +227,7 @@ async def test_who_gets_an_account_that_we_shut_has_it_open_though_an_own_one_wa
     for slack_id in (old, new):
         sandbox.slack.deactivate(slack_id)
     await run_import(settings, rows=rows)
-    with Store.open(sqlite_url) as store, store.transaction() as tables:
-        tables.mappings(settings.docebo_url).delete(sandbox.slack.team.id, [old, new])
+    delete_mappings(settings, sandbox.slack.team.id, old, new)
     sandbox.docebo.delete(accounts[new])
     sandbox.slack.reactivate(new)
     sandbox.slack.change(new, {"profile": {"email": "ada@example.com"}})
@@ -420,8 +418,7 @@ async def test_an_account_that_we_have_shut_is_not_opened_for_somebody_else_to_w
     account = mapped(sqlite_url, sandbox.slack.team.id)[ada]
     sandbox.slack.deactivate(ada)
     await run_import(settings, rows=rows)
-    with Store.open(sqlite_url) as store, store.transaction() as tables:
-        tables.mappings(settings.docebo_url).delete(sandbox.slack.team.id, [ada])
+    delete_mappings(settings, sandbox.slack.team.id, ada)
     bobs = {"username": "bob@example.com", "email": "bob@example.com", "firstname": "Bob", "lastname": "Hope"}
     sandbox.docebo.edit(account, bobs)
     bob = sandbox.slack.add("Bob", "Hope", "bob@example.com")["id"]
@@ -468,8 +465,7 @@ async def test_who_has_another_address_keeps_the_account_though_the_mapping_is_g
     ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     await run_import(settings)
     account = sandbox.docebo.accounts.by_username("ada@example.com")
-    with Store.open(sqlite_url) as store, store.transaction() as tables:
-        tables.mappings(settings.docebo_url).delete(sandbox.slack.team.id, [ada])  # as a reset does
+    delete_mappings(settings, sandbox.slack.team.id, ada)  # as a reset does
     sandbox.slack.change(ada, {"profile": {"email": "king@example.com"}})
     bob = sandbox.slack.add("Bob", "Byron", "ada@example.com")["id"] if heir else ""
 
@@ -498,8 +494,7 @@ async def test_who_have_swapped_addresses_keep_their_accounts_though_the_mapping
     bob = sandbox.slack.add("Bob", "Byron", "bob@example.com")["id"]
     await run_import(settings)
     before = mapped(sqlite_url, team)
-    with Store.open(sqlite_url) as store, store.transaction() as tables:
-        tables.mappings(settings.docebo_url).delete(team, [ada, bob])  # as a reset does
+    delete_mappings(settings, team, ada, bob)  # as a reset does
     sandbox.slack.change(ada, {"profile": {"email": "bob@example.com"}})
     sandbox.slack.change(bob, {"profile": {"email": "ada@example.com"}})
     if told_of == "by an event":
@@ -546,8 +541,7 @@ async def test_whose_former_account_is_mapped_to_somebody_else_gets_another_one(
 async def test_a_former_account_that_was_given_to_somebody_else_since_is_nobodys_by_that(sandbox, sqlite_url, former):
     _, bob, account = former
     settings, team = settings_for(sandbox.facts(), sqlite_url), sandbox.slack.team.id
-    with Store.open(sqlite_url) as store, store.transaction() as tables:
-        tables.mappings(settings.docebo_url).delete(team, [bob])
+    delete_mappings(settings, team, bob)
 
     await run_import(settings)
 

@@ -38,8 +38,7 @@ async def test_who_joins_while_docebos_search_finds_nobody_gets_no_second_accoun
             waits = here.state(event)
             made = [one.username for one in sandbox.docebo.accounts if one.provisioned_by]
             is_broken.clear()
-            with here.runtime.store.transaction() as tables:
-                tables.inbox.replay([event.event_id], here.runtime.now())
+            here.replay(event)
             await here.serve()
             mapped_to = here.docebo_id(slack_id)
 

@@ -131,7 +131,7 @@ async def test_everybody_who_is_left_alone_is_listed_by_reason_and_page_also_as_
     newest = list_people(store, settings.docebo_url, reason="", page=1, **of_plan | {"plan_id": ""})
     in_line = list_people(store, settings.docebo_url, reason=IN_LINE, page=1, **of_plan)
     some = list_people(store, settings.docebo_url, reason="IN lin", page=1, **of_plan)
-    monkeypatch.setattr("slack_docebo.engine.reporting.listing.PAGE", 25)
+    monkeypatch.setattr("slack_docebo.engine.reporting.outcomes.PAGE", 25)
     pages = [list_people(store, settings.docebo_url, reason=IN_LINE, page=page, **of_plan) for page in (1, 2)]
 
     assert newest.plan_id == quiet.plan.id

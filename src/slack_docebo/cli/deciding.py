@@ -10,8 +10,7 @@ from slack_docebo.cli.output import Json, note, show_json, show_rows
 from slack_docebo.cli.session import open_changing_session, open_session
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide, decision_rows
 from slack_docebo.engine.reading.connection import validate
-from slack_docebo.storage.gate import RunLock
-from slack_docebo.storage.plans import PlanKind
+from slack_docebo.storage.gate import import_lock
 
 app = App(name="decide")
 
@@ -72,7 +71,7 @@ async def _decide(request: DecisionRequest, *, json: bool) -> None:
     """Do what is asked for while no import is at work, which would write what it has planned before; show all decisions."""
     shows = request.action is DecisionAction.SHOW
     async with open_session() if shows else open_changing_session() as runtime:
-        place = RunLock(runtime.store, runtime.settings.docebo_url, PlanKind.BULK_IMPORT, holder="slack-docebo decide")
+        place = import_lock(runtime.store, runtime.settings.docebo_url, holder="slack-docebo decide")
         with nullcontext() if shows else place:
             workspace = await validate(runtime)
             told = await decide(runtime, workspace, request)

@@ -11,8 +11,7 @@ from slack_docebo.engine.mappings.forgetting import Traces, find_person, is_forg
 from slack_docebo.engine.mappings.forgetting import forget as forget_person
 from slack_docebo.engine.mappings.forgetting import remember as remember_person
 from slack_docebo.settings import ForgetSettings, load_settings
-from slack_docebo.storage.gate import RunLock
-from slack_docebo.storage.plans import PlanKind
+from slack_docebo.storage.gate import import_lock
 
 Who = Annotated[str, Parameter(help="Slack id (U...) or e-mail address.")]
 
@@ -33,7 +32,7 @@ def forget(who: Who, /, *, yes: Yes = False, json: Json = False) -> int:
             question = "Erase it, and let no run look after this person until you say `slack-docebo remember`?"
             confirm(question, otherwise=f"nothing was erased: forgetting {slack_id} was not confirmed", word=slack_id)
         # An import, or a run for named users, would write back what it has read.
-        with RunLock(store, settings.docebo_url, PlanKind.BULK_IMPORT, holder="slack-docebo forget"):
+        with import_lock(store, settings.docebo_url, holder="slack-docebo forget"):
             gone = forget_person(store, settings.report_dir, slack_id)
         outdate_status_page(store)
     erased = ", ".join(gone.lines) or "nothing"

@@ -15,8 +15,7 @@ from slack_docebo.engine.mappings.mapping_file import BadRow, MappingFile, write
 from slack_docebo.engine.mappings.restoring import Taken, import_file, linked_workspace, restore_file
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.settings import MappingSettings, load_settings
-from slack_docebo.storage.gate import RunLock
-from slack_docebo.storage.plans import PlanKind
+from slack_docebo.storage.gate import import_lock
 from slack_docebo.storage.store import Store
 
 app = App(name="mappings")
@@ -98,7 +97,7 @@ def _locked_store(command: str) -> Iterator[tuple[Store, str, str, str]]:
     settings = load_settings(MappingSettings)
     with (
         open_store(settings) as store,
-        RunLock(store, settings.docebo_url, PlanKind.BULK_IMPORT, holder=f"slack-docebo mappings {command}"),
+        import_lock(store, settings.docebo_url, holder=f"slack-docebo mappings {command}"),
     ):
         yield store, settings.docebo_url, *linked_workspace(store, settings)
         outdate_status_page(store)

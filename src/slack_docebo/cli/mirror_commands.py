@@ -10,8 +10,7 @@ from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.mirror_fields import prepare_mirror as make_fields
 from slack_docebo.engine.writing.admitting import check_halt
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.gate import RunLock
-from slack_docebo.storage.plans import PlanKind
+from slack_docebo.storage.gate import RunLock, import_lock
 
 
 def rebuild(*, dry_run: DryRun = False, json: Json = False) -> None:
@@ -50,4 +49,4 @@ async def _prepare_mirror() -> list[tuple[str, int, bool]]:
 
 def _alone(runtime: Runtime, command: str) -> RunLock:
     holder = f"slack-docebo mappings {command}"
-    return RunLock(runtime.store, runtime.settings.docebo_url, PlanKind.BULK_IMPORT, holder=holder)
+    return import_lock(runtime.store, runtime.settings.docebo_url, holder=holder)

@@ -8,14 +8,14 @@ from slack_docebo.cli.exit_codes import DONE, DONE_IN_PART
 from slack_docebo.cli.output import Json, Yes, confirm, note, show_json, show_markdown
 from slack_docebo.cli.plans import PlanId, as_json
 from slack_docebo.cli.session import open_changing_session
-from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.domain.effects import TO_ACCOUNTS
+from slack_docebo.domain.operations import Outcome
 from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.reporting.files import write_files
 from slack_docebo.engine.reporting.summary import Summary, summary
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.gate import RunLock
-from slack_docebo.storage.plans import PlanKind
+from slack_docebo.storage.gate import import_lock
 
 
 def make(*, json: Json = False) -> None:
@@ -30,7 +30,7 @@ def apply(plan_id: PlanId, *, yes: Yes = False, json: Json = False) -> int:
 
 async def _make(*, json: bool) -> None:
     async with open_changing_session() as runtime:
-        with RunLock(runtime.store, runtime.settings.docebo_url, PlanKind.BULK_IMPORT, holder="slack-docebo plan make"):
+        with import_lock(runtime.store, runtime.settings.docebo_url, holder="slack-docebo plan make"):
             made = finish(runtime, await plan_import(runtime))
     if json:
         show_json(as_json(made))
@@ -50,10 +50,10 @@ async def _apply(plan_id: str, *, yes: bool, json: bool) -> int:
 async def apply_plan(runtime: Runtime, plan_id: str) -> Summary:
     """Apply the plan while no other import is at work on this Docebo, showing how far it has come."""
     planned = summary(runtime.store, plan_id)
-    total = planned.count(Kind.CREATE, Kind.UPDATE, Kind.MOVE, Kind.DEACTIVATE, outcome=Outcome.PLANNED)
+    total = planned.count(*TO_ACCOUNTS, outcome=Outcome.PLANNED)
     done = 0
     with (
-        RunLock(runtime.store, runtime.settings.docebo_url, PlanKind.BULK_IMPORT, holder=f"applying plan {plan_id}"),
+        import_lock(runtime.store, runtime.settings.docebo_url, holder=f"applying plan {plan_id}"),
         Console(stderr=True).status("Reading Docebo's users ...") as status,
     ):
 

@@ -163,11 +163,7 @@ class DoceboClient:
             if accounts and len(self._searchable) < MOST_SEARCHED:
                 self._searchable.append(accounts[0].username)
             yield accounts
-        if expected is not None and len(seen) + unlisted < expected:
-            raise IncompleteRead(
-                f"Docebo listed {len(seen)} accounts and counts {expected}: run again later."
-                f" {_if_never_listed(len(seen), expected)}"
-            )
+        _check_count("accounts", len(seen), expected, unlisted=unlisted)
         is_in_doubt = expected is None or is_first
         if is_in_doubt and accounts and await self._goes_on(params, pages + 1, data, seen):
             raise IncompleteRead(f"Docebo ended its list after {len(seen)} accounts, and has more.")
@@ -315,9 +311,7 @@ class DoceboClient:
 
         Of the others nothing is known: whoever is not named may have had that status before.
         """
-        ids = sorted(set(docebo_ids))
-        if len(ids) > MOST_ROWS:
-            raise ValueError(f"{len(ids)} accounts in one call, at most {MOST_ROWS} are allowed")
+        ids = _for_one_call(docebo_ids)
         if not ids:
             return set()
         body = {"user_ids": ids, "status": int(active)}
@@ -332,15 +326,13 @@ class DoceboClient:
 
         Source: Docebo's description of its API of 2017, `PUT /manage/v1/user/move_to_branch`.
         """
-        ids = sorted(set(docebo_ids))
-        if len(ids) > MOST_ROWS:
-            raise ValueError(f"{len(ids)} accounts in one call, at most {MOST_ROWS} are allowed")
+        ids = _for_one_call(docebo_ids)
         if ids:
             body = {"branch_ids": [branch_id], "user_ids": ids}
             data = await self._requests.write("move to branch", "PUT", "/manage/v1/user/move_to_branch", body)
             refuse_within("move to branch", data)
 
-    async def in_branch(self, branch_id: int, *, unlisted: int = 0) -> set[int]:
+    async def in_branch(self, branch_id: int, *, unlisted: int) -> set[int]:
         """Return the ids of the accounts in one branch, not in those below it.
 
         As many as *unlisted* may be counted by Docebo and not listed; raises IncompleteRead where more are.
@@ -357,11 +349,7 @@ class DoceboClient:
                 if isinstance(item, dict)
             ]
             found.update(docebo_id for docebo_id in ids if docebo_id is not None)
-        if counted is not None and len(found) + unlisted < counted:
-            raise IncompleteRead(
-                f"Docebo listed {len(found)} accounts of branch {branch_id} and counts {counted}: run again later."
-                f" {_if_never_listed(len(found), counted)}"
-            )
+        _check_count(f"accounts of branch {branch_id}", len(found), counted, unlisted=unlisted)
         return found
 
     async def user_fields(self) -> list[UserField]:
@@ -533,6 +521,14 @@ def is_found_by_names(account: Account, text: str) -> bool:
     return any(mailbox(text.strip()) in mailbox(without_unseen(name)) for name in names)
 
 
+def _for_one_call(docebo_ids: Iterable[int]) -> list[int]:
+    """Return each of these accounts once; raise ValueError where one call cannot name them all."""
+    ids = sorted(set(docebo_ids))
+    if len(ids) > MOST_ROWS:
+        raise ValueError(f"{len(ids)} accounts in one call, at most {MOST_ROWS} are allowed")
+    return ids
+
+
 def _without_text_of_others(record: logging.LogRecord) -> bool:
     """Cut what may name somebody off the line that httpx logs of a call.
 
@@ -547,9 +543,13 @@ def _without_text_of_others(record: logging.LogRecord) -> bool:
     return True
 
 
-def _if_never_listed(shown: int, counted: int) -> str:
-    """Say what to do where Docebo counts others than it *shows* for good, like deactivated accounts: else no run would end."""
-    return (
-        f"If it is so each time, and its user management shows {shown},"
-        f' `slack-docebo dialect set "{UNLISTED.name}" {counted - shown}`'
-    )
+def _check_count(what: str, shown: int, counted: int | None, *, unlisted: int) -> None:
+    """Raise IncompleteRead where Docebo counts more accounts than it has *shown*, and than are known to be *unlisted*.
+
+    It may count others for good, like deactivated accounts: it is said what to do then, else no run would end.
+    """
+    if counted is not None and shown + unlisted < counted:
+        raise IncompleteRead(
+            f"Docebo listed {shown} {what} and counts {counted}: run again later. If it is so each time, and its user"
+            f' management shows {shown}, `slack-docebo dialect set "{UNLISTED.name}" {counted - shown}`'
+        )

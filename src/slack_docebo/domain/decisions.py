@@ -53,7 +53,7 @@ def respecting(
     binding: Decisions,
     acknowledged: Decisions,
     operations: Iterable[Operation],
-    former_holders: FormerHolders = NOBODY,
+    former_holders: FormerHolders,
 ) -> list[Operation]:
     """Return *operations* as they are with what was decided.
 
@@ -70,6 +70,11 @@ def is_never(decisions: Decisions, operation: Operation, former_holders: FormerH
     return is_for_never(decisions, (operation.slack_id, operation.mapped_as)) or any(
         is_for_never(decisions, [one]) for one in others
     )
+
+
+def never_touched(decisions: Decisions) -> set[str]:
+    """Return the Slack ids of those about whom nothing may be done."""
+    return {slack_id for slack_id, one in decisions.items() if one.verdict is Verdict.NEVER}
 
 
 def is_for_never(decisions: Decisions, slack_ids: Iterable[str]) -> bool:

@@ -21,7 +21,12 @@ def account_of(accounts: Accounts, operation: Operation) -> Account | None:
     """Return the account that *operation* is about, or None if *accounts* does not hold it."""
     if operation.docebo_id is not None:
         return accounts.get(operation.docebo_id)
-    return accounts.with_username(str(operation.changes.get("username", "")))
+    return accounts.with_username(operation.username)
+
+
+def accounts_of(operations: Iterable[Operation]) -> list[int]:
+    """Return the accounts that *operations* are about, without those that are still to be made."""
+    return [operation.docebo_id for operation in operations if operation.docebo_id is not None]
 
 
 def people_of(operations: Iterable[Operation]) -> list[str]:

@@ -53,12 +53,12 @@ def plan_leaver(
     policy: Policy,
     accounts: Accounts,
     *,
-    heir: str = "",
-    is_reopened: bool = False,
+    heir: str,
+    is_reopened: bool,
 ) -> Operation:
     """Return what happens to the account and the *mapping* of *user*, who has left; *why* is the first part of its reason.
 
-    *heir* is the Slack id under which the same person is back and gets the mapping; *is_reopened* says that the account,
+    *heir* is the Slack id under which the same person is back and gets the mapping, if any; *is_reopened* says that the account,
     which we have shut, is shown as open.
     """
     seen = accounts.look(mapping.docebo_id)

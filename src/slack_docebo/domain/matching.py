@@ -7,10 +7,9 @@ from enum import StrEnum
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.observation import Observation, Present, Unknown
 from slack_docebo.domain.people import Account, Known, Mapping, SourceUser
-from slack_docebo.domain.texts import unseen, without_unseen
+from slack_docebo.domain.texts import some_of, unseen, without_unseen
 
 UNCONFIRMED = "address not confirmed in Slack"
-NAMED_AT_MOST = 5  # accounts in a message
 
 
 class MatchBy(StrEnum):
@@ -250,9 +249,7 @@ def match(user: SourceUser, accounts: Accounts, known: Known | None, by: MatchBy
                 )
             return Match(account, found_by)
         case _:
-            named = ", ".join(map(str, sorted(hits)[:NAMED_AT_MOST]))
-            more = f" and {len(hits) - NAMED_AT_MOST} more" if len(hits) > NAMED_AT_MOST else ""
-            return Match(problem=f"several accounts match: {named}{more}")
+            return Match(problem=f"several accounts match: {some_of(sorted(hits))}")
 
 
 def _ids(found: int | list[int]) -> list[int]:

@@ -92,6 +92,16 @@ class Operation:
     seen: LastSeen = field(default=LastSeen(), compare=False)  # of the account, when this was planned; none of an undo
 
     @property
+    def username(self) -> str:
+        """The user name that it gives to the account, or ""."""
+        return str(self.changes.get("username", ""))
+
+    @property
+    def email(self) -> str:
+        """The e-mail address that it gives to the account, or ""."""
+        return str(self.changes.get("email", ""))
+
+    @property
     def moves_mapping(self) -> bool:
         """Whether the person's mapping goes to another account."""
         return self.maps and self.prior is not None and self.prior.docebo_id != self.docebo_id

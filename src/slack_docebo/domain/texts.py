@@ -8,6 +8,7 @@ escape in Python, like `\u202e`, and a backslash as two: different texts look di
 import json
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 # Docebo and Slack publish no limits but for addresses; databases keep names in 255 characters.
@@ -17,7 +18,7 @@ LONGEST_VALUE = 10_000  # of a custom profile field or an additional field, whic
 LONGEST_LINE = 4_000  # for people; the longest message of ours lists every setting
 
 MARKS_KEPT = 30  # in a row; https://unicode.org/reports/tr15/#Stream_Safe_Text_Format
-UNSEEN_NAMED = 5  # different ones, in a message
+NAMED_AT_MOST = 5  # in a message
 MARKS_SHOWN = 4  # in a row; https://unicode.org/reports/tr39/#Optional_Detection
 
 COPIED_ALONG = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060"  # what copying from a page may leave around a text
@@ -76,7 +77,7 @@ def unseen(text: str) -> str:
     if text.isascii() and text.isprintable():
         return ""
     hidden = filter(_is_unseen, text)
-    return ", ".join(f"U+{ord(character):04X}" for character in list(dict.fromkeys(hidden))[:UNSEEN_NAMED])
+    return ", ".join(f"U+{ord(character):04X}" for character in list(dict.fromkeys(hidden))[:NAMED_AT_MOST])
 
 
 def without_unseen(text: str) -> str:
@@ -193,6 +194,12 @@ def _as_code(shown: str) -> str:
 def people(count: int) -> str:
     """Return how many people *count* is, in words."""
     return "1 person" if count == 1 else f"{count:,} people"
+
+
+def some_of(names: Sequence[object]) -> str:
+    """Return the first of *names* for a message, and how many more there are."""
+    more = f" and {len(names) - NAMED_AT_MOST} more" if len(names) > NAMED_AT_MOST else ""
+    return f"{', '.join(map(str, names[:NAMED_AT_MOST]))}{more}"
 
 
 def events(count: int) -> str:

@@ -10,7 +10,7 @@ from slack_docebo.domain.people import Account
 REASON = "reset"
 
 
-def unmirroring(account: Account, mirror: Mirror, team: str, slack_ids: Collection[str] = ()) -> Operation | None:
+def unmirroring(account: Account, mirror: Mirror, team: str, slack_ids: Collection[str]) -> Operation | None:
     """Return the operation that empties the mirrored fields of *account*, or None where there is nothing to empty.
 
     With *slack_ids*, only an account whose fields name one of these people has such an operation.

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Row,
     Select,
     TextClause,
+    Update,
     bindparam,
     delete,
     exists,
@@ -165,19 +166,17 @@ class AccountRepository:
             for row in LAST_SEEN.rows(self._connection, docebo_ids, platform=self._platform_id)
         }
 
-    def known_since(self, moment: datetime, docebo_ids: Collection[int] | None = None) -> list[int]:
+    def known_since(self, moment: datetime, docebo_ids: Collection[int] | None) -> list[int]:
         """Return of which accounts, or of *docebo_ids* among them, we have learned since *moment* what they bear.
 
         That is by writing it, or by a look.
         """
-        query = select(account.c.user_id).where(
-            account.c.platform_id == self._platform_id, account.c.verified_at >= moment
-        )
+        query = self._select().where(account.c.verified_at >= moment)
         return [row.user_id for row in self._of(query, account.c.user_id, docebo_ids)]
 
     def opened(self, docebo_ids: Collection[int]) -> set[int]:
         """Return which of these accounts are open as we have written them last."""
-        query = select(account.c.user_id).where(account.c.platform_id == self._platform_id, account.c.active.is_(True))
+        query = self._select().where(account.c.active.is_(True))
         return {row.user_id for row in self._of(query, account.c.user_id, docebo_ids)}
 
     def forget_seen(self, docebo_ids: Iterable[int]) -> None:
@@ -197,23 +196,19 @@ class AccountRepository:
     def note_placed(self, branches: MappingType[int, int]) -> None:
         """Note to which branch, by account, we have brought these accounts, whose rows are there."""
         for docebo_id, branch_id in branches.items():
-            is_it = (account.c.platform_id == self._platform_id, account.c.user_id == docebo_id)
-            self._connection.execute(update(account).where(*is_it).values(branch_placed=branch_id))
+            self._connection.execute(self._update(docebo_id).values(branch_placed=branch_id))
 
     def placed(self, docebo_ids: Collection[int] | None = None) -> dict[int, int]:
         """Return to which branch we have brought accounts: all of them, or these."""
-        query = select(account.c.user_id, account.c.branch_placed).where(
-            account.c.platform_id == self._platform_id, account.c.branch_placed.is_not(None)
-        )
+        query = self._select(account.c.branch_placed).where(account.c.branch_placed.is_not(None))
         rows = self._of(query, account.c.user_id, docebo_ids)
         return {row.user_id: row.branch_placed for row in rows}
 
     def note_left(self, branches: MappingType[int, int]) -> None:
         """Note from which branches, by account, we have moved people who have left; what was noted before stays."""
         for docebo_id, branch_id in branches.items():
-            is_it = (account.c.platform_id == self._platform_id, account.c.user_id == docebo_id)
-            is_news = account.c.branch_left.is_(None)
-            self._connection.execute(update(account).where(*is_it, is_news).values(branch_left=branch_id))
+            first = self._update(docebo_id).where(account.c.branch_left.is_(None))
+            self._connection.execute(first.values(branch_left=branch_id))
 
     def clear_placed(self, docebo_ids: Iterable[int]) -> None:
         """Note that nobody knows to which branch we have brought these accounts: Docebo is asked who is in it."""
@@ -231,9 +226,7 @@ class AccountRepository:
 
     def left(self) -> dict[int, int]:
         """Return from which branches, by account, we have moved people who have left and were not moved back."""
-        query = select(account.c.user_id, account.c.branch_left).where(
-            account.c.platform_id == self._platform_id, account.c.branch_left.is_not(None)
-        )
+        query = self._select(account.c.branch_left).where(account.c.branch_left.is_not(None))
         return {row.user_id: row.branch_left for row in self._connection.execute(query)}
 
     def note_managers(self, managers: MappingType[tuple[int, int], int]) -> None:
@@ -301,44 +294,39 @@ class AccountRepository:
 
     def gone(self) -> dict[int, datetime]:
         """Return since when accounts are known to be gone."""
-        query = select(account.c.user_id, account.c.gone_since).where(
-            account.c.platform_id == self._platform_id, account.c.gone_since.is_not(None)
-        )
+        query = self._select(account.c.gone_since).where(account.c.gone_since.is_not(None))
         return {row.user_id: row.gone_since for row in self._connection.execute(query)}
 
     def usernames(self, docebo_ids: Iterable[int]) -> dict[int, str]:
         """Return the digests of the usernames under which accounts were last seen; without those that are not known."""
-        query = select(account.c.user_id, account.c.username_digest).where(
-            account.c.platform_id == self._platform_id, account.c.username_digest != ""
-        )
+        query = self._select(account.c.username_digest).where(account.c.username_digest != "")
         rows = WhereIn(query, account.c.user_id).rows(self._connection, docebo_ids)
         return {row.user_id: row.username_digest for row in rows}
 
     def bearing(self, usernames: Iterable[str]) -> dict[str, int]:
         """Return which accounts were last seen to bear these usernames, or written with them, by username."""
         wanted = {digest(username): username for username in usernames}
-        query = select(account.c.user_id, account.c.username_digest).where(account.c.platform_id == self._platform_id)
-        rows = WhereIn(query, account.c.username_digest).rows(self._connection, wanted)
-        return {wanted[row.username_digest]: row.user_id for row in rows}
+        named = WhereIn(self._select(account.c.username_digest), account.c.username_digest)
+        return {wanted[row.username_digest]: row.user_id for row in named.rows(self._connection, wanted)}
 
     def with_addresses(self, addresses: Iterable[str]) -> dict[str, list[int]]:
         """Return, by address, which accounts were last seen to bear it, or written with it."""
         wanted = {digest(address): address for address in addresses}
-        query = select(account.c.user_id, account.c.address_digest).where(account.c.platform_id == self._platform_id)
+        addressed = WhereIn(self._select(account.c.address_digest), account.c.address_digest)
         found: dict[str, list[int]] = {}
-        for row in WhereIn(query, account.c.address_digest).rows(self._connection, wanted):
+        for row in addressed.rows(self._connection, wanted):
             found.setdefault(wanted[row.address_digest], []).append(row.user_id)
         return found
 
     def usernames_of_people(self) -> dict[int, str]:
         """Return, like `usernames`, those of all accounts that are mapped; where none is, of those that were given to somebody."""
-        of_platform = account.c.platform_id == self._platform_id, account.c.username_digest != ""
+        named = self._select(account.c.username_digest).where(account.c.username_digest != "")
         for table in (mapping, applied):
             is_somebodys = exists().where(
                 table.c.platform_id == account.c.platform_id, table.c.user_id == account.c.user_id
             )
-            query = select(account.c.user_id, account.c.username_digest).where(*of_platform, is_somebodys)
-            if found := {row.user_id: row.username_digest for row in self._connection.execute(query)}:
+            rows = self._connection.execute(named.where(is_somebodys))
+            if found := {row.user_id: row.username_digest for row in rows}:
                 return found
         return {}
 
@@ -360,10 +348,7 @@ class AccountRepository:
 
     def deactivated_before(self, moment: datetime) -> set[int]:
         """Return which accounts are inactive because of us, and were so before *moment*."""
-        query = select(account.c.user_id).where(
-            account.c.platform_id == self._platform_id, account.c.deactivated_at < moment
-        )
-        return set(self._connection.scalars(query))
+        return set(self._connection.scalars(self._select().where(account.c.deactivated_at < moment)))
 
     def clear_deactivated(self, docebo_ids: Iterable[int]) -> None:
         """Note that these accounts are not inactive because of us."""
@@ -372,6 +357,14 @@ class AccountRepository:
     def _row(self, docebo_id: int, **known: object) -> dict[str, object]:
         """Return the row of an account with what is *known* of it."""
         return {"platform_id": self._platform_id, "user_id": docebo_id, **BLANK, **known}
+
+    def _select(self, *columns: Column[Any]) -> Select[Any]:
+        """Return the query for the ids of the platform's accounts, and for these *columns* of them."""
+        return select(account.c.user_id, *columns).where(account.c.platform_id == self._platform_id)
+
+    def _update(self, docebo_id: int) -> Update:
+        """Return the change of one account."""
+        return update(account).where(account.c.platform_id == self._platform_id, account.c.user_id == docebo_id)
 
     def _of(self, query: Select[Any], column: Column[Any], docebo_ids: Collection[int] | None) -> Iterator[Row[Any]]:
         """Return the rows of *query*: all, or those in which *column* is one of these accounts."""

@@ -67,8 +67,7 @@ class DecisionRepository:
         ids = self._ids(team, one.slack_id)
         if one.verdict is Verdict.LEAVE_SO:
             table = acknowledgement
-            self._delete(decision, (decision.c.slack_team == team) & ~_BINDS, ids)
-            self._delete(acknowledgement, acknowledgement.c.slack_team == team, ids)
+            self._delete_acknowledged(team, ids)
         else:
             table = decision
             self._delete(decision, (decision.c.slack_team == team) & _BINDS, ids)
@@ -82,8 +81,7 @@ class DecisionRepository:
     def take_back(self, team: str, slack_id: str, *, acknowledged_alone: bool) -> int:
         """Delete what was decided about this person, or only what was acknowledged; return how many decisions that were."""
         ids = self._ids(team, slack_id)
-        taken = self._delete(acknowledgement, acknowledgement.c.slack_team == team, ids)
-        taken += self._delete(decision, (decision.c.slack_team == team) & ~_BINDS, ids)
+        taken = self._delete_acknowledged(team, ids)
         if not acknowledged_alone:
             taken += self._delete(decision, decision.c.slack_team == team, ids)
         return taken
@@ -107,6 +105,11 @@ class DecisionRepository:
     def _ids(self, team: str, slack_id: str) -> Collection[str]:
         """Return every id under which the person is known in the workspace."""
         return PersonRepository(self._connection).by_every_id(team, [slack_id]).keys()
+
+    def _delete_acknowledged(self, team: str, slack_ids: Collection[str]) -> int:
+        """Delete acknowledgements, those too that a former release has kept among the other decisions."""
+        deleted = self._delete(acknowledgement, acknowledgement.c.slack_team == team, slack_ids)
+        return deleted + self._delete(decision, (decision.c.slack_team == team) & ~_BINDS, slack_ids)
 
     def _delete(self, table: Table, condition: ColumnElement[bool], slack_ids: Collection[str]) -> int:
         return self._connection.execute(delete(table).where(condition, table.c.slack_id.in_(slack_ids))).rowcount

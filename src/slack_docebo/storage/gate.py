@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, select, update
 
 from slack_docebo.errors import AlreadyRunning, OutcomeUnknown, StorageError, SyncError, TransientError
 from slack_docebo.storage.leases import Holder, Lease
+from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.schema import batch_gate
 from slack_docebo.storage.statements import insertion_text
 from slack_docebo.storage.store import Store
@@ -207,3 +208,8 @@ class RunLock:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.release()
+
+
+def import_lock(store: Store, docebo: str, *, holder: str) -> RunLock:
+    """Return the lock of imports, and of what no import may run beside: it would write what it has read before."""
+    return RunLock(store, docebo, PlanKind.BULK_IMPORT, holder=holder)

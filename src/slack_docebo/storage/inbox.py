@@ -45,6 +45,7 @@ LEASE = timedelta(minutes=15)  # how long a claim counts when nobody can tell wh
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)  # not "now": the clock of the machine that claims may be behind
 
 DROPPED = "somebody has dropped it"
+MEMBERS_CHANGED = "subteam_members_changed"  # the kind of an event about somebody who came to a user group, or left it
 
 
 class EventState(enum.StrEnum):
@@ -66,19 +67,17 @@ IS_APPLIED, IS_CLAIMED, IS_PARKED = (
 )
 IS_LET_THROUGH = exists().where(plan.c.id == event_columns.incident, plan.c.facts[LET_THROUGH].as_boolean())
 IS_HELD = and_(IS_PARKED, event_columns.incident != "", ~IS_LET_THROUGH)  # by a limit
+TO_BE_TRIED: dict[str, object] = {
+    "state": EventState.WAITING.value,
+    "claimed_by": "",
+    "due_at": AT_ONCE,
+    "done_at": None,
+}
 # Made once: a statement costs more to build than to carry out.
 PUT = insertion_text(event_columns, "DO NOTHING")
 _LATELY = and_(IS_APPLIED, event_columns.done_at >= bindparam("since"))
-LOOK_AGAIN = WhereIn(
-    update(inbox_event)
-    .where(or_(_LATELY, IS_CLAIMED))
-    .values(state=EventState.WAITING.value, claimed_by="", due_at=AT_ONCE, done_at=None),
-    event_columns.slack_id,
-)
-ONCE_MORE = WhereIn(
-    update(inbox_event).where(IS_PARKED).values(state=EventState.WAITING.value, due_at=AT_ONCE, done_at=None),
-    event_columns.slack_id,
-)
+LOOK_AGAIN = WhereIn(update(inbox_event).where(or_(_LATELY, IS_CLAIMED)).values(**TO_BE_TRIED), event_columns.slack_id)
+ONCE_MORE = WhereIn(update(inbox_event).where(IS_PARKED).values(**TO_BE_TRIED), event_columns.slack_id)
 APPLIED_SINCE = WhereIn(
     select(event_columns.slack_id, event_columns.slack_team, event_columns.updated).where(
         IS_APPLIED, event_columns.done_at > bindparam("since")
@@ -182,10 +181,7 @@ class InboxRepository:
     def release(self, *, run: str | None = None) -> int:
         """Give up the claims of *run*, or of every run: then the caller knows that none of them is alive."""
         whose = IS_CLAIMED if run is None else and_(IS_CLAIMED, event_columns.claimed_by == run)
-        released = (
-            update(inbox_event).where(whose).values(state=EventState.WAITING.value, claimed_by="", due_at=AT_ONCE)
-        )
-        return self._connection.execute(released).rowcount
+        return self._connection.execute(update(inbox_event).where(whose).values(**TO_BE_TRIED)).rowcount
 
     def finish(self, event_ids: Iterable[str], outcome: EventState, now: datetime, *, run: str | None = None) -> int:
         """Note that the events are applied or superseded; return how many were open until now.
@@ -204,14 +200,12 @@ class InboxRepository:
 
         No limit holds them back then; with which incident somebody has let them through stays known.
         """
-        aside = {"state": EventState.PARKED.value, "claimed_by": "", "error": error, "done_at": now}
-        incident = case((IS_LET_THROUGH, event_columns.incident), else_="")
-        return self._change(event_ids, _is_open(run), attempts=event_columns.attempts + 1, incident=incident, **aside)
+        attempts, incident = event_columns.attempts + 1, case((IS_LET_THROUGH, event_columns.incident), else_="")
+        return self._set_aside(event_ids, run, error, now, attempts=attempts, incident=incident)
 
     def hold(self, event_ids: Iterable[str], incident: str, error: str, now: datetime, *, run: str) -> int:
         """Set the events that *run* still has aside until somebody lets *incident* through, or replays them."""
-        aside = {"state": EventState.PARKED.value, "claimed_by": "", "error": error, "done_at": now}
-        return self._change(event_ids, _is_open(run), incident=incident, **aside)
+        return self._set_aside(event_ids, run, error, now, incident=incident)
 
     def mark(self, event_ids: Iterable[str], incident: str) -> None:
         """Note that the events wait with *incident*, as an older event of the same person did, which they supersede."""
@@ -401,6 +395,10 @@ class InboxRepository:
     def _count(self, some: Select[Any]) -> int:
         return self._connection.scalar(select(func.count()).select_from(some.subquery())) or 0
 
+    def _set_aside(self, event_ids: Iterable[str], run: str | None, error: str, now: datetime, **values: object) -> int:
+        aside = {"state": EventState.PARKED.value, "claimed_by": "", "error": error, "done_at": now}
+        return self._change(event_ids, _is_open(run), **aside, **values)
+
     def _change(self, event_ids: Iterable[str], *conditions: ColumnElement[bool], **values: object) -> int:
         change = update(inbox_event).where(*conditions).values(**values)
         return WhereIn(change, event_columns.event_id).change(self._connection, event_ids)
@@ -423,8 +421,7 @@ def _is_open(run: str | None = None) -> ColumnElement[bool]:
 
 def _anew(which: ColumnElement[bool]) -> Update:
     """Return the change that lets events be tried as if they had just come."""
-    anew = {"state": EventState.WAITING.value, "attempts": 0, "due_at": AT_ONCE, "done_at": None}
-    return update(inbox_event).where(which).values(**anew)
+    return update(inbox_event).where(which).values(**TO_BE_TRIED, attempts=0)
 
 
 def _is_due(now: datetime, left: float) -> ColumnElement[bool]:

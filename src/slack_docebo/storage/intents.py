@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, bindparam, delete, func, or_, select, text
+from sqlalchemy import Column, Connection, Row, Select, Table, bindparam, delete, func, or_, select
 
 from slack_docebo.domain.operations import Kind, Outcome, Value
-from slack_docebo.storage.locks import advisory_key
+from slack_docebo.storage.locks import take_turns
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.schema import doubtful_creation, intent, operation, plan
 from slack_docebo.storage.statements import WhereIn, carry_out, insertion_text, is_postgresql
@@ -31,6 +31,8 @@ LEFT_BEHIND = (
     .where(plan.c.docebo == bindparam("docebo"), or_(_ALONE, plan.c.id.in_(_LAST_NOTED)))
     .order_by(plan.c.created_at)
 )
+_PERSON = operation.c.slack_team, operation.c.slack_id
+_PLACE = operation.c.plan_id, operation.c.seq
 
 
 class IntentRepository:
@@ -45,9 +47,7 @@ class IntentRepository:
         SQLite lets one transaction write at a time anyway.
         """
         if is_postgresql(self._connection):
-            self._connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE}'")
-            key = advisory_key(f"intents {docebo}")
-            self._connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+            take_turns(self._connection, f"intents {docebo}", patience=PATIENCE)
 
     def note(self, plan_id: str, seqs: Iterable[int], *, flow_run: str, now: datetime) -> None:
         """Note that these operations of the plan are about to be sent."""
@@ -69,23 +69,24 @@ class IntentRepository:
 
     def creations_of(self, docebo: str, plan_id: str, slack_ids: Iterable[str]) -> set[tuple[str, str]]:
         """Return team and Slack id of those whom another plan was to create, and nobody knows what became of it."""
-        sent = _people(intent, docebo).where(operation.c.kind == Kind.CREATE.value, operation.c.plan_id != plan_id)
-        return _found(WhereIn(sent, operation.c.slack_id).rows(self._connection, slack_ids))
+        sent = _among(intent, docebo, *_PERSON)
+        creations = sent.where(operation.c.kind == Kind.CREATE.value, operation.c.plan_id != plan_id)
+        return _found(WhereIn(creations, operation.c.slack_id).rows(self._connection, slack_ids))
 
     def updates(self, docebo: str) -> list[tuple[int, Mapping[str, Value]]]:
         """Return the changes of accounts that were sent, or are about to be, and nobody knows what became of."""
-        query = (
-            select(operation.c.docebo_id, operation.c.changes)
-            .join(intent, (intent.c.plan_id == operation.c.plan_id) & (intent.c.seq == operation.c.seq))
-            .join(plan, plan.c.id == operation.c.plan_id)
-            .where(plan.c.docebo == docebo, operation.c.kind == Kind.UPDATE.value, operation.c.docebo_id.is_not(None))
+        sent = _among(intent, docebo, operation.c.docebo_id, operation.c.changes)
+        updates = sent.where(
+            operation.c.plan_id.in_(select(intent.c.plan_id)),  # few of all, whose operations are looked at
+            operation.c.kind == Kind.UPDATE.value,
+            operation.c.docebo_id.is_not(None),
         )
-        return [(row.docebo_id, row.changes) for row in self._connection.execute(query)]
+        return [(row.docebo_id, row.changes) for row in self._connection.execute(updates)]
 
     def given_up(self, docebo: str, slack_ids: Iterable[str]) -> set[tuple[str, str]]:
         """Return team and Slack id of those whose account may have been made without anybody looking for it any more."""
         unknown = operation.c.outcome.in_([Outcome.PLANNED.value, Outcome.SKIPPED.value])
-        sent = _people(doubtful_creation, docebo).where(unknown)
+        sent = _among(doubtful_creation, docebo, *_PERSON).where(unknown)
         return _found(WhereIn(sent, operation.c.slack_id).rows(self._connection, slack_ids))
 
     def note_given_up(self, plan_id: str, seqs: Iterable[int]) -> None:
@@ -95,12 +96,13 @@ class IntentRepository:
 
     def about(self, docebo: str, slack_ids: Iterable[str]) -> dict[str, set[int]]:
         """Return, by plan, which operations about these people were sent without anybody knowing what became of them."""
-        return _by_plan(WhereIn(_places(docebo), operation.c.slack_id).rows(self._connection, slack_ids))
+        sent = _among(intent, docebo, *_PLACE)
+        return _by_plan(WhereIn(sent, operation.c.slack_id).rows(self._connection, slack_ids))
 
     def under(self, docebo: str, of: str) -> dict[str, set[int]]:
         """Return what `about` does of the plan, or of the flow run, *of*."""
-        query = _places(docebo).where(or_(intent.c.plan_id == of, intent.c.flow_run == of))
-        return _by_plan(self._connection.execute(query))
+        sent = _among(intent, docebo, *_PLACE).where(or_(intent.c.plan_id == of, intent.c.flow_run == of))
+        return _by_plan(self._connection.execute(sent))
 
     def run_of(self, plan_id: str) -> str:
         """Return the flow run that has sent last what nobody knows the outcome of, "" where there is none."""
@@ -117,10 +119,11 @@ class IntentRepository:
         return list(self._connection.scalars(LEFT_BEHIND, which))
 
 
-def _people(sent: Table, docebo: str) -> Select[Any]:
-    """Return the query for team and Slack id of those about whom an operation is among those *sent* to that Docebo."""
+def _among(sent: Table, docebo: str, *columns: Column[Any]) -> Select[Any]:
+    """Return the query for *columns* of the operations that are among those *sent* to that Docebo."""
     return (
-        select(operation.c.slack_team, operation.c.slack_id)
+        select(*columns)
+        .select_from(operation)
         .join(sent, (sent.c.plan_id == operation.c.plan_id) & (sent.c.seq == operation.c.seq))
         .join(plan, plan.c.id == operation.c.plan_id)
         .where(plan.c.docebo == docebo)
@@ -129,16 +132,6 @@ def _people(sent: Table, docebo: str) -> Select[Any]:
 
 def _found(rows: Iterable[Row[Any]]) -> set[tuple[str, str]]:
     return {(row.slack_team, row.slack_id) for row in rows}
-
-
-def _places(docebo: str) -> Select[Any]:
-    """Return the query for plan and place of the operations that have an intent."""
-    return (
-        select(intent.c.plan_id, intent.c.seq)
-        .join(operation, (intent.c.plan_id == operation.c.plan_id) & (intent.c.seq == operation.c.seq))
-        .join(plan, plan.c.id == intent.c.plan_id)
-        .where(plan.c.docebo == docebo)
-    )
 
 
 def _by_plan(rows: Iterable[Row[Any]]) -> dict[str, set[int]]:

@@ -31,6 +31,7 @@ from sqlalchemy import (
     update,
 )
 
+from slack_docebo.domain.effects import TO_ACCOUNTS
 from slack_docebo.domain.guards import Change
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.operations import NOT_SENT, PASSED_ON, Kind, Outcome
@@ -40,7 +41,7 @@ from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRe
 from slack_docebo.storage.schema import applied, identity, intent, mapping, platform
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
-from slack_docebo.storage.statements import ROWS_AT_ONCE, WhereIn, replace_mentions
+from slack_docebo.storage.statements import WhereIn, in_portions, replace_mentions
 
 _own, _former = identity.alias("own"), identity.alias("former")
 _mapped_as = func.coalesce(operations.c.prior["slack_id"].as_string(), operations.c.slack_id)
@@ -269,7 +270,7 @@ class JournalRepository:
             .join(plans, plans.c.id == operations.c.plan_id)
             .where(
                 operations.c.done_at >= since,
-                operations.c.kind.in_([Kind.CREATE.value, Kind.UPDATE.value, Kind.MOVE.value, Kind.DEACTIVATE.value]),
+                operations.c.kind.in_([kind.value for kind in TO_ACCOUNTS]),
                 operations.c.outcome.in_([Outcome.APPLIED.value, Outcome.FAILED.value]),
                 ~operations.c.error.startswith(NOT_SENT),
                 plans.c.docebo == docebo,
@@ -300,9 +301,8 @@ class JournalRepository:
             .where(of, operations.c.outcome == Outcome.APPLIED.value)
             .order_by(plans.c.created_at, operations.c.done_at, operations.c.plan_id, operations.c.seq)
         )
-        with self._connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
-            for row in rows:
-                yield entry_of(row)
+        with in_portions(self._connection, query) as rows:
+            yield from map(entry_of, rows)
 
     def ended(self, docebo: str, docebo_ids: Iterable[int]) -> dict[int, str]:
         """Return which of these accounts we have let expire, whoever had them then, with the expiration date of before.

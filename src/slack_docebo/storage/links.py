@@ -39,8 +39,10 @@ class LinkRepository:
         row = self._connection.execute(GET, {"docebo": docebo}).one_or_none()
         return None if row is None else _link(row)
 
-    def only(self) -> WorkspaceLink | None:
-        """Return the link of this database, unless it has none or several."""
+    def of(self, docebo: str | None) -> WorkspaceLink | None:
+        """Return the link of *docebo* or, where none is named, that of this database, unless it has none or several."""
+        if docebo:
+            return self.get(docebo)
         rows = self._connection.execute(select(workspace_link).limit(2)).all()
         return _link(rows[0]) if len(rows) == 1 else None
 

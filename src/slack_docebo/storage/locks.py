@@ -80,6 +80,12 @@ def in_file_name(name: str) -> str:
     return blake2b(name.encode(), digest_size=8).hexdigest()
 
 
+def take_turns(connection: Connection, name: str, *, patience: str) -> None:
+    """Hold PostgreSQL's advisory lock *name* until the transaction ends, once others have ended theirs; wait with *patience*."""
+    connection.execute(text(f"SET LOCAL lock_timeout = '{patience}'"))
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": advisory_key(name)})
+
+
 def advisory_key(name: str) -> int:
     """Return the number under which PostgreSQL knows the lock *name*."""
     return int.from_bytes(blake2b(f"slack-docebo {name}".encode(), digest_size=8).digest(), signed=True)

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, 
 
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import Known, Mapping, SourceUser
+from slack_docebo.domain.texts import some_of
 from slack_docebo.errors import StorageConflict
 from slack_docebo.storage.accounts import AccountRepository, last_seen_of
 from slack_docebo.storage.applied import AppliedRepository
@@ -19,9 +20,8 @@ from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
 from slack_docebo.storage.schema import account, applied, operation
 from slack_docebo.storage.schema import mapping as rows
-from slack_docebo.storage.statements import ROWS_AT_ONCE, WhereIn, carry_out, insertion_text
+from slack_docebo.storage.statements import WhereIn, carry_out, in_portions, insertion_text
 
-NAMED_AT_MOST = 5  # in a message
 CHANGED_SINCE = "mapped or changed since the backup of this reset: reset again, if this mapping is to go too"
 UPSERT = insertion_text(
     rows.columns,
@@ -134,11 +134,12 @@ class MappingRepository:
         taken away: that raises StorageConflict before anything is written, and the caller should have planned an unmap.
         *run* is who says so, where an account is inactive because of us.
         """
-        latest = {(mapping.slack_team, mapping.slack_id): mapping for mapping in mappings}
-        for team in {mapping.slack_team for mapping in latest.values()}:
-            self._free_accounts(team, {m.slack_id: m.docebo_id for m in latest.values() if m.slack_team == team})
-        for team in {mapping.slack_team for mapping in latest.values()}:
-            of_team = {mapping.slack_id: mapping for mapping in latest.values() if mapping.slack_team == team}
+        by_team: dict[str, dict[str, Mapping]] = {}
+        for mapping in mappings:  # of two of one person the later counts
+            by_team.setdefault(mapping.slack_team, {})[mapping.slack_id] = mapping
+        for team, of_team in by_team.items():
+            self._free_accounts(team, {slack_id: mapping.docebo_id for slack_id, mapping in of_team.items()})
+        for team, of_team in by_team.items():
             known = self.of(team, of_team)
             changed = [mapping for slack_id, mapping in of_team.items() if _stored(mapping) != known.get(slack_id)]
             given = self._applied
@@ -221,9 +222,7 @@ class MappingRepository:
         return and_(in_team, rows.c.platform_id == self._platform_id) if self._docebo else in_team
 
     def _stream(self, query: Select[Any]) -> Iterator[Row[Any]]:
-        with self._connection.execute(
-            query.order_by(rows.c.slack_id), execution_options={"yield_per": ROWS_AT_ONCE}
-        ) as found:
+        with in_portions(self._connection, query.order_by(rows.c.slack_id)) as found:
             yield from found
 
     def _free_accounts(self, team: str, wanted: MappingType[str, int]) -> None:
@@ -232,7 +231,7 @@ class MappingRepository:
         held = self.holders(team, wanted.values())
         taken = [docebo_id for docebo_id, slack_id in held.items() if slack_id not in wanted]
         if shared or taken:
-            some = ", ".join(str(docebo_id) for docebo_id in sorted({*shared, *taken})[:NAMED_AT_MOST])
+            some = some_of(sorted({*shared, *taken}))
             raise StorageConflict(
                 f"Two Slack users of {team} would share a Docebo account ({some}): unmap one of them, then run again"
             )

@@ -27,7 +27,7 @@ from slack_docebo.storage.schema import mapping as mappings
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
 from slack_docebo.storage.schema import platform
-from slack_docebo.storage.statements import ROWS_AT_ONCE, WhereIn, carry_out, insert_rows, is_in
+from slack_docebo.storage.statements import WhereIn, carry_out, in_portions, insert_rows, is_in
 
 # Made once: a statement costs more to build than to carry out.
 RECORD = (
@@ -261,7 +261,7 @@ class OperationRepository:
         query = select(operations.c.changes).where(
             operations.c.plan_id == plan_id, operations.c.outcome == Outcome.PLANNED.value
         )
-        with self._connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
+        with in_portions(self._connection, query) as rows:
             return {name for row in rows for name in row.changes}
 
     def tally(self, plan_id: str) -> list[tuple[Kind, str, Outcome, int]]:
@@ -277,25 +277,23 @@ class OperationRepository:
         Who does not read to the end closes it within the transaction.
         """
         query = select(operations).where(operations.c.plan_id == plan_id).order_by(operations.c.seq)
-        with self._connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
-            for row in rows:
-                yield entry_of(row)
+        with in_portions(self._connection, query) as rows:
+            yield from map(entry_of, rows)
 
     def told(self, plan_id: str, *kinds: Kind) -> Generator[Row[Any], None, None]:
         """Yield, like `rows` and in half the time, the values that REPORT_COLUMNS names; of these *kinds*, or of all."""
         query = select(*REPORT_COLUMNS.values()).where(operations.c.plan_id == plan_id).order_by(operations.c.seq)
         if kinds:
             query = query.where(operations.c.kind.in_([kind.value for kind in kinds]))
-        with self._connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
+        with in_portions(self._connection, query) as rows:
             yield from rows
 
     def left_alone(self, plan_id: str) -> Iterator[Operation]:
         """Yield the operations of a plan that leave somebody alone who was not forgotten since."""
         left = operations.c.outcome == Outcome.LEFT.value, operations.c.slack_id != ""
         query = select(operations).where(operations.c.plan_id == plan_id, *left)
-        with self._connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
-            for row in rows:
-                yield operation_of(row)
+        with in_portions(self._connection, query) as rows:
+            yield from map(operation_of, rows)
 
 
 def _columns(plan_id: str, seq: int, operation: Operation) -> dict[str, object]:

@@ -78,6 +78,11 @@ class Plan:
     facts: Facts = field(default_factory=dict)  # counts, calls, duration
     finished_at: datetime | None = None
 
+    def check_open(self) -> None:
+        """Raise PlanNotApplicable unless something of it may still be carried out."""
+        if self.state not in OPEN:
+            raise PlanNotApplicable(f"plan {self.id} is {self.state}: make a new one with a dry run")
+
     @property
     def read_since(self) -> datetime | None:
         """When the run began that read what the plan is made of; None where that came by itself, in events."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, exists, func, or_, select, update
 
 from slack_docebo.errors import PlatformMismatch
+from slack_docebo.storage.reads import docebo_source
 from slack_docebo.storage.schema import (
     applied,
     batch_gate,
@@ -139,8 +140,8 @@ class PlatformRepository:
             self._connection.execute(delete(table).where(table.c.docebo == address))
         for table in (workspace_link, standing, halt, batch_gate, call_budget, plan):
             self._connection.execute(update(table).where(table.c.docebo == former).values(docebo=address))
-        of_former = proven_read.c.source == f"docebo:{former}"
-        self._connection.execute(update(proven_read).where(of_former).values(source=f"docebo:{address}"))
+        of_former = proven_read.c.source == docebo_source(former)
+        self._connection.execute(update(proven_read).where(of_former).values(source=docebo_source(address)))
         self._forget()
 
     def linked_since(self, address: str) -> datetime | None:

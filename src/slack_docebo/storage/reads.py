@@ -18,9 +18,19 @@ RECORD = insert(proven_read)
 LISTED = LAST.with_only_columns(proven_read.c.listed)
 
 
+def slack_source(team: str) -> str:
+    """Return the name of Slack's list of the people of a workspace."""
+    return f"slack:{team}"
+
+
+def docebo_source(docebo: str) -> str:
+    """Return the name of Docebo's list of accounts."""
+    return f"docebo:{docebo}"
+
+
 @dataclass(frozen=True, slots=True)
 class ProvenRead:
-    """One complete read of a source, named like "slack:T123" or "docebo:https://lms.example.com"."""
+    """One complete read of a source, by its name."""
 
     source: str
     people: int

@@ -36,7 +36,7 @@ from slack_docebo.storage.mappings import MappingRecord
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.schema import account, applied, identity, mapping
-from slack_docebo.storage.statements import ROWS_AT_ONCE, WhereIn, insert_rows, insertion
+from slack_docebo.storage.statements import WhereIn, in_portions, insert_rows, insertion
 
 staged = Table(
     "staged_mapping",
@@ -306,7 +306,7 @@ class MappingStaging:
 
     def _stream(self, query: Select[Any]) -> Iterator[Row[Any]]:
         ordered = query.order_by(staged.c.source)
-        with self._connection.execute(ordered, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
+        with in_portions(self._connection, ordered) as rows:
             yield from rows
 
 

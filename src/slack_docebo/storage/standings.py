@@ -14,9 +14,9 @@ from slack_docebo.domain.standing import Standing
 from slack_docebo.storage.schema import operation
 from slack_docebo.storage.schema import standing as standings
 from slack_docebo.storage.statements import (
-    ROWS_AT_ONCE,
     WhereIn,
     carry_out,
+    in_portions,
     insertion_text,
     replace_mentions,
 )
@@ -106,7 +106,7 @@ class StandingRepository:
     def known(self, docebo: str, team: str) -> Iterator[str]:
         """Yield the Slack ids of all who have a standing, without holding them all in memory."""
         query = select(standings.c.slack_id).where(_lasting(docebo, team))
-        with self._connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
+        with in_portions(self._connection, query) as rows:
             for row in rows:
                 yield row.slack_id
 
@@ -146,9 +146,8 @@ class StandingRepository:
         return self._connection.execute(delete(standings).where(standings.c.until < before)).rowcount
 
     def _periods(self, query: Select[Any]) -> Generator[Period, None, None]:
-        with self._connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
-            for row in rows:
-                yield _period(row)
+        with in_portions(self._connection, query) as rows:
+            yield from map(_period, rows)
 
 
 def _towards(docebo: str, team: str) -> ColumnElement[bool]:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    CursorResult,
     Delete,
     Dialect,
     Executable,
@@ -51,6 +52,11 @@ def is_in(connection: Connection, column: Column[Any], values: list[T]) -> Colum
         # On a table without statistics its planner compares every row with every value of a plain list.
         return column.in_(select(func.unnest(literal(values, postgresql.ARRAY(column.type)))))
     return column.in_(values)
+
+
+def in_portions(connection: Connection, query: Select[Any]) -> CursorResult[Any]:
+    """Return the rows of *query*, which are fetched some at a time; who does not read to the end closes them."""
+    return connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE})
 
 
 class WhereIn:

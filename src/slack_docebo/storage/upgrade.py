@@ -7,7 +7,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from slack_docebo.errors import StorageError
 from slack_docebo.private_files import FILE_MODE, close_to_others
-from slack_docebo.storage.locks import advisory_key
+from slack_docebo.storage.locks import take_turns
 from slack_docebo.storage.migrations import HEAD
 
 PATIENCE = 120  # seconds another process may take to migrate
@@ -42,8 +42,7 @@ def upgrade(engine: Engine, *, name: str, lock_file: Path | None) -> None:
     """
     if lock_file is None:
         with engine.begin() as connection:
-            connection.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE}s'"))
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": advisory_key("migrate")})
+            take_turns(connection, "migrate", patience=f"{PATIENCE}s")
             _migrate(connection, name)
         return
 

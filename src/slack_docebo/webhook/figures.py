@@ -9,6 +9,7 @@ from statistics import quantiles
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.storage.budget import part_left
 from slack_docebo.storage.milestones import Milestone
+from slack_docebo.storage.reads import docebo_source, slack_source
 from slack_docebo.storage.tables import Tables
 
 DAY = timedelta(days=1)
@@ -45,13 +46,13 @@ class Figures:
 def read_figures(tables: Tables, docebo: str | None) -> Figures:
     """Return the figures of *docebo*, or of the only Docebo of this database where none is named."""
     now = datetime.now(UTC)
-    link = tables.links.get(docebo) if docebo else tables.links.only()
+    link = tables.links.of(docebo)
     parked = tables.inbox.status().parked
     if link is None:
         return Figures(tables.milestones.last(docebo, now=now) if docebo else {}, unacknowledged=parked)
     reads = {
-        "slack": tables.reads.last(f"slack:{link.slack_team}"),
-        "docebo": tables.reads.last(f"docebo:{link.docebo}"),
+        "slack": tables.reads.last(slack_source(link.slack_team)),
+        "docebo": tables.reads.last(docebo_source(link.docebo)),
     }
     people = Counter[tuple[Kind, Outcome]]()
     for (_, kind, outcome), count in tables.journal.people_by_day(link.docebo, now - DAY).items():

@@ -136,8 +136,7 @@ class Reception:
 
     def _linked_team(self) -> str:
         with self._store.reading() as tables:
-            links = tables.links
-            link = links.get(self._settings.docebo_url) if self._settings.docebo_url else links.only()
+            link = tables.links.of(self._settings.docebo_url)
         return link.slack_team if link else ""
 
     def _read_figures(self) -> Figures:

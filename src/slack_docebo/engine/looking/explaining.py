@@ -16,6 +16,7 @@ from slack_docebo.domain.operations import Operation
 from slack_docebo.domain.people import SLACK_ID, Account, Known, Mapping, SourceUser
 from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.policy import Policy
+from slack_docebo.domain.returns import NOT_ASKED
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.sources import said
 from slack_docebo.engine.planning.people import as_decided, in_grace, plan_people
@@ -59,9 +60,6 @@ class Compared:
     def unsaid(self) -> str:
         """The inputs that Slack does not say, without any value."""
         return ", ".join(name for name, value in self.inputs.items() if value is None)
-
-
-NOT_ASKED = Unknown("Slack was not asked")
 
 
 @dataclass(slots=True)

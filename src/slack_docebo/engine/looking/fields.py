@@ -138,4 +138,5 @@ def _reading(rules: Iterable[AttributeRule], *names: str) -> tuple[str, ...]:
 
 
 def _filling(rules: Iterable[AttributeRule], *names: str) -> tuple[str, ...]:
-    return tuple(str(rule) for rule in rules if as_compared(rule.target) in set(map(as_compared, names)))
+    known = set(map(as_compared, names))
+    return tuple(str(rule) for rule in rules if as_compared(rule.target) in known)

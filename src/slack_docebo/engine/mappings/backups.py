@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from slack_docebo.engine.mappings.mapping_file import BadRow, MappingFile
+from slack_docebo.engine.mappings.mapping_file import MappingFile
 from slack_docebo.engine.mappings.restoring import restore_file
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.private_files import is_ours
@@ -13,7 +13,6 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.faults import translated_files
 
 NAME = re.compile(r"mappings-([0-9a-z]{8})\.csv")
-LINES_NAMED = 5  # in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +40,7 @@ def restorable(runtime: Runtime, team: str, plan_id: str) -> int:
 
     Raises ConfigurationError where there is no such backup or a row that cannot be used.
     """
-    would = restore_file(runtime.store, runtime.settings.docebo_url, _rows(runtime, team, plan_id), dry_run=True)
-    if would.refused:
-        raise ConfigurationError(
-            f"nothing was written, for {len(would.refused)} rows cannot be used: {_named(would.refused)}"
-        )
-    return would.changed
+    return _restored(runtime, team, plan_id, dry_run=True)
 
 
 def restore_backup(runtime: Runtime, team: str, plan_id: str, *, confirm: int) -> str:
@@ -58,16 +52,13 @@ def restore_backup(runtime: Runtime, team: str, plan_id: str, *, confirm: int) -
     there = restorable(runtime, team, plan_id)
     if confirm != there:
         raise NotConfirmed(f"nothing was written: to restore this backup, give the number of mappings, {there}")
-    done = restore_file(runtime.store, runtime.settings.docebo_url, _rows(runtime, team, plan_id), dry_run=False)
-    if done.refused:  # somebody was mapped meanwhile
-        raise ConfigurationError(
-            f"nothing was written, for {len(done.refused)} rows cannot be used: {_named(done.refused)}"
-        )
-    return f"{done.changed} mappings written"
+    return f"{_restored(runtime, team, plan_id, dry_run=False)} mappings written"
 
 
-def _named(refused: list[BadRow]) -> str:
-    return "; ".join(f"line {row.line}: {row.reason}" for row in refused[:LINES_NAMED])
+def _restored(runtime: Runtime, team: str, plan_id: str, *, dry_run: bool) -> int:
+    done = restore_file(runtime.store, runtime.settings.docebo_url, _rows(runtime, team, plan_id), dry_run=dry_run)
+    done.check()
+    return done.changed
 
 
 def _rows(runtime: Runtime, team: str, plan_id: str) -> MappingFile:

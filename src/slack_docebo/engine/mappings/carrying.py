@@ -7,7 +7,7 @@ from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 
-from slack_docebo.engine.mappings.mapping_file import BadRow, MappingFile, write_mappings
+from slack_docebo.engine.mappings.mapping_file import MappingFile, write_mappings
 from slack_docebo.engine.mappings.restoring import Taken, import_file, rebuild_from_mirror
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.mirror_fields import prepare_mirror
@@ -19,7 +19,6 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import new_plan_id
 
 SHOWN = 5_000  # mappings in one table of Prefect's
-NAMED = 5  # rows that cannot be used, in a message
 
 
 class MappingAction(StrEnum):
@@ -142,10 +141,7 @@ def _take_over(runtime: Runtime, workspace: Workspace, source: Path | str, *, dr
     docebo = runtime.settings.docebo_url
     file = MappingFile(source, team=workspace.team, team_name=workspace.name, docebo=docebo)
     taken = import_file(runtime.store, docebo, file, now=runtime.now(), dry_run=dry_run)
-    if taken.refused:
-        raise ConfigurationError(
-            f"nothing was written, for {len(taken.refused)} rows cannot be used: {_named(taken.refused)}"
-        )
+    taken.check()
     return taken
 
 
@@ -166,8 +162,3 @@ def _require(request: MappingRequest, number: int) -> None:
 
 def _mappings(number: int) -> str:
     return "1 mapping" if number == 1 else f"{number:,} mappings"
-
-
-def _named(refused: Sequence[BadRow]) -> str:
-    more = f"; and {len(refused) - NAMED} more" if len(refused) > NAMED else ""
-    return "; ".join(f"line {row.line}: {row.reason}" for row in refused[:NAMED]) + more

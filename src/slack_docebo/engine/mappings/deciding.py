@@ -13,7 +13,7 @@ from slack_docebo.domain.operations import Outcome
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.protection import shielded
 from slack_docebo.domain.standing import is_undecided
-from slack_docebo.domain.texts import people
+from slack_docebo.domain.texts import people, some_of
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import observe_account, observe_person
 from slack_docebo.errors import ConfigurationError, NotConfirmed
@@ -21,8 +21,6 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
-
-NAMED_AT_MOST = 5  # in a message
 
 
 class DecisionAction(StrEnum):
@@ -71,7 +69,7 @@ async def decide(runtime: Runtime, workspace: Workspace, request: DecisionReques
         case DecisionAction.NEVER:
             if strangers := await _strangers(runtime, workspace, request.slack_ids):
                 raise ConfigurationError(
-                    f"nothing was kept: nobody is known by {_named(strangers)}, here or in Slack; copy the id again, with"
+                    f"nothing was kept: nobody is known by {some_of(strangers)}, here or in Slack; copy the id again, with"
                     " Copy member ID in the person's profile"
                 )
             _keep(runtime, workspace, [_decision(runtime, request, one, Verdict.NEVER) for one in request.slack_ids])
@@ -126,7 +124,7 @@ def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) 
     if others := sorted(set(request.slack_ids) - seen.keys()):
         raise ConfigurationError(
             "nothing was kept: these people neither wait for a decision nor have failed, by the last import or since; what a"
-            f" dry run says of them does not count: {_named(others)}"
+            f" dry run says of them does not count: {some_of(others)}"
         )
     kept = [
         _decision(runtime, request, one, Verdict.LEAVE_SO, (*(before[one].reasons if one in before else ()), *reasons))
@@ -190,7 +188,7 @@ def _not_made(runtime: Runtime, workspace: Workspace, request: DecisionRequest) 
         settled = _settle_unfound(runtime, tables, request.slack_ids, told)
         if strangers := [one for one in dict.fromkeys(request.slack_ids) if one not in settled]:
             raise ConfigurationError(
-                f"nothing was kept: no account is looked for that was made for {_named(strangers)}"
+                f"nothing was kept: no account is looked for that was made for {some_of(strangers)}"
             )
     _wait_no_longer(runtime, workspace, request.slack_ids)
     return f"{_people(request.slack_ids)} get an account by the next run"
@@ -265,7 +263,7 @@ def _keep(runtime: Runtime, workspace: Workspace, decisions: Collection[Decision
     with runtime.store.transaction() as tables:
         excluded = tables.exclusions.all()
         if forgotten := [one.slack_id for one in decisions if excluded.cover_any([one.slack_id])]:
-            raise ConfigurationError(f"nothing was kept: forgotten on request, so no run looks at {_named(forgotten)}")
+            raise ConfigurationError(f"nothing was kept: forgotten on request, so no run looks at {some_of(forgotten)}")
         # Known, they are known again under the id of an organisation.
         tables.people.meet(workspace.team, [one.slack_id for one in decisions], now=runtime.now())
         for one in decisions:
@@ -274,8 +272,3 @@ def _keep(runtime: Runtime, workspace: Workspace, decisions: Collection[Decision
 
 def _people(slack_ids: Sequence[str]) -> str:
     return f"{slack_ids[0]} will" if len(set(slack_ids)) == 1 else f"{len(set(slack_ids))} people will"
-
-
-def _named(slack_ids: Sequence[str]) -> str:
-    more = f" and {len(slack_ids) - NAMED_AT_MOST} more" if len(slack_ids) > NAMED_AT_MOST else ""
-    return ", ".join(slack_ids[:NAMED_AT_MOST]) + more

@@ -7,7 +7,7 @@ from slack_docebo.domain.decisions import NEVER, is_never
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.protection import shielded
-from slack_docebo.domain.texts import people, without_unseen
+from slack_docebo.domain.texts import people, some_of, without_unseen
 from slack_docebo.domain.unmirroring import REASON, unmirroring
 from slack_docebo.engine.mappings.mapping_file import MappingFile, write_mappings
 from slack_docebo.engine.reading.connection import Workspace
@@ -22,7 +22,6 @@ from slack_docebo.storage.statements import chunks
 from slack_docebo.storage.tables import Tables
 
 MAPPINGS_AT_ONCE = 5000  # deleted in one transaction
-NAMED_AT_MOST = 5  # in a message
 
 
 def confirmation(workspace: Workspace, slack_ids: Collection[str]) -> str:
@@ -138,8 +137,9 @@ def _check_named(runtime: Runtime, workspace: Workspace, slack_ids: Collection[s
     with runtime.store.reading() as tables:
         known = tables.mappings(runtime.settings.docebo_url).of(workspace.team, slack_ids)
     if unknown := sorted(set(slack_ids) - known.keys()):
-        some = ", ".join(unknown[:NAMED_AT_MOST])
-        raise ConfigurationError(f"nothing was deleted: {len(unknown)} of the Slack users have no mapping ({some})")
+        raise ConfigurationError(
+            f"nothing was deleted: {len(unknown)} of the Slack users have no mapping ({some_of(unknown)})"
+        )
 
 
 def _skip_whom_nobody_may_touch(tables: Tables, plan: Plan) -> None:

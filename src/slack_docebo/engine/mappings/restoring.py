@@ -21,6 +21,8 @@ from slack_docebo.storage.staging import MappingStaging
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
+NAMED = 5  # rows that cannot be used, in a message
+
 
 @dataclass(frozen=True, slots=True)
 class Taken:
@@ -28,6 +30,14 @@ class Taken:
 
     changed: int
     refused: list[BadRow]
+
+    def check(self) -> None:
+        """Raise ConfigurationError where there are rows that cannot be used: then nothing was written."""
+        if not self.refused:
+            return
+        named = "; ".join(f"line {row.line}: {row.reason}" for row in self.refused[:NAMED])
+        more = f"; and {len(self.refused) - NAMED} more" if len(self.refused) > NAMED else ""
+        raise ConfigurationError(f"nothing was written, for {len(self.refused)} rows cannot be used: {named}{more}")
 
 
 def linked_workspace(store: Store, settings: MappingSettings) -> tuple[str, str]:
@@ -93,11 +103,7 @@ def rebuild(
         while conflicts := list(staging.conflicts()):  # once these are left out, others can conflict
             refused += [BadRow(conflict.source, conflict.reason) for conflict in conflicts]
             staging.leave_out(conflict.source for conflict in conflicts)
-        with tables.connection.begin_nested() as trial:
-            changed = staging.merge()
-            if dry_run:
-                trial.rollback()
-    return Taken(changed, refused)
+        return Taken(_changed_by(MappingStaging.merge, tables, staging, dry_run=dry_run), refused)
 
 
 def _take(
@@ -114,11 +120,18 @@ def _take(
         refused = [*bad, *(BadRow(conflict.source, conflict.reason) for conflict in staging.conflicts())]
         if refused:
             return Taken(0, sorted(refused, key=lambda row: row.line))
-        with tables.connection.begin_nested() as trial:
-            changed = take_over(staging)
-            if dry_run:
-                trial.rollback()
-    return Taken(changed, [])
+        return Taken(_changed_by(take_over, tables, staging, dry_run=dry_run), [])
+
+
+def _changed_by(
+    take_over: Callable[[MappingStaging], int], tables: Tables, staging: MappingStaging, *, dry_run: bool
+) -> int:
+    """Return how many mappings *take_over* changes; in a dry run they are as before it."""
+    with tables.connection.begin_nested() as trial:
+        changed = take_over(staging)
+        if dry_run:
+            trial.rollback()
+    return changed
 
 
 def _remembered(

@@ -1,14 +1,14 @@
 """Absences: people and accounts that a list does not show. Each side is asked for them, once, before anything follows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.decisions import Verdict
+from slack_docebo.domain.decisions import never_touched
 from slack_docebo.domain.leavers import acts_on_leaver, is_leaver
 from slack_docebo.domain.observation import Observation, Present, Unknown
-from slack_docebo.domain.operations import NO_LONGER_IN_SLACK, NOT_LISTED, NOT_PLANNED, Kind, Operation
+from slack_docebo.domain.operations import NO_LONGER_IN_SLACK, NOT_LISTED, NOT_PLANNED, Operation, leave_alone
 from slack_docebo.domain.people import Known, Mapping, SourceUser
 from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.policy import Policy
@@ -68,40 +68,44 @@ class Absences:
             self.missing = dict(sorted(mappings.of(team, unlisted).items()))
             told = standings.of(docebo, team, self.missing)
             gained = tables.people.other_ids(team, self.missing)
-            never = {
-                i for i, one in tables.decisions.binding(team).items() if one.verdict is Verdict.NEVER
-            } - gone.keys()
-            named = never | (runtime.behaviour.ids_named - gone.keys())
-            members = runtime.behaviour.ids_of_members - gone.keys()
-            known_as = tables.people.other_ids(team, named | members)
         if workspace.organisation:  # else nobody has another id
-            found = {former for other, former in known_as.items() if other in listed}
-            self.named = sorted(i for i in named - found if i not in listed)
-            self.members = sorted(i for i in members - found if i not in listed)
-            if self.named or self.members:  # known, they are known again under the other id
-                with runtime.store.transaction() as tables:
-                    tables.people.meet(team, {*self.named, *self.members}, now=runtime.now())
+            self._look_for_named(runtime, team, listed, gone.keys())
         self.unmapped = sorted(unlisted - self.missing.keys())
         self.seen = {slack_id: gone.get(slack_id, Unknown(NOT_LISTED)) for slack_id in self.missing}
         for user in chain.from_iterable(listed) if gained else ():
             if former := gained.get(user.slack_id):  # Slack has said before that these are one person's
                 self.seen[former] = Present(replace(user, local_id=former))
-        unasked = [i for i in self.missing if i not in gone and not isinstance(self.seen[i], Present)]
+        unasked = [one for one in self.missing if one not in gone and not isinstance(self.seen[one], Present)]
         contested = planner.returns.holders
         unlisted_holders = {slack_id for slack_id in contested if slack_id not in listed}
         self.seen |= {slack_id: gone[slack_id] for slack_id in unlisted_holders & gone.keys()}
         self.former_holders = sorted(unlisted_holders - self.seen.keys())
         acted_on = [
-            i
-            for i in unasked
-            if i in contested or (not trusting and acts_on_leaver(self.missing[i], planner.policy, planner.accounts))
+            one
+            for one in unasked
+            if one in contested
+            or (not trusting and acts_on_leaver(self.missing[one], planner.policy, planner.accounts))
         ]
-        missed_before = {i for i, why in told.items() if why.reason.startswith((NOT_LISTED, NO_LONGER_IN_SLACK))}
-        others = [i for i in unasked if i in listed.expected - missed_before and i not in acted_on]
+        missed_before = {one for one, why in told.items() if why.reason.startswith((NOT_LISTED, NO_LONGER_IN_SLACK))}
+        expected = listed.expected - missed_before - set(acted_on)
+        others = [one for one in unasked if one in expected]
         self.to_ask = acted_on + others[:: len(others) // FEW + 1]
         if contested:
             shown = (user for user in chain.from_iterable(listed) if contested.intersection(user.ids))
             self.seen |= {slack_id: Present(user) for user in shown for slack_id in user.ids}
+
+    def _look_for_named(self, runtime: Runtime, team: str, listed: SourceSnapshot, gone: Set[str]) -> None:
+        """Find out who is never to be touched, or named by the scope, by an id that is not in Slack's list."""
+        with runtime.store.reading() as tables:
+            named = (never_touched(tables.decisions.binding(team)) | runtime.behaviour.ids_named) - gone
+            members = runtime.behaviour.ids_of_members - gone
+            known_as = tables.people.other_ids(team, named | members)
+        found = {former for other, former in known_as.items() if other in listed}
+        self.named = sorted(one for one in named - found if one not in listed)
+        self.members = sorted(one for one in members - found if one not in listed)
+        if self.named or self.members:  # known, they are known again under the other id
+            with runtime.store.transaction() as tables:
+                tables.people.meet(team, {*self.named, *self.members}, now=runtime.now())
 
     async def ask(
         self,
@@ -131,13 +135,14 @@ class Absences:
         in_doubt = [*wanted, *(m.docebo_id for m in doubtful)]
         searches = len(accounts.ambiguous.intersection(in_doubt))
         check_calls(runtime, people=len(to_ask), accounts=len(in_doubt), searches=searches)
+        former_ids = planner.returns.former_ids
         for some in (to_ask[:FEW], to_ask[FEW:]):  # a list that is not whole shows in the first few
             answers = await ask_for_people(runtime, workspace.team, some)
             await to_completion(note_ids, runtime.store, workspace.team, answers)
             if listed is not None:
                 check_still_whole(workspace, listed, answers)
             # That a former id is gone says nothing of the person, whatever events there were lately.
-            others = {one: seen for one, seen in answers.items() if one not in planner.returns.former_ids}
+            others = {one: seen for one, seen in answers.items() if one not in former_ids}
             self.seen |= answers | await to_completion(overtaken, runtime, workspace.team, others)
         shown_now = ((one, self.seen[one]) for one in (*self.named, *self.members) if one in self.seen)
         self.shown_otherwise = {seen.value.slack_id: one for one, seen in shown_now if isinstance(seen, Present)}
@@ -149,10 +154,10 @@ class Absences:
     def operations(self, planner: Planner, team: str, *, trusting: bool) -> Iterator[Operation]:
         """Yield what is to be done about everybody who is not in Slack's list."""
         for slack_id in self.unmapped:
-            yield Operation(slack_id=slack_id, slack_team=team, slack_name="", kind=Kind.LEAVE, reason=NOT_MAPPED)
+            yield _left_alone(slack_id, team, NOT_MAPPED)
         for slack_id, mapping in self.missing.items():
             if trusting:
-                yield Operation(slack_id=slack_id, slack_team=team, slack_name="", kind=Kind.LEAVE, reason=NOT_COMPARED)
+                yield _left_alone(slack_id, team, NOT_COMPARED)
                 continue
             try:
                 yield planner.plan_unlisted(mapping, self.seen[slack_id])
@@ -175,9 +180,11 @@ class Absences:
 
 def not_planned(slack_id: str, team: str, error: Exception) -> Operation:
     """Return the operation that leaves somebody alone for whom planning has failed with *error*."""
-    return Operation(
-        slack_id=slack_id, slack_team=team, slack_name="", kind=Kind.LEAVE, reason=f"{NOT_PLANNED}: {told(error)}"
-    )
+    return _left_alone(slack_id, team, f"{NOT_PLANNED}: {told(error)}")
+
+
+def _left_alone(slack_id: str, team: str, reason: str) -> Operation:
+    return leave_alone(SourceUser(slack_id, team), team, reason)
 
 
 def _address(seen: Observation[SourceUser]) -> str:

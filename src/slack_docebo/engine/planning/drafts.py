@@ -31,7 +31,7 @@ class Draft:
         kind: PlanKind,
         *,
         tells_changes_only: bool,
-        is_trial: bool = False,
+        is_trial: bool,
     ) -> None:
         self.docebo = runtime.settings.docebo_url
         self.team = workspace.team

@@ -1,20 +1,20 @@
 """A part of a plan: some of its people are taken out of it, to be done first, and become a plan of their own."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.texts import people as people_in_words
-from slack_docebo.engine.reporting.outcomes import PAGE
+from slack_docebo.domain.texts import some_of
+from slack_docebo.engine.reporting.outcomes import pages_beside, pages_of
 from slack_docebo.engine.reporting.steps import Step
-from slack_docebo.errors import ConfigurationError, NotConfirmed, PlanNotApplicable
+from slack_docebo.errors import NotConfirmed, PlanNotApplicable
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PART_OF, READ_SINCE, Plan, PlanState, new_plan_id
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
 OF_THE_PEOPLE = (READ_SINCE, "looked_after", "undoes", "undoes_plans")  # facts that hold for a part as for the whole
-NAMED_AT_MOST = 5  # in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +33,13 @@ class PartChoice:
 
         Raises PlanNotApplicable where that is nobody, or where nothing is planned for one of *slack_ids*.
         """
-        people = tables.operations.people_planned(plan.id, self.kinds or set(Kind))
-        if unknown := sorted(set(self.slack_ids) - set(people)):
-            some = ", ".join(unknown[:NAMED_AT_MOST])
+        people, named = tables.operations.people_planned(plan.id, self.kinds or set(Kind)), set(self.slack_ids)
+        if unknown := sorted(named - set(people)):
             raise PlanNotApplicable(
-                f"in plan {plan.id} nothing like that is planned for {people_in_words(len(unknown))}: {some}"
+                f"in plan {plan.id} nothing like that is planned for {people_in_words(len(unknown))}: {some_of(unknown)}"
             )
-        if self.slack_ids:
-            people = [slack_id for slack_id in people if slack_id in set(self.slack_ids)]
+        if named:
+            people = [slack_id for slack_id in people if slack_id in named]
         if not people:
             raise PlanNotApplicable(f"in plan {plan.id} nothing like that is planned for anybody")
         return people[: self.first or None]
@@ -53,8 +52,7 @@ class PartChoice:
             "operations": list(self.kinds),
             "slack_ids": list(self.slack_ids),
         }
-        pages = {"The page before": page - 1, "The next page": page + 1}
-        last = -(-chosen // PAGE)
+        last = pages_of(chosen)
         return [
             Step(
                 f"Apply this to those who are chosen: type {chosen} of {people} as the number of people",
@@ -63,8 +61,7 @@ class PartChoice:
             ),
             *(
                 Step(f"{words}, {other} of {last}", "apply-plan", {**form, "page": other})
-                for words, other in pages.items()
-                if other in range(1, last + 1)
+                for words, other in pages_beside(page, last).items()
             ),
         ]
 
@@ -74,14 +71,6 @@ def find_part(store: Store, plan_id: str, choice: PartChoice) -> tuple[list[str]
     with store.reading() as tables:
         plan = tables.plans.read(plan_id)
         return choice.find(tables, plan), len(tables.operations.people_planned(plan_id, set(Kind)))
-
-
-def page_of(chosen: Sequence[str], page: int) -> Sequence[str]:
-    """Return those of *chosen* on this *page*; raise ConfigurationError where there is no such page."""
-    last = -(-len(chosen) // PAGE)
-    if page > last:
-        raise ConfigurationError(f"choose a page up to {last}: there are no more")
-    return chosen[(page - 1) * PAGE : page * PAGE]
 
 
 def take_part(runtime: Runtime, plan_id: str, choice: PartChoice, *, confirm: str) -> str:

@@ -11,7 +11,6 @@ from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import Known, SourceUser
 from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.profiles import Coverage
-from slack_docebo.domain.targets import USERNAME
 from slack_docebo.engine.planning.absences import Absences, not_planned
 from slack_docebo.engine.planning.drafts import Draft, close_plan
 from slack_docebo.engine.planning.findings import tell_orphans, tell_shortfalls
@@ -289,7 +288,7 @@ class _Making:
         """Return the addresses of some for whom the plan makes an account."""
         with self._runtime.store.reading() as tables:
             created = tables.operations.pending(self._draft.plan_id, Kind.CREATE, MOST_ROWS)
-        return [str(operation.changes.get("email") or operation.changes[USERNAME]) for _, operation in created]
+        return [operation.email or operation.username for _, operation in created]
 
     def _facts(self) -> Facts:
         """Return what is told with the plan, beside its rows, once the files that go with it are written."""

@@ -100,9 +100,9 @@ async def _ask_both(runtime: Runtime) -> tuple[Workspace, Session]:
 async def _ask_slack(runtime: Runtime) -> Workspace:
     identity = await runtime.slack.identify()
     _check_scopes(runtime, identity)
-    workspace = await _workspace(runtime, identity)
     with runtime.store.reading() as tables:
         linked = tables.links.get(runtime.settings.docebo_url)
+    workspace = await _workspace(runtime, identity, linked)
     _check_link(runtime, workspace, linked)
     return workspace
 
@@ -190,34 +190,33 @@ def unknown_levels(words: Collection[str]) -> str:
     )
 
 
-def missing_scopes(identity: Identity, rules: Iterable[AttributeRule], *, user_groups: bool = False) -> list[str]:
-    """Return the scopes that the token lacks for *rules*, and for *user_groups* where the scope names some."""
+def reason_by_scopes(identity: Identity, rules: Iterable[AttributeRule], *, user_groups: bool) -> str:
+    """Return which scopes the token lacks for *rules*, and for *user_groups* where the scope names some, or ""."""
     if not identity.scopes:
-        return []  # no header: nothing known, and a list without any e-mail address is refused later
+        return ""  # no header: nothing known, and a list without any e-mail address is refused later
     needed = [*NEEDED_SCOPES]
     if any(rule.is_custom for rule in rules):
         needed.append(PROFILE_SCOPE)
     if user_groups:
         needed.append(USER_GROUPS_SCOPE)
-    return [scope for scope in needed if scope not in identity.scopes]
+    missing = [scope for scope in needed if scope not in identity.scopes]
+    return f"the token lacks {', '.join(missing)}: add it to the app and install it again" if missing else ""
 
 
 def _check_scopes(runtime: Runtime, identity: Identity) -> None:
     """Raise an error if a scope is missing: without it, Slack would leave out e-mail addresses and give no error."""
     behaviour = runtime.behaviour
-    if missing := missing_scopes(identity, behaviour.attributes, user_groups=behaviour.reads_user_groups):
-        raise AccessDenied("Slack", f"the token lacks {', '.join(missing)}: add it to the app and install it again")
+    if lacking := reason_by_scopes(identity, behaviour.attributes, user_groups=behaviour.reads_user_groups):
+        raise AccessDenied("Slack", lacking)
 
 
-async def _workspace(runtime: Runtime, identity: Identity) -> Workspace:
-    """Return the workspace of the token; one that Slack does not name is configured, or linked since before.
+async def _workspace(runtime: Runtime, identity: Identity, linked: WorkspaceLink | None) -> Workspace:
+    """Return the workspace of the token; one that Slack does not name is configured, or *linked* since before.
 
     Slack names none for the token of an organisation, and proves the other one by its name.
     """
     if identity.team_id and not (identity.is_enterprise_install or identity.team_id.startswith("E")):
         return Workspace(identity.team_id, identity.team_name, identity.enterprise_id)
-    with runtime.store.reading() as tables:
-        linked = tables.links.get(runtime.settings.docebo_url)
     team = runtime.settings.slack_team_id or (linked.slack_team if linked else "")
     if not team:
         why = (

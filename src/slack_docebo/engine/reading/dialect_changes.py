@@ -50,7 +50,7 @@ class DialectChange:
             entries.learn(self.question.name, self.answer, source=SET_BY_HAND, now=now)
 
 
-def dialect_change(action: DialectAction, name: str, answer: str = "") -> DialectChange | None:
+def dialect_change(action: DialectAction, name: str, answer: str) -> DialectChange | None:
     """Return what is to change, None where it is only to be shown.
 
     Raises ConfigurationError where there is no such question, or where it cannot have this answer.

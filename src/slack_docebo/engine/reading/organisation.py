@@ -11,17 +11,16 @@ from itertools import chain
 
 from slack_docebo.clients.slack import EXCHANGED_AT_ONCE
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.decisions import Verdict
+from slack_docebo.domain.decisions import never_touched
 from slack_docebo.domain.observation import Present, Unknown
 from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.texts import some_of
 from slack_docebo.engine.reading.connection import Workspace, recall_other_ids
 from slack_docebo.engine.reading.evidence import ask_for_people, check_calls, counted, reserve_calls
 from slack_docebo.engine.reading.renewing import renewed
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.errors import ConfigurationError, RemoteError
 from slack_docebo.runtime import Runtime
-
-NAMED_AT_MOST = 5  # in a message
 
 _log = logging.getLogger(__name__)
 
@@ -101,7 +100,7 @@ def check_excluded(runtime: Runtime, unknown: Collection[str]) -> None:
     if hidden := sorted(runtime.behaviour.ids_excluded.intersection(unknown)):
         raise ConfigurationError(
             f"integration_settings: row SLACK | SCOPE_EXCLUDE: Slack does not say under which id of the organisation it lists"
-            f" {', '.join(hidden[:NAMED_AT_MOST])}: exclude them by their e-mail addresses"
+            f" {some_of(hidden)}: exclude them by their e-mail addresses"
         )
 
 
@@ -128,7 +127,7 @@ def _strangers(runtime: Runtime, team: str, people: Iterable[SourceUser]) -> lis
 def _named(runtime: Runtime, team: str) -> list[str]:
     """Return who is named by an id of which nobody has said whether it is the only one."""
     with runtime.store.reading() as tables:
-        never = {slack_id for slack_id, one in tables.decisions.binding(team).items() if one.verdict is Verdict.NEVER}
+        never = never_touched(tables.decisions.binding(team))
         named = (never | runtime.behaviour.ids_named) - tables.people.gone(team).keys() - runtime.ids_looked_up
         return sorted(named - set(tables.people.other_ids(team, named).values()))
 

@@ -58,9 +58,10 @@ def overtaken(
 ) -> dict[str, Observation[SourceUser]]:
     """Return as unknown those of *answers* that show a person as before an event, or nobody although one came lately."""
     shown = {slack_id: seen.value for slack_id, seen in answers.items() if isinstance(seen, Present)}
-    behind = stamps_of_overtaken(runtime, team, list(shown.values()), LISTS_LAG)
     gone = [slack_id for slack_id, seen in answers.items() if isinstance(seen, Gone)]
+    now = runtime.now()
     with runtime.store.reading() as tables:
-        served = tables.inbox.applied_since(runtime.now() - LISTS_LAG, team, gone)
+        behind = known_stamps_of_overtaken(tables, team, list(shown.values()), LISTS_LAG, now=now)
+        served = tables.inbox.applied_since(now - LISTS_LAG, team, gone)
     why = {one: BEHIND for one, user in shown.items() if user.slack_id in behind} | dict.fromkeys(served, SHOWN_LATELY)
     return {slack_id: Unknown(reason) for slack_id, reason in why.items()}

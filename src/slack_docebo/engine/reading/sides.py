@@ -38,7 +38,7 @@ from slack_docebo.engine.reading.user_groups import record_groups
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
 from slack_docebo.safe_points import safe_point
-from slack_docebo.storage.reads import ProvenRead
+from slack_docebo.storage.reads import ProvenRead, docebo_source, slack_source
 from slack_docebo.storage.tables import Tables
 
 _log = logging.getLogger(__name__)
@@ -371,8 +371,8 @@ def _last_read(runtime: Runtime, source: str) -> ProvenRead | None:
 
 
 def _source(workspace: Workspace) -> str:
-    return f"slack:{workspace.team}"
+    return slack_source(workspace.team)
 
 
 def _target(runtime: Runtime) -> str:
-    return f"docebo:{runtime.settings.docebo_url}"
+    return docebo_source(runtime.settings.docebo_url)

@@ -8,7 +8,7 @@ from slack_docebo.domain.shrinking import has_shrunk
 from slack_docebo.domain.user_groups import UserGroup, members_of, named
 from slack_docebo.errors import ConfigurationError, IncompleteRead
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.reads import ProvenRead
+from slack_docebo.storage.reads import ProvenRead, slack_source
 from slack_docebo.storage.tables import Tables
 
 FRESH = timedelta(minutes=1)  # in which a run that lingers need not read them again
@@ -109,4 +109,4 @@ def _source(team: str, group: UserGroup, *, of_id: str = "") -> str:
 
     With *of_id*, of that group alone under this handle.
     """
-    return f"slack:{team} group:{group.handle.casefold()} {of_id}".rstrip()
+    return f"{slack_source(team)} group:{group.handle.casefold()} {of_id}".rstrip()

@@ -28,8 +28,8 @@ async def plan_cases(
     planner = Planner(policy, accounts)
     operations = await to_completion(_operations, runtime, team, cases, planner)
     if holders := planner.returns.holders:
-        answers = await ask_for_people(runtime, team, sorted(holders))
-        others = {holder: seen for holder, seen in answers.items() if holder not in planner.returns.former_ids}
+        answers, former_ids = await ask_for_people(runtime, team, sorted(holders)), planner.returns.former_ids
+        others = {holder: seen for holder, seen in answers.items() if holder not in former_ids}
         answers |= await to_completion(overtaken, runtime, team, others)
         if planner.returns.settle(answers):
             planner = planner.anew()

@@ -46,11 +46,10 @@ from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.engine.writing.left_behind import settle_for
 from slack_docebo.errors import IncompleteRead, Rejected, told
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.inbox import InboxEntry
+from slack_docebo.storage.inbox import MEMBERS_CHANGED, InboxEntry
 
 logger = logging.getLogger(__name__)
 
-MEMBERS_CHANGED = "subteam_members_changed"  # the kind of an event about somebody who came to a user group, or left it
 CLAIMED_AT_ONCE = 10_000
 LONGEST_SECONDS = 600.0  # of a round: whoever came meanwhile is claimed by the next
 SMALLER = 5  # a batch is so many times smaller after each failed attempt: one person must not keep failing others

@@ -23,10 +23,10 @@ from slack_docebo.safe_points import is_told_to_end
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.inbox import OPEN, EventState
 from slack_docebo.storage.milestones import Milestone
+from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.wake_ups import LONGEST_QUIET
 
-NAME = "realtime-sync"
 FOR_EVER = -1
 POLL_SECONDS = 0.25
 LONGEST_SECONDS = 3600.0  # then another run takes over, with the settings of then
@@ -49,7 +49,9 @@ class InboxLease:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._lock = RunLock(runtime.store, runtime.settings.docebo_url, NAME, holder=runtime.run_name)
+        self._lock = RunLock(
+            runtime.store, runtime.settings.docebo_url, PlanKind.REALTIME_SYNC, holder=runtime.run_name
+        )
         self._held = False
 
     def take(self) -> bool:

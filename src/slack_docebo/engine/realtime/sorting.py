@@ -13,6 +13,7 @@ from slack_docebo.engine.realtime.settling import Settlement
 from slack_docebo.engine.writing.admitting import LISTED
 from slack_docebo.errors import told
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.reads import slack_source
 
 
 class Sorter:
@@ -51,7 +52,7 @@ class Sorter:
             mappings = tables.mappings(self._runtime.settings.docebo_url)
             of_people = mappings.known_of_people(self._team, people.values())
             cases = [replace(case, known=of_people.get(case.slack_id)) for case in cases]
-            last_read = tables.reads.last(f"slack:{self._team}")
+            last_read = tables.reads.last(slack_source(self._team))
             linked = tables.platforms.linked_since(self._runtime.settings.docebo_url)
             unwritten = [case.slack_id for case in cases if self._lacks_fingerprint(case)]
             settled = tables.inbox.last_applied(unwritten, since=linked)

@@ -9,7 +9,7 @@ from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Ou
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import people
-from slack_docebo.engine.reporting.outcomes import DONE, PAGE, everybody, what_became
+from slack_docebo.engine.reporting.outcomes import DONE, everybody, page_of, pages_beside, pages_of, what_became
 from slack_docebo.engine.reporting.shown import Cells, with_names
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.engine.reporting.summary import summed_up
@@ -43,17 +43,13 @@ class PeoplePage:
 
     @property
     def pages(self) -> int:
-        return max(1, -(-self.people // PAGE))
+        return pages_of(self.people)
 
     @property
     def next_steps(self) -> list[Step]:
         """The pages before and after, each reason alone, and deciding about those who wait for it."""
-        others = {"The page before": self.page - 1, "The next page": self.page + 1}
-        steps = [
-            self._showing(words, self.reason, page)
-            for words, page in others.items()
-            if page in range(1, self.pages + 1)
-        ]
+        beside = pages_beside(self.page, self.pages)
+        steps = [self._showing(words, self.reason, page) for words, page in beside.items()]
         steps += [self._showing(f"{why}: {people(count)}", why) for why, count in self.reasons.items()]
         if self.may_be_chosen:
             part = {"plan_id": self.plan_id, "operations": [KINDS[self.what].value]}
@@ -85,9 +81,7 @@ def list_people(
         reasons = Counter(summed_up(entry.operation.reason) for entry in entries)
         wanted = _wanted(reasons, reason)
         found = [entry for entry in entries if summed_up(entry.operation.reason) in wanted]
-        part = found[(page - 1) * PAGE : page * PAGE]
-        if found and not part:
-            raise ConfigurationError(f"choose a page up to {-(-len(found) // PAGE)}: there are no more")
+        part = page_of(found, page)
         rows = with_names(tables, plan.slack_team, list(map(what_became, part)), shown)
         planned = any(entry.outcome is Outcome.PLANNED for entry in found)
         return PeoplePage(

@@ -1,8 +1,8 @@
 """Outcomes: what was or would be done about whom, as words and as rows of a table."""
 
-from collections.abc import Collection, Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Row
 
@@ -11,10 +11,13 @@ from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Op
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.standing import Standing
 from slack_docebo.engine.reporting.shown import Cells, with_names
+from slack_docebo.errors import ConfigurationError
 from slack_docebo.storage.operations import JournalEntry
 from slack_docebo.storage.plans import Plan
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
+
+T = TypeVar("T")
 
 TABLE_ROWS = 500  # of what nobody has asked for
 PAGE = 5_000  # people in one table that somebody has asked for
@@ -30,6 +33,25 @@ DONE = {
 
 CHANGING = tuple(kind for kind in DONE if kind is not Kind.LEAVE)
 IN_WORDS = {Kind.LEAVE: "leave alone"}
+
+
+def pages_of(count: int) -> int:
+    """Return on how many pages so many people are shown."""
+    return max(1, -(-count // PAGE))
+
+
+def page_of(shown: Sequence[T], page: int) -> Sequence[T]:
+    """Return those of *shown* on this *page*; raise ConfigurationError where there is no such page."""
+    part = shown[(page - 1) * PAGE : page * PAGE]
+    if shown and not part:
+        raise ConfigurationError(f"choose a page up to {pages_of(len(shown))}: there are no more")
+    return part
+
+
+def pages_beside(page: int, last: int) -> dict[str, int]:
+    """Return the pages before and after *page*, of those up to *last*, by what leads to them."""
+    beside = {"The page before": page - 1, "The next page": page + 1}
+    return {words: other for words, other in beside.items() if other in range(1, last + 1)}
 
 
 def became(kind: Kind, outcome: Outcome) -> str:

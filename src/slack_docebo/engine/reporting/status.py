@@ -21,7 +21,7 @@ from slack_docebo.storage.halts import Halt
 from slack_docebo.storage.inbox import InboxStatus
 from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.plans import AFTER_AN_IMPORT, Plan, PlanKind, PlanState
-from slack_docebo.storage.reads import ProvenRead
+from slack_docebo.storage.reads import ProvenRead, docebo_source, slack_source
 from slack_docebo.storage.setting_changes import RecordedChange
 
 DAYS = 30
@@ -335,8 +335,8 @@ def status(runtime: Runtime) -> Status:
             frozen_until=runtime.behaviour.frozen_until(now),
             switched_off=not (runtime.behaviour.provision_slack_user_data or runtime.behaviour.map_slack_user_data),
             remarks=runtime.behaviour.remarks,
-            slack_read=tables.reads.last(f"slack:{team}"),
-            docebo_read=tables.reads.last(f"docebo:{docebo}"),
+            slack_read=tables.reads.last(slack_source(team)),
+            docebo_read=tables.reads.last(docebo_source(docebo)),
             last_import=summary(runtime.store, done.id) if done else None,
             everybody_imported_at=tables.milestones.last(docebo, now=now).get(Milestone.IMPORT),
             dry_run=summary(runtime.store, newest.id) if newest and is_dry_run else None,

@@ -4,7 +4,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from slack_docebo.domain.decisions import NEVER, is_never
-from slack_docebo.domain.effects import HURTING, TO_ACCOUNTS, account_of, hurts, is_of_returner, mapping_of, people_of
+from slack_docebo.domain.effects import (
+    HURTING,
+    TO_ACCOUNTS,
+    account_of,
+    accounts_of,
+    hurts,
+    is_of_returner,
+    mapping_of,
+    people_of,
+)
 from slack_docebo.domain.grace import OF_LEAVERS, is_of_leaver
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Present, Unknown
@@ -15,7 +24,6 @@ from slack_docebo.domain.unfound import reason_by_unfound
 from slack_docebo.engine.planning.limits import over_by_now
 from slack_docebo.engine.reading.evidence import counted, observe_account
 from slack_docebo.engine.writing.checking import (
-    last_seen,
     reason_by_account,
     reason_by_branch,
     reason_by_mapping,
@@ -118,8 +126,7 @@ def _admitted(
 
 def _seen(tables: Tables, docebo: str, batch: Sequence[Numbered]) -> dict[int, LastSeen]:
     """Return what the accounts of *batch* were last seen to bear."""
-    ids = [operation.docebo_id for _, operation in batch if operation.docebo_id is not None]
-    return last_seen(tables, docebo, ids)
+    return tables.accounts_at(docebo).last_seen(accounts_of(operation for _, operation in batch))
 
 
 def _reason_by_look(
@@ -189,7 +196,7 @@ def _moved(tables: Tables, docebo: str, batch: Sequence[Numbered]) -> dict[int, 
     for team in {operation.slack_team for _, operation in batch}:
         of_team = [(seq, op) for seq, op in batch if op.slack_team == team]
         of_people = mappings.of(team, people_of(op for _, op in of_team))
-        holders = mappings.holders(team, [op.docebo_id for _, op in of_team if op.docebo_id is not None])
+        holders = mappings.holders(team, accounts_of(op for _, op in of_team))
         for seq, op in of_team:
             holder = holders.get(op.docebo_id, "") if op.docebo_id is not None else ""
             if reason := reason_by_mapping(op, mapping_of(op, of_people), holder):

@@ -9,7 +9,9 @@ from slack_docebo.concurrency import side_by_side, to_completion
 from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.domain.effects import TO_ACCOUNTS
 from slack_docebo.domain.guards import too_many_accounts
+from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.planning.limits import count_accounts, measure
 from slack_docebo.engine.reading.branches import renew_branches
@@ -29,7 +31,6 @@ from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.errors import (
     ChangeLimitExceeded,
     OutcomeUnknown,
-    PlanNotApplicable,
     Rejected,
     StorageError,
     TooManyRejected,
@@ -38,7 +39,7 @@ from slack_docebo.errors import (
 from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
-from slack_docebo.storage.plans import AFTER_AN_IMPORT, LET_THROUGH, OPEN, Plan, PlanKind, PlanState
+from slack_docebo.storage.plans import AFTER_AN_IMPORT, LET_THROUGH, Plan, PlanKind, PlanState
 from slack_docebo.storage.store import Store
 
 Progress = Callable[[int], None]
@@ -54,8 +55,7 @@ def begin(runtime: Runtime, plan_id: str) -> None:
     """
     with runtime.store.transaction() as tables:
         plan = tables.plans.read(plan_id)
-        if plan.state not in OPEN:
-            raise PlanNotApplicable(f"plan {plan_id} is {plan.state}: make a new one with a dry run")
+        plan.check_open()
         facts = dict(plan.facts)
         refused = [] if plan.is_let_through else plan.over_limit
         if plan.flow_run != runtime.run_id or plan.is_part:
@@ -184,14 +184,13 @@ class _Writing:
 
     async def _admitted(self, batch: Sequence[Numbered]) -> list[Numbered]:
         """Return which of *batch* may be sent as things are now; record the others as skipped."""
-        runtime, plan, policy = self._runtime, self._plan, self._policy
         if any(BRANCH in operation.changes for _, operation in batch):
-            await renew_branches(runtime)
-        admitted, skipped = admit(runtime, plan, batch, self._rereading.accounts, policy)
-        skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
-        skipped += await ask_whether_still_so(runtime, plan, _without(admitted, skipped), policy)
+            await renew_branches(self._runtime)
+        admitted, skipped = await _as_things_are(
+            self._runtime, self._plan, batch, self._rereading.accounts, self._policy
+        )
         self._record(batch, self._sender.with_doubts(batch, skipped))
-        return _without(admitted, skipped)
+        return admitted
 
     async def _prove(self, kind: Kind, batch: Sequence[Numbered]) -> None:
         """Send *batch* and look at what came of it; of a row at which Docebo fails, another one takes the place."""
@@ -230,15 +229,22 @@ async def apply_mappings(runtime: Runtime, plan_id: str) -> int:
     done = 0
     for kind in (Kind.MAP, Kind.UNMAP):
         while batch := _pending(runtime.store, plan_id, kind, rows=MOST_ROWS):
-            admitted, skipped = admit(runtime, plan, batch, None, policy)
-            if kind is Kind.MAP:
-                skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
-            skipped += await ask_whether_still_so(runtime, plan, _without(admitted, skipped), policy)
-            mapped = [RowOutcome(seq, Outcome.APPLIED, op.docebo_id) for seq, op in _without(admitted, skipped)]
+            admitted, skipped = await _as_things_are(runtime, plan, batch, None, policy)
+            mapped = [RowOutcome(seq, Outcome.APPLIED, op.docebo_id) for seq, op in admitted]
             record(runtime, plan_id, batch, [*skipped, *mapped])
             done += len(mapped)
     await settle_left_behind(runtime, plan.kind, at_work=plan_id)
     return done
+
+
+async def _as_things_are(
+    runtime: Runtime, plan: Plan, batch: Sequence[Numbered], accounts: Accounts | None, policy: Policy
+) -> tuple[list[Numbered], list[RowOutcome]]:
+    """Return which of *batch* may be carried out as things are now, and the outcomes of the others, which are skipped."""
+    admitted, skipped = admit(runtime, plan, batch, accounts, policy)
+    skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
+    skipped += await ask_whether_still_so(runtime, plan, _without(admitted, skipped), policy)
+    return _without(admitted, skipped), skipped
 
 
 def _check_accounts(runtime: Runtime, creations: int) -> None:

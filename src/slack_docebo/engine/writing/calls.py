@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from slack_docebo.clients.docebo_rows import Row, RowResult, RowsLeftOut
+from slack_docebo.domain.effects import accounts_of
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.operations import Kind, Value
 from slack_docebo.domain.targets import BRANCH
@@ -28,12 +29,12 @@ class Calls:
 
     async def deactivate(self, batch: Sequence[Numbered]) -> list[RowResult]:
         """Deactivate the accounts of *batch*; Docebo may do so for some of them only."""
-        changed = await self._docebo.change_status(_accounts(batch), active=False)
+        changed = await self._docebo.change_status(accounts_of(op for _, op in batch), active=False)
         return [RowResult(op.docebo_id, "" if op.docebo_id in changed else STATUS_KEPT) for _, op in batch]
 
     async def move(self, batch: Sequence[Numbered]) -> list[RowResult]:
         """Move the accounts of *batch* to the branch of the first one."""
-        await self._docebo.move_to_branch(_accounts(batch), int(batch[0][1].changes[BRANCH]))
+        await self._docebo.move_to_branch(accounts_of(op for _, op in batch), int(batch[0][1].changes[BRANCH]))
         return [RowResult(operation.docebo_id) for _, operation in batch]
 
     async def upsert(self, kind: Kind, rows: Sequence[Row]) -> list[RowResult]:
@@ -99,7 +100,3 @@ class Calls:
         if len(found) != 1:
             raise doubt
         return RowResult(found[0].docebo_id)
-
-
-def _accounts(batch: Sequence[Numbered]) -> list[int]:
-    return [operation.docebo_id for _, operation in batch if operation.docebo_id is not None]

@@ -10,6 +10,7 @@ from slack_docebo.domain.disputes import bears_new_address, dispute, is_same, lo
 from slack_docebo.domain.effects import (
     TO_ACCOUNTS,
     account_of,
+    accounts_of,
     differs,
     holds,
     is_carried_out,
@@ -34,7 +35,7 @@ from slack_docebo.errors import ConfigurationError, PlanNotApplicable
 from slack_docebo.integration_settings import IntegrationSettings, read_written
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
-from slack_docebo.storage.plans import OPEN, Plan, PlanKind, PlanState
+from slack_docebo.storage.plans import Plan, PlanKind, PlanState
 from slack_docebo.storage.tables import Tables
 
 OPERATIONS_AT_ONCE = 500
@@ -108,7 +109,7 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
                 break
             after = some[-1][0]
             if kind is Kind.CREATE:
-                await ask_for_unlisted(runtime, accounts, map(address_of, (operation for _, operation in some)))
+                await ask_for_unlisted(runtime, accounts, [operation.email for _, operation in some])
             managing = map(accounts.get, _managers_in(some))
             runtime.managers.usernames |= {account.docebo_id: account.username for account in managing if account}
             results = [
@@ -127,9 +128,9 @@ def _situations(
     """Return what each of *some* operations meets today, by its number: what is so *of all*, and its own mapping and account."""
     mappings = tables.mappings(docebo)
     rows = mappings.of(team, people_of(operation for _, operation in some))
-    ids = [operation.docebo_id for _, operation in some if operation.docebo_id is not None]
+    ids = accounts_of(operation for _, operation in some)
     holders = mappings.holders(team, ids)
-    seen = last_seen(tables, docebo, _managers_in(some).union(ids))
+    seen = tables.accounts_at(docebo).last_seen(_managers_in(some).union(ids))
     branches, managers = _given(tables, docebo, ids)
     other_ids = _other_ids(tables, team, [operation.slack_id for _, operation in some])
     return {
@@ -185,8 +186,7 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
         return reason
     if not now.undoes:  # what went wrong is undone whatever the rules are
         account = account_of(now.accounts, operation)
-        given = operation.changes.get("email") or operation.changes.get("username") or ""
-        address = str(given) or (account.email if account else "")
+        address = operation.email or operation.username or (account.email if account else "")
         if reason := reason_by_rules(operation, address, now.planned_by, now.policy, other_ids=now.other_ids):
             return reason
     if operation.kind is Kind.UNMAP:
@@ -200,7 +200,7 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
         return "the manager's account is gone"
     if any(_may_be_handed_over(account, now.seen_of(one)) for one, account in managing.items() if account):
         return NOT_THEIRS
-    if operation.kind is Kind.CREATE and now.accounts.may_lack(address_of(operation)):
+    if operation.kind is Kind.CREATE and now.accounts.may_lack(operation.email):
         return UNLISTED
     seen = now.seen_of(operation.docebo_id)
     return reason_by_sight(operation, now.accounts, seen, undoes=now.undoes) or reason_by_account(
@@ -285,11 +285,6 @@ def reason_by_branch(operation: Operation, branches: Branches | None) -> str:
     return "" if is_there else f"branch {branch} is gone from Docebo since, or nothing tells it from others: plan again"
 
 
-def last_seen(tables: Tables, docebo: str, docebo_ids: Collection[int]) -> dict[int, LastSeen]:
-    """Return what accounts were last seen to bear, as far as that is known."""
-    return tables.accounts_at(docebo).last_seen(docebo_ids)
-
-
 def reason_by_mapping(operation: Operation, mapping: Mapping | None, holder: str) -> str:
     """Return why *operation* is at odds with the mappings of now, or "".
 
@@ -319,7 +314,7 @@ def reason_by_account(
     """
     account = account_of(accounts, operation)
     if operation.kind is Kind.CREATE:
-        email = address_of(operation)
+        email = operation.email
         namesakes = accounts.with_email(email) if email and policy.match_by is not MatchBy.USERNAME else []
         back = accounts.get(operation.prior.docebo_id) if operation.prior else None  # it was gone when this was planned
         found = account or next(iter(namesakes), back)
@@ -334,11 +329,6 @@ def reason_by_account(
     if changed := [name for name, value in before if differs(account, name, value)]:
         return f"changed in Docebo since: {', '.join(changed)}"
     return ""
-
-
-def address_of(operation: Operation) -> str:
-    """Return the e-mail address that *operation* gives to an account."""
-    return str(operation.changes.get("email", ""))
 
 
 def _as_undone(account: Account, operation: Operation) -> Account:
@@ -385,8 +375,7 @@ def planned_behaviour(runtime: Runtime, plan: Plan) -> IntegrationSettings:
 
 
 def _check_applicable(runtime: Runtime, workspace: Workspace, plan: Plan, pending: set[Kind]) -> None:
-    if plan.state not in OPEN:
-        raise PlanNotApplicable(f"plan {plan.id} is {plan.state}: make a new one with a dry run")
+    plan.check_open()
     if plan.kind not in SAVED:
         raise PlanNotApplicable(f"plan {plan.id} is a {plan.kind}: run the flow of that name")
     if plan.kind is PlanKind.REALTIME_SYNC and plan.state is PlanState.APPLYING:

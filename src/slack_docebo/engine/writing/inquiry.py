@@ -72,8 +72,7 @@ class Inquiry:
             return self._reason_against_newcomer(operation, accounts, policy, planned_by)
         if against := self._reason_by_manager(operation, policy):
             return against
-        address = _address_of(operation)
-        reason = self._reason_by_bearer(operation, address, accounts, planned_by) if address else ""
+        reason = self._reason_by_bearer(operation, accounts, planned_by) if operation.email else ""
         return reason or self._reason_by_values(operation, policy) or self._reason_by_stranger(operation)
 
     def _reason_by_stranger(self, operation: Operation) -> str:
@@ -162,11 +161,11 @@ class Inquiry:
             return {rule.target: value for rule in self.rules if rule.moves and (value := rule.value(user))}
         return wanted(user, self.rules, creating=False)
 
-    def _reason_by_bearer(self, operation: Operation, address: str, accounts: Accounts, planned_by: Policy) -> str:
-        others = [one.docebo_id for one in accounts.with_email(address) if one.docebo_id != operation.docebo_id]
+    def _reason_by_bearer(self, operation: Operation, accounts: Accounts, planned_by: Policy) -> str:
+        others = [one.docebo_id for one in accounts.with_email(operation.email) if one.docebo_id != operation.docebo_id]
         if self.undoes and others:
             return f"the address is that of account {others[0]} by now"
-        match self.roll.bearers.get(address):
+        match self.roll.bearers.get(operation.email):
             case Present(user) if operation.slack_id not in user.ids:
                 return f"the address is that of {user.slack_id} in Slack by now"
             case Unknown(why):
@@ -284,7 +283,7 @@ def _updated(tables: Tables, plan: Plan, compared: Collection[str]) -> tuple[set
     for some in chain(_pending(tables, plan, Kind.UPDATE), _pending(tables, plan, Kind.MOVE)):
         by_rules = [one for one in some if _is_by_rules(one)]
         changed |= {one.slack_id for one in by_rules if not _targets_of(one).isdisjoint(compared)}
-        given |= {address for one in some if (address := _address_of(one))}
+        given |= {one.email for one in some if one.email}
         accounts.update(*map(managers_of, some))
     if plan.kind is PlanKind.UNDO:
         return changed, given, {}
@@ -342,10 +341,6 @@ def _is_by_rules(operation: Operation) -> bool:
 
 def _targets_of(operation: Operation) -> set[str]:
     return {MANAGER if is_manager(name) else name for name in operation.changes}
-
-
-def _address_of(operation: Operation) -> str:
-    return str(operation.changes.get("email", ""))
 
 
 def _bears_what_is_given(user: SourceUser, operation: Operation, rules: Iterable[AttributeRule]) -> bool:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from itertools import chain
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.effects import activates, is_of_returner, people_of
+from slack_docebo.domain.effects import accounts_of, activates, is_of_returner, people_of
 from slack_docebo.domain.grace import is_of_leaver
 from slack_docebo.domain.leavers import is_leaver
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
@@ -62,7 +62,7 @@ def holders_before(tables: Tables, plan: Plan, operations: Collection[Operation]
     Whose an account was counts only if it is mapped to nobody now, and was never given before to who gets it.
     """
     given = [one for one in operations if one.kind in {Kind.UPDATE, Kind.MAP} and one.docebo_id is not None]
-    former = tables.applied(plan.docebo).former_holders([one.docebo_id for one in given if one.docebo_id is not None])
+    former = tables.applied(plan.docebo).former_holders(accounts_of(given))
     found = {slack_id: {holder} for slack_id, holder in passed_on_to(tables, plan.slack_team, operations).items()}
     for one in given:
         others = former.get(one.docebo_id or 0, set())

@@ -202,4 +202,4 @@ def _managers(applied: Sequence[Recorded]) -> dict[tuple[int, int], int]:
 def _written(operation: Operation, docebo_id: int) -> Written:
     changes = operation.changes
     active = bool(changes["active"]) if "active" in changes else (activates(operation) or None)
-    return Written(docebo_id, str(changes.get("username", "")), str(changes.get("email", "")), active)
+    return Written(docebo_id, operation.username, operation.email, active)

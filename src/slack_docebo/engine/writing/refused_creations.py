@@ -1,6 +1,6 @@
 """Refused creations, and those in doubt: the person may have got an account by another run or under another Slack id."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from slack_docebo.domain.observation import Present, Unknown
@@ -21,13 +21,18 @@ def sent_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) ->
     with runtime.store.reading() as tables:
         docebo, slack_ids = runtime.settings.docebo_url, [operation.slack_id for _, operation in batch]
         people = tables.intents.creations_of(docebo, plan_id, slack_ids)
-    return [(seq, operation) for seq, operation in batch if (operation.slack_team, operation.slack_id) in people]
+    return _about(people, batch)
 
 
 def given_up(runtime: Runtime, batch: Sequence[Numbered]) -> list[Numbered]:
     """Return who of *batch* may have an account from an earlier creation, for which no run looks any more."""
     with runtime.store.reading() as tables:
         people = tables.intents.given_up(runtime.settings.docebo_url, [operation.slack_id for _, operation in batch])
+    return _about(people, batch)
+
+
+def _about(people: Collection[tuple[str, str]], batch: Sequence[Numbered]) -> list[Numbered]:
+    """Return which of *batch* are about these *people*, given by team and Slack id."""
     return [(seq, operation) for seq, operation in batch if (operation.slack_team, operation.slack_id) in people]
 
 
@@ -99,11 +104,11 @@ async def made_for_another_id(runtime: Runtime, batch: Sequence[Numbered]) -> di
     """
     found: dict[int, RowOutcome] = {}
     with runtime.store.reading() as tables:
-        names = [str(operation.changes.get("username", "")) for _, operation in batch]
+        names = [operation.username for _, operation in batch]
         bearing = tables.accounts_at(runtime.settings.docebo_url).bearing(names)
         given = tables.applied(runtime.settings.docebo_url).given(bearing.values())
     for seq, operation in batch:
-        docebo_id = bearing.get(str(operation.changes.get("username", "")))
+        docebo_id = bearing.get(operation.username)
         holders = given.get(docebo_id or 0, set()) - {operation.slack_id}
         with suppress(RemoteError):
             answers = await ask_for_people(runtime, operation.slack_team, sorted(holders))

@@ -189,7 +189,7 @@ class Rereading:
     async def _asked(self, operation: Operation) -> list[Account]:
         """Return what Docebo shows of the account of *operation*: by its id or, of a creation, by its username."""
         if operation.docebo_id is None:
-            return await self.with_username(str(operation.changes.get("username", "")))
+            return await self.with_username(operation.username)
         seen = await self.view(operation.docebo_id)
         if seen is None:
             return []

@@ -16,8 +16,8 @@ from slack_docebo.domain.rules import reads_scim
 from slack_docebo.engine.looking.checks.seen import SECONDS, Seen
 from slack_docebo.engine.looking.diagnosis import Finding, fail, ok, warn
 from slack_docebo.engine.reading.connection import (
-    missing_scopes,
     of_another_workspace,
+    reason_by_scopes,
 )
 from slack_docebo.engine.reading.scim import WANTED_FOR_SCIM
 from slack_docebo.errors import ConfigurationError
@@ -41,8 +41,8 @@ async def token(check: str, seen: Seen) -> Finding:
         identity = await client.identify()
     seen.team = identity.team_id or NAMELESS
     rules, groups = (seen.behaviour.attributes, seen.behaviour.reads_user_groups) if seen.behaviour else ((), False)
-    if missing := missing_scopes(identity, rules, user_groups=groups):
-        return fail(check, f"the token lacks {', '.join(missing)}: add it to the app and install it again")
+    if lacking := reason_by_scopes(identity, rules, user_groups=groups):
+        return fail(check, lacking)
     return ok(check, f"the token is valid for workspace {identity.team_id}, with the scopes that are needed")
 
 
