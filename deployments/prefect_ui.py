@@ -157,7 +157,7 @@ def _tells_of_a_run(answer: Response) -> bool:
 async def prefect_ui(address: str, login: str) -> AsyncIterator[PrefectUI]:
     """Open the UI that is served at *address* in a browser of its own, and sign in; it reaches no other machine."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=OPTIONS)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS, timeout=PATIENCE)
         try:
             page = await browser.new_page(viewport=WINDOW, locale="en-GB", timezone_id="UTC")
             page.set_default_timeout(PATIENCE)

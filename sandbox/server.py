@@ -30,9 +30,9 @@ from sandbox.slack.population import Population, Team
 from sandbox.slack.scim import ScimApi
 from sandbox.slack.workspace import BOT_TOKEN, SCIM_TOKEN, Workspace
 
-START_SECONDS = 10
+START_SECONDS = 60
 STOP_SECONDS = 1  # that answers under way are waited for
-END_SECONDS = 30  # after which something has gone wrong
+END_SECONDS = 60  # after which something has gone wrong
 
 
 class Sandbox:

@@ -103,7 +103,7 @@ def between(
 
         do_POST = do_PUT = do_GET  # noqa: N815  (names of the standard library)
 
-    with httpx.Client(timeout=30) as client, http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+    with httpx.Client() as client, http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()

@@ -33,7 +33,9 @@ hypothesis.settings.load_profile("fixed")
 BOUNDS = (
     *(f"slack_docebo.webhook.reception.{whom}_SECONDS" for whom in ("PREFECT", "CALL", "STORE")),
     "slack_docebo.webhook.writer.PATIENCE_SECONDS",
+    *(f"slack_docebo.webhook.app.{bound}" for bound in ("BODY_SECONDS", "REFUSED_BODY_SECONDS")),
     "slack_docebo.cli.session.PREFECT_SECONDS",
+    "sandbox.slack.events.ACKNOWLEDGED_WITHIN",
     *(f"httpx._config.DEFAULT_TIMEOUT_CONFIG.{step}" for step in ("connect", "read", "write", "pool")),
 )
 LONGEST_FIRST = ("e2e", "simulation", "integration", "contract", "unit")
@@ -134,9 +136,13 @@ def certificates_are_read_once() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def a_part_that_is_late_is_waited_for() -> Iterator[None]:
     """Nothing is told to be down because the machine is busy: a test about waiting in vain sets its own bound."""
+    from deployments.connections import PATIENCE  # by now the webhook is imported anyway
+
     with pytest.MonkeyPatch.context() as patch:
         for bound in BOUNDS:
             patch.setattr(bound, PATIENCE_SECONDS)
+        for stage in PATIENCE:
+            patch.setitem(PATIENCE, stage, PATIENCE_SECONDS)
         yield
 
 

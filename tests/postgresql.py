@@ -21,7 +21,7 @@ FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_
 IN_ITS_FOLDER = "dynamic_shared_memory_type=mmap"  # else a server that is killed leaves it in the machine's memory
 EMPTY_TABLES = """
 DO $$ DECLARE name text; BEGIN
-    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+    PERFORM pg_terminate_backend(pid, 180000) FROM pg_stat_activity  -- and wait for their ends, for they may hold locks
         WHERE datname = current_database() AND pid <> pg_backend_pid();
     FOR name IN SELECT tablename FROM pg_tables
         WHERE schemaname = 'public' AND tablename NOT IN ('alembic_version', 'schema_contract') LOOP

@@ -96,7 +96,7 @@ def mail_server(*, tls: ssl.SSLContext | None = None, sign_in: bool = False) -> 
     elif sign_in:  # offered, but not required: that would be warned of
         options |= {"auth_required": False, "auth_require_tls": False}
     port = free_port()
-    controller = Controller(server, hostname="127.0.0.1", port=port, **options)
+    controller = Controller(server, hostname="127.0.0.1", port=port, ready_timeout=PATIENCE_SECONDS, **options)
     controller.start()
     try:
         yield server, port

@@ -120,7 +120,7 @@ def running_webhook(store: Store, bounds: Mapping[str, Any] = NOTHING, **changes
     assert begun.wait(PATIENCE_SECONDS), "the webhook has not started"
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
-        with httpx.Client(base_url=url, timeout=60) as http:
+        with httpx.Client(base_url=url) as http:
             yield Webhook(url, store, http)
     finally:
         servers[0].should_exit = True

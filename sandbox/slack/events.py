@@ -168,7 +168,7 @@ class Events:
             return {"status": None, "verified": False, "error": str(error)}
         return {"status": answer.status_code, "verified": answer.is_success and CHALLENGE in answer.text}
 
-    def settle(self, timeout: float = 10) -> bool:
+    def settle(self, timeout: float = 180) -> bool:
         """Wait from another thread until no delivery is under way; say whether that came about in time."""
         with self._progress:
             return self._progress.wait_for(lambda: self._under_way == 0, timeout)

@@ -66,6 +66,8 @@ class Shared(Generic[T]):
         now = asyncio.get_running_loop().time()
         if self._looking is None or (self._looking.done() and now - self._began >= self._seconds):
             self._looking, self._began = asyncio.create_task(self._look()), now
+            # Who asked may be gone before it fails: asyncio would log that as a fault of ours.
+            self._looking.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         if self._looking.done():
             return self._looking.result()
         async with asyncio.timeout_at(self._began + self._patience):

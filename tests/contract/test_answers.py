@@ -40,7 +40,7 @@ from tests.hostile import (
 from tests.waiting import PATIENCE_SECONDS
 
 APP = ClientCredentials("sync-app", SecretStr("planted-client-secret"))
-SHORT, LONG = 0.3, 30.0  # seconds: the one is to pass, the other is not
+SHORT, LONG = 0.3, PATIENCE_SECONDS  # seconds: the one is to pass, the other is not
 
 TOO_MUCH = {
     "a body without end": (endless, "larger than 16 MB"),
@@ -85,6 +85,11 @@ async def prefect(url: str, seconds: float = LONG) -> AsyncIterator[Callable[[],
         yield partial(client.is_running, "flow")
 
 
+def besides_tokens(server: Server) -> list[bytes]:
+    """What the server was asked, but for tokens: where little time is given, a busy machine lets one be asked for again."""
+    return [head for head in server.asked if b"/oauth2/token" not in head]
+
+
 SIDES = {"Docebo": docebo, "Slack": slack, "Prefect": prefect}
 
 
@@ -97,7 +102,7 @@ async def test_an_answer_that_is_too_much_is_given_up_in_one_line_and_not_asked_
             await call()
 
     assert "\n" not in str(raised.value)
-    assert len([head for head in server.asked if b"/oauth2/token" not in head]) == 1
+    assert len(besides_tokens(server)) == 1
 
 
 @pytest.mark.parametrize("opened", SIDES.values(), ids=SIDES)
@@ -109,7 +114,7 @@ async def test_an_answer_that_is_too_late_is_given_up_and_its_connection_closed(
             await call()
         while server.open > 1:  # noqa: ASYNC110  (the one of the token; the server notices with its next byte)
             await asyncio.sleep(0.01)
-    assert len([head for head in server.asked if b"/oauth2/token" not in head]) <= 2
+    assert len(besides_tokens(server)) <= 2
 
 
 @pytest.mark.parametrize("opened", SIDES.values(), ids=SIDES)
@@ -144,7 +149,7 @@ async def test_a_batch_whose_answer_is_out_of_bounds_may_have_been_carried_out_a
         with pytest.raises(OutcomeUnknown):
             await client.upsert_users([Row(None, {"username": "ada"})], create=True)
 
-    assert len(server.asked) == 2  # the other is for the token
+    assert len(besides_tokens(server)) == 1
 
 
 async def test_a_call_that_was_never_sent_may_be_sent_again(server):
@@ -180,7 +185,7 @@ async def test_a_large_honest_answer_is_read_packed_or_not(server, padding):
     honest = json.dumps({"data": {"id": "7", "name": "é" * 1_000_000}}).encode() + padding
     for answer in (whole(honest), whole(gzip.compress(honest), b"Content-Encoding: gzip\r\n")):
         server.answer = answer
-        async with BoundedClient("Docebo", seconds=10) as client:
+        async with BoundedClient("Docebo", seconds=LONG) as client:
             assert (await client.get(server.url)).json() == json.loads(honest)
 
 

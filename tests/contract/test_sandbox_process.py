@@ -10,6 +10,7 @@ import pytest
 
 from sandbox.__main__ import main
 from sandbox.server import Sandbox
+from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,7 +29,7 @@ def test_it_tells_where_it_is_answers_and_stops_cleanly() -> None:
         )
         switches = httpx.get(facts["docebo_control_url"] + "switches").json()
         process.send_signal(signal.SIGTERM)
-        rest, errors = process.communicate(timeout=60)
+        rest, errors = process.communicate(timeout=PATIENCE_SECONDS)
 
     assert identity.json()["team_id"] == facts["slack_team_id"]
     assert sum(facts["slack_users"].values()) == 80

@@ -176,7 +176,7 @@ def test_every_service_works_ends_in_time_and_loses_nothing(installation, tmp_pa
 
     imported = finished(http, start(http, "bulk-import/import-everybody", dry_run=False))
     person = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
-    assert sandbox.events.settle(60)
+    assert sandbox.events.settle()
     until(lambda: sandbox.docebo.accounts.by_email("ada@example.com"))
     for number in range(USERS):
         sandbox.slack.add("Grace", "Hopper", f"grace{number}@example.com")
@@ -188,7 +188,7 @@ def test_every_service_works_ends_in_time_and_loses_nothing(installation, tmp_pa
     waiting = state(http, cut, "SCHEDULED")["state_name"]
     sandbox.docebo_gate.faults.clear()
     sandbox.slack.change(person["id"], {"profile": {"last_name": "Byron"}})  # comes when the worker has gone
-    assert sandbox.events.settle(60)
+    assert sandbox.events.settle()
     took |= {name: composition.end(name) for name in ("webhook", "services", "server")}
     for service in ("services", "server"):
         composition.start(service)

@@ -22,7 +22,7 @@ from slack_docebo.storage.store import Store
 from tests.e2e.prefect_http import prefect_http
 from tests.integration.commands import run
 from tests.smtp import PASSWORD, USER, MailServer, mail_server
-from tests.waiting import PATIENCE_SECONDS, until
+from tests.waiting import until
 from tests.webhook import envelope, signed
 
 ROOT = Path(__file__).parents[2]
@@ -222,12 +222,12 @@ def events_come(here: Installation) -> dict[str, str]:
     with process(
         command, log=log, env={**given_to(WebhookSettings, environment=here.environment), **down}, cwd=here.folder
     ) as child:
-        webhook = httpx.Client(base_url=f"http://127.0.0.1:{here.environment['WEBHOOK_PORT']}", timeout=60)
+        webhook = httpx.Client(base_url=f"http://127.0.0.1:{here.environment['WEBHOOK_PORT']}")
         until(lambda: child.poll() is None and answers(webhook), log.read_text)
         here.refused = join(here.sandbox, "Zephyrine", "Quackenbush")
         here.taken = join(here.sandbox, "Thistlewick", "Bramblethorpe")
         here.sandbox.slack.change(here.refused["id"], {"profile": {"last_name": "Featherstone"}})
-        assert here.sandbox.events.settle(PATIENCE_SECONDS)
+        assert here.sandbox.events.settle()
         answered = knock(webhook)
         shown = {path: webhook.get(path).text for path in ("/metrics", "/readyz", "/healthz")}
         webhook.close()

@@ -105,7 +105,7 @@ def answers(address: str) -> bool:
 
 def signed_in(proxy: str, name: str) -> httpx.Client:
     """Return the browser of somebody who has signed in at the provider."""
-    http = httpx.Client(base_url=proxy, follow_redirects=True, timeout=60, transport=PatientTransport())
+    http = httpx.Client(base_url=proxy, follow_redirects=True, transport=PatientTransport())
     asked = http.get("/v2/", headers={"Accept": "text/html", "Sec-Fetch-Mode": "navigate"})
     assert "/oauth2/authorize" in str(asked.url)
     http.post(asked.url, data={"sub": name})

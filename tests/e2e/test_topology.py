@@ -32,7 +32,7 @@ from tests.e2e.test_hostile_page import (
 )
 from tests.importing import run_import, settings_for
 from tests.postgresql import PostgresServer
-from tests.waiting import PATIENCE_SECONDS, until
+from tests.waiting import until
 
 pytestmark = pytest.mark.long
 USERS = 600
@@ -149,7 +149,7 @@ def burst(sandbox: Sandbox, people: list[User], *last_names: str) -> None:
     for name, user in product(last_names, people):
         sandbox.slack.change(user["id"], {"profile": {"last_name": name}})
         if len(sandbox.events.deliveries) % 50 == 0:
-            assert sandbox.events.settle(PATIENCE_SECONDS)
+            assert sandbox.events.settle()
 
 
 def test_nothing_is_lost_when_a_worker_and_a_server_are_killed(installation, tmp_path):
@@ -168,7 +168,7 @@ def test_nothing_is_lost_when_a_worker_and_a_server_are_killed(installation, tmp
     burst(sandbox, people[30:80], "Hopper", "Meitner")
     for number in range(10):
         sandbox.slack.add("Ada", "Lovelace", f"ada{number}@example.com")
-    assert sandbox.events.settle(PATIENCE_SECONDS)
+    assert sandbox.events.settle()
     # What the schedules do, every five minutes and within a day.
     sweep, nightly = start(http, "sweep/sweep"), start(http, "bulk-import/reconcile")
 

@@ -85,7 +85,7 @@ def test_the_webhook_goes_on_with_an_exchanged_signing_secret_and_has_nothing_of
     }
     with (
         webhook_process(log, env, cwd=tmp_path),
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}") as http,
     ):
 
         def answer(number: int, secret: str) -> int:

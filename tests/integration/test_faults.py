@@ -27,6 +27,7 @@ from tests.faults import (
     sides,
 )
 from tests.importing import ON, carry_out, plan_import, prove, run_import, settings_for
+from tests.waiting import PATIENCE_SECONDS
 
 USERS, PAGE = 130, 20
 
@@ -147,7 +148,7 @@ async def test_an_answer_is_recorded_although_the_next_batch_could_not_be_read(
             with monkeypatch.context() as patch:
                 patch.setattr(runtime.store, "reading", failing)
                 results = await upsert(*args, **kwargs)
-                await asyncio.wait_for(tried.wait(), 60)
+                await asyncio.wait_for(tried.wait(), PATIENCE_SECONDS)
                 return results
 
         monkeypatch.setattr(runtime.docebo, "upsert_users", upsert_meanwhile)

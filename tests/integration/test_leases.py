@@ -22,12 +22,11 @@ from slack_docebo.storage.reads import ProvenRead
 from slack_docebo.storage.schema import lease, proven_read, wake_up
 from slack_docebo.storage.store import Store
 from tests.importing import mapped, run_import, settings_for
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 DOCEBO = "https://lms.example.com"
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
 BATCH = "POST /manage/v1/user/batch"
-SECONDS = 20
 
 
 @pytest.fixture
@@ -173,7 +172,7 @@ def test_who_takes_the_lock_waits_for_a_transaction_that_was_begun_before(store,
         taker.join(0.2)
         assert seen == []
         tables.wake_ups.want_run(NOW)
-    taker.join(SECONDS)
+    taker.join(PATIENCE_SECONDS)
 
     assert seen == [True]
     with pytest.raises(LockLost):
@@ -208,7 +207,7 @@ def test_nothing_of_the_former_holder_is_committed_once_the_lock_is_taken(store,
         time.sleep(0.005)
     with lock_of(other):
         taken = rows(other)
-        former.join(SECONDS)
+        former.join(PATIENCE_SECONDS)
         assert not former.is_alive()
         assert rows(other) == taken
 
@@ -261,7 +260,7 @@ async def test_an_import_whose_place_was_taken_writes_nothing_older_over_what_th
         sandbox.docebo_gate.reset()
         sandbox.docebo_gate.latency = 0.2
         first = asyncio.create_task(alone())
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while sandbox.docebo_gate.counters.calls[BATCH] < 1:  # noqa: ASYNC110  (nothing tells when)
                 await asyncio.sleep(0.01)
         lose_locks(usual_database_url)

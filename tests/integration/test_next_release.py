@@ -14,6 +14,7 @@ from deployments.local import ROOT, free_port
 from sandbox.slack.events import DEFAULT_SIGNING_SECRET
 from slack_docebo.storage.store import Store
 from tests.releases import contract, expand
+from tests.waiting import PATIENCE_SECONDS
 from tests.webhook import NOBODY, entries, envelope, signed, webhook_process
 
 
@@ -38,7 +39,7 @@ class Installation:
         url = f"http://127.0.0.1:{self._port}/slack/events"
         for pause in (0, 0, 5, 20):
             time.sleep(pause)
-            if httpx.post(url, content=body, headers=signed(body), timeout=60).is_success:
+            if httpx.post(url, content=body, headers=signed(body)).is_success:
                 return True
         return False
 
@@ -51,7 +52,7 @@ def test_it_goes_on_storing_events_while_the_next_release_expands_the_tables_and
         expand(empty_url)
         after = [here.deliver(number) for number in range(9, 12)]
         child.send_signal(signal.SIGTERM)
-        assert child.wait(60) == 0
+        assert child.wait(PATIENCE_SECONDS) == 0
     here.log.unlink()
     with webhook_process(here.log, here.environment):
         anew = [here.deliver(number) for number in (11, 12)]  # Slack may send one again
@@ -74,7 +75,7 @@ def test_it_does_not_start_where_the_next_release_has_taken_away_what_it_needs(e
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 

@@ -26,7 +26,7 @@ from tests.integration.realtime_world import ON, World, environment, world
 from tests.waiting import PATIENCE_SECONDS
 
 PEOPLE = 40
-DEADLINE = 90.0
+PATIENT = ON | {"REALTIME_RETRY_DELAYS": ", ".join("0" * 20)}  # calls of a second fail on a busy machine, too
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ class Worker:
 
     def look(self) -> None:
         if self._child is None or self._child.poll() is not None:
-            command = [sys.executable, "-m", "bench.realtime_process", json.dumps(ON), "1"]
+            command = [sys.executable, "-m", "bench.realtime_process", json.dumps(PATIENT), "1"]
             self._child = subprocess.Popen(command, env=self._env, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
     def kill(self) -> None:
@@ -91,7 +91,7 @@ async def test_every_event_is_applied_or_superseded_whatever_dies(sandbox, sqlit
                     sandbox.__enter__()
                 else:
                     worker.kill()
-            deadline = time.monotonic() + DEADLINE
+            deadline = time.monotonic() + PATIENCE_SECONDS
             while open_events(here) and time.monotonic() < deadline:
                 worker.look()
                 await asyncio.sleep(0.2)

@@ -13,6 +13,7 @@ from slack_docebo.storage.schema import proven_read, workspace_link
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 from tests.releases import contract, expand
+from tests.waiting import PATIENCE_SECONDS
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 890000, tzinfo=UTC)
 
@@ -89,7 +90,7 @@ def test_processes_that_open_a_new_database_at_once_all_succeed(empty_url):
     program = f"from slack_docebo.storage.store import Store; Store.open({empty_url!r}).close()"
     processes = [subprocess.Popen([sys.executable, "-W", "error", "-c", program]) for _ in range(2)]
 
-    assert [process.wait(60) for process in processes] == [0, 0]
+    assert [process.wait(PATIENCE_SECONDS) for process in processes] == [0, 0]
 
 
 def test_a_newer_database_that_this_code_can_work_on_is_opened_as_it_is(empty_url):

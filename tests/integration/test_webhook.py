@@ -34,7 +34,7 @@ from slack_docebo.webhook.app import LARGEST_BODY
 from slack_docebo.webhook.refusals import Refusals
 from tests.examples import examples
 from tests.postgresql import PostgresServer
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 from tests.webhook import TEAM, Webhook, entries, envelope, running_webhook, signed, webhook_process
 
 QUICK = examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -97,7 +97,7 @@ def test_a_retry_whose_first_try_never_arrived_is_stored(webhook):
 
 async def test_what_comes_at_once_is_stored_completely(webhook):
     bodies = [json.dumps(envelope(number % 60)).encode() for number in range(120)]
-    async with httpx.AsyncClient(timeout=60) as client:
+    async with httpx.AsyncClient() as client:
         answers = await asyncio.gather(
             *(client.post(f"{webhook.url}/slack/events", content=body, headers=signed(body)) for body in bodies)
         )
@@ -234,7 +234,7 @@ def test_a_body_of_the_largest_size_is_taken(besieged):
 
 
 def test_a_larger_body_is_refused_before_it_is_read(besieged):
-    connection = http.client.HTTPConnection(besieged.url.removeprefix("http://"), timeout=60)
+    connection = http.client.HTTPConnection(besieged.url.removeprefix("http://"), timeout=PATIENCE_SECONDS)
     connection.putrequest("POST", "/slack/events")
     for name, value in {**signed(b""), "Content-Length": str(LARGEST_BODY + 1)}.items():
         connection.putheader(name, value)
@@ -250,14 +250,16 @@ def test_a_larger_body_that_hides_its_length_is_refused(besieged):
             yield b" " * 1024
 
     try:
-        answer = httpx.post(f"{besieged.url}/slack/events", content=endless(), headers=signed(b""), timeout=60)
+        answer = httpx.post(f"{besieged.url}/slack/events", content=endless(), headers=signed(b""))
     except httpx.WriteError:
         return  # closed while we were still sending
     assert answer.status_code == 413
 
 
 def test_a_connection_that_breaks_off_harms_nobody(besieged):
-    with socket.create_connection(tuple(besieged.url.removeprefix("http://").split(":")), timeout=60) as raw:
+    with socket.create_connection(
+        tuple(besieged.url.removeprefix("http://").split(":")), timeout=PATIENCE_SECONDS
+    ) as raw:
         head = "".join(f"{name}: {value}\r\n" for name, value in {**signed(b"{}"), "Content-Length": "99"}.items())
         raw.sendall(f"POST /slack/events HTTP/1.1\r\nHost: x\r\n{head}\r\n{{".encode())
 
@@ -453,7 +455,7 @@ def test_the_process_answers_what_is_under_way_and_ends(sqlite_url, tmp_path):
         assert httpx.post(events, content=body, headers=signed(body, secret="planted")).status_code == 200
         child.send_signal(signal.SIGTERM)
 
-        assert child.wait(60) == 0
+        assert child.wait(PATIENCE_SECONDS) == 0
     assert "planted" not in log.read_text()
     with Store.open(sqlite_url) as store:
         assert len(entries(store)) == 1

@@ -49,7 +49,7 @@ def webhook(tmp_path_factory) -> Iterator[Webhook]:
 
 def connect(webhook: Webhook) -> socket.socket:
     host, port = webhook.url.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)), timeout=60)
+    return socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS)
 
 
 def everything(connection: socket.socket) -> bytes:
@@ -550,7 +550,7 @@ def test_slow_clients_do_not_keep_the_process_from_ending_and_nothing_of_theirs_
         time.sleep(0.2)
         child.send_signal(signal.SIGTERM)
 
-        assert child.wait(30) == 0  # how long Kubernetes waits
+        assert child.wait(PATIENCE_SECONDS) == 0
         for client in clients:
             client.close()
     assert "the log" not in log.read_text()

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
@@ -6,6 +7,7 @@ import threading
 import pytest
 
 from slack_docebo.concurrency import Shared, side_by_side, within
+from tests.waiting import PATIENCE_SECONDS
 
 
 class Terminated(BaseException):
@@ -66,8 +68,10 @@ async def test_what_does_not_end_is_left_to_itself():
 
 
 def test_a_process_ends_without_what_was_left_to_itself():
-    code = "import asyncio, time; from slack_docebo.concurrency import Shared, within; asyncio.run(within(0.05, time.sleep, 60))"
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    code = "import asyncio, time; from slack_docebo.concurrency import Shared, within; asyncio.run(within(0.05, time.sleep, 600))"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
 
     assert ended.stderr.splitlines()[-1] == "TimeoutError"
 
@@ -115,6 +119,24 @@ async def test_a_look_that_hangs_keeps_nobody_waiting_for_longer_than_the_first(
     end.set()
     await asyncio.sleep(0)
     assert await shared.get() is None
+
+
+async def test_a_look_that_fails_when_nobody_waits_for_it_any_more_is_no_fault_to_log(caplog):
+    end = asyncio.Event()
+
+    async def fail() -> None:
+        await end.wait()
+        raise ValueError("Prefect did not answer")
+
+    shared = Shared(fail, seconds=0, patience=0.01)
+    with pytest.raises(TimeoutError):
+        await shared.get()
+    end.set()
+    await asyncio.sleep(0)
+    del shared
+    gc.collect()
+
+    assert caplog.records == []
 
 
 async def test_whoever_stops_asking_stops_nobody_elses_look():

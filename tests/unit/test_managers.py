@@ -1,7 +1,7 @@
 """Who reports to whom."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from slack_docebo.domain.managers import (
@@ -134,6 +134,7 @@ def test_nobody_comes_into_a_circle_that_was_not_there(named, set_before):
     assert in_circles({**set_before, **written}).isdisjoint(written)
 
 
+@example({1: 3, 3: 7, 2: 1}, {1: {2}, 2: {2}, 3: {1}, 7: {2}})
 @given(NAMED, MAY_HAVE)
 def test_whoever_is_refused_would_come_into_a_circle_with_those_who_are_not(named, set_before):
     refused = not_writable(named, set_before)
@@ -148,6 +149,7 @@ def test_of_a_circle_that_a_possible_manager_closes_no_more_are_refused_than_it_
     ada, bob, carl, boss = 1, 2, 3, 4
 
     assert not_writable({ada: bob, bob: carl, carl: boss}, {boss: {ada}}) == {carl}
+    assert not_writable({ada: carl, bob: ada, carl: boss}, {ada: {bob}, carl: {ada}, boss: {bob}}) == {bob}
     assert not_writable({ada: bob, bob: carl, carl: boss, boss: ada}, {}) == {ada, bob, carl, boss}
 
 

@@ -71,10 +71,15 @@ def not_writable(named: Mapping[int, int], set_before: MayHave) -> set[int]:
         for account in circled:
             del written[account]
     managers = {**set_before, **_each(written)}
-    for account in sorted(named.keys() - written.keys() - in_circles(_each(named))):
-        if account not in _reached(managers, named[account], set()):
-            managers[account] = (named[account],)
-            written[account] = named[account]
+    waiting, tried = sorted(named.keys() - written.keys() - in_circles(_each(named))), list[int]()
+    while waiting != tried:  # who gets another manager may lead no longer back to those who were tried before
+        waiting, tried = [], waiting
+        for account in tried:
+            if account in _reached(managers, named[account], set()):
+                waiting.append(account)
+            else:
+                managers[account] = (named[account],)
+                written[account] = named[account]
     return named.keys() - written.keys()
 
 
