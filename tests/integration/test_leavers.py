@@ -19,7 +19,7 @@ from slack_docebo.runtime import open_runtime
 from slack_docebo.settings import Settings
 from slack_docebo.storage.store import Store
 from tests.between import Call, between, refusing
-from tests.importing import ON, run_import, settings_for
+from tests.importing import ON, prove, run_import, settings_for
 from tests.integration.after_an_import import delete_mappings
 from tests.integration.realtime_world import world
 
@@ -265,6 +265,7 @@ async def lagging(request, leavers, sandbox, sqlite_url, tmp_path) -> AsyncItera
     with between(sandbox.docebo_url, changed=as_before) as url:
         slack_id = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
         settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
+        prove(settings)
 
         async def look() -> None:
             if request.param == "imports":
@@ -310,3 +311,27 @@ async def test_who_leaves_before_docebo_lists_that_the_account_was_opened_is_shu
     await lagging.look()
 
     assert not is_open(ada_of(sandbox))
+
+
+@pytest.mark.parametrize("leavers", ["deactivate", pytest.param("expire", marks=pytest.mark.long)])
+@pytest.mark.variants(1)
+async def test_who_leaves_before_docebo_lists_the_new_address_is_shut_out(sandbox, lagging):
+    account = ada_of(sandbox)
+    sandbox.slack.change(lagging.ada, {"profile": {"last_name": "King", "email": "king@example.com"}})
+    await lagging.look()
+    assert (account.lastname, account.email) == ("King", "king@example.com")
+    sandbox.slack.deactivate(lagging.ada)
+
+    await lagging.look()
+
+    assert not is_open(account)
+
+
+@pytest.mark.parametrize("leavers", ["deactivate", pytest.param("expire", marks=pytest.mark.long)])
+async def test_whose_account_became_an_administrators_before_docebo_lists_it_so_is_not_shut_out(sandbox, lagging):
+    sandbox.docebo.edit(ada_of(sandbox).user_id, {"level": "godadmin"})
+    sandbox.slack.deactivate(lagging.ada)
+
+    await lagging.look()
+
+    assert is_open(ada_of(sandbox))

@@ -718,23 +718,38 @@ async def test_a_run_that_is_told_to_end_does_so_before_the_next_batch_and_the_n
     assert len(people) == len(set(people))
 
 
+@pytest.mark.parametrize(
+    ("calls", "minutes"), [("1000", 0), pytest.param("0", 11, id="an old list, whatever it takes")]
+)
 async def test_a_leaver_whose_account_came_back_to_use_meanwhile_is_asked_for_before_it_is_deactivated(
-    sandbox, sqlite_url, monkeypatch
+    sandbox, sqlite_url, monkeypatch, calls, minutes
 ):
-    rows = {**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none"}
+    rows = {**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none", "EVIDENCE_CALLS": calls}
     settings = settings_for(sandbox.facts(), sqlite_url)
     await run_import(settings, rows=rows)
-    leaver = next(user for user in sandbox.slack if sandbox_member(user))
-    sandbox.slack.deactivate(leaver["id"])
+    leavers = [user for user in sandbox.slack if sandbox_member(user)][:3]
+    accounts = [sandbox.docebo.accounts.by_username(leaver["profile"]["email"]) for leaver in leavers]
+    for leaver in leavers:
+        sandbox.slack.deactivate(leaver["id"])
     async with open_runtime(settings, read_rows(table(rows)), run_id="run") as runtime:
         plan_id = await plan_import(runtime)
-        account = sandbox.docebo.accounts.by_username(leaver["profile"]["email"])
-        sandbox.docebo.edit(account.user_id, {"level": "godadmin"})
+        sandbox.docebo.edit(accounts[0].user_id, {"level": "godadmin"})
+        sandbox.docebo.edit(accounts[1].user_id, {"email": "bob@example.com", "firstname": "Bob", "lastname": "Brown"})
         begin(runtime, plan_id)
-        later = runtime.now() + timedelta(minutes=11)
+        later = runtime.now() + timedelta(minutes=minutes)
         monkeypatch.setattr(runtime, "now", lambda: later)
         await apply_accounts(runtime, plan_id, lambda _: None)
         summary = finish(runtime, plan_id)
 
-    assert sandbox.docebo.accounts.by_username(leaver["profile"]["email"]).active
-    assert summary.count(Kind.DEACTIVATE, outcome=Outcome.SKIPPED) == 1
+    assert [sandbox.docebo.accounts[account.user_id].active for account in accounts] == [True, True, False]
+    assert summary.count(Kind.DEACTIVATE, outcome=Outcome.SKIPPED) == 2
+
+
+async def test_more_leavers_than_may_be_asked_for_are_shut_out_by_a_list_that_is_young(sandbox, sqlite_url):
+    rows = {"LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none", "EVIDENCE_CALLS": "1"}
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    await run_import(settings, rows=rows)
+    for leaver in [user for user in sandbox.slack if sandbox_member(user)][:3]:
+        sandbox.slack.deactivate(leaver["id"])
+
+    assert (await run_import(settings, rows=rows)).count(Kind.DEACTIVATE, outcome=Outcome.APPLIED) == 3

@@ -1,7 +1,8 @@
 """Lagging: a list may show an account as it was before we wrote it, for Docebo's index is behind by minutes.
 
-By that an account of which we have changed user name, address and name together would seem to be somebody else's, and one
-that we have opened would seem to be shut already when its person leaves.
+By that an account of which we have changed user name, address and name together would seem to be somebody else's, one to
+which we have given another address would seem to be another than its own view shows, and one that we have opened would
+seem to be shut already when its person leaves.
 """
 
 from collections.abc import Collection
@@ -9,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.disputes import is_same, look
+from slack_docebo.domain.disputes import bears_new_address, is_same, look
 from slack_docebo.domain.expiry import has_expired
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
@@ -72,5 +73,6 @@ def _lagging(runtime: Runtime, accounts: Accounts, docebo_ids: Collection[int] |
 
 
 def _bears(account: Account, known: LastSeen) -> bool:
-    """Tell whether the account shows the user name or the address by which it is *known*."""
-    return is_same(look(account), replace(known, address_written=False))
+    """Tell whether the account shows the user name or the address by which it is *known*, and the address if we have written it."""
+    lacks_address = known.address_written and bears_new_address(account, known)
+    return is_same(look(account), replace(known, address_written=False)) and not lacks_address

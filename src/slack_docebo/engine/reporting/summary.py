@@ -270,8 +270,9 @@ class Summary:
             lines.append(f"Of them, {evidence} asked for people and accounts by their ids{expected}")
         if hurting := self.plan.facts.get("hurting"):
             lines.append(
-                f"{hurting} of the operations do harm if they are wrong: where the list is older than EVIDENCE_MINUTES, each"
-                " account is asked for right before, at one call each, and so is Slack for those who have left or are back."
+                f"{hurting} of the operations do harm if they are wrong: each account is asked for before it is shut and, where the"
+                " list is older than EVIDENCE_MINUTES, before the others, too, at one call each; then so is Slack for those who"
+                " have left or are back."
             )
         if self._may_be_applied and (asked := self.count(Kind.CREATE, Kind.UPDATE, outcome=Outcome.PLANNED)):
             lines.append(

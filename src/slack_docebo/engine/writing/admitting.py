@@ -16,13 +16,14 @@ from slack_docebo.domain.effects import (
 )
 from slack_docebo.domain.grace import OF_LEAVERS, is_of_leaver
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.observation import Gone, Present, Unknown
+from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.operations import Kind, Operation, Outcome
-from slack_docebo.domain.people import LastSeen
+from slack_docebo.domain.people import Account, LastSeen
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.unfound import reason_by_unfound
 from slack_docebo.engine.planning.limits import over_by_now
-from slack_docebo.engine.reading.evidence import counted, observe_account
+from slack_docebo.engine.reading.evidence import answers_to, observe_account, reserve_calls
+from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo
 from slack_docebo.engine.writing.checking import (
     reason_by_account,
     reason_by_branch,
@@ -219,30 +220,38 @@ async def ask_where_it_hurts(
 ) -> list[RowOutcome]:
     """Return who of *batch* is to be skipped by what Docebo says of the account now.
 
-    An account is asked for, one call each, where the list, read at *looked_at*, is too old: for what hurts if it is wrong
-    (deactivation, activation, another user name, a moved mapping) older than EVIDENCE_MINUTES; for any other change older
-    than an hour and than twice the time that reading it took. What was asked for is sent right after, so a platform that
-    lists slowly keeps no run from its end.
+    An account is asked for, one call each, before it is shut, within EVIDENCE_CALLS, whatever a list or a search has shown.
+    Others are where the list, read at *looked_at*, is too old: for what hurts if it is wrong (activation, another user name,
+    a moved mapping, a deactivation beyond EVIDENCE_CALLS) older than EVIDENCE_MINUTES; for any other change older than an
+    hour and than twice the time that reading it took. What was asked for is sent right after, so a platform that lists
+    slowly keeps no run from its end.
     """
     age = runtime.now() - looked_at
     is_fresh = age <= timedelta(minutes=runtime.behaviour.evidence_minutes)
     is_old = age > max(LISTED, 2 * runtime.listing.took)
-    if is_fresh and not is_old:
-        return []
-    skipped = []
-    with runtime.store.reading() as tables:
-        seen = _seen(tables, runtime.settings.docebo_url, batch)
+    shut = {seq for seq, operation in batch if operation.kind is Kind.DEACTIVATE}
+    if shut and not reserve_calls(runtime, accounts=len(shut)):
+        shut = set()
+    asked: dict[int, Operation] = {}
     for seq, operation in batch:
         is_plain = operation.kind in {Kind.UPDATE, Kind.MOVE} and not hurts(operation)
-        asks = is_old if is_plain else hurts(operation) and not is_fresh
-        if operation.docebo_id is None or not asks:
-            continue
-        with counted(runtime):
-            looked_at_again = await observe_account(runtime, operation.docebo_id)
-        match looked_at_again:
+        is_too_old = is_old if is_plain else hurts(operation) and not is_fresh
+        if operation.docebo_id is not None and (seq in shut or is_too_old):
+            asked[seq] = operation
+    if not asked:
+        return []
+    with runtime.store.reading() as tables:
+        seen = _seen(tables, runtime.settings.docebo_url, batch)
+
+    async def about(seq: int) -> Observation[Account]:
+        return await observe_account(runtime, asked[seq].docebo_id or 0)
+
+    skipped = []
+    async for seq, answer in answers_to(runtime, asked, about, OutageWatch(runtime, greet_docebo)):
+        match answer:
             case Present(account):
                 undoes = plan.kind is PlanKind.UNDO
-                reason = _reason_by_look(operation, Accounts([account]), seen, policy, undoes=undoes)
+                reason = _reason_by_look(asked[seq], Accounts([account]), seen, policy, undoes=undoes)
             case Gone(evidence):
                 reason = evidence
             case Unknown(why):
