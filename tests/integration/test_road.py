@@ -752,7 +752,10 @@ async def test_more_leavers_than_may_be_asked_for_are_shut_out_by_a_list_that_is
     for leaver in [user for user in sandbox.slack if sandbox_member(user)][:3]:
         sandbox.slack.deactivate(leaver["id"])
 
-    assert (await run_import(settings, rows=rows)).count(Kind.DEACTIVATE, outcome=Outcome.APPLIED) == 3
+    done = await run_import(settings, rows=rows)
+
+    assert done.count(Kind.DEACTIVATE, outcome=Outcome.APPLIED) == 3
+    assert done.plan.facts["evidence_calls"] == 1  # whether the first of them is shut out
 
 
 @pytest.mark.parametrize(("is_shown", "is_shut_out"), [("nobody", True), ("everybody else", False)])
