@@ -312,8 +312,8 @@ class IntegrationSettings(BaseModel):
         le=LARGEST_NUMBER,
         title="Minutes that a list is evidence",
         description="How old, in minutes, the list may be on which an activation, a change of the username or a moved mapping"
-        " rests, and a deactivation for which EVIDENCE_CALLS leaves no call, or where Docebo shows no account by its id. Beyond that the account is asked for by its id"
-        " right before, at one call each, and so is Slack"
+        " rests, and a deactivation for which EVIDENCE_CALLS leaves no call, or where Docebo shows no account by its id. Beyond"
+        " that the account is asked for by its id right before, at one call each, and so is Slack"
         " for those who have left or are back; before somebody is placed in a branch, the branches are read again in one call."
         " Other changes may rest on a list of up to an hour, or of twice the time that"
         " reading it took.",
