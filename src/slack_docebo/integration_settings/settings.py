@@ -302,8 +302,8 @@ class IntegrationSettings(BaseModel):
         le=LARGEST_NUMBER,
         title="Most calls for evidence",
         description="Most calls in one run to ask for single people and accounts: those that a list does not show, and those"
-        " whom a saved plan, or an undo, is about. A run that needs more stops before the first of them. Accounts that are to"
-        " be shut are asked for right before as far as these calls go. The calls that check whether accounts were really shut,"
+        " whom a saved plan, or an undo, is about. A run that needs more stops before the first of them. At most as many on"
+        " top ask for accounts right before they are shut. The calls that check whether accounts were really shut,"
         " or opened, count as well, and are made in any case.",
     )
     evidence_minutes: Whole = Field(

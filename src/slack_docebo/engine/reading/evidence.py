@@ -96,8 +96,8 @@ def reserve_calls(runtime: Runtime, *, people: int = 0, accounts: int = 0, searc
 
 
 def _spent(runtime: Runtime) -> int:
-    """Return how many of EVIDENCE_CALLS were made, without those of `renewing`, which have a bound of their own."""
-    return runtime.evidence.calls - runtime.evidence.renewals
+    """Return how many of EVIDENCE_CALLS were made, without those of `renewing` and last looks, which have bounds of their own."""
+    return runtime.evidence.calls - runtime.evidence.renewals - runtime.evidence.last_looks
 
 
 def _calls_to_ask(runtime: Runtime, *, people: int, accounts: int, searches: int) -> int:
