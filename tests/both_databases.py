@@ -1,5 +1,5 @@
-"""A mark for tests that lie far above the database, and that both databases have to pass in `make test` all the same."""
+"""A mark for tests that lie far above the database, and that PostgreSQL has to pass in `make test` all the same: it comes first."""
 
 import pytest
 
-ON_BOTH = pytest.mark.parametrize("usual_database_url", ["sqlite", "postgresql"], indirect=True)
+ON_BOTH = pytest.mark.parametrize("usual_database_url", ["postgresql", "sqlite"], indirect=True)

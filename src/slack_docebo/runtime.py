@@ -66,6 +66,7 @@ class Evidence:
     calls: int = 0
     at_most: int = 0  # that were expected to be needed
     renewals: int = 0  # of the calls, those about people whom a list shows as before an event
+    last_looks: int = 0  # of the calls, those about accounts right before they are shut
     renews_no_more: bool = False  # Slack has answered nobody: such people are left alone
 
 

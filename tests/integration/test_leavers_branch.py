@@ -81,6 +81,19 @@ async def test_who_leaves_is_moved_once_and_who_returns_is_back_in_the_branch_of
     assert await import_then(settings, rows, plan_moves) is None
 
 
+async def test_who_is_asked_for_right_before_the_end_takes_no_call_from_those_that_tell_the_branch(
+    company, settings, ada
+):
+    rows = {**ROWS, "LEAVERS": "deactivate", "EVIDENCE_CALLS": "3"}  # one that shows the end, two for the branch
+    company.slack.deactivate(ada)
+    await import_then(settings, rows, plan_moves)
+    company.slack.reactivate(ada)
+
+    await import_then(settings, rows, plan_moves)
+
+    assert branch_of(company) == "SLACK"
+
+
 async def test_whose_account_was_a_leavers_is_not_moved_where_that_one_was(company, settings, ada):
     account = account_of(company)
     company.slack.deactivate(ada)

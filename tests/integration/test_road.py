@@ -752,4 +752,31 @@ async def test_more_leavers_than_may_be_asked_for_are_shut_out_by_a_list_that_is
     for leaver in [user for user in sandbox.slack if sandbox_member(user)][:3]:
         sandbox.slack.deactivate(leaver["id"])
 
-    assert (await run_import(settings, rows=rows)).count(Kind.DEACTIVATE, outcome=Outcome.APPLIED) == 3
+    done = await run_import(settings, rows=rows)
+
+    assert done.count(Kind.DEACTIVATE, outcome=Outcome.APPLIED) == 3
+    assert done.plan.facts["evidence_calls"] == 2  # before the first of them is shut out, and after
+
+
+@pytest.mark.parametrize(("is_shown", "is_shut_out"), [("nobody", True), ("everybody else", False)])
+async def test_who_leaves_is_shut_out_by_a_list_that_is_young_where_docebo_shows_nobody_by_an_id(
+    sandbox, sqlite_url, is_shown, is_shut_out
+):
+    rows, hidden = {"LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none"}, set[str]()
+
+    def refused_by_id(call: Call) -> Answer | None:
+        is_refused = call.path.removeprefix("/manage/v1/user/") in hidden
+        return in_json({"message": ["You are not authorized"]}, 403) if is_refused else None
+
+    with between(sandbox.docebo_url, refused_by_id) as url:
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
+        await run_import(settings, rows=rows)
+        leaver = next(user for user in sandbox.slack if sandbox_member(user))
+        account = sandbox.docebo.accounts.by_username(leaver["profile"]["email"])
+        sandbox.slack.deactivate(leaver["id"])
+        others = sandbox.docebo.accounts if is_shown == "nobody" else ()
+        hidden |= {str(one.user_id) for one in (account, *others)}
+
+        await run_import(settings, rows=rows)
+
+    assert account.active is not is_shut_out

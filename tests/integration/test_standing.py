@@ -59,7 +59,7 @@ def url(request: pytest.FixtureRequest) -> str:
     return made
 
 
-on_both = pytest.mark.parametrize("url", ["sqlite_url", "postgres_url"], indirect=True)
+on_both = pytest.mark.parametrize("url", ["postgres_url", "sqlite_url"], indirect=True)
 
 
 @pytest.fixture

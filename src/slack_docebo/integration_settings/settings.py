@@ -302,8 +302,8 @@ class IntegrationSettings(BaseModel):
         le=LARGEST_NUMBER,
         title="Most calls for evidence",
         description="Most calls in one run to ask for single people and accounts: those that a list does not show, and those"
-        " whom a saved plan, or an undo, is about. A run that needs more stops before the first of them. Accounts that are to"
-        " be shut are asked for right before as far as these calls go. The calls that check whether accounts were really shut,"
+        " whom a saved plan, or an undo, is about. A run that needs more stops before the first of them. At most as many on"
+        " top ask for accounts right before they are shut. The calls that check whether accounts were really shut,"
         " or opened, count as well, and are made in any case.",
     )
     evidence_minutes: Whole = Field(
@@ -312,8 +312,8 @@ class IntegrationSettings(BaseModel):
         le=LARGEST_NUMBER,
         title="Minutes that a list is evidence",
         description="How old, in minutes, the list may be on which an activation, a change of the username or a moved mapping"
-        " rests, and a deactivation for which EVIDENCE_CALLS leaves no call. Beyond that the account is asked for by its id"
-        " right before, at one call each, and so is Slack"
+        " rests, and a deactivation for which EVIDENCE_CALLS leaves no call, or where Docebo shows no account by its id. Beyond"
+        " that the account is asked for by its id right before, at one call each, and so is Slack"
         " for those who have left or are back; before somebody is placed in a branch, the branches are read again in one call."
         " Other changes may rest on a list of up to an hour, or of twice the time that"
         " reading it took.",

@@ -96,8 +96,8 @@ def reserve_calls(runtime: Runtime, *, people: int = 0, accounts: int = 0, searc
 
 
 def _spent(runtime: Runtime) -> int:
-    """Return how many of EVIDENCE_CALLS were made, without those of `renewing`, which have a bound of their own."""
-    return runtime.evidence.calls - runtime.evidence.renewals
+    """Return how many of EVIDENCE_CALLS were made, without those of `renewing` and last looks, which have bounds of their own."""
+    return runtime.evidence.calls - runtime.evidence.renewals - runtime.evidence.last_looks
 
 
 def _calls_to_ask(runtime: Runtime, *, people: int, accounts: int, searches: int) -> int:
@@ -168,14 +168,18 @@ async def _doubted(
     """
     latest = takewhile(lambda item: not isinstance(item[1], Present), reversed(answers.items()))
     since = [question for question, answer in latest if isinstance(answer, Gone)]
-    if not since:
+    if not since or await is_shown(shows_listed):
         return {}
-    try:
-        is_shown = await shows_listed()
-    except RemoteError:
-        is_shown = False
     why = f"{side} does not show by now who is there, either"
-    return {} if is_shown else {question: Unknown(why) for question in since}
+    return {question: Unknown(why) for question in since}
+
+
+async def is_shown(shows_listed: Callable[[], Awaitable[bool]]) -> bool:
+    """Tell whether a side shows by its id who is there, for one call; one that refuses does not."""
+    try:
+        return await shows_listed()
+    except RemoteError:
+        return False
 
 
 def gone_people(store: Store, team: str) -> dict[str, Gone]:

@@ -22,7 +22,7 @@ from slack_docebo.domain.people import Account, LastSeen
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.unfound import reason_by_unfound
 from slack_docebo.engine.planning.limits import over_by_now
-from slack_docebo.engine.reading.evidence import answers_to, observe_account, reserve_calls
+from slack_docebo.engine.reading.evidence import answers_to, is_shown, observe_account
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo
 from slack_docebo.engine.writing.checking import (
     reason_by_account,
@@ -220,18 +220,19 @@ async def ask_where_it_hurts(
 ) -> list[RowOutcome]:
     """Return who of *batch* is to be skipped by what Docebo says of the account now.
 
-    An account is asked for, one call each, before it is shut, within EVIDENCE_CALLS, whatever a list or a search has shown.
+    An account is asked for, one call each, before it is shut, whatever a list or a search has shown, up to EVIDENCE_CALLS.
     Others are where the list, read at *looked_at*, is too old: for what hurts if it is wrong (activation, another user name,
     a moved mapping, a deactivation beyond EVIDENCE_CALLS) older than EVIDENCE_MINUTES; for any other change older than an
-    hour and than twice the time that reading it took. What was asked for is sent right after, so a platform that lists
-    slowly keeps no run from its end.
+    hour and than twice the time that reading it took. Where Docebo shows no account at all by its id, a young list tells who
+    is shut out. What was asked for is sent right after, so a platform that lists slowly keeps no run from its end.
     """
     age = runtime.now() - looked_at
     is_fresh = age <= timedelta(minutes=runtime.behaviour.evidence_minutes)
     is_old = age > max(LISTED, 2 * runtime.listing.took)
-    shut = {seq for seq, operation in batch if operation.kind is Kind.DEACTIVATE}
-    if shut and not reserve_calls(runtime, accounts=len(shut)):
-        shut = set()
+    shut = [seq for seq, operation in batch if operation.kind is Kind.DEACTIVATE]
+    shut = shut[: runtime.behaviour.evidence_calls - runtime.evidence.last_looks]
+    runtime.evidence.at_most += len(shut)
+    runtime.evidence.last_looks += len(shut)
     asked: dict[int, Operation] = {}
     for seq, operation in batch:
         is_plain = operation.kind in {Kind.UPDATE, Kind.MOVE} and not hurts(operation)
@@ -246,8 +247,12 @@ async def ask_where_it_hurts(
     async def about(seq: int) -> Observation[Account]:
         return await observe_account(runtime, asked[seq].docebo_id or 0)
 
+    watch = OutageWatch(runtime, greet_docebo)
+    answers = {seq: answer async for seq, answer in answers_to(runtime, asked, about, watch)}
+    is_silent = is_fresh and any(isinstance(answers.get(seq), Unknown) for seq in shut)
+    by_list = shut if is_silent and not await is_shown(runtime.docebo.shows_listed) else []
     skipped = []
-    async for seq, answer in answers_to(runtime, asked, about, OutageWatch(runtime, greet_docebo)):
+    for seq, answer in answers.items():
         match answer:
             case Present(account):
                 undoes = plan.kind is PlanKind.UNDO
@@ -255,7 +260,7 @@ async def ask_where_it_hurts(
             case Gone(evidence):
                 reason = evidence
             case Unknown(why):
-                reason = why
+                reason = "" if seq in by_list else why
         if reason:
             skipped.append(RowOutcome(seq, Outcome.SKIPPED, error=reason))
     return skipped
