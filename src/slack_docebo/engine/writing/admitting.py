@@ -227,18 +227,12 @@ async def ask_where_it_hurts(
     is shut out. What was asked for is sent right after, so a platform that lists slowly keeps no run from its end.
     """
     age = runtime.now() - looked_at
-    is_fresh = age <= timedelta(minutes=runtime.behaviour.evidence_minutes)
-    is_old = age > max(LISTED, 2 * runtime.listing.took)
-    shut = [seq for seq, operation in batch if operation.kind is Kind.DEACTIVATE]
-    shut = shut[: runtime.behaviour.evidence_calls - runtime.evidence.last_looks]
-    runtime.evidence.at_most += len(shut)
-    runtime.evidence.last_looks += len(shut)
-    asked: dict[int, Operation] = {}
-    for seq, operation in batch:
-        is_plain = operation.kind in {Kind.UPDATE, Kind.MOVE} and not hurts(operation)
-        is_too_old = is_old if is_plain else hurts(operation) and not is_fresh
-        if operation.docebo_id is not None and (seq in shut or is_too_old):
-            asked[seq] = operation
+    shut = _to_be_asked_before_shutting(runtime, batch)
+    asked = {
+        seq: operation
+        for seq, operation in batch
+        if operation.docebo_id is not None and (seq in shut or _is_too_old(runtime, age, operation))
+    }
     if not asked:
         return []
     with runtime.store.reading() as tables:
@@ -249,6 +243,7 @@ async def ask_where_it_hurts(
 
     watch = OutageWatch(runtime, greet_docebo)
     answers = {seq: answer async for seq, answer in answers_to(runtime, asked, about, watch)}
+    is_fresh = age <= timedelta(minutes=runtime.behaviour.evidence_minutes)
     is_silent = is_fresh and any(isinstance(answers.get(seq), Unknown) for seq in shut)
     by_list = shut if is_silent and not await is_shown(runtime.docebo.shows_listed) else []
     skipped = []
@@ -264,3 +259,19 @@ async def ask_where_it_hurts(
         if reason:
             skipped.append(RowOutcome(seq, Outcome.SKIPPED, error=reason))
     return skipped
+
+
+def _to_be_asked_before_shutting(runtime: Runtime, batch: Sequence[Numbered]) -> list[int]:
+    """Return which of *batch* shut an account, as many as EVIDENCE_CALLS leaves this run, and count them."""
+    shut = [seq for seq, operation in batch if operation.kind is Kind.DEACTIVATE]
+    shut = shut[: runtime.behaviour.evidence_calls - runtime.evidence.last_looks]
+    runtime.evidence.at_most += len(shut)
+    runtime.evidence.last_looks += len(shut)
+    return shut
+
+
+def _is_too_old(runtime: Runtime, age: timedelta, operation: Operation) -> bool:
+    """Tell whether a list of this *age* is too old for *operation*."""
+    if hurts(operation):
+        return age > timedelta(minutes=runtime.behaviour.evidence_minutes)
+    return operation.kind in {Kind.UPDATE, Kind.MOVE} and age > max(LISTED, 2 * runtime.listing.took)
