@@ -77,6 +77,16 @@ def test_of_an_account_that_was_given_by_hand_nobody_knows_what_only_a_run_that_
     assert_kept(Promise.ONLY_OWN, story)
 
 
+def test_an_account_that_was_given_by_hand_is_known_by_what_an_event_has_seen_of_it_that_has_to_be_tried_again() -> (
+    None
+):
+    story = company(
+        *(at(0, "import"), at(1, "correct_mapping", 1), at(1, "rename", 1, seconds=1)),
+        *(at(1, "restore_another_platform", seconds=3), at(30, "import")),
+    )
+    assert_kept(Promise.ONLY_OWN, story)
+
+
 def test_an_account_that_was_handed_over_is_not_deactivated_for_its_former_owner() -> None:
     story = company(at(0, "import"), at(1, "hand_over", 1), at(5, "leave", 1))
     assert_kept(Promise.ONLY_OWN, story)

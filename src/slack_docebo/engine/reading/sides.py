@@ -9,9 +9,10 @@ from slack_docebo.clients.slack_refusals import StaleCursor
 from slack_docebo.clients.slack_wire import UserPage
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.dialect import PAGES, Pages
+from slack_docebo.domain.disputes import look
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Observation, Present
-from slack_docebo.domain.people import Account, Known, Mapping, SourceUser
+from slack_docebo.domain.people import Account, Known, LastSeen, Mapping, SourceUser
 from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.targets import USERNAME
 from slack_docebo.engine.reading.bearers import find_bearers
@@ -256,6 +257,8 @@ async def look_up(
             await ask_for_accounts(runtime, accounts, {known.docebo_id: [user.email]})
             seen = accounts.look(known.docebo_id)
             if isinstance(seen, Present) and accounts.get(known.docebo_id) is None:
+                if isinstance(known, Mapping) and known.seen == LastSeen():  # linked by hand, say
+                    await to_completion(_note_first_sight, runtime, seen.value)
                 # The view of one user lacks attributes that the listing has.
                 accounts.add(await runtime.docebo.find_users(seen.value.username))
             await catch_up(runtime, accounts, [known.docebo_id])
@@ -264,6 +267,13 @@ async def look_up(
         if username and accounts.with_username(username) is None:
             accounts.add(await runtime.docebo.find_users(username))
     return accounts
+
+
+def _note_first_sight(runtime: Runtime, account: Account) -> None:
+    """Note what *account* bears: should this attempt fail, it may be somebody else's, unnoticed, by the next."""
+    with runtime.store.transaction() as tables:
+        repository = tables.accounts(tables.platforms.take(runtime.settings.docebo_url))
+        repository.note_seen({account.docebo_id: look(account)}, now=runtime.now())
 
 
 async def ask_for_unlisted(runtime: Runtime, accounts: Accounts, newcomers: Iterable[str]) -> None:
