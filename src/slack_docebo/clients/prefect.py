@@ -15,7 +15,7 @@ from slack_docebo.errors import AccessDenied, ContractViolation, OutcomeUnknown,
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 STUCK = timedelta(minutes=10)  # a run that is pending for so long was left by a worker that died
 MOST_RUNS = 200  # in one answer
-BY_WEBHOOK = "asked-for-by-webhook"  # a tag of runs: Prefect does not know who created them, as if a person had
+BY_WEBHOOK = "asked-for-by-webhook"  # tag of our runs: Prefect does not know that no person created them
 
 
 class PrefectApi:

@@ -258,7 +258,7 @@ async def look_up(
             seen = accounts.look(known.docebo_id)
             if isinstance(seen, Present) and accounts.get(known.docebo_id) is None:
                 if isinstance(known, Mapping) and known.seen == LastSeen():  # linked by hand, say
-                    await to_completion(_note_first_sight, runtime, seen.value)
+                    await to_completion(note_first_sight, runtime, [seen.value])
                 # The view of one user lacks attributes that the listing has.
                 accounts.add(await runtime.docebo.find_users(seen.value.username))
             await catch_up(runtime, accounts, [known.docebo_id])
@@ -269,11 +269,14 @@ async def look_up(
     return accounts
 
 
-def _note_first_sight(runtime: Runtime, account: Account) -> None:
-    """Note what *account* bears: should this attempt fail, it may be somebody else's, unnoticed, by the next."""
-    with runtime.store.transaction() as tables:
-        repository = tables.accounts(tables.platforms.take(runtime.settings.docebo_url))
-        repository.note_seen({account.docebo_id: look(account)}, now=runtime.now())
+def note_first_sight(runtime: Runtime, accounts: Iterable[Account]) -> None:
+    """Note what *accounts* bear that nobody has looked at since somebody mapped them by hand.
+
+    Else somebody who is behind their ids by the next run, or attempt, could not be told from the person.
+    """
+    if seen := {account.docebo_id: look(account) for account in accounts}:
+        with runtime.store.transaction() as tables:
+            tables.accounts(tables.platforms.take(runtime.settings.docebo_url)).note_seen(seen, now=runtime.now())
 
 
 async def ask_for_unlisted(runtime: Runtime, accounts: Accounts, newcomers: Iterable[str]) -> None:

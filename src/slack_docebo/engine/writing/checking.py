@@ -28,7 +28,7 @@ from slack_docebo.domain.protection import shielded
 from slack_docebo.domain.targets import BRANCH, USERNAME, field_id_of, is_manager, is_never_shown, manager_type_of
 from slack_docebo.engine.reading.attribute_fields import know_fields
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.sides import ask_for_unlisted, read_target
+from slack_docebo.engine.reading.sides import ask_for_unlisted, note_first_sight, read_target
 from slack_docebo.engine.writing.inquiry import Inquiry, inquire
 from slack_docebo.engine.writing.recording import record
 from slack_docebo.errors import ConfigurationError, PlanNotApplicable
@@ -95,7 +95,9 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
     planned_by = planned_behaviour(runtime, plan).policy(workspace.team)
     inquiry = await inquire(runtime, workspace, plan, accounts, policy, planned_by)
     runtime.managers.planned |= inquiry.managers
-    _note_first_sight(runtime, workspace, accounts)
+    with runtime.store.reading() as tables:
+        unseen = tables.mappings(runtime.settings.docebo_url).unseen(workspace.team)
+    note_first_sight(runtime, [account for one in unseen if (account := accounts.get(one))])
     undoes, branches = plan.kind is PlanKind.UNDO, runtime.org_chart.branches
     of_all = Situation(accounts, policy, planned_by, undoes=undoes, branches=branches)
     skipped = 0
@@ -165,19 +167,6 @@ def _outcome(
         return RowOutcome(seq, Outcome.APPLIED, docebo_id)
     doubt = SENT_BEFORE if was_sent else ""
     return RowOutcome(seq, Outcome.SKIPPED, error=f"{reason}{doubt}", in_doubt=was_sent and is_looked_for(operation))
-
-
-def _note_first_sight(runtime: Runtime, workspace: Workspace, accounts: Accounts) -> None:
-    """Note what mapped accounts bear that nobody has looked at since somebody mapped them by hand, as planning does.
-
-    Else somebody who is behind their ids later could not be told from the person.
-    """
-    docebo = runtime.settings.docebo_url
-    with runtime.store.reading() as tables:
-        unseen = tables.mappings(docebo).unseen(workspace.team)
-    if seen := {one: look(account) for one in unseen if (account := accounts.get(one))}:
-        with runtime.store.transaction() as tables:
-            tables.accounts(tables.platforms.take(docebo)).note_seen(seen, now=runtime.now())
 
 
 def reason_to_skip(operation: Operation, now: Situation) -> str:
