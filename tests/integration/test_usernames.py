@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.engine.importing import plan_import
+from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.writing.applying import apply_accounts, begin
+from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
+from slack_docebo.settings import Settings
 from tests.between import Call, between
 from tests.importing import ON, carry_out, run_import, settings_for
 from tests.integration.realtime_world import world
@@ -96,24 +98,71 @@ async def test_an_account_that_a_list_shows_as_before_we_have_changed_all_of_it_
     assert (again.count(outcome="applied"), then.count(outcome="applied")) == (0, 1)
 
 
+BY_FIRST_NAME = {"ATTRIBUTES": f"{PLAIN}, username = lower(first_name)", "LIMIT_RENAMES": "none"}
+
+
+async def renamed(sandbox: Sandbox, settings: Settings, *, taken: bool = False) -> tuple[Any, str]:
+    """Let an import rename Ada to Bea, whose username is perhaps *taken* by then; return her account and the plan."""
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    rows = {**BY_FIRST_NAME, "SCOPE_INCLUDE": ada}
+    await run_import(settings, rows=rows)
+    sandbox.slack.change(ada, {"profile": {"first_name": "Bea"}})
+    async with open_runtime(settings, read_rows(table({**ON, **rows})), run_id="run") as runtime:
+        plan_id = await plan_import(runtime)
+        if taken:
+            somebody_gets(sandbox, "bea")
+        await carry_out(runtime, plan_id)
+    [account] = sandbox.docebo.accounts.by_email("ada@example.com")
+    return account, plan_id
+
+
+def somebody_gets(sandbox: Sandbox, username: str) -> Any:
+    """Let somebody make an account with this username by hand."""
+    return sandbox.docebo.accounts.add(username, email="joan@example.com", firstname="Joan", lastname="Bell")
+
+
+async def undo(settings: Settings, of: str) -> str:
+    async with open_runtime(settings, read_rows(table({**ON, **BY_FIRST_NAME})), run_id=f"undo-{of}") as runtime:
+        plan_id = plan_undo(runtime, of)
+        await apply_saved(runtime, plan_id, lambda _rows: None)
+        return plan_id
+
+
 async def test_a_username_that_somebody_else_got_meanwhile_is_given_by_the_next_import_once_it_is_free(
     shared_sandbox, settings
 ):
-    ada = shared_sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
-    rows = {"ATTRIBUTES": f"{PLAIN}, username = lower(first_name)", "SCOPE_INCLUDE": ada, "LIMIT_RENAMES": "none"}
-    await run_import(settings, rows=rows)
-    shared_sandbox.slack.change(ada, {"profile": {"first_name": "Bea"}})
-    async with open_runtime(settings, read_rows(table({**ON, **rows})), run_id="run") as runtime:
-        plan = await plan_import(runtime)
-        other = shared_sandbox.docebo.accounts.add("bea", email="bea@example.com", firstname="Bea", lastname="Bell")
-        await carry_out(runtime, plan)
-    [account] = shared_sandbox.docebo.accounts.by_email("ada@example.com")
+    account, _ = await renamed(shared_sandbox, settings, taken=True)
     assert (account.firstname, account.username) == ("Bea", "ada")
-    shared_sandbox.docebo.accounts.delete(other.user_id)
+    shared_sandbox.docebo.accounts.delete(shared_sandbox.docebo.accounts.by_username("bea").user_id)
 
-    await run_import(settings, rows=rows)
+    await run_import(settings, rows={**BY_FIRST_NAME, "SCOPE_INCLUDE": "ada@example.com"})
 
     assert account.username == "bea"
+
+
+async def test_of_who_went_without_a_username_that_was_taken_all_else_is_undone(shared_sandbox, settings):
+    account, done = await renamed(shared_sandbox, settings, taken=True)
+    assert (account.firstname, account.username) == ("Bea", "ada")
+
+    await undo(settings, done)
+
+    assert (account.firstname, account.username) == ("Ada", "ada")
+
+
+async def test_a_username_that_an_undo_could_not_give_back_is_given_back_by_a_later_one(shared_sandbox, settings):
+    account, done = await renamed(shared_sandbox, settings)
+    other = somebody_gets(shared_sandbox, "ada")
+    halved = await undo(settings, done)
+    assert (account.firstname, account.username) == ("Ada", "bea")
+    shared_sandbox.docebo.accounts.delete(other.user_id)
+
+    await undo(settings, done)
+
+    assert (account.firstname, account.username) == ("Ada", "ada")
+    with pytest.raises(PlanNotApplicable, match="was undone before"):
+        await undo(settings, done)
+    await undo(settings, halved)
+    assert (account.firstname, account.username) == ("Bea", "ada")
 
 
 @pytest.mark.long

@@ -42,6 +42,11 @@ RECORD = (
         flow_run=bindparam("by"),
     )
 )
+KEEP_WRITTEN = (
+    update(operations)
+    .where(operations.c.plan_id == bindparam("plan"), operations.c.seq == bindparam("of"))
+    .values(changes=bindparam("written", type_=operations.c.changes.type))
+)
 _PLANNED = operations.c.plan_id == bindparam("plan"), operations.c.outcome == Outcome.PLANNED.value
 PENDING = (
     select(operations)
@@ -80,6 +85,7 @@ class RowOutcome:
     error: str = ""
     in_doubt: bool = False  # it was sent, and may turn out to be carried out: the intent stays
     said: str = ""  # Docebo's own message, which may name anybody; only the owner's report tells it
+    without: Collection[str] = ()  # attributes that it was to change, and that its row went without
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +253,11 @@ class OperationRepository:
             for result in results
         )
         carry_out(self._connection, RECORD, rows)
+
+    def keep_written(self, plan_id: str, written: MappingType[int, MappingType[str, Value]]) -> None:
+        """Write down what operations have changed that went without a part of what was planned, by their numbers."""
+        rows = ({"plan": plan_id, "of": seq, "written": dict(changes)} for seq, changes in written.items())
+        carry_out(self._connection, KEEP_WRITTEN, rows)
 
     def still_to_create(self, plan_id: str) -> int:
         """Count the accounts that the plan is still to create."""

@@ -20,6 +20,7 @@ from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.tables import Tables
 
 Key = tuple[str, str]  # a plan, and the Slack id of somebody to whom it did something
+MAPPING = "mapping"  # among attributes
 NOT_UNDONE = {PlanKind.RESET_MAPPINGS: "bring the rows back with the form Restore mappings from a backup"}
 
 
@@ -95,6 +96,8 @@ def _read(runtime: Runtime, of: str) -> tuple[list[Plan], list[_Past], set[str]]
 def _undone(tables: Tables) -> tuple[dict[Key, str], dict[Key, set[str]]]:
     """Return which plan has undone what, and of what was undone in part, which attributes, for Docebo has refused the others.
 
+    The row of an undo may go without something, too: of that it has changed less than it was to replace.
+
     What came back when that undo was undone itself is in neither.
     """
     undone, in_part = dict[Key, str](), defaultdict[Key, set[str]](set)
@@ -102,12 +105,15 @@ def _undone(tables: Tables) -> tuple[dict[Key, str], dict[Key, set[str]]]:
         of = undo.facts.get("undoes_plans")
         operations = [entry.operation for entry in tables.journal.applied(plan_id=undo.id)]
         refused = tables.operations.not_done(undo.id, {operation.slack_id for operation in operations})
+        refused |= {one.slack_id for one in operations if one.before.keys() - one.changes.keys()}
         for plan_id, operation in product(of if isinstance(of, list) else (), operations):
             for slack_id in people_of([operation]):
                 if (undo.id, slack_id) in undone:
                     continue
                 if operation.slack_id in refused:
                     in_part[plan_id, slack_id] |= operation.changes.keys()
+                    if operation.maps or operation.kind is Kind.UNMAP:
+                        in_part[plan_id, slack_id].add(MAPPING)
                 else:
                     undone[plan_id, slack_id] = undo.id
     return undone, in_part
@@ -140,7 +146,8 @@ def _pasts(
             if operation.kind is Kind.CREATE or name in operation.before:  # else Docebo did not show what it was
                 past.before.setdefault(name, operation.before.get(name, ""))
             past.after[name] = value
-        if operation.maps or operation.kind is Kind.UNMAP or _changes_applied(operation):
+        changes_mapping = operation.maps or operation.kind is Kind.UNMAP or _changes_applied(operation)
+        if changes_mapping and MAPPING not in undone.get(_key(entry), ()):
             if not past.remapped:
                 past.remapped, past.prior = True, operation.prior
             past.written = _written(operation)

@@ -52,7 +52,7 @@ def record(
 def _record(
     runtime: Runtime, plan_id: str, operations: dict[int, Operation], results: Sequence[RowOutcome], flow_run: str
 ) -> None:
-    everybody = [(operations[result.seq], result) for result in results]
+    everybody = [(_as_written(operations[result.seq], result), result) for result in results]
     now = runtime.now()
     with runtime.store.transaction() as tables:
         excluded = tables.exclusions.all()  # of whom somebody was forgotten during the call, perhaps
@@ -60,6 +60,7 @@ def _record(
         nameable = {result.seq for _, result in outcomes}
         told = [one if one.seq in nameable else replace(one, error="", said="") for one in results]
         tables.operations.record(plan_id, told, now=now, flow_run=flow_run or runtime.run_id)
+        tables.operations.keep_written(plan_id, {one.seq: op.changes for op, one in outcomes if one.without})
         tables.intents.settle(plan_id, [result.seq for result in results if not result.in_doubt])
         plan = tables.plans.read(plan_id)
         follow(tables, plan, outcomes, provision=runtime.behaviour.provision_slack_user_data, now=now)
@@ -75,6 +76,12 @@ def _record(
         for team in {op.slack_team for op, _ in applied}:
             _keep_mappings(runtime, tables, team, [one for one in applied if one[0].slack_team == team], shut_out)
         _note_accounts(runtime, tables, plan, applied)
+
+
+def _as_written(operation: Operation, result: RowOutcome) -> Operation:
+    """Return *operation* with what its row held: what it went without was not written, and is not there to be undone."""
+    written = {name: value for name, value in operation.changes.items() if name not in result.without}
+    return replace(operation, changes=written) if result.without else operation
 
 
 def _without_outdated(

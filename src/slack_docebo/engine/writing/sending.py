@@ -497,7 +497,7 @@ def _result(numbered: Numbered, answer: RowResult, without: Sequence[str]) -> Ro
         error = f"{answer.error}{hint}"
         return RowOutcome(seq, Outcome.FAILED, operation.docebo_id, error, said=answer.said)
     told = f"{WITHOUT} {', '.join(without)}" if without else ""
-    return RowOutcome(seq, Outcome.APPLIED, answer.docebo_id or operation.docebo_id, told)
+    return RowOutcome(seq, Outcome.APPLIED, answer.docebo_id or operation.docebo_id, told, without=without)
 
 
 def _unmarked(operation: Operation) -> str:
