@@ -81,6 +81,49 @@ async def test_who_leaves_is_moved_once_and_who_returns_is_back_in_the_branch_of
     assert await import_then(settings, rows, plan_moves) is None
 
 
+@pytest.fixture
+def by_hand(company):
+    """Brings Ada's account to another branch by hand."""
+    branch = company.docebo.add_branch("HAND", "Hand")
+    return lambda: company.docebo.edit(account_of(company).user_id, {"branches": (branch.id,)})
+
+
+@pytest.mark.parametrize("way", ["return", "undo"])
+@pytest.mark.variants(1)
+async def test_who_leaves_is_brought_back_to_where_somebody_had_brought_the_account_by_hand_after_us(
+    company, settings, ada, by_hand, way
+):
+    for change in (company.slack.deactivate, company.slack.reactivate):  # then it was we who brought her where she is
+        change(ada)
+        await import_then(settings, ROWS, plan_moves)
+    assert branch_of(company) == "SLACK"
+    by_hand()
+    company.slack.deactivate(ada)
+    done = await import_then(settings, ROWS, plan_moves)
+    assert branch_of(company) == "LEFT"
+
+    if way == "undo":
+        await undo(settings, ROWS, done.plan.id)
+    else:
+        company.slack.reactivate(ada)
+        await import_then(settings, ROWS, plan_moves)
+
+    assert branch_of(company) == "HAND"
+
+
+async def test_whose_account_somebody_has_brought_elsewhere_by_hand_since_stays_there_on_return(
+    company, settings, ada, by_hand
+):
+    company.slack.deactivate(ada)
+    await import_then(settings, ROWS, plan_moves)
+    by_hand()
+    assert await import_then(settings, ROWS, plan_moves) is None
+    company.slack.reactivate(ada)
+
+    assert await import_then(settings, ROWS, plan_moves) is None
+    assert branch_of(company) == "HAND"
+
+
 async def test_who_is_asked_for_right_before_the_end_takes_no_call_from_those_that_tell_the_branch(
     company, settings, ada
 ):

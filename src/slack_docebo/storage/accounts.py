@@ -193,8 +193,8 @@ class AccountRepository:
         rows = (self._row(docebo_id, deactivated_at=now, deactivated_by=run) for docebo_id in docebo_ids)
         carry_out(self._connection, DEACTIVATED, rows)
 
-    def note_placed(self, branches: MappingType[int, int]) -> None:
-        """Note to which branch, by account, we have brought these accounts, whose rows are there."""
+    def note_placed(self, branches: MappingType[int, int | None]) -> None:
+        """Note to which branch, by account, we have brought these accounts, whose rows are there; None where nobody knows."""
         for docebo_id, branch_id in branches.items():
             self._connection.execute(self._update(docebo_id).values(branch_placed=branch_id))
 

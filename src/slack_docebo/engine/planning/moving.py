@@ -5,7 +5,6 @@ from functools import partial
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.grace import HAS_LEFT, IS_BACK
-from slack_docebo.domain.observation import Present
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.planning.afterwards import (
@@ -18,16 +17,15 @@ from slack_docebo.engine.planning.afterwards import (
     wishes_of,
 )
 from slack_docebo.engine.planning.leaving import Leaving, look_for_leavers
+from slack_docebo.engine.reading.branches import branches_of
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.dialects import known_dialect
-from slack_docebo.engine.reading.evidence import counted, reserve_calls
 from slack_docebo.engine.reading.sides import read_accounts
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.errors import IncompleteRead, Rejected
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind
 
-BRANCHES = "branches"  # of what a view shows besides
 ANOTHER_BRANCH = "another branch"
 NO_BRANCH = 999_999_999  # the id of none: Docebo counts them up
 
@@ -37,8 +35,8 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
 
     An account that we have never brought anywhere may be in its branch already: each branch that is wanted for such is
     listed once, and who is found there is remembered. Who has left is moved to the branch for leavers, and back to the
-    one of before on return, unless the rule gives another one. The account may be somebody else's since: it is moved back
-    only from the branch for leavers.
+    one of before on return, unless the rule gives another one. The account may be somebody else's since, or somebody may
+    have brought it elsewhere by hand: it is moved back only from the branch for leavers.
     """
     rule = rule_for(runtime, BRANCH) if runtime.behaviour.branch_moves else None
     rule = rule if rule and rule.moves else None
@@ -59,7 +57,6 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
     wanted |= {docebo_id: int(value) for docebo_id, value in wishes.values.items() if value}
     wanted |= {one: branch_of_leavers for one in leaving.left if branch_of_leavers is not None}
     placed |= await _find(runtime, {one: branch for one, branch in wanted.items() if one not in placed})
-    placed |= await _look_at(runtime, leaving.left.keys() - placed.keys())
     mappings = leaving.back | wishes.mappings | leaving.left
     # By branch, for a call is to one.
     moved = sorted((branch, one) for one, branch in wanted.items() if placed.get(one) != branch)
@@ -68,6 +65,7 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
     accounts = await read_accounts(runtime, {one for _, one in moved})
     theirs = await still_theirs(runtime, accounts, [mappings[one] for _, one in moved], listed)
     may_move = changeable(runtime, workspace, theirs)
+    staying = await _look_at(runtime, leaving, may_move.keys() - wishes.values.keys(), placed)
     operations = [
         operation_on(
             account,
@@ -78,7 +76,7 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
             {BRANCH: str(placed[one])} if one in placed else {},
         )
         for branch, one in moved
-        if (account := may_move.get(one))
+        if (account := may_move.get(one)) and one not in staying and placed.get(one) != branch
     ]
     return await to_completion(store_plan, runtime, workspace, PlanKind.MOVES, operations) if operations else None
 
@@ -109,28 +107,25 @@ async def _is_anybody_in(runtime: Runtime, branch_id: int, unlisted: int) -> boo
         return False
 
 
-async def _look_at(runtime: Runtime, docebo_ids: Collection[int]) -> dict[int, int]:
-    """Return in which branch these accounts are, for a call each, and remember it: so that they can be moved back there.
+async def _look_at(
+    runtime: Runtime, leaving: Leaving, movable: Collection[int], placed: dict[int, int]
+) -> Collection[int]:
+    """Return who of *leaving* is back and stays, as somebody has brought the account elsewhere by hand than we had last.
 
-    From where each was moved before is forgotten: it may have been its former owner's. Nothing is known of an account in
-    several, nor of any where Docebo does not show it or EVIDENCE_CALLS is too low.
+    Where accounts of leavers are, their own pages show: there they can be moved back to, whatever is known as *placed*, which
+    is put right. From where each was moved before is forgotten: it may have been its former owner's. Nothing is known of an
+    account in several.
     """
-    found: dict[int, int] = {}
-    if not docebo_ids or not reserve_calls(runtime, accounts=len(docebo_ids)):
-        return found
-    for docebo_id in sorted(docebo_ids):
-        with counted(runtime):
-            seen = await runtime.docebo.view(docebo_id)
-        if not isinstance(seen, Present):
-            continue
-        branches = seen.value.besides.get(BRANCHES)
-        if branches is None:
-            break
-        if branches.isdecimal():
-            found[docebo_id] = int(branches)
-    await to_completion(_remember, runtime, found)
-    await to_completion(_forget_left, runtime, found)
-    return found
+    seen = await branches_of(runtime, (leaving.left.keys() | leaving.back.keys()).intersection(movable))
+    elsewhere = {one: branches for one, branches in seen.items() if placed.get(one) not in branches}
+    for docebo_id, branches in elsewhere.items():
+        placed.pop(docebo_id, None)
+        if len(branches) == 1:
+            [placed[docebo_id]] = branches
+    await to_completion(_remember, runtime, {one: placed.get(one) for one in elsewhere})
+    staying = leaving.back.keys() & elsewhere.keys()
+    await to_completion(_forget_left, runtime, staying | (leaving.left.keys() & seen.keys()))
+    return staying
 
 
 def _placed(runtime: Runtime) -> tuple[dict[int, int], dict[int, int]]:
@@ -153,7 +148,8 @@ def _forget_left(runtime: Runtime, docebo_ids: Collection[int]) -> None:
             tables.accounts(tables.platforms.take(runtime.settings.docebo_url)).clear_left(docebo_ids)
 
 
-def _remember(runtime: Runtime, found: Mapping[int, int]) -> None:
+def _remember(runtime: Runtime, found: Mapping[int, int | None]) -> None:
+    """Note in which branches accounts were *found*, None where nobody knows."""
     if found:
         with runtime.store.transaction() as tables:
             tables.accounts(tables.platforms.take(runtime.settings.docebo_url)).note_placed(found)

@@ -1,10 +1,15 @@
-"""The branches of Docebo's organisation chart, read in one call."""
+"""The branches of Docebo's organisation chart, read in one call, and in which of them single accounts are."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from slack_docebo.domain.branches import Branches
+from slack_docebo.domain.observation import Present
 from slack_docebo.domain.targets import BRANCH
+from slack_docebo.engine.reading.evidence import counted, reserve_calls
 from slack_docebo.runtime import Runtime
+
+SHOWN = "branches"  # of what a view shows besides
 
 
 async def read_branches(runtime: Runtime) -> Branches:
@@ -24,3 +29,24 @@ async def renew_branches(runtime: Runtime) -> None:
     read_at, oldest = runtime.org_chart.read_at, timedelta(minutes=runtime.behaviour.evidence_minutes)
     if read_at is None or runtime.now() - read_at > oldest:
         await read_branches(runtime)
+
+
+async def branches_of(runtime: Runtime, docebo_ids: Collection[int]) -> dict[int, frozenset[int]]:
+    """Return in which branches these accounts are, by their own pages, for a call each.
+
+    Left out is an account of which that is not shown; all are where Docebo shows it of none, or EVIDENCE_CALLS is too low.
+    """
+    found: dict[int, frozenset[int]] = {}
+    if not docebo_ids or not reserve_calls(runtime, accounts=len(docebo_ids)):
+        return found
+    for docebo_id in sorted(docebo_ids):
+        with counted(runtime):
+            seen = await runtime.docebo.view(docebo_id)
+        if not isinstance(seen, Present):
+            continue
+        shown = seen.value.besides.get(SHOWN)
+        if shown is None:
+            break
+        if ids := frozenset(int(one) for one in shown.split(",") if one.isdecimal()):
+            found[docebo_id] = ids
+    return found
