@@ -464,6 +464,22 @@ async def test_a_move_is_not_undone_once_a_later_one_has_gone_elsewhere(company,
     assert branch_of(company, "Ada") == "SLACK"
 
 
+async def test_a_move_is_not_undone_once_somebody_has_brought_the_account_elsewhere_by_hand(company, settings):
+    company.docebo.switches = replace(company.docebo.switches, branches_shown=True)
+    people = [join(company, name, "EU") for name in ("Ada", "Bob")]
+    await import_then(settings, ROWS, plan_moves)
+    for slack_id in people:
+        company.slack.change(slack_id, {"profile": {"title": "US"}})
+    done = await import_then(settings, ROWS, plan_moves)
+    [ada] = company.docebo.accounts.by_email("ada@example.com")
+    company.docebo.edit(ada.user_id, {"branches": (42,)})
+
+    undone = await undo(settings, ROWS, done.plan.id)
+
+    assert [undone.count(outcome=outcome) for outcome in (Outcome.APPLIED, Outcome.SKIPPED)] == [1, 1]
+    assert [branch_of(company, name) for name in ("Ada", "Bob")] == ["SLACK", "EU"]
+
+
 @pytest.mark.long
 async def test_where_somebody_was_before_we_brought_anybody_is_not_known_and_an_undo_says_so(company, settings):
     join(company, "Ada", "EU")

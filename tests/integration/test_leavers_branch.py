@@ -111,6 +111,24 @@ async def test_who_leaves_is_brought_back_to_where_somebody_had_brought_the_acco
     assert branch_of(company) == "HAND"
 
 
+async def test_a_saved_plan_leaves_a_leavers_account_that_somebody_has_brought_elsewhere_by_hand_since_to_a_new_one(
+    company, settings, ada, by_hand
+):
+    company.slack.deactivate(ada)
+    limited = {**ROWS, "LIMIT_BRANCH_MOVES": "0"}
+    with pytest.raises(ChangeLimitExceeded) as refused:
+        await import_then(settings, limited, plan_moves)
+    by_hand()
+
+    await apply_by_id(settings, limited, refused_plan(refused))
+    assert branch_of(company) == "HAND"
+    await import_then(settings, ROWS, plan_moves)
+    company.slack.reactivate(ada)
+    await import_then(settings, ROWS, plan_moves)
+
+    assert branch_of(company) == "HAND"
+
+
 async def test_whose_account_somebody_has_brought_elsewhere_by_hand_since_stays_there_on_return(
     company, settings, ada, by_hand
 ):

@@ -19,6 +19,7 @@ from slack_docebo.domain.effects import (
     mapping_of,
     people_of,
 )
+from slack_docebo.domain.grace import HAS_LEFT, IS_BACK
 from slack_docebo.domain.managers import IN_DOUBT, NOT_THEIRS
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.operations import SENT_BEFORE, UNLISTED, Kind, Operation, Outcome
@@ -27,8 +28,9 @@ from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.protection import shielded
 from slack_docebo.domain.targets import BRANCH, USERNAME, field_id_of, is_manager, is_never_shown, manager_type_of
 from slack_docebo.engine.reading.attribute_fields import know_fields
+from slack_docebo.engine.reading.branches import branches_of
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.sides import ask_for_unlisted, note_first_sight, read_target
+from slack_docebo.engine.reading.sides import are_few, ask_for_unlisted, note_first_sight, read_target
 from slack_docebo.engine.writing.inquiry import Inquiry, inquire
 from slack_docebo.engine.writing.recording import record
 from slack_docebo.errors import ConfigurationError, PlanNotApplicable
@@ -56,6 +58,8 @@ class Situation:
     planned_by: Policy  # the rules that the plan was made by
     undoes: bool = False  # the plan takes back what we did
     branches: Branches | None = None  # None: not known
+    # In which of them those accounts are that no rule moves, as far as their own pages show it; of many nobody asks
+    places: MappingType[int, Collection[int]] = field(default_factory=dict)
     mapping: Mapping | None = None  # of the operation's Slack user
     holder: str = ""  # Slack id to whom the operation's account is mapped
     seen: MappingType[int, LastSeen] = field(default_factory=dict)  # of the operation's account, and of managers
@@ -106,10 +110,15 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
         while True:
             with runtime.store.reading() as tables:
                 some = tables.operations.pending(plan_id, kind, OPERATIONS_AT_ONCE, after=after)
-                today = _situations(tables, runtime.settings.docebo_url, workspace.team, some, of_all)
             if not some:
                 break
             after = some[-1][0]
+            if kind is Kind.MOVE:
+                not_by_rule = accounts_of(op for _, op in some if undoes or op.reason in {HAS_LEFT, IS_BACK})
+                looked_at = not_by_rule if are_few(runtime, len(not_by_rule)) else ()
+                of_all = replace(of_all, places=await branches_of(runtime, looked_at))
+            with runtime.store.reading() as tables:
+                today = _situations(tables, runtime.settings.docebo_url, workspace.team, some, of_all)
             if kind is Kind.CREATE:
                 await ask_for_unlisted(runtime, accounts, [operation.email for _, operation in some])
             managing = map(accounts.get, _managers_in(some))
@@ -180,7 +189,7 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
             return reason
     if operation.kind is Kind.UNMAP:
         return ""
-    if reason := reason_by_given(operation, now.branch, now.managers):
+    if reason := reason_by_given(operation, now.branch, now.managers) or reason_by_place(operation, now.places):
         return reason
     if now.undoes and (reason := reason_by_branch(operation, now.branches)):  # all is undone of a person, or nothing
         return reason
@@ -257,6 +266,16 @@ def reason_by_given(operation: Operation, branch: int | None, managers: MappingT
     }
     changed = [name for name, now in given.items() if str(now or "") != operation.before.get(name, "")]
     return f"changed by us since: {', '.join(changed)}" if changed else ""
+
+
+def reason_by_place(operation: Operation, places: MappingType[int, Collection[int]]) -> str:
+    """Return that the account of *operation* is not where we have brought it, or found it, or ""; *places* are by account.
+
+    A rule moves an account wherever somebody has brought it by hand, once it gives another branch than before.
+    """
+    known = {int(branches[BRANCH]) for branches in (operation.before, operation.changes) if BRANCH in branches}
+    is_elsewhere = BRANCH in operation.before and known.isdisjoint(places.get(operation.docebo_id or 0, known))
+    return f"changed in Docebo since: {BRANCH}" if is_elsewhere else ""
 
 
 def reason_by_branch(operation: Operation, branches: Branches | None) -> str:
