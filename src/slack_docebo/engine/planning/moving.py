@@ -113,8 +113,8 @@ async def _look_at(
     """Return who of *leaving* is back and stays, as somebody has brought the account elsewhere by hand than we had last.
 
     Where accounts of leavers are, their own pages show: there they can be moved back to, whatever is known as *placed*, which
-    is put right. From where each was moved before is forgotten: it may have been its former owner's. Nothing is known of an
-    account in several.
+    is put right; from where these were moved before is forgotten, which may have been their former owners'. Nothing is known
+    of an account in several.
     """
     seen = await branches_of(runtime, (leaving.left.keys() | leaving.back.keys()).intersection(movable))
     elsewhere = {one: branches for one, branches in seen.items() if placed.get(one) not in branches}
@@ -123,9 +123,8 @@ async def _look_at(
         if len(branches) == 1:
             [placed[docebo_id]] = branches
     await to_completion(_remember, runtime, {one: placed.get(one) for one in elsewhere})
-    staying = leaving.back.keys() & elsewhere.keys()
-    await to_completion(_forget_left, runtime, staying | (leaving.left.keys() & seen.keys()))
-    return staying
+    await to_completion(_forget_left, runtime, elsewhere.keys())
+    return leaving.back.keys() & elsewhere.keys()
 
 
 def _placed(runtime: Runtime) -> tuple[dict[int, int], dict[int, int]]:
