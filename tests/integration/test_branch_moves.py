@@ -480,6 +480,18 @@ async def test_a_move_is_not_undone_once_somebody_has_brought_the_account_elsewh
     assert [branch_of(company, name) for name in ("Ada", "Bob")] == ["SLACK", "EU"]
 
 
+async def test_a_move_is_undone_though_docebo_does_not_show_the_accounts_page(company, settings):
+    ada = join(company, "Ada", "EU")
+    await import_then(settings, ROWS, plan_moves)
+    company.slack.change(ada, {"profile": {"title": "US"}})
+    done = await import_then(settings, ROWS, plan_moves)
+    company.docebo_gate.faults.add("GET /manage/v1/user/{id}", "html_200", times=-1)
+
+    await undo(settings, ROWS, done.plan.id)
+
+    assert branch_of(company, "Ada") == "EU"
+
+
 @pytest.mark.long
 async def test_where_somebody_was_before_we_brought_anybody_is_not_known_and_an_undo_says_so(company, settings):
     join(company, "Ada", "EU")

@@ -6,7 +6,8 @@ from datetime import timedelta
 from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.targets import BRANCH
-from slack_docebo.engine.reading.evidence import counted, reserve_calls
+from slack_docebo.engine.reading.evidence import answers_to, reserve_calls
+from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo
 from slack_docebo.runtime import Runtime
 
 SHOWN = "branches"  # of what a view shows besides
@@ -39,9 +40,8 @@ async def branches_of(runtime: Runtime, docebo_ids: Collection[int]) -> dict[int
     found: dict[int, frozenset[int]] = {}
     if not docebo_ids or not reserve_calls(runtime, accounts=len(docebo_ids)):
         return found
-    for docebo_id in sorted(docebo_ids):
-        with counted(runtime):
-            seen = await runtime.docebo.view(docebo_id)
+    watch = OutageWatch(runtime, greet_docebo)
+    async for docebo_id, seen in answers_to(runtime, sorted(docebo_ids), runtime.docebo.view, watch):
         if not isinstance(seen, Present):
             continue
         shown = seen.value.besides.get(SHOWN)
