@@ -111,6 +111,24 @@ async def test_who_leaves_is_brought_back_to_where_somebody_had_brought_the_acco
     assert branch_of(company) == "HAND"
 
 
+async def test_who_stays_where_leavers_are_and_is_brought_elsewhere_by_hand_is_moved_there_again_on_leaving(
+    company, settings, ada, by_hand
+):
+    company.docebo.switches = replace(company.docebo.switches, branches_shown=False)  # nobody knows where she was
+    company.slack.deactivate(ada)
+    await import_then(settings, ROWS, plan_moves)
+    company.slack.reactivate(ada)
+    assert await import_then(settings, ROWS, plan_moves) is None
+    assert branch_of(company) == "LEFT"
+    by_hand()
+    company.slack.deactivate(ada)
+
+    await import_then(settings, ROWS, plan_moves)
+
+    assert branch_of(company) == "LEFT"
+    assert await import_then(settings, ROWS, plan_moves) is None
+
+
 async def test_a_saved_plan_leaves_a_leavers_account_that_somebody_has_brought_elsewhere_by_hand_since_to_a_new_one(
     company, settings, ada, by_hand
 ):

@@ -21,6 +21,7 @@ class Leaving:
 
     left: dict[int, PersonsMapping] = field(default_factory=dict)
     back: dict[int, PersonsMapping] = field(default_factory=dict)
+    staying: set[int] = field(default_factory=set)  # accounts of who is back, and is not moved: nobody knows where to
 
     def take(self, mappings: Iterable[PersonsMapping]) -> None:
         """Add these leavers."""
@@ -58,6 +59,8 @@ def look_for_leavers(
                     found.back[mapping.docebo_id] = mapping
                 elif placed.get(mapping.docebo_id) != branch_id and is_leaver(user, policy):
                     left.append(mapping)
+                elif placed.get(mapping.docebo_id) == branch_id and not policy.scope.reason_against(user):
+                    found.staying.add(mapping.docebo_id)
             found.take(_due(runtime, tables, workspace, left, policy.grace))
     gone = gone_people(runtime.store, workspace.team)
     with runtime.store.transaction() as tables:

@@ -53,6 +53,8 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
         doubtful = dict.fromkeys(leaving.back.keys() - placed.keys(), branch_of_leavers)
         placed |= await _find(runtime, doubtful)
         await to_completion(_stay, runtime, leaving, doubtful.keys() - placed.keys())
+        # Somebody may bring them elsewhere by hand: who leaves once more is looked for in that branch.
+        await to_completion(_remember, runtime, dict.fromkeys(leaving.staying - wishes.values.keys()))
     wanted = {one: left_from[one] for one in leaving.back}
     wanted |= {docebo_id: int(value) for docebo_id, value in wishes.values.items() if value}
     wanted |= {one: branch_of_leavers for one in leaving.left if branch_of_leavers is not None}
