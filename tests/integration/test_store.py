@@ -287,8 +287,8 @@ def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path):
 
 def test_a_full_disk_is_told_in_one_line(sqlite_url):
     with Store.open(sqlite_url) as store:
-        with store.reading() as tables:
-            tables.connection.execute(text("PRAGMA max_page_count = 1"))  # of the one connection in the pool
+        with store.transaction() as tables:
+            tables.connection.execute(text("PRAGMA max_page_count = 1"))  # of the one connection that writers have
         with (
             pytest.raises(StorageError, match="no space left: free disk space") as raised,
             store.transaction() as tables,

@@ -104,10 +104,9 @@ class Models:
         if refusal := self._refusal(process, request):
             return refusal
         answer = await model.handle_async_request(request)
-        content = await answer.aread()
+        await answer.aread()
         self._watch.after_call(process)
-        shown = httpx.Response(answer.status_code, headers=answer.headers, content=content)
-        return self._as_shown(process, request, shown, fault) if answer.status_code == 200 else shown
+        return self._as_shown(process, request, answer, fault) if answer.status_code == 200 else answer
 
     async def _pause(self, process: Process) -> None:
         """Let the process stand still, and then give up what it was told to meanwhile; its session with the store is lost."""

@@ -50,8 +50,8 @@ class Database:
 class ProcessStore(Store):
     """The database as one process has it open."""
 
-    def __init__(self, engine: Engine, path: Path, locks: Locks, process: str) -> None:
-        super().__init__(engine, url=f"sqlite:///{path}", path=path)
+    def __init__(self, writers: Engine, readers: Engine, path: Path, locks: Locks, process: str) -> None:
+        super().__init__(writers, readers, url=f"sqlite:///{path}", path=path)
         self._locks = locks
         self._process = process
         self.is_busy = False  # for the next transaction
@@ -60,7 +60,7 @@ class ProcessStore(Store):
     @classmethod
     def beside(cls, opened: Store, path: Path, locks: Locks, process: str) -> Self:
         """Return the database that is *opened* already as *process* has it open."""
-        return cls(opened._engine, path, locks, process)
+        return cls(opened._writers, opened._readers, path, locks, process)
 
     def lock(self, name: str) -> SimulatedLock:
         return self._locks.lock(name, self._process)

@@ -18,7 +18,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    Select,
     Update,
     and_,
     bindparam,
@@ -37,7 +36,7 @@ from slack_docebo.storage.exclusions import ExclusionRepository
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.plans import LET_THROUGH
 from slack_docebo.storage.schema import inbox_event, plan
-from slack_docebo.storage.shares import ALL, ShareRepository, has_to_wait
+from slack_docebo.storage.shares import ALL, HAS_TO_WAIT, ShareRepository, spent
 from slack_docebo.storage.statements import WhereIn, chunks, insertion_text, is_in, replace_mentions
 from slack_docebo.storage.wake_ups import WakeUpRepository, has_run
 
@@ -65,6 +64,7 @@ event_columns = inbox_event.c
 IS_APPLIED, IS_CLAIMED, IS_PARKED = (
     event_columns.state == state.value for state in (EventState.APPLIED, EventState.CLAIMED, EventState.PARKED)
 )
+IS_OPEN = event_columns.state.in_([state.value for state in OPEN])
 IS_LET_THROUGH = exists().where(plan.c.id == event_columns.incident, plan.c.facts[LET_THROUGH].as_boolean())
 IS_HELD = and_(IS_PARKED, event_columns.incident != "", ~IS_LET_THROUGH)  # by a limit
 TO_BE_TRIED: dict[str, object] = {
@@ -74,6 +74,11 @@ TO_BE_TRIED: dict[str, object] = {
     "done_at": None,
 }
 # Made once: a statement costs more to build than to carry out.
+IS_DUE = and_(IS_OPEN, event_columns.due_at <= bindparam("now"), ~HAS_TO_WAIT)
+DUE = select(event_columns.event_id).where(IS_DUE).limit(bindparam("most"))
+PEOPLE_DUE = select(event_columns.slack_id).where(IS_DUE).distinct().limit(bindparam("most"))
+COUNT_DUE, COUNT_PEOPLE_DUE = (select(func.count()).select_from(some.subquery()) for some in (DUE, PEOPLE_DUE))
+OLDEST_DUE = DUE.order_by(event_columns.received_at, event_columns.event_id).with_for_update(skip_locked=True)
 PUT = insertion_text(event_columns, "DO NOTHING")
 _LATELY = and_(IS_APPLIED, event_columns.done_at >= bindparam("since"))
 LOOK_AGAIN = WhereIn(update(inbox_event).where(or_(_LATELY, IS_CLAIMED)).values(**TO_BE_TRIED), event_columns.slack_id)
@@ -165,14 +170,7 @@ class InboxRepository:
         *left* is the part of the hour's calls that is left. When no event is due, no run is wanted any more.
         """
         self._wake_ups.hold()
-        due = (
-            select(event_columns.event_id)
-            .where(_is_due(now, left))
-            .order_by(event_columns.received_at, event_columns.event_id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        ids = list(self._connection.scalars(due))
+        ids = list(self._connection.scalars(OLDEST_DUE, {"most": limit, **_at(now, left)}))
         if not ids:
             self._wake_ups.want_no_run()
         self._change(ids, state=EventState.CLAIMED.value, claimed_by=run, due_at=now + lease)
@@ -209,7 +207,7 @@ class InboxRepository:
 
     def mark(self, event_ids: Iterable[str], incident: str) -> None:
         """Note that the events wait with *incident*, as an older event of the same person did, which they supersede."""
-        self._change(event_ids, _is_open(), incident=incident)
+        self._change(event_ids, IS_OPEN, incident=incident)
 
     def incidents(self) -> dict[str, int]:
         """Return with which refused plans events are held back, and how many."""
@@ -374,11 +372,11 @@ class InboxRepository:
 
     def due(self, now: datetime, limit: int, *, left: float = ALL) -> int:
         """Count, up to *limit*, the events that a claim would find now."""
-        return self._count(select(event_columns.event_id).where(_is_due(now, left)).limit(limit))
+        return self._connection.scalar(COUNT_DUE, {"most": limit, **_at(now, left)}) or 0
 
     def people_due(self, now: datetime, limit: int, *, left: float) -> int:
         """Count, up to *limit*, the people whose events a claim would find now."""
-        return self._count(select(event_columns.slack_id).where(_is_due(now, left)).distinct().limit(limit))
+        return self._connection.scalar(COUNT_PEOPLE_DUE, {"most": limit, **_at(now, left)}) or 0
 
     def claimed(self) -> int:
         """Count the events that a run has in work, or had when it died."""
@@ -389,11 +387,7 @@ class InboxRepository:
 
         Events of people who have spent some of their share do not count: a run might find that they are not due yet.
         """
-        query = select(event_columns.event_id).where(_is_due(now, left=0), ~has_run(now)).limit(1)
-        return self._connection.scalar(query) is not None
-
-    def _count(self, some: Select[Any]) -> int:
-        return self._connection.scalar(select(func.count()).select_from(some.subquery())) or 0
+        return self._connection.scalar(DUE.where(~has_run(now)), {"most": 1, **_at(now, left=0)}) is not None
 
     def _set_aside(self, event_ids: Iterable[str], run: str | None, error: str, now: datetime, **values: object) -> int:
         aside = {"state": EventState.PARKED.value, "claimed_by": "", "error": error, "done_at": now}
@@ -414,9 +408,8 @@ def _address(profile: MappingType[str, Any] | None) -> str:
     return str((profile or {}).get("email") or "")
 
 
-def _is_open(run: str | None = None) -> ColumnElement[bool]:
-    is_open = event_columns.state.in_([state.value for state in OPEN])
-    return is_open if run is None else and_(is_open, event_columns.claimed_by == run)
+def _is_open(run: str | None) -> ColumnElement[bool]:
+    return IS_OPEN if run is None else and_(IS_OPEN, event_columns.claimed_by == run)
 
 
 def _anew(which: ColumnElement[bool]) -> Update:
@@ -424,8 +417,9 @@ def _anew(which: ColumnElement[bool]) -> Update:
     return update(inbox_event).where(which).values(**TO_BE_TRIED, attempts=0)
 
 
-def _is_due(now: datetime, left: float) -> ColumnElement[bool]:
-    return and_(_is_open(), event_columns.due_at <= now, ~has_to_wait(now, left))
+def _at(now: datetime, left: float) -> dict[str, object]:
+    """Return the parameters of IS_DUE."""
+    return {"now": now, **spent(now, left)}
 
 
 def _columns(event: Event) -> dict[str, object]:

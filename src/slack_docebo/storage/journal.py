@@ -105,19 +105,16 @@ def _in_plan(plan_id: BindParameter[str]) -> tuple[ColumnElement[bool], ...]:
     return operations.c.plan_id == plan_id, counted
 
 
-def _done(since: datetime | BindParameter[datetime]) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions that an operation was carried out *since* then."""
-    return operations.c.done_at >= since, operations.c.outcome == Outcome.APPLIED.value
-
-
-def _sent(since: datetime | BindParameter[datetime]) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions that an operation was sent *since* then, and that nobody knows what became of it."""
-    of_operation = intent.c.plan_id == operations.c.plan_id, intent.c.seq == operations.c.seq
-    return (
-        operations.c.plan_id.in_(select(intent.c.plan_id)),  # few of all, whose operations are looked at
-        exists().where(*of_operation, intent.c.noted_at >= since),
-        operations.c.outcome != Outcome.APPLIED.value,
-    )
+_since: BindParameter[datetime] = bindparam("since")
+# The conditions that an operation was carried out since then.
+DONE = operations.c.done_at >= _since, operations.c.outcome == Outcome.APPLIED.value
+_of_operation = intent.c.plan_id == operations.c.plan_id, intent.c.seq == operations.c.seq
+# The conditions that an operation was sent since then, and that nobody knows what became of it.
+SENT = (
+    operations.c.plan_id.in_(select(intent.c.plan_id)),  # few of all, whose operations are looked at
+    exists().where(*_of_operation, intent.c.noted_at >= _since),
+    operations.c.outcome != Outcome.APPLIED.value,
+)
 
 
 def _may_be(changes: Collection[Change]) -> ColumnElement[bool]:
@@ -158,7 +155,6 @@ def _limited(*changed: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
 
 
 _plan_id: BindParameter[str] = bindparam("plan_id")
-_since: BindParameter[datetime] = bindparam("since")
 # Made once as well: each batch of each run asks both.
 IN_PLAN = _people(tuple(Change), _in_plan(_plan_id))
 
@@ -169,14 +165,21 @@ def _in_plan_or_since(changes: frozenset[Change]) -> Select[Any]:
     return _people(
         changes,
         (*_in_plan(_plan_id), may_be),
-        _limited(*_done(_since), operations.c.done_at <= bindparam("until"), may_be),
-        _limited(*_sent(_since), may_be),
+        _limited(*DONE, operations.c.done_at <= bindparam("until"), may_be),
+        _limited(*SENT, may_be),
     )
 
 
 LOOKED_AT = 1000  # operations: so many are looked at one by one before all plans are
-DONE_SINCE = select(operations.c.plan_id).where(*_done(_since)).order_by(operations.c.done_at.desc()).limit(LOOKED_AT)
+DONE_SINCE = select(operations.c.plan_id).where(*DONE).order_by(operations.c.done_at.desc()).limit(LOOKED_AT)
 OTHERS_SENT = select(1).where(intent.c.plan_id != _plan_id, intent.c.noted_at >= _since).limit(1)
+CREATED_SINCE = [
+    select(func.count())
+    .select_from(operations)
+    .join(plans, plans.c.id == operations.c.plan_id)
+    .where(operations.c.kind == Kind.CREATE.value, plans.c.docebo == bindparam("docebo"), *of)
+    for of in (DONE, SENT)
+]
 _done_of_plan = (
     select(literal(1))
     .where(
@@ -284,13 +287,8 @@ class JournalRepository:
 
     def created_since(self, docebo: str, since: datetime) -> int:
         """Count the accounts that were created *since* then, or may have been."""
-        query = (
-            select(func.count())
-            .select_from(operations)
-            .join(plans, plans.c.id == operations.c.plan_id)
-            .where(operations.c.kind == Kind.CREATE.value, plans.c.docebo == docebo)
-        )
-        return sum(self._connection.scalar(query.where(*of)) or 0 for of in (_done(since), _sent(since)))
+        which = {"docebo": docebo, "since": since}
+        return sum(self._connection.scalar(query, which) or 0 for query in CREATED_SINCE)
 
     def applied(self, *, plan_id: str = "", flow_run: str = "") -> Iterator[JournalEntry]:
         """Yield what a plan, or else a run, has done, in the order in which it was done."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, or_, select
+from sqlalchemy import Connection, bindparam, delete, exists, or_, select
 
 from slack_docebo.storage.schema import inbox_event, person_share
 from slack_docebo.storage.statements import WhereIn, carry_out, insertion_text
@@ -15,6 +15,12 @@ ALL = 1.0
 
 share = person_share.c
 ARRIVALS = WhereIn(select(share.slack_id, share.arrival), share.slack_id)
+# The condition that an event's person has to wait: nobody who was not looked at within the last minute has to.
+HAS_TO_WAIT = exists().where(
+    share.slack_id == inbox_event.c.slack_id,
+    share.arrival > bindparam("latest"),
+    share.arrival <= bindparam("in_an_hour"),  # what is later was booked before the clock was set back
+)
 BOOK = insertion_text(share, "(slack_id) DO UPDATE SET arrival = excluded.arrival")
 
 
@@ -50,15 +56,7 @@ class ShareRepository:
         self._connection.execute(delete(person_share).where(share.slack_id == slack_id))
 
 
-def has_to_wait(now: datetime, left: float) -> ColumnElement[bool]:
-    """Return the condition that an event's person has spent a larger part of the share than *left*, from 0 to 1.
-
-    Nobody who was not looked at within the last minute has to.
-    """
+def spent(now: datetime, left: float) -> dict[str, object]:
+    """Return the parameters of HAS_TO_WAIT for who has spent a larger part of the share than *left*, from 0 to 1."""
     present = now.timestamp()
-    latest = max(present, present + left * HOUR - INTERVAL)
-    return exists().where(
-        share.slack_id == inbox_event.c.slack_id,
-        share.arrival > latest,
-        share.arrival <= present + HOUR,  # what is later was booked before the clock was set back
-    )
+    return {"latest": max(present, present + left * HOUR - INTERVAL), "in_an_hour": present + HOUR}

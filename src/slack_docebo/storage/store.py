@@ -45,9 +45,9 @@ class Store:
     and is refused with LockLost when the number is no longer the newest. So is each of a store that it opens later.
     """
 
-    def __init__(self, engine: Engine, *, url: str, path: Path | None) -> None:
-        self._engine = engine
-        self._readers = engine.execution_options(**SNAPSHOT) if path is None else engine
+    def __init__(self, writers: Engine, readers: Engine, *, url: str, path: Path | None) -> None:
+        self._writers = writers
+        self._readers = readers
         self._path = path
         self._name = str(path or url)  # the same by whatever path the database is reached
         self._leases = {lease.name: lease for lease in _held_here() if lease.database == self._name}
@@ -66,7 +66,8 @@ class Store:
             if parsed.drivername in SQLITE:
                 path = _the_file(Path(parsed.database or ""))
                 _keep_private(path)
-        store = cls(_engine(parsed, path), url=shown, path=path)
+        writers, readers = _on_a_server(parsed) if path is None else _in_a_file(path)
+        store = cls(writers, readers, url=shown, path=path)
         try:
             store._migrate()
         except BaseException:
@@ -91,9 +92,11 @@ class Store:
         What is not *durable* survives the end of any process, but perhaps not a power failure: it costs no wait for
         the disk. Raises LockLost, and changes nothing, where another has taken a lease of this store meanwhile.
         """
-        with translated(self.url), self._engine.begin() as connection:
+        with translated(self.url), self._writers.begin() as connection:
             if self._path is not None:
-                _begin(connection, query_only=0, synchronous=DURABLE if durable else HASTY)
+                _let_wait(connection, DURABLE if durable else HASTY)
+                # A transaction that reads first and writes later could not wait for another writer.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
             elif not durable:
                 connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
             leases = LeaseRepository(connection)
@@ -107,13 +110,13 @@ class Store:
         """Lend the tables to somebody who sees one moment of the database, cannot change it, and holds nobody up."""
         with translated(self.url), self._readers.begin() as connection:
             if self._path is not None:
-                _begin(connection, query_only=1)
+                connection.exec_driver_sql("BEGIN")
             yield Tables(connection)
 
     def lock(self, name: str) -> Lock:
         """Return a new, free holder of the lock *name*, which all users of this database share."""
         if self._path is None:
-            return AdvisoryLock(self._engine, name, database=self.url)
+            return AdvisoryLock(self._writers, name, database=self.url)
         return LockedFile(self._path.with_name(f"{self._path.name}.{in_file_name(name)}.lock"), database=self.url)
 
     def take_lease(self, name: str, holder: Holder) -> Lease:
@@ -128,7 +131,8 @@ class Store:
         return lease
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._writers.dispose()
+        self._readers.dispose()
 
     def __enter__(self) -> Self:
         return self
@@ -140,10 +144,10 @@ class Store:
 
     def _migrate(self) -> None:
         with translated(self.url), translated_files(self.url):
-            if is_usable(self._readers):
+            if is_usable(self._writers):
                 return
             lock_file = None if self._path is None else self._path.with_name(f"{self._path.name}.migrate.lock")
-            upgrade(self._engine, name=self.url, lock_file=lock_file)
+            upgrade(self._writers, name=self.url, lock_file=lock_file)
 
 
 def _held_here() -> list[Lease]:
@@ -218,25 +222,39 @@ def _shown(url: URL) -> str:
     return URL.create(url.drivername, host=url.host, port=url.port, database=url.database).render_as_string()
 
 
-def _engine(url: URL, path: Path | None) -> Engine:
-    if path is None:
-        # A holder of a lock is silent for long: keepalives tell both ends early when the other is gone.
-        ours = {"connect_timeout": 10, "application_name": "slack-docebo"}
-        ours |= {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-        return create_engine(
-            url,
-            connect_args={name: value for name, value in ours.items() if name not in url.query},
-            hide_parameters=True,
-            pool_pre_ping=True,
-        )
-    engine = create_engine(url.set(database=str(path)), creator=partial(_connected, path), hide_parameters=True)
+def _on_a_server(url: URL) -> tuple[Engine, Engine]:
+    """Return the writers' and the readers' engine of a PostgreSQL database."""
+    # A holder of a lock is silent for long: keepalives tell both ends early when the other is gone.
+    ours = {"connect_timeout": 10, "application_name": "slack-docebo"}
+    ours |= {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+    engine = create_engine(
+        url,
+        connect_args={name: value for name, value in ours.items() if name not in url.query},
+        hide_parameters=True,
+        pool_pre_ping=True,
+    )
+    return engine, engine.execution_options(**SNAPSHOT)
+
+
+def _in_a_file(path: Path) -> tuple[Engine, Engine]:
+    """Return the writers' and the readers' engine of an SQLite database.
+
+    Each has connections of its own: one whose `query_only` is changed prepares all its statements anew
+    (OP_Expire in https://github.com/sqlite/sqlite/blob/master/src/pragma.c), a tenth of what a run costs.
+    """
+    return _of_file(path, query_only=0), _of_file(path, query_only=1)
+
+
+def _of_file(path: Path, *, query_only: int) -> Engine:
+    url = URL.create("sqlite", database=str(path))
+    engine = create_engine(url, creator=partial(_connected, path, query_only), hide_parameters=True)
     # Events of the pool alone: one of the engine's would be looked for at each statement, a fifth of what that costs.
     event.listen(engine, "connect", _note_file)
     event.listen(engine, "checkout", partial(_check_file, str(path)))
     return engine
 
 
-def _connected(path: Path) -> sqlite3.Connection:
+def _connected(path: Path, query_only: int) -> sqlite3.Connection:
     """Return a new connection to the file; none makes a new, empty one."""
     with translated_files(str(path)):
         if not path.exists():
@@ -249,6 +267,7 @@ def _connected(path: Path) -> sqlite3.Connection:
         isolation_level=None,  # the driver's own, late BEGIN would let a reader see two moments
     )
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA query_only = {query_only}")
     return connection
 
 
@@ -270,12 +289,9 @@ def _identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _begin(connection: Connection, *, query_only: int, synchronous: str | None = None) -> None:
-    """Begin an SQLite transaction with these pragmas."""
-    known = connection.connection.info.setdefault("pragmas", {})
-    for name, value in ("query_only", query_only), ("synchronous", synchronous):
-        if value is not None and known.get(name) != value:  # each would be a third of what a short transaction costs
-            connection.exec_driver_sql(f"PRAGMA {name} = {value}")
-            known[name] = value
-    # IMMEDIATE: a transaction that reads first and writes later could not wait for another writer.
-    connection.exec_driver_sql("BEGIN" if query_only else "BEGIN IMMEDIATE")
+def _let_wait(connection: Connection, synchronous: str) -> None:
+    """Let the commits of this SQLite connection wait for the disk as *synchronous* says."""
+    known = connection.connection.info
+    if known.get("synchronous") != synchronous:  # each time would be a third of what a short transaction costs
+        connection.exec_driver_sql(f"PRAGMA synchronous = {synchronous}")
+        known["synchronous"] = synchronous
