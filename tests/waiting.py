@@ -15,5 +15,5 @@ def until(look: Callable[[], T], told: Callable[[], object] = lambda: "it has no
     while not (found := look()):
         waited = time.monotonic() - since
         assert waited < PATIENCE_SECONDS, told()
-        time.sleep(0.01 + min(waited / 8, 0.25))  # to look costs others time: seldom, where it takes long anyway
+        time.sleep(0.01 + min(waited / 4, 0.5))  # to look costs others time: seldom, where it takes long anyway
     return found

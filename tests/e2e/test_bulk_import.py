@@ -218,6 +218,7 @@ async def test_bad_input_is_one_line_that_says_what_to_do(installation, monkeypa
     assert "Traceback" not in caplog.text
 
 
+@pytest.mark.long
 async def test_a_plan_that_the_database_did_not_take_is_made_again_of_what_was_read(installation, sandbox, monkeypatch):
     refusals = iter([StorageError("the database was locked for too long")])
     record = ReadRepository.record

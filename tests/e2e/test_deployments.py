@@ -186,6 +186,7 @@ def test_a_server_that_goes_away_is_told_in_one_line(clone):
     assert (ended.returncode, ended.stderr) == (2, "ready: Prefect does not answer: once it is up, run this again\n")
 
 
+@pytest.mark.long
 def test_a_dry_run_started_in_the_form_is_done_by_a_worker_started_elsewhere(deployed, at_work, company):
     set_rows(deployed)
     company.slack.add("Ada", "New", f"{uuid4().hex}@example.com")  # another test may have had everybody created

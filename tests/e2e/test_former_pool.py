@@ -86,6 +86,7 @@ def test_a_late_run_of_a_schedule_does_not_become_a_persons(deployed, former):
     assert all(run["auto_scheduled"] for run in runs_of(deployed, former))
 
 
+@pytest.mark.long
 def test_a_run_that_the_server_would_not_take_today_does_not_keep_the_others(deployed, former):
     wrong, right = waiting(deployed, former, who="U1"), waiting(deployed, former, who="U2")
     stricter = {
@@ -99,6 +100,7 @@ def test_a_run_that_the_server_would_not_take_today_does_not_keep_the_others(dep
     assert "takes its place" in state(deployed, right, "CANCELLED")["state"]["message"]
 
 
+@pytest.mark.long
 async def test_a_deployment_of_a_former_name_goes_once_no_run_of_it_waits(deployed):
     flow = deployed.post("flows/", json={"name": "explain-user"}).raise_for_status().json()["id"]
     body = {"name": "manual", "flow_id": flow, "work_pool_name": WORK_POOL}

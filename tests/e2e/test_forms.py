@@ -114,13 +114,12 @@ async def test_settings_are_checked_with_what_they_do_to_people_and_then_saved(i
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("leavers", "next_", "not_yet"),
     [
         ("deactivate", "Save these settings: type your name", "Apply exactly this plan"),
-        pytest.param(  # nothing is different
-            "keep", "Apply exactly this plan", "Save these settings: type your name", marks=pytest.mark.long
-        ),
+        ("keep", "Apply exactly this plan", "Save these settings: type your name"),  # nothing is different
     ],
 )
 async def test_a_plan_that_rests_on_unsaved_settings_leads_to_saving_them_first(
@@ -510,6 +509,7 @@ async def test_the_status_page_knows_of_a_stop_at_once_and_of_its_end(imported, 
     assert "| Writing to Docebo | allowed |" in status_page(deployed)
 
 
+@pytest.mark.long
 async def test_the_status_page_leads_to_the_form_of_what_was_just_saved(imported, deployed):
     from flows.settings import settings
     from slack_docebo.settings_form import SettingsForm, filled, revision
@@ -525,6 +525,7 @@ async def test_the_status_page_leads_to_the_form_of_what_was_just_saved(imported
     assert "Ada: SCOPE_GUESTS from none to all" in page
 
 
+@pytest.mark.long
 async def test_settings_that_are_only_checked_are_not_what_the_status_page_goes_by(imported, deployed):
     from flows.settings import settings
     from slack_docebo.settings_form import SettingsForm, filled, revision
@@ -538,6 +539,7 @@ async def test_settings_that_are_only_checked_are_not_what_the_status_page_goes_
     assert "| Writing to Docebo | allowed |" in status_page(deployed)
 
 
+@pytest.mark.long
 async def test_settings_are_checked_all_the_same_where_the_status_page_cannot_be_written(
     imported, deployed, monkeypatch
 ):
@@ -556,6 +558,7 @@ async def test_settings_are_checked_all_the_same_where_the_status_page_cannot_be
     assert "nothing was saved" in checked.message
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("wrong", ["row", "secret", "no table"])
 async def test_while_no_run_can_begin_the_status_page_says_so_and_leads_to_why(imported, deployed, monkeypatch, wrong):
     from flows.sweep import sweep
@@ -584,6 +587,7 @@ async def test_while_no_run_can_begin_the_status_page_says_so_and_leads_to_why(i
     assert "No run can begin" not in status_page(deployed)
 
 
+@pytest.mark.long
 async def test_a_night_that_failed_is_something_to_do_until_everybody_was_imported(imported, deployed):
     from flows.bulk_import import bulk_import
     from flows.sweep import sweep

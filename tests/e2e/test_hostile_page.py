@@ -28,7 +28,7 @@ RULES = f"--host-resolver-rules=MAP {EVIL} 127.0.0.1 , MAP * ~NOTFOUND , EXCLUDE
 # Chromium has begun to ask people whether a page may reach their own machine. Other browsers do not.
 LIKE_OTHERS = "--disable-features=LocalNetworkAccessChecks"
 ATTACKERS = ["another site", "another port of this machine", "a page without origin", "a name that is led here"]
-OFTEN = {"another site", "a name that is led here"}  # played by `make test`; the others by `make test-long`
+OFTEN = {"another site"}  # played by `make test`; the others by `make test-long`
 REFUSAL = "This server is not called"
 # What sends and hears nothing, or what every page hears of the frames it has; what arrived is seen at the other end.
 UNHEARD = {

@@ -48,6 +48,7 @@ def over_the_limit(company) -> dict[str, str]:
     return {"LIMIT_CREATIONS": "1"}
 
 
+@pytest.mark.long
 def test_a_refused_run_is_told_once_however_often_it_is_repeated(deployed, at_work, mailbox, company):
     set_rows(deployed, NOTIFICATION_MAIL_ID=mailbox.address, **over_the_limit(company))
 

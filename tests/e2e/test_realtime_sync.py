@@ -115,6 +115,7 @@ async def test_named_users_are_not_synchronised_while_an_import_or_a_forgetting_
     assert not sandbox.docebo.accounts.by_email("ada@example.com")
 
 
+@pytest.mark.long
 async def test_named_users_can_be_tried_and_then_synchronised(sandbox, store):
     ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     grace = sandbox.slack.add("Grace", "Hopper", "grace@example.com")

@@ -71,12 +71,12 @@ async def test_an_account_is_found_however_the_domain_is_written(
     assert fingerprint(sandbox) == before
 
 
+@pytest.mark.long
 @ROADS
 @pytest.mark.parametrize(
     ("in_slack", "in_docebo"),
     [("jose\u0301@example.com", "jos\u00e9@example.com"), ("jos\u00e9@example.com", "Jose\u0301@example.com")],
 )
-@pytest.mark.variants(2)
 async def test_an_account_is_found_however_the_accent_of_its_address_is_written(
     sandbox, sqlite_url, tmp_path, road, in_slack, in_docebo
 ):
@@ -140,6 +140,7 @@ async def test_nobody_gets_a_second_account_beside_one_with_a_character_that_nob
         assert reason.startswith(f"account {hers} bears this address with characters that nobody can see (U+")
 
 
+@pytest.mark.long
 async def test_who_gets_a_character_that_nobody_sees_into_the_address_has_not_left(sandbox, sqlite_url):
     rows = {**ON, "LEAVERS": "deactivate", "LEAVERS_OUT_OF_SCOPE": "true"}
     person = sandbox.slack.add("Ann", "Berg", "ann@example.com")["id"]
@@ -175,9 +176,9 @@ async def test_whose_address_slack_masks_has_not_left_and_keeps_the_one_that_the
     assert fingerprint(sandbox) == before
 
 
+@pytest.mark.long
 @ROADS
 @pytest.mark.parametrize("match_by", ["email", "username", "email-and-username"])
-@pytest.mark.variants(2)
 async def test_an_address_that_is_not_confirmed_finds_no_account(sandbox, sqlite_url, tmp_path, road, match_by):
     account(sandbox, "boss@example.com", firstname="Bea", lastname="Boss")
     before = fingerprint(sandbox)
@@ -242,6 +243,7 @@ async def test_in_real_time_nobody_concludes_from_a_search_that_finds_nobody(san
 WITHOUT_MAPPINGS = {**ON, "MAP_SLACK_USER_DATA": "false"}
 
 
+@pytest.mark.long
 async def test_what_accounts_bear_of_people_without_mappings_is_known_by_the_last_import(sandbox, sqlite_url):
     names, settings = ("Ada", "Bob"), settings_for(sandbox.facts(), sqlite_url)
     people = [sandbox.slack.add(name, "Lovelace", f"{name}@example.com".lower())["id"] for name in names]
@@ -318,6 +320,7 @@ async def test_the_account_of_somebody_who_is_out_of_scope_is_not_given_to_the_n
     assert fingerprint(sandbox) == before
 
 
+@pytest.mark.long
 @ROADS
 @pytest.mark.parametrize("mapping", ["false", "true"], ids=["without mappings", "with mappings"])
 @pytest.mark.parametrize(
@@ -325,7 +328,6 @@ async def test_the_account_of_somebody_who_is_out_of_scope_is_not_given_to_the_n
     [("ann@partner.example", False), ("ann@example.com", True)],
     ids=["whose address was excluded", "who was a guest"],
 )
-@pytest.mark.variants(2)  # both roads
 async def test_who_comes_into_scope_with_another_address_keeps_the_account_of_before(
     sandbox, sqlite_url, tmp_path, address, is_guest, mapping, road
 ):
@@ -348,9 +350,9 @@ async def test_who_comes_into_scope_with_another_address_keeps_the_account_of_be
     assert sandbox.docebo.accounts[hers].email == "ann@new.example"
 
 
+@pytest.mark.long
 @ROADS
 @pytest.mark.parametrize("mapping", ["false", "true"], ids=["without mappings", "with mappings"])
-@pytest.mark.variants(2)  # both roads
 async def test_the_account_of_somebody_who_was_never_in_scope_is_not_given_to_the_next_with_the_address(
     sandbox, sqlite_url, tmp_path, mapping, road
 ):

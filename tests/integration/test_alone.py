@@ -36,8 +36,8 @@ async def test_a_round_that_lasts_too_long_leaves_who_is_left_to_the_next(here, 
     assert {here.state(event) for event in events} == {EventState.APPLIED}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("status", [400, 403, 406])
-@pytest.mark.variants(1)
 async def test_whom_docebo_does_not_let_us_search_for_is_parked_alone(shared_sandbox, sqlite_url, tmp_path, status):
     shared_sandbox.reset()
     with firewall(shared_sandbox.docebo_url, status, b"ada%40example.com", b"bea%40example.com") as url:

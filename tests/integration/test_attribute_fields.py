@@ -24,11 +24,11 @@ def sandbox_of() -> Iterator[Callable[..., Sandbox]]:
         yield lambda **switches: stack.enter_context(Sandbox(users=40, rate_limits=False, switches=switches))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("title", "named"),
     [("Cost centre", "cost Centre"), (" Cost\u00a0 centre", "Cost centre"), ("Co\u0302te", "C\u00f4te")],
 )
-@pytest.mark.variants(1)
 async def test_fields_are_named_by_title_and_label_in_any_case(shared_sandbox, sqlite_url, tmp_path, title, named):
     shared_sandbox.reset()
     field = shared_sandbox.docebo.add_field(title, "textfield", mandatory=False, invisible_to_user=False)
@@ -44,6 +44,7 @@ async def test_fields_are_named_by_title_and_label_in_any_case(shared_sandbox, s
         assert here.account(slack_id).fields[field.id] == "Sales"
 
 
+@pytest.mark.long
 async def test_profile_fields_of_each_type_are_read(shared_sandbox, sqlite_url, tmp_path):
     shared_sandbox.reset()
     shown = {
@@ -114,6 +115,7 @@ async def test_what_is_not_stored_with_an_event_is_asked_for(shared_sandbox, sql
         assert here.account(slack_id).fields[field.id] == "+44 20 1234"
 
 
+@pytest.mark.long
 async def test_values_are_looked_up_and_those_without_a_row_are_listed(shared_sandbox, sqlite_url):
     shared_sandbox.reset()
     field = shared_sandbox.docebo.add_field("Grade", "textfield", mandatory=False, invisible_to_user=False)
@@ -192,6 +194,7 @@ async def test_further_columns_are_written_once_whether_or_not_a_list_shows_them
     assert calls["POST /manage/v1/user/batch"] == 0
 
 
+@pytest.mark.long
 async def test_what_a_list_hides_is_written_again_when_the_result_changes_and_is_not_undone(sandbox_of, sqlite_url):
     sandbox = sandbox_of()
     settings = settings_for(sandbox.facts(), sqlite_url)
@@ -250,7 +253,6 @@ async def test_fields_of_each_type_are_filled_in_docebos_form_and_nobody_is_refu
 
 @pytest.mark.long
 @pytest.mark.parametrize("as_zero", [True, False])
-@pytest.mark.variants(1)
 async def test_a_no_is_written_where_nothing_is_set_and_emptied_once(sandbox_of, sqlite_url, as_zero):
     sandbox = sandbox_of(unset_as_zero=as_zero)
     guest = sandbox.docebo.add_field("Guest", "yesno", mandatory=False, invisible_to_user=False).id
@@ -269,7 +271,7 @@ async def test_a_no_is_written_where_nothing_is_set_and_emptied_once(sandbox_of,
     assert await filled('""') == 0
 
 
-@pytest.mark.variants(1)
+@pytest.mark.long
 @pytest.mark.parametrize("listed", ["code", "name"])
 async def test_a_language_is_given_by_its_code_or_by_its_name(sandbox_of, sqlite_url, listed):
     sandbox = sandbox_of(listed_language=listed)
@@ -297,7 +299,7 @@ def made(sandbox):
     return [one for one in sandbox.docebo.accounts if one.provisioned_by]
 
 
-@pytest.mark.variants(1)
+@pytest.mark.long
 @pytest.mark.parametrize("label", ["Xfinity", "Xf2", "Xf0DEPARTMT"])
 async def test_a_label_that_looks_like_an_id_is_a_label_unless_there_is_a_field_with_that_id(
     shared_sandbox, sqlite_url, tmp_path, label

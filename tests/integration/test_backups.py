@@ -141,6 +141,7 @@ async def test_a_backup_of_before_an_account_was_handed_over_shuts_nobody_out_by
     assert (account.email, account.active) == ("bob@example.com", True)
 
 
+@pytest.mark.long
 async def test_a_backup_of_two_resets_ago_lets_nobody_in_whom_somebody_has_shut_out_since(
     sandbox, usual_database_url, tmp_path
 ):
@@ -162,6 +163,7 @@ async def test_a_backup_of_two_resets_ago_lets_nobody_in_whom_somebody_has_shut_
     assert not account.active
 
 
+@pytest.mark.long
 async def test_a_backup_of_before_a_change_does_not_hide_that_an_account_differs(sandbox, usual_database_url, tmp_path):
     settings = settings_for(sandbox.facts(), usual_database_url, report_dir=tmp_path)
     team, ada, account = await ada_imported(sandbox, settings, ON)

@@ -63,8 +63,8 @@ def who_gets_in(sandbox: Sandbox) -> set[str]:
     return {name for name, one in accounts.items() if one.active and (one.expiration or "9") > today}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("leavers", "ignored"), [("deactivate", "status"), ("expire", "expiration_date")])
-@pytest.mark.variants(1)
 async def test_that_leavers_are_shut_out_is_not_believed_before_an_account_shows_it(
     sandbox, sqlite_url, leavers, ignored
 ):

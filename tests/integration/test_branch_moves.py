@@ -72,6 +72,7 @@ async def test_who_is_to_be_in_another_branch_is_moved_and_undoing_moves_back(co
     assert branch_of(company, "Ada") == "EU"
 
 
+@pytest.mark.long
 async def test_a_move_that_is_refused_and_carried_out_counts_as_done_and_is_undone(company, sqlite_url):
     def moved_and_refused(call: Call) -> Answer | None:
         moved = json.loads(call.body) if call.path.endswith("/user/move_to_branch") else {"branch_ids": []}
@@ -94,6 +95,7 @@ async def test_a_move_that_is_refused_and_carried_out_counts_as_done_and_is_undo
     assert (done.count(Kind.MOVE, outcome=Outcome.APPLIED), moved_to, branch_of(company, "Ada")) == (1, "US", "EU")
 
 
+@pytest.mark.long
 async def test_who_was_moved_and_changed_by_one_run_is_moved_back_where_the_run_is_undone(company, settings):
     ada = join(company, "Ada", "EU")
     await import_then(settings, ROWS, plan_moves)
@@ -173,6 +175,7 @@ async def test_without_the_setting_nobody_is_moved(company, settings):
     assert branch_of(company, "Ada") == "EU"
 
 
+@pytest.mark.long
 async def test_a_branch_that_is_given_on_creation_only_moves_nobody(company, settings):
     ada = join(company, "Ada", "EU")
     once = {**ROWS, "ATTRIBUTES": f"{ROWS['ATTRIBUTES']} on-create-only"}
@@ -233,6 +236,7 @@ async def test_a_platform_that_lists_everybody_in_each_branch_is_told_and_nobody
     assert branch_of(company, "Ada") == "EU"
 
 
+@pytest.mark.long
 async def test_everybody_may_be_in_one_branch(company, settings):
     join(company, "Ada", "EU")
     await run_import(settings)
@@ -369,6 +373,7 @@ async def test_a_custom_field_that_slacks_list_shows_moves_whatever_was_read_bef
     assert branch_of(company, "Ada") == "US"
 
 
+@pytest.mark.long
 async def test_nobody_is_moved_by_a_custom_field_that_was_read_before_the_profile_was_changed(company, settings):
     rows = {**ROWS, "ATTRIBUTES": "first_name, last_name, email, branch = custom:Department"}
     ada = join(company, "Ada", "")
@@ -421,6 +426,7 @@ async def test_nobody_is_moved_by_a_list_that_is_older_than_an_event_about_the_p
     assert await import_then(settings, ROWS, plan_moves) is not None
 
 
+@pytest.mark.long
 async def test_an_account_that_is_somebody_elses_by_now_is_not_moved(company, settings):
     ada = join(company, "Ada", "EU")
     await import_then(settings, ROWS, plan_moves)

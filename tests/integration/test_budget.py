@@ -47,6 +47,7 @@ async def spend(calls: CallBudget, number: int) -> None:
         await calls.spend()
 
 
+@pytest.mark.long
 async def test_half_of_the_budget_is_spent_at_once_and_the_rest_evenly(store, clock):
     calls = budget(store, clock)
     began = clock.now
@@ -75,6 +76,7 @@ async def test_no_hour_sees_more_calls_than_it_should(migrated_sqlite, per_hour,
     assert all(later - earlier > HOUR - 1 for earlier, later in zip(made, made[per_hour:], strict=False))
 
 
+@pytest.mark.long
 async def test_what_is_left_shrinks_with_calls_and_grows_with_time(store, clock):
     calls = budget(store, clock)
     assert calls.left() == 6

@@ -85,6 +85,7 @@ async def test_a_table_that_cannot_be_used_is_not_kept(here, request_, told):
     assert files(here) == []
 
 
+@pytest.mark.long
 async def test_what_is_exported_is_a_file_for_its_owner_and_a_table_of_ids_and_can_be_imported_again(here):
     await run_import(here.runtime.settings, rows=ON)
     before = mappings(here)

@@ -54,8 +54,8 @@ def shown(one) -> tuple[str, str, str, bool]:
     return one.username, one.email, one.lastname, one.active
 
 
+@pytest.mark.long
 @ON_BOTH
-@pytest.mark.variants(1)
 async def test_a_wrong_row_of_a_table_is_not_believed_by_any_road(here, ada, tmp_path):
     bobs = account(here, "bob", "bob@elsewhere.example.com", "Bob", "Babbage")
     before = shown(bobs)
@@ -78,6 +78,7 @@ async def test_a_wrong_row_of_a_table_is_not_believed_by_any_road(here, ada, tmp
     assert here.docebo_id(ada) == bobs.user_id
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "bears",
     [
@@ -86,7 +87,6 @@ async def test_a_wrong_row_of_a_table_is_not_believed_by_any_road(here, ada, tmp
         pytest.param(("countess", "", "Ada", "Lovelace"), id="the name, and no address"),
     ],
 )
-@pytest.mark.variants(1)
 async def test_an_account_that_shows_the_person_is_brought_in_line(here, ada, tmp_path, bears):
     hers = account(here, *bears)
     take(here, tmp_path, {ada: hers.user_id})
@@ -100,9 +100,9 @@ async def test_an_account_that_shows_the_person_is_brought_in_line(here, ada, tm
     assert (hers.email, hers.lastname) == (OF_BEFORE, "Byron")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("by_event", [False, True])
 @pytest.mark.parametrize("bearer_is_listed", ["before", "after"])
-@pytest.mark.variants(2)
 async def test_a_namesake_does_not_get_the_account_of_somebody_else_in_slack(
     here, tmp_path, by_event, bearer_is_listed
 ):
@@ -138,6 +138,7 @@ async def test_a_name_proves_nothing_in_real_time_where_nobody_can_tell_whose_th
     assert hers.email == ADDRESS
 
 
+@pytest.mark.long
 async def test_a_claim_that_somebody_confirms_by_hand_is_believed(here, ada, tmp_path):
     bobs = account(here, "bob", "bob@elsewhere.example.com", "Bob", "Babbage")
     take(here, tmp_path, {ada: bobs.user_id})
@@ -150,8 +151,8 @@ async def test_a_claim_that_somebody_confirms_by_hand_is_believed(here, ada, tmp
     assert (bobs.email, bobs.lastname) == (ADDRESS, "Lovelace")
 
 
+@pytest.mark.long
 @ON_BOTH
-@pytest.mark.variants(1)
 async def test_once_the_mappings_of_a_wrong_table_are_deleted_everybody_has_the_own_account_again(here, ada, tmp_path):
     """As after a spreadsheet in which one column was sorted without the others."""
     await imported(here, ada)
@@ -192,6 +193,7 @@ async def test_an_account_that_was_gone_and_is_back_has_still_to_show_whose_it_i
     assert back.email == "bob@elsewhere.example.com"
 
 
+@pytest.mark.long
 async def test_a_backup_in_an_empty_database_is_a_claim_like_any_table(here, ada, tmp_path):
     await imported(here, ada)
     hers, backup = here.account(ada), tmp_path / "backup.csv"

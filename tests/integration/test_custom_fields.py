@@ -197,6 +197,7 @@ async def test_a_field_that_was_deleted_in_slack_stops_the_import_and_empties_no
     assert night.department(member) == "Sales"
 
 
+@pytest.mark.long
 async def test_a_field_that_was_hidden_in_slack_and_is_shown_no_more_empties_nobodys(night, member):
     rules = {"ATTRIBUTES": f"{RULES} clear"}
     night.give(member, "Sales")
@@ -372,6 +373,7 @@ async def test_what_an_event_has_written_while_profiles_were_read_is_not_overwri
     assert account.lastname == "Byron"
 
 
+@pytest.mark.long
 async def test_of_the_forgotten_nothing_is_read_or_kept(night, member):
     night.give(member, "Sales")
     await night.run()

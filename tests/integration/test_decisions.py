@@ -125,6 +125,7 @@ async def test_the_last_decision_about_a_person_counts_whatever_clock_has_noted_
         assert tables.binding(here.workspace.team)["W0GRID"].verdict is Verdict.LINKED
 
 
+@pytest.mark.long
 async def test_what_is_acknowledged_under_another_id_stays_so_when_there_is_one_reason_more(here):
     ada = here.sandbox.slack.add("Ada", "New", "ada@example.com")["id"]
     known_as_well(here, ada, "W0GRID")
@@ -162,6 +163,7 @@ def known_as_well(here: World, slack_id: str, other: str) -> None:
         tables.people.note_ids(here.workspace.team, {other: slack_id})
 
 
+@pytest.mark.long
 async def test_what_was_seen_is_left_so_until_there_is_another_reason(here):
     first = await imported(here)
     assert first.newly_undecided == first.undecided > 0
@@ -293,6 +295,7 @@ def join_with_two_accounts(here: World, number: int) -> None:
         here.sandbox.docebo.accounts.add(f"twin-{number}-{place}", email=address)
 
 
+@pytest.mark.long
 async def test_who_failed_in_the_first_part_of_a_plan_is_acknowledged_before_everybody_was_imported(here):
     ada = here.sandbox.slack.add("Ada", "New", "ada@example.com")["id"]
     here.refuse("ada@example.com")
@@ -332,8 +335,8 @@ async def test_who_was_left_so_before_stays_so_by_whom_and_why_when_all_who_wait
     assert [(row["why"], row["by"]) for row in rows if row["Slack user"] == twin] == [("ticket 4711", "Carol")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("action", [DecisionAction.NEVER, DecisionAction.LINK])
-@pytest.mark.variants(1)
 async def test_about_whom_somebody_has_decided_waits_no_longer_when_all_who_wait_are_seen(here, action):
     join_with_two_accounts(here, 1)
     await imported(here)
@@ -384,6 +387,7 @@ async def test_a_night_in_which_the_forty_of_yesterday_are_seen_is_green_and_one
     assert len(status(here.runtime).undecided) == 1  # told once, and shown until it is settled
 
 
+@pytest.mark.long
 async def test_a_person_is_linked_to_an_account_that_nothing_would_have_found(here):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     other = here.sandbox.docebo.accounts.add("countess", firstname="A", lastname="L", email="countess@example.com")
@@ -398,6 +402,7 @@ async def test_a_person_is_linked_to_an_account_that_nothing_would_have_found(he
     assert len(here.sandbox.docebo.accounts) == before + planned.count(Kind.CREATE)
 
 
+@pytest.mark.long
 async def test_a_disputed_account_that_somebody_links_is_brought_in_line(here):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     await imported(here)
@@ -483,6 +488,7 @@ async def test_who_was_mapped_before_the_company_joined_grid_is_linked_to_anothe
     assert other.firstname == "Ada"
 
 
+@pytest.mark.long
 async def test_of_an_administrators_account_that_is_linked_nobody_is_told_that_it_will_change(here):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     admin = here.sandbox.docebo.accounts.add("countess", email="countess@example.com", level="godadmin")
@@ -580,6 +586,7 @@ async def linked_and_disputed(here: World) -> tuple[str, int]:
     return ada, account.user_id
 
 
+@pytest.mark.long
 async def test_who_is_forgotten_is_in_no_decision_any_more(here):
     ada, account = await linked_and_disputed(here)
     await decided(here, DecisionAction.LEAVE_SO, ada)
@@ -606,6 +613,7 @@ async def test_about_who_is_forgotten_nothing_is_decided(here):
         assert tables.decisions.count_of(ada) == tables.people.count_of(ada) == 0
 
 
+@pytest.mark.long
 async def test_who_is_forgotten_is_named_in_no_decision_about_somebody_else(here):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     await imported(here)

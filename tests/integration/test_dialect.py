@@ -48,8 +48,8 @@ def known(database_url: str, docebo: str) -> dict[str, str]:
         return {name: answer.value for name, answer in tables.dialect(docebo).all().items()}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("status", ["400", "413", "503"])
-@pytest.mark.variants(1)
 async def test_how_many_rows_a_call_may_have_is_found_out_once(sandbox, sqlite_url, status):
     sandbox.reset()
     await imported(sandbox, sqlite_url, max_batch_rows=50, batch_too_large=status)
@@ -194,6 +194,7 @@ async def test_many_newcomers_with_values_of_their_own_that_are_refused_get_thei
     assert sandbox.docebo_gate.counters.calls[BATCH] == calls
 
 
+@pytest.mark.long
 async def test_thousands_of_refused_values_are_all_remembered(sandbox, sqlite_url):
     values = [{"time_zone": f"Mars/{number}"} for number in range(5_000)]
     async with open_runtime(settings_for(sandbox.facts(), sqlite_url), read_rows(table(ON)), run_id="run") as runtime:
@@ -352,6 +353,7 @@ async def test_accounts_are_asked_for_what_they_have_within_the_calls_for_eviden
     assert (done.count(outcome=Outcome.APPLIED), done.count(outcome=Outcome.FAILED)) == (0, 9)
 
 
+@pytest.mark.long
 async def test_in_which_form_a_language_is_taken_is_found_out_once(sandbox, sqlite_url):
     sandbox.reset()
     await imported(sandbox, sqlite_url, batch_language="name")
@@ -451,10 +453,10 @@ async def test_a_refused_value_costs_nobody_the_account_in_the_branch_of_the_rul
     assert (made.branches, done.count(outcome=Outcome.FAILED)) == ((42,), 0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("listed", "form", "kept"), [(True, "id", "1"), (True, "label", "1"), (False, "label", "Italy"), (False, "id", "")]
 )
-@pytest.mark.variants(1)
 async def test_a_country_is_written_as_this_docebo_takes_it_and_left_out_where_it_does_not(
     sandbox, sqlite_url, listed, form, kept
 ):

@@ -68,6 +68,7 @@ async def findings() -> dict[str, tuple[Level, str]]:
     return {finding.check: (finding.level, finding.message) async for finding in examine()}
 
 
+@pytest.mark.long
 async def test_slack_docebo_and_the_database_are_found_well_while_prefect_is_down(environment):
     found = await findings()
 
@@ -79,6 +80,7 @@ async def test_slack_docebo_and_the_database_are_found_well_while_prefect_is_dow
         assert "start it, or set PREFECT_API_URL" in found[check][1]
 
 
+@pytest.mark.long
 async def test_an_examination_tells_the_status_page_whose_credentials_work(environment, company, sqlite_url):
     environment.setenv("SLACK_BOT_TOKEN", "xoxb-of-before")
     await findings()
@@ -297,7 +299,6 @@ async def test_a_level_that_nobody_knows_is_told_with_the_answer_that_says_what_
 
 @pytest.mark.long
 @pytest.mark.parametrize("word", ["learner", "/framework/level/learner"])
-@pytest.mark.variants(1)
 async def test_a_level_that_makes_everybody_an_administrator_is_told_with_the_answer_that_says_what_it_is(
     environment, company, sqlite_url, word
 ):
@@ -346,6 +347,7 @@ async def test_a_slack_service_of_the_platform_itself_is_told(environment, compa
     assert "slack" in message
 
 
+@pytest.mark.long
 async def test_a_description_that_knows_all_that_is_used_is_told(environment):
     assert (await findings())["Docebo's description"][0] is Level.OK
 
@@ -366,6 +368,7 @@ async def test_a_scim_that_is_refused_is_explained(environment, company, answer,
     assert (level, told in message) == (Level.FAIL, True)
 
 
+@pytest.mark.long
 async def test_a_rule_that_reads_scim_wants_a_token(environment):
     environment.delenv("SLACK_SCIM_TOKEN")
     rows = {**ON, "ATTRIBUTES": "email, manager = scim:manager"}
@@ -379,6 +382,7 @@ async def test_a_rule_that_reads_scim_wants_a_token(environment):
     assert without == (Level.OK, "no rule reads it, and there is no token for it")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("lacking", "level", "told"),
     [
@@ -388,7 +392,6 @@ async def test_a_rule_that_reads_scim_wants_a_token(environment):
         ("do_nothing", Level.WARN, "lists existing for branch_option, not do_nothing"),
     ],
 )
-@pytest.mark.variants(1)
 async def test_what_the_platforms_description_lacks_is_named_before_anything_is_written(
     environment, company, lacking, level, told
 ):
@@ -411,6 +414,7 @@ async def test_a_column_that_a_rule_writes_and_the_platform_does_not_describe_is
     assert "POST /manage/v1/user/batch does not list country: " in message
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("lacking", "level", "told"),
     [
@@ -419,7 +423,6 @@ async def test_a_column_that_a_rule_writes_and_the_platform_does_not_describe_is
         ("username", Level.OK, "does not tell its columns in the words that are used here"),
     ],
 )
-@pytest.mark.variants(2)
 async def test_what_the_platforms_importer_lacks_is_named(environment, company, lacking, level, told):
     switch(company, {"description_lacks": lacking})
 

@@ -323,6 +323,7 @@ async def test_whom_one_list_shows_as_here_and_as_gone_at_the_same_moment_does_n
     assert summary.count(outcome=Outcome.APPLIED) == 0
 
 
+@pytest.mark.long
 async def test_who_becomes_an_administrator_while_the_accounts_are_listed_is_not_written(sandbox, sqlite_url):
     def listed_twice(call: Call, answer):
         if not (promoted and call.path.startswith("/manage/v1/user?")):

@@ -59,6 +59,7 @@ def planned(sqlite_url: str) -> Iterator[Store]:
         yield store
 
 
+@pytest.mark.long
 async def test_whatever_the_umask_an_import_leaves_nothing_that_others_can_read(tmp_path):
     with Sandbox(users=20, docebo_users=0, rate_limits=False) as sandbox, under(0o000):
         url = f"sqlite:///{tmp_path}/data/store.db"

@@ -72,6 +72,7 @@ async def test_a_forgotten_person_is_named_nowhere(here, ada, tmp_path):
     assert here.docebo_id(ada) is None
 
 
+@pytest.mark.long
 async def test_what_is_shown_before_is_what_is_erased(here, ada, tmp_path):
     before = everything(here, tmp_path)
     shown = traces(here.runtime.store, tmp_path / "reports", ada)
@@ -95,6 +96,7 @@ async def test_custom_fields_and_that_somebody_has_left_are_shown_before_they_ar
     assert left.lines == []
 
 
+@pytest.mark.long
 async def test_nobody_else_is_touched(here, ada, tmp_path):
     forget(here.runtime.store, tmp_path / "reports", ada)
 
@@ -106,6 +108,7 @@ async def test_nobody_else_is_touched(here, ada, tmp_path):
     assert b"grace@example.com" in everything(here, tmp_path)
 
 
+@pytest.mark.long
 async def test_of_a_backup_the_row_of_that_person_is_erased_and_the_rest_stays_byte_by_byte(here, ada, tmp_path):
     backup = tmp_path / "reports" / "mappings-1abc.csv"
     with here.runtime.store.reading() as tables:
@@ -121,6 +124,7 @@ async def test_of_a_backup_the_row_of_that_person_is_erased_and_the_rest_stays_b
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
 
 
+@pytest.mark.long
 async def test_a_file_that_loses_somebodys_rows_is_as_old_as_before(here, ada, tmp_path):
     report = next((tmp_path / "reports").glob("*.csv"))
     os.utime(report, (1_700_000_000, 1_700_000_000))
@@ -140,6 +144,7 @@ async def test_a_word_that_is_no_id_erases_nothing(here, ada, tmp_path):
     assert everything(here, tmp_path) == before
 
 
+@pytest.mark.long
 async def test_rows_that_only_mention_the_id_stay_other_peoples_and_lose_it(here, ada, tmp_path):
     report = tmp_path / "reports" / "other.csv"
     report.write_text(f"slack_id,reason,changes\r\nU0OTHER,account 5 is mapped to {ada},{ada}\r\n")
@@ -246,6 +251,7 @@ async def test_what_a_killed_writer_left_is_removed_if_the_person_is_in_it(here,
     assert gone.left == {}
 
 
+@pytest.mark.long
 async def test_an_address_leads_to_the_person(here, ada):
     assert find_person(here.runtime.store, f" {ada} ") == ada
     assert find_person(here.runtime.store, " ADA@Example.com ") == ada
@@ -332,6 +338,7 @@ async def test_who_is_forgotten_is_known_again_by_the_address_under_a_new_id(her
     assert traces_in_store(here, again) == ""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -340,7 +347,6 @@ async def test_who_is_forgotten_is_known_again_by_the_address_under_a_new_id(her
         ("ad\u00e9@example.com", "ade\u0301@example.com"),
     ],
 )
-@pytest.mark.variants(1)
 async def test_who_is_forgotten_is_known_again_however_the_address_is_written(here, tmp_path, before, after):
     old = here.sandbox.slack.add("Ada", NAME, before)["id"]
     await here.settle([old])
@@ -401,6 +407,7 @@ async def test_no_table_of_mappings_brings_somebody_forgotten_back(here, ada, tm
     assert here.docebo_id(ada) is None
 
 
+@pytest.mark.long
 async def test_a_dry_run_leaves_no_digest_of_somebody_forgotten(here, tmp_path):
     here.sandbox.docebo.accounts.add("ada@example.com", email="ada@example.com", firstname="Ada", lastname=NAME)
     ada = here.sandbox.slack.add("Ada", NAME, "ada@example.com")["id"]
@@ -420,6 +427,7 @@ async def test_a_dry_run_leaves_no_digest_of_somebody_forgotten(here, tmp_path):
     assert digests != set()
 
 
+@pytest.mark.long
 async def test_a_saved_plan_of_before_does_nothing_about_somebody_forgotten(here, tmp_path):
     ada = here.sandbox.slack.add("Ada", NAME, "ada@example.com")["id"]
     plan_id = await plan_import(here.runtime)
@@ -433,6 +441,7 @@ async def test_a_saved_plan_of_before_does_nothing_about_somebody_forgotten(here
     assert traces_in_store(here, ada) == ""
 
 
+@pytest.mark.long
 async def test_who_is_forgotten_during_a_call_gets_no_mapping_and_no_handle_back(here, tmp_path, monkeypatch):
     ada = here.sandbox.slack.add("Ada", NAME, "ada@example.com")["id"]
     plan_id = await plan_import(here.runtime)
@@ -477,6 +486,7 @@ async def test_an_undo_leaves_somebody_forgotten_alone(here, ada, tmp_path):
     assert traces_in_store(here, ada) == ""
 
 
+@pytest.mark.long
 async def test_who_is_forgotten_while_an_import_plans_is_told_of_nowhere(here, ada, tmp_path, monkeypatch):
     here.sandbox.slack.deactivate(ada)  # so that the plan leaves the person alone
 
@@ -493,6 +503,7 @@ async def test_who_is_forgotten_while_an_import_plans_is_told_of_nowhere(here, a
         assert not list(tables.connection.execute(select(standing).where(standing.c.slack_id == "")))
 
 
+@pytest.mark.long
 async def test_of_who_is_forgotten_while_a_round_plans_it_is_not_kept_that_the_person_has_left(
     here, ada, tmp_path, monkeypatch
 ):
@@ -526,6 +537,7 @@ async def test_orphans_tell_nothing_of_somebody_forgotten(here, ada, tmp_path):
     assert [orphan for orphan in found if hers in orphan.docebo_ids] == []
 
 
+@pytest.mark.long
 async def test_one_person_is_forgotten_under_all_ids(here, ada, tmp_path):
     with here.runtime.store.transaction() as tables:
         person_id = tables.connection.scalar(select(identity.c.person_id).where(identity.c.slack_id == ada))
@@ -538,6 +550,7 @@ async def test_one_person_is_forgotten_under_all_ids(here, ada, tmp_path):
     assert traces_in_store(here, "W0ADA") == traces_in_store(here, ada) == ""
 
 
+@pytest.mark.long
 async def test_who_is_remembered_is_looked_after_again_by_any_of_the_names(here, ada, tmp_path):
     forget(here.runtime.store, tmp_path / "reports", ada)
     with pytest.raises(ConfigurationError, match=r"nobody .* was forgotten"):

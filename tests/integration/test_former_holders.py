@@ -117,9 +117,9 @@ async def test_the_account_of_whom_slack_neither_lists_nor_calls_gone_is_not_giv
         assert f"belongs to {ada}" in (await explain(runtime, bob)).operation.reason
 
 
+@pytest.mark.long
 @ROADS
 @pytest.mark.parametrize("is_listed", [True, False])
-@pytest.mark.variants(4)  # all roads
 async def test_the_account_of_who_is_surely_gone_goes_to_the_next_with_the_address(
     sandbox, settings, unlisted, tmp_path, road, is_listed
 ):
@@ -135,8 +135,8 @@ async def test_the_account_of_who_is_surely_gone_goes_to_the_next_with_the_addre
     assert (account(sandbox).firstname, account(sandbox).lastname) == ("Bob", "Neu")
 
 
+@pytest.mark.long
 @ROADS
-@pytest.mark.variants(1)
 async def test_an_account_that_passes_to_the_next_with_the_address_counts_as_a_moved_mapping(
     sandbox, settings, tmp_path, road
 ):
@@ -208,8 +208,8 @@ async def test_a_saved_plan_gives_on_the_account_of_a_former_holder_who_is_still
     assert (account(sandbox).firstname, account(sandbox).lastname) == ("Bob", "Neu")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_hidden", [True, False])
-@pytest.mark.variants(1)
 async def test_slack_is_asked_only_for_former_holders_whose_accounts_somebody_would_get(
     sandbox, settings, unlisted, asked, is_hidden
 ):
@@ -242,6 +242,7 @@ async def test_more_former_holders_than_slack_may_be_asked_for_stop_the_run_befo
     assert account(sandbox).firstname == "Ada"
 
 
+@pytest.mark.long
 async def test_who_has_an_address_that_is_not_confirmed_keeps_the_account_from_the_next_with_the_former_one(
     sandbox, settings
 ):
@@ -275,6 +276,7 @@ async def test_a_list_that_shows_the_organisations_ids_alone_gives_nobody_the_ac
     assert second.count(outcome=Outcome.APPLIED) == 0
 
 
+@pytest.mark.long
 async def test_an_account_that_was_handed_over_in_docebo_is_the_next_ones_once_the_former_mapping_is_deleted(
     sandbox, settings, sqlite_url
 ):
@@ -291,8 +293,8 @@ async def test_an_account_that_was_handed_over_in_docebo_is_the_next_ones_once_t
     assert mapped(sqlite_url, sandbox.slack.team.id)[bob] == handed_over
 
 
+@pytest.mark.long
 @ROADS
-@pytest.mark.variants(1)
 async def test_who_returns_under_a_new_id_is_reported_without_mappings_too(sandbox, settings, tmp_path, road):
     ada = await ada_has_left(sandbox, settings)
     again = sandbox.slack.add("Ada", "King", "ada@example.com")["id"]
@@ -336,8 +338,8 @@ async def test_who_was_linked_by_hand_gets_the_account_of_a_former_holder_of_who
     assert account(sandbox).firstname == "Bob"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("maps", ["true", "false"])
-@pytest.mark.variants(1)
 async def test_an_event_gives_nobody_the_account_of_whom_another_event_has_shown_lately(
     sandbox, sqlite_url, tmp_path, maps
 ):
@@ -413,8 +415,8 @@ async def test_whose_account_bears_nothing_but_the_name_any_more_gets_no_second_
     assert len(sandbox.docebo.accounts.by_email("ada@moved.example")) == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dry_run", [True, False])
-@pytest.mark.variants(1)
 async def test_an_account_that_bears_somebody_elses_address_and_the_former_name_is_that_ones(
     sandbox, settings, dry_run
 ):
@@ -432,8 +434,8 @@ async def test_an_account_that_bears_somebody_elses_address_and_the_former_name_
     assert (await run_import(settings, rows=WITHOUT_MAPPINGS)).count(outcome=Outcome.APPLIED) == 0
 
 
+@pytest.mark.long
 @ROADS
-@pytest.mark.variants(1)
 async def test_the_account_of_whom_nobody_may_touch_goes_to_nobody(sandbox, settings, tmp_path, road):
     prove(settings)
     ada = await ada_has_left(sandbox, settings)
@@ -448,9 +450,9 @@ async def test_the_account_of_whom_nobody_may_touch_goes_to_nobody(sandbox, sett
     assert (account(sandbox).firstname, account(sandbox).lastname) == ("Ada", "Lovelace")
 
 
+@pytest.mark.long
 @ROADS
 @pytest.mark.parametrize("is_made_by_hand", [True, False])
-@pytest.mark.variants(1)
 async def test_a_mapping_of_before_follows_to_the_account_that_comes_after_one_that_is_gone(
     sandbox, settings, tmp_path, road, is_made_by_hand
 ):

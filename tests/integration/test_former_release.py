@@ -130,7 +130,7 @@ def test_every_mapping_is_found(looked_at):
     assert len(mappings) == len(expected)
 
 
-@pytest.mark.variants(1)
+@pytest.mark.long
 def test_what_was_last_applied_of_a_person_is_known(looked_at):
     expected = {
         (row["slack_team"], row["slack_id"]): (*remembered(row), row["slack_updated"]) for row in rows("slack_user")
@@ -157,7 +157,7 @@ def of(one: Mapping | Operation) -> tuple[str, str, bool]:
     return (one.fingerprint, one.echo, one.deactivated)
 
 
-@pytest.mark.variants(1)
+@pytest.mark.long
 def test_every_plan_is_found_with_every_operation_and_what_became_of_it(looked_at):
     expected: dict[str, list[dict[str, Any]]] = {row["id"]: [] for row in rows("plan")}
     for row in rows("operation"):
@@ -239,6 +239,7 @@ def test_reads_links_and_the_state_of_the_calls_are_found(looked_at):
         assert tables.wake_ups.reconciliation_wanted(LATER, pause=timedelta(minutes=10))
 
 
+@pytest.mark.long
 def test_what_waits_and_what_a_dead_run_had_in_work_can_be_claimed_and_what_is_parked_replayed(migrated):
     def of(*states: EventState) -> set[str]:
         return {row["event_id"] for row in rows("inbox_event") if row["state"] in states}
@@ -271,6 +272,7 @@ def test_its_backup_can_be_restored(migrated):
     assert sum(one.deactivated for one in restored.values()) == 2
 
 
+@pytest.mark.long
 async def test_its_saved_plan_is_applied(tmp_path):
     with Sandbox(users=12_200, docebo_users=10_500, rate_limits=False) as sandbox:  # as made_by.py had it
         docebo = sandbox.facts()["docebo_url"]
@@ -302,6 +304,7 @@ def as_it_was(account: Any, before: dict[str, Any]) -> bool:
     return account is not None and account.lastname == before.get("last_name", account.lastname)
 
 
+@pytest.mark.long
 def test_its_webhook_goes_on_storing_events_in_the_migrated_database(kind, former_url, migrated):
     engine = create_engine(former_url.replace("postgresql:", "postgresql+psycopg:"))
     connection = engine.raw_connection()
@@ -349,6 +352,7 @@ def test_a_migration_whose_process_dies_leaves_everything_as_it_was(former_url):
         assert sum(tables.mappings().count(team) for team in TEAMS) == mappings
 
 
+@pytest.mark.long
 def test_the_tables_of_the_webhook_are_only_ever_added_to(former_url):
     engine = create_engine(former_url.replace("postgresql:", "postgresql+psycopg:"))
     before = {table: columns(inspect(engine), table) for table in TABLES_OF_THE_WEBHOOK}

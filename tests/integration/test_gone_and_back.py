@@ -25,6 +25,7 @@ async def here(shared_sandbox: Sandbox, sqlite_url: str, tmp_path) -> AsyncItera
         yield made
 
 
+@pytest.mark.long
 async def test_a_person_who_was_gone_is_there_again_when_an_event_says_so(here):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     event = here.event(ada)

@@ -53,6 +53,7 @@ def is_active(company) -> bool:
     return bool(account.active)
 
 
+@pytest.mark.long
 async def test_the_plan_says_when_and_then_it_happens_once(company, nights):
     company.slack.deactivate(ada(company))
 
@@ -101,6 +102,7 @@ async def test_who_returns_in_time_is_untouched_and_has_all_days_again(company, 
         assert set(tables.leavers.since(company.slack.team.id, [leaver])) == {leaver}
 
 
+@pytest.mark.long
 async def test_an_event_of_a_leaver_begins_the_days(shared_sandbox, sqlite_url, tmp_path):
     shared_sandbox.reset()
     async with world(shared_sandbox, sqlite_url, tmp_path, **ROWS) as here:
@@ -134,6 +136,7 @@ async def test_a_saved_plan_leaves_alone_who_was_back_and_has_left_anew(company,
     assert is_active(company)
 
 
+@pytest.mark.long
 async def test_a_saved_plan_waits_for_the_days_that_the_settings_of_today_want(company, nights):
     company.slack.deactivate(ada(company))
     saved = await nights.run(1, dry_run=True, LEAVERS_AFTER_DAYS="0")
@@ -169,6 +172,7 @@ async def test_a_night_in_which_nothing_could_be_done_does_not_begin_the_days_an
     assert not is_active(company)
 
 
+@pytest.mark.long
 async def test_an_event_of_somebody_who_is_back_ends_the_days(shared_sandbox, sqlite_url, tmp_path):
     shared_sandbox.reset()
     async with world(shared_sandbox, sqlite_url, tmp_path, **ROWS) as here:

@@ -200,9 +200,9 @@ async def test_who_is_forgotten_stays_so_under_the_organisations_id_and_another_
     assert organisation_id(ada) in mapped(sqlite_url, team(sandbox))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("verify_target", [True, False])
 @pytest.mark.parametrize("is_told", [True, False], ids=["Slack tells 400 ids at once", "it is asked one by one"])
-@pytest.mark.variants(1)
 async def test_who_is_excluded_by_a_local_id_is_so_where_slack_lists_the_organisations_ids_alone(
     sandbox, sqlite_url, monkeypatch, verify_target, is_told
 ):
@@ -404,6 +404,7 @@ async def test_who_gained_an_id_and_another_account_at_once_keeps_both_where_the
     assert account.lastname == "Grid"
 
 
+@pytest.mark.long
 async def test_an_id_is_gained_by_an_event_and_both_ids_are_one_person(sandbox, sqlite_url, tmp_path):
     async with world(sandbox, sqlite_url, tmp_path, LEAVERS="deactivate") as here:
         await here.settle()
@@ -475,6 +476,7 @@ async def test_a_list_that_shows_the_local_id_as_before_an_event_under_the_organ
                 assert account.lastname == "Byron"
 
 
+@pytest.mark.long
 async def test_whom_a_list_of_the_organisations_ids_shows_as_before_an_event_under_the_local_one_has_not_left(
     sandbox, sqlite_url, tmp_path, monkeypatch
 ):
@@ -500,8 +502,8 @@ async def test_whom_a_list_of_the_organisations_ids_shows_as_before_an_event_und
     assert (account.active, account.lastname) == (True, "Byron")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mapping", ["false", "true"])
-@pytest.mark.variants(1)
 async def test_an_event_under_both_ids_is_looked_at_again_after_a_plan_of_before_has_written_under_the_local_one(
     sandbox, sqlite_url, tmp_path, mapping
 ):
@@ -523,6 +525,7 @@ async def test_an_event_under_both_ids_is_looked_at_again_after_a_plan_of_before
         assert account.lastname == "Grid"
 
 
+@pytest.mark.long
 async def test_who_is_forgotten_before_an_event_is_done_with_is_known_under_neither_of_two_ids(
     sandbox, sqlite_url, tmp_path, monkeypatch
 ):
@@ -600,6 +603,7 @@ async def test_an_event_of_who_has_left_grid_makes_no_second_account(sandbox, sq
         assert sum(bool(one.provisioned_by) for one in sandbox.docebo.accounts) == 3
 
 
+@pytest.mark.long
 async def test_that_a_former_id_is_gone_is_believed_although_an_event_has_borne_it_within_the_hour(
     sandbox, sqlite_url, tmp_path, monkeypatch
 ):
@@ -670,6 +674,7 @@ async def test_who_has_left_another_workspace_by_an_event_is_asked_for_before_an
         assert here.sandbox.slack_gate.counters.calls["users.info"] == len(here.members())
 
 
+@pytest.mark.long
 async def test_a_token_that_becomes_the_organisations_stays_with_the_linked_workspace(sqlite_url):
     with Sandbox(users=5, docebo_users=0, rate_limits=False) as before, Sandbox(users=5, org_token=True) as now:
         settings = settings_for(before.facts(), sqlite_url)

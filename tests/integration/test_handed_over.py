@@ -56,6 +56,7 @@ async def test_an_account_found_by_its_address_that_bears_another_one_by_now_is_
     assert not account.fields
 
 
+@pytest.mark.long
 async def test_an_account_that_bears_another_address_by_now_is_not_passed_on_by_a_saved_plan_to_who_is_back(
     sandbox, sqlite_url
 ):
@@ -125,7 +126,7 @@ async def test_an_event_changes_nothing_of_an_account_whose_new_owner_gets_the_a
     assert {name: getattr(account, name) for name in BOBS} == BOBS
 
 
-@pytest.mark.variants(1)
+@pytest.mark.long
 @USERNAMES
 async def test_an_event_changes_nothing_of_an_account_that_shows_another_persons_address(
     sandbox, sqlite_url, tmp_path, username
@@ -142,6 +143,7 @@ async def test_an_event_changes_nothing_of_an_account_that_shows_another_persons
     assert {name: getattr(account, name) for name in BOBS} == BOBS
 
 
+@pytest.mark.long
 async def test_an_address_that_nobody_in_slack_bears_makes_no_account_another_persons(sandbox, sqlite_url):
     settings = settings_for(sandbox.facts(), sqlite_url)
     account = await handed_over_to_bob(sandbox, settings)
@@ -151,6 +153,7 @@ async def test_an_address_that_nobody_in_slack_bears_makes_no_account_another_pe
     assert (account.email, account.firstname) == ("ann@example.com", "Ann")
 
 
+@pytest.mark.long
 async def test_an_account_that_shows_another_persons_name_and_an_address_which_that_one_bears_no_more_is_left_alone(
     sandbox, sqlite_url
 ):
@@ -164,6 +167,7 @@ async def test_an_account_that_shows_another_persons_name_and_an_address_which_t
     assert {name: getattr(account, name) for name in BOBS} == BOBS
 
 
+@pytest.mark.long
 async def test_an_event_leaves_an_account_with_an_address_that_nobody_bears_to_the_next_import(
     sandbox, sqlite_url, tmp_path
 ):
@@ -185,9 +189,9 @@ async def test_an_event_leaves_an_account_with_an_address_that_nobody_bears_to_t
 WITHOUT_MAPPINGS = {"MAP_SLACK_USER_DATA": "false"}
 
 
+@pytest.mark.long
 @USERNAMES
 @pytest.mark.parametrize("road", ["import", "real time"])
-@pytest.mark.variants(1)
 async def test_without_mappings_an_account_that_shows_another_persons_address_is_left_alone_too(
     sandbox, sqlite_url, tmp_path, road, username
 ):
@@ -211,6 +215,7 @@ async def test_without_mappings_an_account_that_shows_another_persons_address_is
     assert {one.user_id for one in sandbox.docebo.accounts} == before
 
 
+@pytest.mark.long
 async def test_an_account_that_was_handed_over_is_the_next_ones_once_the_mapping_is_deleted_and_that_one_is_linked(
     sandbox, sqlite_url
 ):
@@ -263,7 +268,7 @@ async def test_an_account_that_was_handed_over_since_is_not_written_for_its_form
     assert account.fields == {13: "Countess"}
 
 
-@pytest.mark.variants(1)
+@pytest.mark.long
 @USERNAMES
 async def test_an_account_that_was_handed_over_since_is_not_deactivated_for_its_former_owner_by_a_saved_plan(
     sandbox, sqlite_url, username
@@ -284,6 +289,7 @@ async def test_an_account_that_was_handed_over_since_is_not_deactivated_for_its_
     assert account.active
 
 
+@pytest.mark.long
 @USERNAMES
 async def test_an_account_that_was_handed_over_since_is_not_written_for_its_former_owner_by_an_undo(
     sandbox, sqlite_url, username
@@ -299,6 +305,7 @@ async def test_an_account_that_was_handed_over_since_is_not_written_for_its_form
     assert account.fields == {13: "Countess"}
 
 
+@pytest.mark.long
 async def test_an_account_that_we_have_made_and_that_was_handed_over_since_is_not_deactivated_by_an_undo(
     sandbox, sqlite_url
 ):
@@ -368,6 +375,7 @@ async def test_an_account_that_is_handed_over_within_a_slow_import_is_not_writte
     assert (account.fields, account.active) == (fields, True)
 
 
+@pytest.mark.long
 async def test_an_account_that_is_seen_to_be_handed_over_before_the_first_row_is_not_written(sandbox, sqlite_url):
     settings = settings_for(sandbox.facts(), sqlite_url)
     account = await imported_account_of_ann(sandbox, settings, **NAMES)
@@ -383,6 +391,7 @@ async def test_an_account_that_is_seen_to_be_handed_over_before_the_first_row_is
     assert {name: getattr(account, name) for name in BOBS} == BOBS
 
 
+@pytest.mark.long
 async def test_an_account_that_is_handed_over_within_a_slow_undo_is_not_written_for_its_former_owner(
     sandbox, sqlite_url, monkeypatch
 ):
@@ -480,7 +489,7 @@ async def test_an_account_that_shows_another_persons_address_is_not_moved_to_ano
     assert account.branches == before
 
 
-@pytest.mark.variants(1)
+@pytest.mark.long
 @pytest.mark.parametrize("maps", ["true", "false"])
 async def test_an_undo_takes_an_account_whose_address_somebody_has_edited_once_the_two_are_linked(
     sandbox, sqlite_url, maps
@@ -505,8 +514,8 @@ async def test_an_undo_takes_an_account_whose_address_somebody_has_edited_once_t
     assert account.fields == {13: "Countess"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("road", ["import", "real time", "leaver"])
-@pytest.mark.variants(1)
 async def test_an_account_that_is_handed_over_before_anybody_has_seen_the_address_that_we_have_written_is_left_alone(
     sandbox, sqlite_url, tmp_path, road
 ):

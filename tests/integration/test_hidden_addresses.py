@@ -92,6 +92,7 @@ async def test_an_address_that_was_seen_before_and_is_hidden_now_is_asked_for_fi
         await run_import(settings)
 
 
+@pytest.mark.long
 async def test_that_accounts_have_no_address_is_found_out_once(sandbox, settings, hidden):
     def asked() -> int:
         return int(sandbox.docebo_gate.counters.calls["GET /manage/v1/user/{id}"])
@@ -108,6 +109,7 @@ async def test_that_accounts_have_no_address_is_found_out_once(sandbox, settings
     assert nights[0] >= 3
 
 
+@pytest.mark.long
 async def test_an_address_that_is_not_shown_is_no_difference(sandbox, settings, hidden):
     await run_import(settings)
     account = sandbox.docebo.accounts.by_username("ada.lovelace")

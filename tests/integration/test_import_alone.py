@@ -37,12 +37,12 @@ def left_alone(summary) -> list[tuple[str, int]]:
     return [(reason, people) for kind, reason, _, people in summary.tally if NOT_PLANNED in reason]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "fault",
     [KeyError("p7@example.com"), ContractViolation("user"), IncompleteRead("a"), StorageConflict("a")],
     ids=lambda fault: type(fault).__name__,
 )
-@pytest.mark.variants(1)
 async def test_for_whom_no_plan_can_be_made_is_left_alone_and_told_of(here, monkeypatch, fault):
     _, settings, people = here
     plan = Planner.plan

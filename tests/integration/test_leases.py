@@ -82,6 +82,7 @@ def number(store: Store) -> int:
         return tables.connection.execute(select(lease.c.number)).scalar_one()
 
 
+@pytest.mark.long
 def test_who_lost_the_lock_writes_nothing_after_another_took_it(store, other, database_url):
     with lock_of(store):
         lose_locks(database_url)
@@ -93,6 +94,7 @@ def test_who_lost_the_lock_writes_nothing_after_another_took_it(store, other, da
         assert written(store)  # whoever only reads is not asked
 
 
+@pytest.mark.long
 def test_a_place_that_was_lost_stays_lost_when_the_other_has_ended(store, other, database_url):
     with lock_of(store):
         lose_locks(database_url)
@@ -127,6 +129,7 @@ def test_who_takes_the_lock_again_has_a_new_number(store, other, database_url):
         assert number(store) == lost + 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "docebo"), [("realtime-sync", DOCEBO), ("bulk-import", "https://other.example.com")])
 def test_another_lock_takes_nobodys_place(store, other, name, docebo):
     with lock_of(store), lock_of(other, name, docebo):
@@ -244,6 +247,7 @@ async def test_who_loses_the_lock_during_a_call_makes_no_further_attempt_of_it(s
             await call.aclose()
 
 
+@pytest.mark.long
 async def test_an_import_whose_place_was_taken_writes_nothing_older_over_what_the_other_wrote(
     usual_database_url, tmp_path
 ):

@@ -60,7 +60,6 @@ def ada_of(sandbox):
 
 @pytest.mark.long
 @pytest.mark.parametrize("is_listed", [True, False])
-@pytest.mark.variants(1)
 async def test_an_account_expires_with_the_day_and_who_returns_has_it_again(sandbox, sqlite_url, is_listed):
     sandbox.reset()
     sandbox.docebo.switches = replace(sandbox.docebo.switches, columns_listed=is_listed)
@@ -80,8 +79,8 @@ async def test_an_account_expires_with_the_day_and_who_returns_has_it_again(sand
     assert (await run_import(settings, rows=EXPIRING)).count(outcome=Outcome.APPLIED) == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_listed", [True, False])
-@pytest.mark.variants(1)
 async def test_an_account_that_docebo_lets_nobody_change_keeps_no_other_one_open_or_shut(
     sandbox, sqlite_url, is_listed
 ):
@@ -182,8 +181,8 @@ async def test_who_leaves_once_a_return_was_undone_is_shut_out(sandbox, expiring
     assert ada_of(sandbox).expiration == datetime.now(UTC).date().isoformat()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("days_away", "is_kept"), [(7, True), (60, False)])
-@pytest.mark.variants(1)
 async def test_who_returns_to_an_account_that_expired_has_its_end_of_before_if_that_is_to_come(
     sandbox, sqlite_url, days_away, is_kept
 ):
@@ -228,6 +227,7 @@ async def test_who_returns_under_a_new_id_to_an_account_that_expired_has_its_end
     assert (ada_of(sandbox).active, ada_of(sandbox).expiration) == (True, end)
 
 
+@pytest.mark.long
 async def test_expirations_count_as_deactivations_in_the_limits(sandbox, sqlite_url):
     sandbox.reset()
     settings = settings_for(sandbox.facts(), sqlite_url)
@@ -313,8 +313,8 @@ async def test_who_leaves_before_docebo_lists_that_the_account_was_opened_is_shu
     assert not is_open(ada_of(sandbox))
 
 
-@pytest.mark.parametrize("leavers", ["deactivate", pytest.param("expire", marks=pytest.mark.long)])
-@pytest.mark.variants(1)
+@pytest.mark.long
+@pytest.mark.parametrize("leavers", ["deactivate", "expire"])
 async def test_who_leaves_before_docebo_lists_the_new_address_is_shut_out(sandbox, lagging):
     account = ada_of(sandbox)
     sandbox.slack.change(lagging.ada, {"profile": {"last_name": "King", "email": "king@example.com"}})
@@ -327,7 +327,8 @@ async def test_who_leaves_before_docebo_lists_the_new_address_is_shut_out(sandbo
     assert not is_open(account)
 
 
-@pytest.mark.parametrize("leavers", ["deactivate", pytest.param("expire", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("leavers", ["deactivate", "expire"])
 async def test_whose_account_became_an_administrators_before_docebo_lists_it_so_is_not_shut_out(sandbox, lagging):
     sandbox.docebo.edit(ada_of(sandbox).user_id, {"level": "godadmin"})
     sandbox.slack.deactivate(lagging.ada)

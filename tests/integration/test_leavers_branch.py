@@ -176,6 +176,7 @@ async def test_whose_account_somebody_has_brought_elsewhere_by_hand_since_stays_
     assert branch_of(company) == "HAND"
 
 
+@pytest.mark.long
 async def test_who_is_asked_for_right_before_the_end_takes_no_call_from_those_that_tell_the_branch(
     company, settings, ada
 ):
@@ -200,6 +201,7 @@ async def test_whose_account_was_a_leavers_is_not_moved_where_that_one_was(compa
     assert account.branches == (0,)
 
 
+@pytest.mark.long
 async def test_who_got_a_leavers_account_while_nobody_was_moved_is_back_where_that_person_was(company, settings, ada):
     account = account_of(company)
     company.slack.deactivate(ada)
@@ -239,6 +241,7 @@ async def test_who_returns_under_a_new_id_is_back_in_the_branch_of_before_though
     assert branch_of(company) == "SLACK"
 
 
+@pytest.mark.long
 async def test_who_has_returned_under_a_new_id_is_among_the_leavers_again_where_that_run_is_undone(
     company, settings, ada
 ):
@@ -254,6 +257,7 @@ async def test_who_has_returned_under_a_new_id_is_among_the_leavers_again_where_
     assert (account_of(company).lastname, branch_of(company)) == ("Lovelace", "LEFT")
 
 
+@pytest.mark.long
 async def test_an_undo_moves_back(company, settings, ada):
     company.slack.deactivate(ada)
     done = await import_then(settings, ROWS, plan_moves)
@@ -296,6 +300,7 @@ async def test_where_docebo_does_not_show_branches_nobody_knows_where_to_move_ba
     assert branch_of(company) == "LEFT"
 
 
+@pytest.mark.long
 async def test_a_leaver_counts_as_a_move(company, settings, ada):
     company.slack.deactivate(ada)
     with pytest.raises(ChangeLimitExceeded, match="1 to move to another branch, the limit is 0"):
@@ -354,8 +359,8 @@ async def test_who_returns_after_another_branch_was_named_for_leavers_is_back_wh
     assert branch_of(company) == "SLACK"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("why", ["administrator", "never", "protected", "served", "unmap", "provisioning off"])
-@pytest.mark.variants(1)
 async def test_whom_nothing_may_be_done_to_is_not_moved(company, settings, ada, why):
     rows = dict(ROWS)
     company.slack.deactivate(ada)

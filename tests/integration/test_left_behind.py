@@ -48,6 +48,7 @@ def test_what_tests_started_and_wrote_ends_with_them_even_where_they_are_killed(
     until(lambda: not Path(folder).exists())
 
 
+@pytest.mark.long
 def test_what_failed_tests_wrote_stays_until_others_fail(tmp_path: Path) -> None:
     first, passed, second = (tmp_path / f"{FOLDERS}{name}" for name in ("first", "passed", "second"))
 

@@ -364,6 +364,7 @@ async def test_who_lets_an_incident_through_while_a_run_ends_takes_its_place(her
         assert not InboxLease(here.runtime).take()
 
 
+@pytest.mark.long
 async def test_nothing_is_let_through_that_nobody_holds_back(here):
     with pytest.raises(PlanNotApplicable):
         let_through(here.runtime.store, here.plans()[0].id, here.runtime.now())
@@ -441,6 +442,7 @@ async def test_nothing_is_created_beyond_the_most_accounts_whoever_lets_it_throu
     assert done.count(Kind.CREATE, outcome=Outcome.APPLIED) == more
 
 
+@pytest.mark.long
 async def test_real_time_creates_nobody_beyond_the_most_accounts(shared_sandbox, sqlite_url, tmp_path):
     shared_sandbox.reset()
     settings = settings_for(shared_sandbox.facts(), sqlite_url)
@@ -568,7 +570,6 @@ def test_a_moved_mapping_counts_as_one_whatever_moves_it(store):
 
 
 @pytest.mark.long
-@pytest.mark.variants(1)
 def test_people_are_counted_once_over_however_many_plans_and_not_where_somebody_let_them_through(store):
     for number in range(1500):
         plan_of(store, f"p{number}", operation("U1", Kind.UPDATE))
@@ -630,6 +631,7 @@ def test_what_another_run_has_done_since_is_seen_however_much_the_own_plan_has_d
         assert tables.journal.others_at_work("own", NOW)
 
 
+@pytest.mark.long
 def test_who_was_sent_by_a_run_that_died_and_who_was_forgotten_since_counts_as_changed(store, tmp_path):
     with store.transaction() as tables:
         tables.plans.create(Plan("1dead", PlanKind.BULK_IMPORT, NOW, docebo=DOCEBO, slack_team="T1"))
@@ -702,6 +704,7 @@ async def apply_named(here: World, slack_id: str) -> None:
         await apply_accounts(runtime, plan_id, lambda _: None)
 
 
+@pytest.mark.long
 async def test_who_lets_an_incident_through_one_limit_lets_nobody_through_another(shared_sandbox, sqlite_url, tmp_path):
     shared_sandbox.reset()
     async with world(shared_sandbox, sqlite_url, tmp_path, LIMIT_DEACTIVATIONS="1", LIMIT_CREATIONS="1") as here:

@@ -143,6 +143,7 @@ async def test_managers_are_written_where_docebo_answers_for_refused_rows_alone(
     assert (again is None) is (becomes is Outcome.APPLIED)
 
 
+@pytest.mark.long
 async def test_whose_account_was_anothers_has_the_manager_of_its_own_person(company):
     grace = company.hire("Grace")
     ada = company.hire("Ada", grace)
@@ -158,8 +159,8 @@ async def test_whose_account_was_anothers_has_the_manager_of_its_own_person(comp
     assert company.manager_of("Joan") == company.account("Grace").user_id
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shown", ["eve@example.com", "before@example.com"])  # who has it may have another one by now
-@pytest.mark.variants(1)
 async def test_an_account_that_shows_another_person_gets_no_manager_and_is_nobodys(company, shown):
     grace, joan = company.hire("Grace"), company.hire("Joan")
     ada, bob = company.hire("Ada", grace), company.hire("Bob")
@@ -209,6 +210,7 @@ async def test_who_cannot_be_written_is_told_and_nobody_else_waits(company):
     assert [company.manager_of(name) for name in ("Bob", "Left", "Right")] == [0, 0, 0]
 
 
+@pytest.mark.long
 async def test_what_slack_does_not_say_removes_no_manager(company):
     boss = company.hire("Grace")
     ada = company.hire("Ada", boss)
@@ -236,8 +238,8 @@ async def test_nobody_comes_into_a_circle_with_a_manager_who_stays_because_slack
     assert company.manager_of("Grace") == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("named_type", ["", "Direct manager"])
-@pytest.mark.variants(1)
 async def test_nobody_gets_a_manager_who_reports_to_that_person_as_somebody_has_set_by_hand_in_docebo(
     company, named_type
 ):
@@ -366,6 +368,7 @@ async def test_after_a_change_of_the_type_everybody_gets_a_manager_of_it_and_eac
     assert company.account("Ada").managers == {1: grace, 4: joan}
 
 
+@pytest.mark.long
 async def test_a_manager_may_be_named_by_address(company):
     company.hire("Grace")
     ada = company.hire("Ada")
@@ -376,6 +379,7 @@ async def test_a_manager_may_be_named_by_address(company):
     assert company.manager_of("Ada") == company.account("Grace").user_id
 
 
+@pytest.mark.long
 async def test_the_journal_of_others_holds_no_address_of_a_manager(company):
     company.hire("Ada", company.hire("Grace"))
 
@@ -447,11 +451,11 @@ async def test_a_manager_whom_docebo_refuses_is_told_and_tried_again(company):
     assert company.manager_of("Ada") == company.account("Grace").user_id
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("managers", "outcome", "told"),
     [("marked", Outcome.FAILED, "Docebo may want them to be marked"), ("listed", Outcome.APPLIED, "")],
 )
-@pytest.mark.variants(1)
 async def test_a_docebo_that_takes_not_everybody_as_a_manager_says_so_or_does_nothing(company, managers, outcome, told):
     company.hire("Ada", company.hire("Grace"))
     company.sandbox.docebo.switches = switched(company.sandbox.docebo.switches, {"managers": managers})
@@ -643,6 +647,7 @@ def has_several_types(company):
     company.sandbox.docebo.manager_types = {1: "Direct manager", 4: "Mentor"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("set_last", "sent", "has"),
     [
@@ -652,7 +657,6 @@ def has_several_types(company):
         pytest.param("Grace", ["Bob", "Joan"], "Bob", id="done by the first of two dead runs"),
     ],
 )
-@pytest.mark.variants(1)
 async def test_nobody_comes_into_a_circle_with_a_manager_whom_a_dead_run_may_have_set(company, set_last, sent, has):
     has_several_types(company)
     slack_ids = {name: company.hire(name) for name in ("Grace", "Joan", "Bob")}
@@ -690,6 +694,7 @@ async def test_nobody_comes_into_a_circle_by_way_of_several_whom_a_dead_run_may_
     assert company.hierarchy() == {"Ada": "Bob", "Bob": "Joan"}
 
 
+@pytest.mark.long
 async def test_nobody_comes_into_a_circle_with_the_manager_whom_an_account_has_of_its_former_owner(company):
     has_several_types(company)
     grace, bob = company.hire("Grace"), company.hire("Bob")
@@ -709,6 +714,7 @@ async def test_nobody_comes_into_a_circle_with_the_manager_whom_an_account_has_o
     assert company.hierarchy() == {"Eve": "Grace", "Bob": "Eve"}
 
 
+@pytest.mark.long
 async def test_a_saved_plan_closes_no_circle_with_a_manager_whom_a_dead_run_may_have_set_since(company):
     bob = company.hire("Bob")
     ada = company.hire("Ada")
@@ -744,6 +750,7 @@ async def test_an_undo_closes_no_circle_with_a_manager_whom_a_dead_run_may_have_
     assert company.hierarchy() == {"Ada": "Bob", "Bob": "Joan"}
 
 
+@pytest.mark.long
 async def test_whom_a_plan_may_have_given_that_was_cut_off_and_is_not_wanted_any_more_is_replaced(company):
     grace, joan = company.hire("Grace"), company.hire("Joan")
     ada = company.hire("Ada", grace)
@@ -763,6 +770,7 @@ async def test_whom_a_plan_may_have_given_that_was_cut_off_and_is_not_wanted_any
     assert company.manager_of("Ada") == company.account("Grace").user_id
 
 
+@pytest.mark.long
 async def test_whom_a_call_without_an_answer_may_have_given_that_is_not_sent_again_is_replaced(company, monkeypatch):
     grace, joan = company.hire("Grace"), company.hire("Joan")
     ada = company.hire("Ada", grace)
@@ -808,6 +816,7 @@ async def test_nobody_comes_into_a_circle_by_what_another_run_has_sent_and_not_r
     assert company.manager_of("Ada") == 0
 
 
+@pytest.mark.long
 async def test_who_changes_places_with_the_manager_does_so_in_one_night_whatever_a_call_takes_and_back(company):
     grace = company.hire("Grace")
     bob = company.hire("Bob", grace)
@@ -833,8 +842,8 @@ async def test_who_changes_places_with_the_manager_does_so_in_one_night_whatever
     assert company.hierarchy() == {"Grace": "Ada", "Bob": "Grace", "Ada": "Joan"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("becomes", ["nobody's", "somebody else's"])
-@pytest.mark.variants(1)
 async def test_an_account_that_is_not_the_managers_any_more_while_the_import_is_at_work_is_nobodys_manager(
     company, monkeypatch, becomes
 ):

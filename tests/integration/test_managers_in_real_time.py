@@ -89,6 +89,7 @@ async def test_an_account_that_shows_another_persons_address_gets_no_manager_by_
     assert team.manager_of("Ada") == team.account_of("Grace")
 
 
+@pytest.mark.long
 async def test_whoever_comes_with_a_manager_who_has_an_account_gets_that_manager_at_once(team):
     assert team.manager_of("Ada") == team.account_of("Grace")
 
@@ -100,6 +101,7 @@ async def test_whoever_comes_with_a_manager_who_has_an_account_gets_that_manager
     assert team.here.sandbox.docebo_gate.counters.calls[BATCH] == 2  # the account, then the manager
 
 
+@pytest.mark.long
 async def test_an_event_that_changes_nothing_but_the_manager_is_one_row(team):
     served = await team.tell("Ada", "Joan")
 
@@ -110,6 +112,7 @@ async def test_an_event_that_changes_nothing_but_the_manager_is_one_row(team):
     assert (team.here.docebo_calls, team.here.slack_calls) == (4, 1)  # two accounts, who reports to her, the row; Slack
 
 
+@pytest.mark.long
 async def test_a_manager_who_is_no_other_costs_no_call(team):
     team.here.sandbox.slack.set_status(team.ids["Ada"], "in a meeting")
     served = await team.tell("Ada")
@@ -152,6 +155,7 @@ async def test_an_event_that_has_waited_for_long_says_nothing_of_the_manager_of_
     assert team.manager_of("Eve") == 0
 
 
+@pytest.mark.long
 async def test_an_address_that_is_somebody_elses_in_slack_names_nobody(team):
     team.here.sandbox.slack.change(team.ids["Joan"], {"profile": {"email": "joan.newly@example.com"}})
 
@@ -167,6 +171,7 @@ async def test_nobody_becomes_the_manager_of_the_own_manager(team):
     assert team.here.docebo_calls == 0
 
 
+@pytest.mark.long
 async def test_nobody_becomes_the_manager_of_who_may_be_the_own_manager_by_a_call_of_a_dead_run(team):
     url, ada = team.here.runtime.settings.docebo_url, team.account_of("Ada")
     with team.here.runtime.store.transaction() as tables:

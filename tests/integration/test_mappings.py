@@ -113,7 +113,7 @@ def test_workspaces_do_not_see_each_other(store):
         assert repository.holders("T2", [7]) == {}
 
 
-@pytest.mark.variants(1)
+@pytest.mark.long
 def test_people_and_accounts_are_looked_up_by_the_thousand(store):
     crowd = [Mapping(f"U{number:05}", "T1", "", number) for number in range(1, 2501)]
     save(store, *crowd)
@@ -157,6 +157,7 @@ def test_the_newest_update_applied_is_remembered(store):
     assert stamps == {"U1": 1700000200, "U2": 0, "U9": 1}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["Åsa 👩‍💻", "nul \0 byte", "half a pair \ud83d", "'; DROP TABLE slack_user; --"])
 def test_any_name_can_be_stored_and_stored_again(store, name):
     save(store, replace(ADA, slack_name=name))
@@ -183,6 +184,7 @@ steps = st.one_of(
 )
 
 
+@pytest.mark.long
 @examples(5, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(script=st.lists(steps, max_size=8))
 def test_the_table_equals_a_dictionary_whatever_is_saved_and_deleted(store, script):

@@ -70,7 +70,7 @@ texts = st.one_of(
 )
 
 
-@pytest.mark.variants(1)
+@pytest.mark.long
 @examples(5, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(names=st.lists(texts, max_size=12))
 def test_export_delete_restore_brings_every_row_back_to_the_last_column(store, tmp_path_factory, names):
@@ -84,6 +84,7 @@ def test_export_delete_restore_brings_every_row_back_to_the_last_column(store, t
     assert (restored(store, path).changed, records(store)) == (len(names), before)
 
 
+@pytest.mark.long
 @given(text=texts)
 def test_no_cell_is_a_formula_and_every_text_is_read_back(text):
     cell = armoured(text)
@@ -108,6 +109,7 @@ def test_restoring_twice_changes_nothing_the_second_time(store, tmp_path):
     assert restored(store, tmp_path / "b.csv") == Taken(0, [])
 
 
+@pytest.mark.long
 def test_restoring_takes_accounts_that_moved_since_back(store, tmp_path):
     save(store, ADA, BOB)
     before = records(store)
@@ -121,6 +123,7 @@ def test_restoring_takes_accounts_that_moved_since_back(store, tmp_path):
     assert mappings(store)[2] == CYD
 
 
+@pytest.mark.long
 def test_an_account_that_somebody_else_holds_is_not_taken_away_and_nothing_is_written(store, tmp_path):
     save(store, ADA, BOB)
     export(store, tmp_path / "b.csv")
@@ -159,6 +162,7 @@ def test_a_table_may_name_people_by_the_id_that_they_had_before_the_company_join
     assert [(one.slack_id, one.docebo_id) for one in mappings(store)] == [("W1", 70)]
 
 
+@pytest.mark.long
 def test_a_dry_run_says_what_would_change_and_changes_nothing(store, tmp_path):
     save(store, ADA, BOB)
     export(store, tmp_path / "b.csv")
@@ -311,6 +315,7 @@ def test_what_is_no_file_is_told_and_not_waited_for(store, tmp_path, make):
         restored(store, tmp_path / "t.csv")
 
 
+@pytest.mark.long
 def test_a_file_that_is_too_large_is_told(store, tmp_path):
     with (tmp_path / "t.csv").open("wb") as file:
         file.truncate(LARGEST + 1)

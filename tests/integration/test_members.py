@@ -116,8 +116,8 @@ async def test_names_and_titles_are_text_of_the_own_account(here, sync: Sync):
         assert changed(here, before) == {here.docebo_id(slack_id): {"lastname"}}
 
 
+@pytest.mark.long
 @both
-@pytest.mark.variants(1)
 async def test_new_accounts_come_into_the_branch_of_the_settings_whatever_their_profile_says(
     shared_sandbox, sqlite_url, tmp_path, sync: Sync
 ):

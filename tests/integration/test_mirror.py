@@ -97,6 +97,7 @@ def untouchable(sandbox: Sandbox) -> set[int]:
     return {a.user_id for a in sandbox.docebo.accounts if a.level != "user"}
 
 
+@pytest.mark.long
 async def test_id_name_and_team_are_written_in_the_row_of_the_attributes(fresh, settings):
     plain = await run_import(settings, dry_run=True)
     prove(settings)
@@ -115,6 +116,7 @@ async def test_id_name_and_team_are_written_in_the_row_of_the_attributes(fresh, 
     assert rows >= plain.count("create")
 
 
+@pytest.mark.long
 async def test_once_mirrored_nothing_is_written_again(fresh, settings):
     await run_import(settings, rows=MIRROR)
     again = await run_import(settings, rows=MIRROR)
@@ -122,6 +124,7 @@ async def test_once_mirrored_nothing_is_written_again(fresh, settings):
     assert again.count() == again.count("leave")
 
 
+@pytest.mark.long
 async def test_administrators_and_protected_accounts_are_not_written_to(fresh, settings):
     somebody = next(a for a in fresh.docebo.accounts if a.level == "user" and fresh.slack.by_email(a.email))
     await run_import(settings, rows={**MIRROR, "PROTECTED_ACCOUNTS": str(somebody.user_id)})
@@ -280,6 +283,7 @@ async def test_a_field_is_not_mirrored_and_written_by_another_rule(fresh, settin
         await run_import(settings, rows={**MIRROR, "ATTRIBUTES": "first_name, field_12 = title"})
 
 
+@pytest.mark.long
 async def test_settings_read_back_from_a_plan_mirror_once(fresh, settings):
     summary = await run_import(settings, dry_run=True, rows=MIRROR)
     again = await run_import(settings, dry_run=True, rows=dict(summary.plan.settings))

@@ -54,6 +54,7 @@ async def test_newcomers_land_in_the_branch_of_their_rule_without_a_call_more(co
     assert done.count(outcome=Outcome.FAILED) == 0
 
 
+@pytest.mark.long
 async def test_who_is_there_is_not_moved_when_the_rule_says_another_branch(company, sqlite_url):
     company.docebo.add_branch("EU", "Europe")
     ada = join(company, "Ada", "From Slack")
@@ -145,6 +146,7 @@ async def test_nobody_lands_in_another_branch_whose_code_is_the_id_of_one_that_i
     assert (again.count(Kind.CREATE, outcome=Outcome.APPLIED), branches_of(company, ada)) == (1, [()])
 
 
+@pytest.mark.long
 async def test_where_an_account_was_placed_is_remembered(company, sqlite_url):
     ada = join(company, "Ada", "SLACK")
     settings = settings_for(company.facts(), sqlite_url)
@@ -156,6 +158,7 @@ async def test_where_an_account_was_placed_is_remembered(company, sqlite_url):
         assert tables.connection.scalar(query) == 42
 
 
+@pytest.mark.long
 async def test_new_accounts_are_welcomed_only_where_the_settings_say_so(company, sqlite_url, tmp_path):
     join(company, "Ada", "EU")
     await run_import(settings_for(company.facts(), sqlite_url))
@@ -204,6 +207,7 @@ async def test_a_branch_that_is_called_otherwise_by_the_time_of_the_row_is_named
     assert charts_read(company) == 2
 
 
+@pytest.mark.long
 async def test_who_is_to_come_to_a_branch_that_is_deleted_meanwhile_waits_for_the_next_import(
     company, europe, sqlite_url
 ):

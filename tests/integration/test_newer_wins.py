@@ -104,6 +104,7 @@ async def test_a_stamp_of_the_future_that_is_on_record_silences_nobody(here):
         assert known.stamps(here.workspace.team, [slack_id], now=now + timedelta(days=365 * 200))[slack_id] < ahead
 
 
+@pytest.mark.long
 async def test_an_event_without_a_stamp_is_read_from_slack(here):
     slack_id = member(here)
     rename(here, slack_id, "Now")
@@ -212,6 +213,7 @@ async def test_what_was_read_before_somebody_left_does_not_make_the_account_one_
     assert here.account(slack_id).active
 
 
+@pytest.mark.long
 async def test_who_is_back_by_an_event_since_the_plan_was_made_does_not_leave_by_it(here):
     slack_id = member(here)
     here.sandbox.slack.deactivate(slack_id)
@@ -226,6 +228,7 @@ async def test_who_is_back_by_an_event_since_the_plan_was_made_does_not_leave_by
     assert here.account(slack_id).active
 
 
+@pytest.mark.long
 async def test_who_has_left_by_an_event_since_the_plan_was_made_gets_no_account_by_it(here):
     new = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     async with open_runtime(here.runtime.settings, here.runtime.behaviour, run_id="import") as runtime:
@@ -405,6 +408,7 @@ def without(slack_id: str, call: Call, shown: Any) -> Any:
     return {**shown, "members": [one for one in shown["members"] if one["id"] != slack_id]}
 
 
+@pytest.mark.long
 async def test_an_event_is_not_done_with_while_slack_still_shows_what_was_before_it(here, tmp_path):
     slack_id = member(here)
     database_url = here.runtime.settings.database_url.get_secret_value()
@@ -424,9 +428,9 @@ async def test_an_event_is_not_done_with_while_slack_still_shows_what_was_before
     assert here.account(slack_id).lastname == "Newer"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", ["leaves", "is renamed"])
 @pytest.mark.parametrize("methods", [["users.list"], ["users.list", "users.info"]])
-@pytest.mark.variants(2)
 async def test_a_list_that_is_behind_an_event_takes_nothing_back(here, change, methods):
     slack_id = member(here)
     with behind(here, slack_id, *methods) as url:

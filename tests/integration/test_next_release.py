@@ -63,7 +63,6 @@ def test_it_goes_on_storing_events_while_the_next_release_expands_the_tables_and
 
 
 @pytest.mark.long
-@pytest.mark.variants(1)
 def test_it_does_not_start_where_the_next_release_has_taken_away_what_it_needs(empty_url, tmp_path):
     Store.open(empty_url).close()
     contract(empty_url)

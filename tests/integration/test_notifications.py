@@ -68,6 +68,7 @@ def encrypted(tmp_path, monkeypatch):
     return context
 
 
+@pytest.mark.long
 async def test_an_incident_arrives_as_one_mail_that_says_what_to_do():
     with mail_server() as (server, port):
         await notifier(settings(port), "lms@example.com").send(INCIDENT.title, INCIDENT.body)
@@ -112,6 +113,7 @@ async def test_a_mail_server_at_an_address_takes_mail_without_a_sender_being_set
     assert server.next_mail()["From"] == "slack-docebo@localhost"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("host", "sender"),
     [
@@ -121,7 +123,6 @@ async def test_a_mail_server_at_an_address_takes_mail_without_a_sender_being_set
         ("mail", "slack-docebo@localhost"),
     ],
 )
-@pytest.mark.variants(1)
 def test_whatever_may_be_a_mail_server_can_be_written_to_without_a_sender(host, sender):
     found = settings(25, smtp_host=host, smtp_from="")
 
@@ -215,7 +216,6 @@ async def test_a_service_that_sends_without_measure_is_given_up(answer):
 
 @pytest.mark.long
 @pytest.mark.parametrize("wish", ["", "?redirect=yes"])
-@pytest.mark.variants(1)
 async def test_a_notification_does_not_follow_a_redirect(wish):
     async with listening() as service, listening() as other:
         service.answer, other.answer = elsewhere(other.url), whole(b"{}")

@@ -84,7 +84,6 @@ async def test_a_grant_whose_token_has_no_user_is_told_with_the_grant_to_use(san
 
 @pytest.mark.long
 @pytest.mark.parametrize("answer", ["object", "failed"])
-@pytest.mark.variants(1)
 async def test_a_batch_may_be_answered_by_place_or_with_the_failed_rows_alone(sandbox, sqlite_url, answer, tmp_path):
     await imported(sandbox, f"sqlite:///{tmp_path}/usual.db")
     usual = accounts(sandbox)
@@ -117,6 +116,7 @@ async def test_a_platform_that_wants_a_branch_for_new_accounts_is_told_of_with_t
     assert there.count(Kind.CREATE, outcome=Outcome.APPLIED) == len(told)
 
 
+@pytest.mark.long
 async def test_a_mandatory_field_that_no_rule_fills_is_told_of_with_who_names_it(sandbox, sqlite_url):
     sandbox.docebo.add_field("Country of work", "textfield", mandatory=True, invisible_to_user=False)
     rules = 'first_name, last_name, email, field:"Country of work" = time_zone'
@@ -313,6 +313,7 @@ async def test_a_platform_that_wants_passwords_gets_random_ones_for_new_accounts
     assert sandbox.docebo_gate.counters.calls[BATCH] == 1
 
 
+@pytest.mark.long
 async def test_a_platform_that_has_made_an_account_without_a_password_gets_none_though_it_refuses_others_for_a_while(
     sandbox, sqlite_url
 ):
@@ -335,8 +336,8 @@ async def test_who_has_an_account_is_given_no_password(sandbox, sqlite_url):
     assert {user_id: sandbox.docebo.accounts[user_id].password for user_id in before} == before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("columns", "learned_as"), [("own", "own"), ("first", "alike"), ("all", "alike")])
-@pytest.mark.variants(1)
 async def test_a_platform_that_reads_rows_as_one_table_is_recognised_by_two_of_them(
     sandbox, sqlite_url, columns, learned_as
 ):
@@ -392,6 +393,7 @@ async def test_a_field_that_the_view_of_an_account_shows_empty_and_a_list_as_sen
     assert done.count(outcome=Outcome.APPLIED) == 2
 
 
+@pytest.mark.long
 async def test_two_new_accounts_with_different_columns_are_made_in_one_call(sandbox, sqlite_url):
     rules = {**ON, "ATTRIBUTES": "email, first_name, last_name, field_13 = title"}
     titled = sandbox.slack.add("Grace", "Hopper", "grace@example.com")

@@ -89,6 +89,7 @@ async def test_two_accounts_with_the_same_address_are_several_for_one_person(bef
     assert all(len(ids) > 1 for ids in several)
 
 
+@pytest.mark.long
 async def test_a_deleted_account_leaves_a_mapping_behind(fresh, settings, before):
     slack_id, docebo_id = a_mapped_member(fresh, settings)
     fresh.docebo.delete(docebo_id)
@@ -98,6 +99,7 @@ async def test_a_deleted_account_leaves_a_mapping_behind(fresh, settings, before
     }
 
 
+@pytest.mark.long
 async def test_a_person_who_left_slack_leaves_account_and_mapping_behind(fresh, settings, before):
     slack_id, docebo_id = a_mapped_member(fresh, settings)
     fresh.slack.deactivate(slack_id)

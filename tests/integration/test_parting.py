@@ -64,7 +64,7 @@ def people(runtime: Runtime, plan_id: str) -> list[str]:
     return find_part(runtime.store, plan_id, PartChoice())[0]
 
 
-@pytest.mark.variants(1)
+@pytest.mark.long
 @ON_BOTH
 async def test_the_first_are_done_and_then_the_rest(settings, sandbox):
     planned = await run_import(settings, dry_run=True)
@@ -145,6 +145,7 @@ async def test_once_the_first_are_done_everybody_else_is_a_click_away_until_the_
     assert of_first.rest == ""
 
 
+@pytest.mark.long
 async def test_a_part_is_undone_by_its_own_id(settings, sandbox):
     planned = await run_import(settings, dry_run=True)
     first = await apply_part(settings, planned.plan.id, PartChoice(first=2))
@@ -167,6 +168,7 @@ async def test_people_are_chosen_by_id_and_by_operation(settings, sandbox):
                 find_part(runtime.store, planned.plan.id, choice)
 
 
+@pytest.mark.long
 async def test_without_their_number_nobody_is_taken_out(settings):
     planned = await run_import(settings, dry_run=True)
 
@@ -188,6 +190,7 @@ async def test_the_same_order_given_twice_does_not_take_the_next_ones(settings):
         assert len(people(runtime, planned.plan.id)) == everybody - 3
 
 
+@pytest.mark.long
 async def test_a_part_keeps_within_the_limits_that_the_whole_exceeds_and_two_parts_do_not(settings, sandbox):
     limits = {"LIMIT_CREATIONS": "4"}
     planned = await run_import(settings, dry_run=True, rows=limits)

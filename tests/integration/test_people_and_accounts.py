@@ -53,6 +53,7 @@ def former_url(empty_url):
     return empty_url
 
 
+@pytest.mark.long
 def test_every_row_of_the_former_table_is_found_on_the_platform_it_is_of(former_url):
     with Store.open(former_url) as store, store.reading() as tables:
         seen = tables.connection.execute(text("SELECT * FROM slack_user ORDER BY slack_team, slack_id")).all()
@@ -76,7 +77,7 @@ def test_every_row_of_the_former_table_is_found_on_the_platform_it_is_of(former_
     assert everywhere == [ada, bob]
 
 
-@pytest.mark.variants(1)
+@pytest.mark.long
 def test_mappings_of_no_known_docebo_are_taken_over_by_the_first_run_that_says_which(former_url):
     first = "https://first.example.com"
     with Store.open(former_url) as store, store.transaction() as tables:
@@ -100,6 +101,7 @@ def test_a_saved_plan_of_the_former_release_says_who_deactivated_the_account(for
     assert run == "run-1"
 
 
+@pytest.mark.long
 def test_a_backup_of_the_former_release_brings_back_that_we_deactivated_an_account(store, tmp_path):
     backup = tmp_path / "backup.csv"
     backup.write_text(
@@ -127,6 +129,7 @@ def test_what_was_applied_outlives_the_mapping(store):
         assert tables.applied(OTHER).of("T1", ["U1"]) == {}
 
 
+@pytest.mark.long
 def test_a_person_is_forgotten_on_every_platform_and_of_an_account_of_hers_alone_no_digest_stays(store, tmp_path):
     with store.transaction() as tables:
         for docebo in (OTHER, OLD):

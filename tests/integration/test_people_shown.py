@@ -39,6 +39,7 @@ async def imported(here: World, shown: PeopleShown = NAMES, **options):
     return await run_import(here.runtime.settings, rows={**ON, "PEOPLE_SHOWN": shown}, **options)
 
 
+@pytest.mark.long
 async def test_names_and_addresses_are_shown_where_they_are_wanted(here, ada):
     done = await imported(here)
 
@@ -60,6 +61,7 @@ async def test_each_thing_that_is_done_has_a_table_and_those_left_alone_are_sort
     assert Kind.DEACTIVATE not in found
 
 
+@pytest.mark.long
 async def test_without_being_wanted_nobodys_name_is_kept(here, ada):
     done = await imported(here, IDS)
 
@@ -68,6 +70,7 @@ async def test_without_being_wanted_nobodys_name_is_kept(here, ada):
     assert {row["name"] for row in table(here.runtime.store, done.plan.id, NAMES)} == {""}
 
 
+@pytest.mark.long
 async def test_names_are_deleted_once_they_are_no_longer_wanted(here, ada, sqlite_url, tmp_path):
     await imported(here)
     async with world(here.sandbox, sqlite_url, tmp_path, **ON) as again:
@@ -77,6 +80,7 @@ async def test_names_are_deleted_once_they_are_no_longer_wanted(here, ada, sqlit
         assert tables.names.of(here.workspace.team, [ada]) == {}
 
 
+@pytest.mark.long
 async def test_a_changed_name_is_shown_as_it_is_now(here, ada):
     await imported(here)
     here.sandbox.slack.change(ada, {"last_name": "King", "real_name": "Ada King"})
@@ -86,6 +90,7 @@ async def test_a_changed_name_is_shown_as_it_is_now(here, ada):
         assert tables.names.of(here.workspace.team, [ada])[ada].name == "Ada King"
 
 
+@pytest.mark.long
 async def test_who_was_forgotten_has_no_name_any_more(here, ada, tmp_path):
     await imported(here)
     forget(here.runtime.store, tmp_path / "reports", ada)

@@ -44,6 +44,7 @@ async def ada(here: World) -> str:
     return str(ada["id"])
 
 
+@pytest.mark.long
 async def test_everything_that_is_kept_about_one_person_is_exported(here, ada):
     reports = here.runtime.settings.report_dir
 
@@ -76,6 +77,7 @@ async def test_everything_that_is_kept_about_one_person_is_exported(here, ada):
     assert exported["tables"]["inbox_event"][0]["profile"]["email"] == "ada@example.com"
 
 
+@pytest.mark.long
 async def test_nobody_else_is_in_it(here, ada):
     exported = as_json(export_person(here.runtime.store, here.runtime.settings.report_dir, ada))
 
@@ -84,6 +86,7 @@ async def test_nobody_else_is_in_it(here, ada):
     assert "grace" not in exported.lower()
 
 
+@pytest.mark.long
 async def test_of_somebody_forgotten_only_that_is_left(here, ada):
     reports = here.runtime.settings.report_dir
     forget(here.runtime.store, reports, ada)

@@ -71,6 +71,7 @@ async def test_an_undo_over_a_limit_exits_3_and_writes_nothing(sandbox, settings
     assert target(sandbox) == before
 
 
+@pytest.mark.long
 async def test_a_plan_is_applied_once_somebody_at_the_terminal_has_seen_it_and_said_yes(sandbox, settings, env):
     planned = await run_import(settings, dry_run=True)
     before = target(sandbox)
@@ -94,6 +95,7 @@ async def test_any_other_answer_at_the_terminal_changes_nothing_and_exits_3(sand
     assert json.loads(run(env, "plan", "show", planned.plan.id, "--json").stdout)["state"] == "planned"
 
 
+@pytest.mark.long
 async def test_where_nobody_can_be_asked_a_plan_wants_yes_in_so_many_words(sandbox, settings, env):
     planned = await run_import(settings, dry_run=True)
     before = target(sandbox)
@@ -380,6 +382,7 @@ def test_of_a_blank_argument_a_command_says_in_one_line_what_is_missing_and_how_
     assert (ended.returncode, ended.stderr.count("\n"), told in ended.stderr) == (2, 1, True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("variables", "told"),
     [
@@ -391,7 +394,6 @@ def test_of_a_blank_argument_a_command_says_in_one_line_what_is_missing_and_how_
         pytest.param({"DATABASE_URL": "sqlite:////proc/no/store.db"}, "/proc/no/store.db", id="database"),
     ],
 )
-@pytest.mark.variants(2)
 async def test_what_has_to_be_corrected_first_is_one_line_and_exits_2(settings, env, variables, told):
     await run_import(settings, dry_run=True)
 

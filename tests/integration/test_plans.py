@@ -203,6 +203,7 @@ def test_old_plans_are_purged_with_their_operations(planned):
         assert [plan.id for plan in tables.plans.recent(9)] == ["second01"]
 
 
+@pytest.mark.long
 def test_more_operations_than_fit_into_one_statement_are_all_stored_in_their_order(store):
     with store.transaction() as tables:
         tables.plans.create(PLAN)

@@ -48,6 +48,7 @@ def proven(database_url: str, docebo: str) -> set[str]:
         return set(tables.dialect(docebo).get(PROVEN.name).split(", "))
 
 
+@pytest.mark.long
 async def test_what_was_proven_once_is_not_proven_again(sandbox, sqlite_url):
     first = await imported(sandbox, sqlite_url)
     known = proven(sqlite_url, sandbox.docebo_url)
@@ -63,6 +64,7 @@ async def test_what_was_proven_once_is_not_proven_again(sandbox, sqlite_url):
     assert (calls[BATCH], calls[VIEW]) == (1, 0)
 
 
+@pytest.mark.long
 async def test_an_attribute_that_is_ignored_stops_the_first_import_after_one_account(sandbox, sqlite_url):
     with pytest.raises(Unproven, match=r"does not show language .*ATTRIBUTES"):
         await imported(sandbox, sqlite_url, ignored="language")
@@ -118,10 +120,10 @@ async def test_the_account_that_proved_it_is_told_with_its_person(sandbox, sqlit
     assert [entry.outcome for entry in told] == [Outcome.APPLIED]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("also", "advice"), [("force_change", "password"), ("branches", "DESTINATION_BRANCH"), ("status", "PROVISION")]
 )
-@pytest.mark.variants(1)
 async def test_what_an_update_changes_besides_stops_the_others(sandbox, sqlite_url, also, advice):
     await imported(sandbox, sqlite_url)
     with Store.open(sqlite_url) as store, store.transaction() as tables:
@@ -160,6 +162,7 @@ async def test_once_an_option_is_left_out_the_next_rows_of_that_run_are_proven_a
     assert sum(account.lastname == "Newer" for account in sandbox.docebo.accounts) == 1
 
 
+@pytest.mark.long
 async def test_a_search_that_is_behind_is_waited_for(sandbox, sqlite_url):
     done = await imported(sandbox, sqlite_url, searches_behind=2)
 
@@ -167,6 +170,7 @@ async def test_a_search_that_is_behind_is_waited_for(sandbox, sqlite_url):
     assert len(made(sandbox)) > 1
 
 
+@pytest.mark.long
 async def test_a_search_that_does_not_find_the_account_stops_the_others(sandbox, sqlite_url):
     with pytest.raises(Unproven, match="search does not find it"):
         await imported(sandbox, sqlite_url, searches_behind=100)
@@ -221,6 +225,7 @@ async def test_an_account_that_was_not_found_and_is_gone_keeps_nobody_from_an_ac
     assert len(made(sandbox)) > 1
 
 
+@pytest.mark.long
 async def test_people_whose_rows_are_refused_keep_nobody_from_an_account(sandbox, sqlite_url):
     people = sorted(user["profile"]["email"] for user in sandbox.slack if user["profile"].get("email"))
     sandbox.docebo_gate.faults.add(BATCH, "rows_refused", times=-1, usernames=people[:40], message="No.")

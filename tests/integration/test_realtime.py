@@ -91,6 +91,7 @@ async def test_a_leaver_is_left_alone_where_that_is_the_policy(shared_sandbox, s
         assert here.docebo_calls == 0
 
 
+@pytest.mark.long
 async def test_a_person_who_comes_back_is_activated_again(settled):
     slack_id = member(settled)
     settled.sandbox.slack.deactivate(slack_id)
@@ -104,6 +105,7 @@ async def test_a_person_who_comes_back_is_activated_again(settled):
     assert settled.account(slack_id).active
 
 
+@pytest.mark.long
 async def test_noise_costs_no_call_and_leaves_no_plan(settled):
     before = len(settled.plans())
     for slack_id in settled.slack_ids:
@@ -130,6 +132,7 @@ async def test_twin_events_are_one_change(settled):
     assert [settled.state(twin) for twin in twins] == [EventState.APPLIED] * 2
 
 
+@pytest.mark.long
 async def test_an_event_stored_twice_is_there_once(settled):
     event = settled.event(member(settled))
     settled.put(event)
@@ -181,8 +184,8 @@ async def test_slack_is_asked_which_of_two_profiles_of_the_same_second_is_the_ne
     assert settled.slack_calls == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("missing", ["profile", "email"])
-@pytest.mark.variants(1)
 async def test_what_an_event_leaves_out_is_read_from_slack(settled, missing):
     ada = settled.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     event = settled.event(ada["id"], bare=missing == "profile")
@@ -193,6 +196,7 @@ async def test_what_an_event_leaves_out_is_read_from_slack(settled, missing):
     assert settled.account(ada["id"]).username == "ada@example.com"
 
 
+@pytest.mark.long
 async def test_an_event_older_than_an_import_is_checked_with_slack(settled):
     slack_id = member(settled)
     stale = settled.event(slack_id, profile={"last_name": "Stale"})
@@ -279,6 +283,7 @@ async def test_a_refused_row_is_tried_again_then_parked_then_replayed(settled):
     assert settled.account(ada["id"]).lastname == "Lovelace"
 
 
+@pytest.mark.long
 async def test_what_was_parked_is_tried_once_more_after_an_import_has_brought_the_person_in_line(settled):
     ada = settled.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     settled.refuse("ada@example.com")
@@ -351,6 +356,7 @@ async def test_an_answer_out_of_bounds_does_not_hold_up_the_others(shared_sandbo
         assert not here.sandbox.docebo_gate.counters.violations
 
 
+@pytest.mark.long
 async def test_where_nobody_may_be_read_the_round_ends_and_the_events_wait_without_an_attempt(settled):
     slack_id = member(settled)
     event = settled.event(slack_id, bare=True)
@@ -389,6 +395,7 @@ async def test_more_leavers_than_the_limit_are_parked_with_their_plan(shared_san
         assert plan.id in here.entry(events[0]).error
 
 
+@pytest.mark.long
 async def test_a_burst_takes_few_calls(here):
     events = [here.event(slack_id) for slack_id in here.slack_ids for _ in range(3)]
     here.put(*events)

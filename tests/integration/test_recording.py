@@ -73,6 +73,7 @@ async def test_a_mapping_that_somebody_corrects_during_a_call_is_not_moved_back(
     assert told[other["id"]].outcome is Outcome.APPLIED
 
 
+@pytest.mark.long
 async def test_a_mapping_that_somebody_deletes_during_a_call_stays_so_and_who_deactivated_is_kept(sandbox, sqlite_url):
     rows = {**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none"}
     settings = settings_for(sandbox.facts(), sqlite_url)
@@ -122,6 +123,7 @@ async def test_nothing_is_sent_for_a_mapping_that_is_corrected_after_its_batch_w
     assert names[one["id"]].lastname != "Married"
 
 
+@pytest.mark.long
 async def test_what_an_event_has_written_since_the_list_was_read_is_in_doubt(sandbox, sqlite_url, tmp_path):
     settings = settings_for(sandbox.facts(), sqlite_url)
     await run_import(settings)

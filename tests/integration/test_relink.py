@@ -108,6 +108,7 @@ async def test_a_database_without_mappings_goes_wherever_the_address_leads(trial
     assert summary.count(Kind.CREATE, outcome=Outcome.APPLIED) > 0
 
 
+@pytest.mark.long
 async def test_the_same_platform_under_a_new_address_keeps_everything(trial, usual_database_url, tmp_path):
     settings = settings_for(trial.facts(), usual_database_url, report_dir=tmp_path)
     first = await run_import(settings, rows=ROWS)

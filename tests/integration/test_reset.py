@@ -51,6 +51,7 @@ async def test_a_plan_is_not_applied_before_its_backup_is_there(database_url, tm
         assert (delete_planned(runtime, ACME, plan_id), count(runtime)) == (3, 0)
 
 
+@pytest.mark.long
 async def test_who_was_mapped_since_the_plan_stays(database_url, tmp_path):
     async with installation(database_url, tmp_path) as runtime:
         plan_id = plan_reset(runtime, ACME, Accounts(), ())
@@ -79,6 +80,7 @@ async def test_a_mapping_that_was_moved_since_its_backup_stays_and_is_told_as_sk
         assert (summary.count("unmap", outcome="applied"), summary.count("unmap", outcome="skipped")) == (2, 1)
 
 
+@pytest.mark.long
 async def test_a_mapping_that_is_not_exactly_in_the_backup_stays(database_url, tmp_path):
     async with installation(database_url, tmp_path, people=5) as runtime:
         plan_id = plan_reset(runtime, ACME, Accounts(), ())
@@ -179,5 +181,6 @@ def test_a_workspace_without_a_name_cannot_be_confirmed_by_typing_nothing():
             check_confirmation(Workspace("T1", ""), [], typed)
 
 
+@pytest.mark.long
 async def test_the_benchmark_resets_and_restores_every_row():
     assert (await measure(1500))["reset"] > 0

@@ -62,7 +62,7 @@ def addresses(company: Sandbox) -> Counter[str]:
     return Counter(account.email for account in company.docebo.accounts)
 
 
-@pytest.mark.variants(1)
+@pytest.mark.long
 async def test_what_was_done_since_the_backup_is_found_and_not_done_twice(company, database_url, backup, tmp_path):
     settings = settings_for(company.facts(), database_url, report_dir=tmp_path)
     await run_import(settings)
@@ -85,6 +85,7 @@ async def test_what_was_done_since_the_backup_is_found_and_not_done_twice(compan
     assert f": {len(company.slack)} left alone" in second.line
 
 
+@pytest.mark.long
 def test_changes_of_before_a_crash_do_not_damage_a_database_that_is_restored_as_the_page_says(tmp_path):
     database, killed = tmp_path / "slack-docebo.db", tmp_path / "killed"
     killed.mkdir()

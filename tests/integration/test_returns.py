@@ -54,8 +54,8 @@ async def leave_and_return(sandbox, settings, rows, *, nights_between=1):
     return old, sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"], account
 
 
+@pytest.mark.long
 @LEAVERS
-@pytest.mark.variants(1)
 async def test_who_returns_under_a_new_id_is_reported_once_and_visibly(sandbox, sqlite_url, leavers):
     settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": leavers}
     old, new, account = await leave_and_return(sandbox, settings, rows)
@@ -148,6 +148,7 @@ async def test_that_a_return_was_undone_can_be_undone_itself_with_all_that_was_c
     assert mapped(sqlite_url, sandbox.slack.team.id)[new] == account
 
 
+@pytest.mark.long
 async def test_a_return_that_was_undone_is_not_undone_once_more_over_that_of_the_next_import(sandbox, sqlite_url):
     settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "deactivate", "REHIRES": "hand-over"}
     _, new, account = await leave_and_return(sandbox, settings, rows)
@@ -238,6 +239,7 @@ async def test_who_gets_an_account_that_we_shut_has_it_open_though_an_own_one_wa
     assert sandbox.docebo.accounts[accounts[old]].active
 
 
+@pytest.mark.long
 async def test_nothing_is_taken_from_a_holder_who_is_there(sandbox, sqlite_url):
     settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "REHIRES": "hand-over"}
     old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
@@ -311,6 +313,7 @@ async def test_a_plan_that_hands_over_more_than_slack_may_be_asked_for_stops_bef
     assert mapped(sqlite_url, sandbox.slack.team.id)[old] == account
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rehires", ["report", "hand-over"])
 async def test_an_event_of_who_returns_is_reported_or_hands_over_at_once(sandbox, sqlite_url, tmp_path, rehires):
     async with world(sandbox, sqlite_url, tmp_path, REHIRES=rehires) as here:
@@ -431,8 +434,8 @@ async def test_an_account_that_we_have_shut_is_not_opened_for_somebody_else_to_w
     assert not sandbox.docebo.accounts[account].active
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("leavers", ["keep", "deactivate"])
-@pytest.mark.variants(1)
 async def test_an_account_that_was_linked_by_hand_and_handed_over_is_not_written_by_the_events_of_who_left_and_is_back(
     sandbox, sqlite_url, tmp_path, leavers
 ):
@@ -538,6 +541,7 @@ async def test_whose_former_account_is_mapped_to_somebody_else_gets_another_one(
     assert (of[bob], of[ada]) == (account.user_id, sandbox.docebo.accounts.by_username("king@example.com").user_id)
 
 
+@pytest.mark.long
 async def test_a_former_account_that_was_given_to_somebody_else_since_is_nobodys_by_that(sandbox, sqlite_url, former):
     _, bob, account = former
     settings, team = settings_for(sandbox.facts(), sqlite_url), sandbox.slack.team.id

@@ -151,6 +151,7 @@ async def import_that_dies(settings: Settings, rows: dict[str, str], monkeypatch
     return dead
 
 
+@pytest.mark.long
 async def test_what_a_dead_run_has_sent_is_recorded_for_it_by_the_next(sandbox, sqlite_url, monkeypatch):
     settings = settings_for(sandbox.facts(), sqlite_url)
     dead = await import_that_dies(settings, ON, monkeypatch)
@@ -430,8 +431,8 @@ async def test_what_a_dead_run_has_changed_is_recorded_also_where_the_view_of_an
         assert [entry.outcome for entry in tables.operations.rows(dead)] == [Outcome.APPLIED]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ago", [timedelta(hours=2), timedelta(0)])
-@pytest.mark.variants(1)
 async def test_what_a_dead_run_for_named_people_has_sent_is_recorded_by_the_next_import(
     sandbox, sqlite_url, monkeypatch, ago
 ):
@@ -510,8 +511,8 @@ async def test_of_what_another_run_has_written_over_before_its_outcome_was_recor
     assert small_sandbox.docebo.accounts.by_username("ada@example.com").lastname == "Lovelace"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("age", "taken", "asked"), [(30, 10, False), (70, 10, True), (70, 40, False), (130, 60, True)])
-@pytest.mark.variants(2)
 async def test_a_plain_change_rests_on_a_list_of_an_hour_or_of_twice_the_time_it_took(
     sandbox, sqlite_url, age, taken, asked
 ):
@@ -718,6 +719,7 @@ async def test_a_run_that_is_told_to_end_does_so_before_the_next_batch_and_the_n
     assert len(people) == len(set(people))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("calls", "minutes"), [("1000", 0), pytest.param("0", 11, id="an old list, whatever it takes")]
 )
@@ -745,6 +747,7 @@ async def test_a_leaver_whose_account_came_back_to_use_meanwhile_is_asked_for_be
     assert summary.count(Kind.DEACTIVATE, outcome=Outcome.SKIPPED) == 2
 
 
+@pytest.mark.long
 async def test_more_leavers_than_may_be_asked_for_are_shut_out_by_a_list_that_is_young(sandbox, sqlite_url):
     rows = {"LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none", "EVIDENCE_CALLS": "1"}
     settings = settings_for(sandbox.facts(), sqlite_url)

@@ -206,6 +206,7 @@ async def test_accounts_that_were_deleted_on_a_small_platform_stop_no_import(sma
     assert "user" not in again.plan.facts["calls"]
 
 
+@pytest.mark.long
 async def test_a_list_without_accounts_that_are_there_stops_the_import(small):
     sandbox, settings = small
     before = target(sandbox)
@@ -217,6 +218,7 @@ async def test_a_list_without_accounts_that_are_there_stops_the_import(small):
     assert target(sandbox) == before
 
 
+@pytest.mark.long
 async def test_a_list_that_leaves_out_a_few_accounts_that_are_there_is_no_measure_for_the_next(small):
     sandbox, settings = small
     rows = {**LEAVERS, "TARGET_MAY_SHRINK": "40"}
@@ -228,6 +230,7 @@ async def test_a_list_that_leaves_out_a_few_accounts_that_are_there_is_no_measur
         await run_import(settings, rows=rows)
 
 
+@pytest.mark.long
 async def test_too_many_missing_accounts_to_ask_for_stop_the_import_before_a_question(small):
     sandbox, settings = small
     delete_three(sandbox)
@@ -426,6 +429,7 @@ async def test_after_kill_9_between_write_and_journal_nobody_is_written_twice(
             await assert_clean(settings, runs=1)
 
 
+@pytest.mark.long
 async def test_an_account_that_was_handed_over_is_not_deactivated_by_an_undo(running, settings):
     done = await run_import(settings, rows=LEAVERS)
     behaviour = read_rows(table(ON | LEAVERS | {"LIMIT_DEACTIVATIONS": "none", "LIMIT_UNMAPPINGS": "none"}))

@@ -38,6 +38,7 @@ def units(company) -> list[str]:
     return [account.fields.get(field, "") for account in company.docebo.accounts.by_email("ada@example.com")]
 
 
+@pytest.mark.long
 async def test_an_import_writes_what_scim_says_for_a_call_per_thousand_people(company, sqlite_url, ada):
     settings, rows = settings_of(company, sqlite_url), {"ATTRIBUTES": RULES}
 
@@ -49,6 +50,7 @@ async def test_an_import_writes_what_scim_says_for_a_call_per_thousand_people(co
     assert again.plan.facts["calls"]["SCIM people"] == 1
 
 
+@pytest.mark.long
 async def test_whom_scim_does_not_show_keeps_what_is_there(company, sqlite_url, ada):
     settings, rows = settings_of(company, sqlite_url), {"ATTRIBUTES": RULES}
     await run_import(settings, rows=rows)
@@ -59,6 +61,7 @@ async def test_whom_scim_does_not_show_keeps_what_is_there(company, sqlite_url, 
     assert units(company) == ["Sales"]
 
 
+@pytest.mark.long
 async def test_without_rules_that_read_it_scim_is_not_asked(company, sqlite_url, ada):
     done = await run_import(settings_of(company, sqlite_url))
     assert not any(name.startswith("SCIM") for name in done.plan.facts["calls"])
@@ -100,6 +103,7 @@ async def test_a_rule_without_a_token_stops_a_run_before_it_reads(company, sqlit
         await run_import(settings_for(company.facts(), sqlite_url), rows={"ATTRIBUTES": RULES})
 
 
+@pytest.mark.long
 async def test_who_joins_gets_what_scim_says_in_real_time(company, sqlite_url, tmp_path):
     facts = company.facts()
     of_scim = {"slack_scim_token": facts["scim_token"], "slack_scim_url": facts["scim_url"]}

@@ -79,6 +79,7 @@ async def test_a_run_serves_what_waits_and_ends(here):
     assert not wanted(here)
 
 
+@pytest.mark.long
 async def test_a_lingering_run_serves_what_comes_meanwhile(here):
     with a_process_that_ends():
         run = asyncio.create_task(one_run(here, 600))
@@ -91,6 +92,7 @@ async def test_a_lingering_run_serves_what_comes_meanwhile(here):
     assert served.rounds == 1
 
 
+@pytest.mark.long
 async def test_a_lingering_run_sees_to_who_had_to_wait(here):
     event = joined(here)
     book(here, event.slack_id, ahead=shares.HOUR)
@@ -112,6 +114,7 @@ def book(here: World, slack_id: str, *, ahead: float) -> None:
         tables.connection.execute(shares.BOOK, row)
 
 
+@pytest.mark.long
 async def test_an_event_that_comes_when_the_run_has_looked_for_the_last_time_is_served_by_it(here, monkeypatch):
     late = []
 
@@ -136,6 +139,7 @@ async def test_only_one_run_has_the_turn(here):
         assert other.take()
 
 
+@pytest.mark.long
 async def test_who_takes_the_turn_frees_what_dead_runs_have_claimed(here):
     event = joined(here)
     with here.runtime.store.transaction() as tables:
@@ -167,6 +171,7 @@ async def test_a_run_leaves_what_still_waits_after_an_hour_to_the_next_which_goe
     assert wanted(here)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("what", "ends"), [("LONGEST_SECONDS", 0.0), ("is_told_to_end", lambda: True)])
 async def test_what_the_last_round_of_a_run_has_done_is_told_like_that_of_any(here, monkeypatch, what, ends):
     monkeypatch.setattr(serving, what, ends)

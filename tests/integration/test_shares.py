@@ -50,6 +50,7 @@ def here(store: Store) -> Iterator[Shares]:
         yield made
 
 
+@pytest.mark.long
 def test_half_of_the_share_is_there_at_once_and_the_rest_a_minute_each(here):
     here.look(PER_HOUR // 2 - 1)
     assert here.served() == {"U1", "U2"}
@@ -76,6 +77,7 @@ def test_who_has_not_changed_within_the_last_minute_never_waits(here):
     assert here.served(NOW + MINUTE, left=0.0) == {"U1", "U2"}
 
 
+@pytest.mark.long
 def test_however_often_somebody_was_looked_at_the_wait_is_an_hour_at_most(here):
     here.look(2 * PER_HOUR)
 
@@ -83,6 +85,7 @@ def test_however_often_somebody_was_looked_at_the_wait_is_an_hour_at_most(here):
     assert here.served(NOW + MINUTE) == {"U1", "U2"}
 
 
+@pytest.mark.long
 def test_a_clock_set_back_holds_nobody_up(here):
     here.look(PER_HOUR, NOW + timedelta(days=1))
     assert here.served() == {"U1", "U2"}
@@ -91,6 +94,7 @@ def test_a_clock_set_back_holds_nobody_up(here):
     assert here.served(NOW + MINUTE) == {"U1", "U2"}
 
 
+@pytest.mark.long
 def test_all_that_came_meanwhile_is_claimed_together(here):
     here.look(PER_HOUR)
     here.inbox.put([replace(ADA, event_id=f"Ev{number}") for number in range(3)])
@@ -99,6 +103,7 @@ def test_all_that_came_meanwhile_is_claimed_together(here):
     assert len(here.inbox.claim("run", 10, NOW + MINUTE)) == 5
 
 
+@pytest.mark.long
 def test_a_claim_that_passes_over_everybody_wants_no_further_run(here):
     here.look(PER_HOUR)
     here.look(PER_HOUR, slack_id="U2")
@@ -119,6 +124,7 @@ def test_who_has_the_whole_share_again_is_no_longer_known(here):
     assert here.served(NOW + MINUTE, left=0.0) == {"U1", "U2"}
 
 
+@pytest.mark.long
 def test_many_people_are_booked_at_once(here):
     here.shares.spend((f"U{number}" for number in range(2500)), NOW)
 

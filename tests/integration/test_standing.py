@@ -105,6 +105,7 @@ def unseen(_rows: int) -> None:
     pass
 
 
+@pytest.mark.long
 async def test_a_night_without_changes_leaves_no_row_and_still_counts_everybody(settings, store, tmp_path):
     first = await run_import(settings)
     settled = await run_import(settings)
@@ -148,6 +149,7 @@ async def test_everybody_who_is_left_alone_is_listed_by_reason_and_page_also_as_
             list_people(store, settings.docebo_url, reason=reason, page=page, **of_plan)
 
 
+@pytest.mark.long
 async def test_each_reason_of_a_summary_leads_to_whom_it_is_about(settings, store):
     first = await run_import(settings)
     asked: list[Step] = []
@@ -174,7 +176,7 @@ async def test_before_the_first_import_nobody_is_left_alone(settings, store):
         list_people(store, settings.docebo_url, plan_id="", what="left alone", reason="", page=1, shown=PeopleShown.IDS)
 
 
-@pytest.mark.variants(1)
+@pytest.mark.long
 @on_both
 async def test_a_change_is_told_and_nobody_else(sandbox, settings, store):
     await settle(settings)
@@ -326,6 +328,7 @@ async def test_after_an_undo_the_next_import_tells_what_it_finds(sandbox, settin
     assert [entry.operation.kind for entry in rows(store, await run_import(settings))] == [Kind.UPDATE]
 
 
+@pytest.mark.long
 async def test_why_somebody_was_left_alone_outlives_the_plan_that_told_it(sandbox, settings, store):
     first = await run_import(settings)
     bot = next(user["id"] for user in sandbox.slack if user.get("is_bot"))
@@ -414,6 +417,7 @@ async def test_whoever_is_known_and_in_no_list_any_more_is_told_once_and_then_kn
     assert all(period.until for period in standings(store, first, GONE))
 
 
+@pytest.mark.long
 async def test_a_refused_run_has_left_alone_whom_it_left_alone(settings, store):
     async with open_runtime(settings, read_rows(table({**ON, "LIMIT_CREATIONS": "0"})), run_id="refused") as runtime:
         plan_id = await plan_import(runtime)

@@ -92,7 +92,7 @@ async def test_a_switch_that_is_mistyped_is_to_be_corrected(here):
     ]
 
 
-@pytest.mark.variants(1)
+@pytest.mark.long
 @ON_BOTH
 async def test_days_begin_by_the_clock_of_the_administrator(here):
     done = await imported(here)
@@ -108,8 +108,8 @@ async def test_days_begin_by_the_clock_of_the_administrator(here):
     assert done.count() > 0
 
 
+@pytest.mark.long
 @ON_BOTH
-@pytest.mark.variants(1)
 async def test_after_an_import_the_page_says_what_it_did_and_who_waits(here):
     done = await imported(here)
     found = status(here.runtime)
@@ -184,6 +184,7 @@ async def test_a_side_that_refuses_us_does_not_hide_that_the_other_took_us(here)
     assert re.search(r"\| Docebo \| .*: worked last at .*, but not at ", page)
 
 
+@pytest.mark.long
 async def test_an_event_shows_how_long_it_took(here):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     event = here.event(ada["id"], received_at=datetime.now(UTC) - timedelta(seconds=7))
@@ -298,6 +299,7 @@ def test_every_day_with_work_is_a_bar_that_can_be_read():
     assert "at most 10 people a day" in svg
 
 
+@pytest.mark.long
 async def test_a_saved_plan_that_is_applied_does_not_make_up_for_a_reconciliation_that_failed(here):
     planned = await run_import(here.runtime.settings, rows=ON, dry_run=True)
     failed = FailedRun(datetime.now(UTC), "90 of 100 people", "/v2/run")

@@ -85,7 +85,7 @@ def test_opening_an_up_to_date_database_does_not_import_alembic_or_prefect(sqlit
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-@pytest.mark.variants(1)
+@pytest.mark.long
 def test_processes_that_open_a_new_database_at_once_all_succeed(empty_url):
     program = f"from slack_docebo.storage.store import Store; Store.open({empty_url!r}).close()"
     processes = [subprocess.Popen([sys.executable, "-W", "error", "-c", program]) for _ in range(2)]
@@ -93,6 +93,7 @@ def test_processes_that_open_a_new_database_at_once_all_succeed(empty_url):
     assert [process.wait(PATIENCE_SECONDS) for process in processes] == [0, 0]
 
 
+@pytest.mark.long
 def test_a_newer_database_that_this_code_can_work_on_is_opened_as_it_is(empty_url):
     Store.open(empty_url).close()
     expand(empty_url)

@@ -78,6 +78,7 @@ async def somebody(sandbox: Sandbox, settings: Settings, rows: Mapping[str, str]
     return ada, sandbox.docebo.accounts[mapped(settings.database_url.get_secret_value(), sandbox.slack.team.id)[ada]]
 
 
+@pytest.mark.long
 async def test_a_deactivation_and_its_mark_are_undone_together(sandbox, settings):
     ada, account = await somebody(sandbox, settings)
     sandbox.slack.deactivate(ada)
@@ -155,6 +156,7 @@ async def taken_over(sandbox: Sandbox, settings: Settings) -> tuple[str, Any, st
     return ada, account, done.plan.id
 
 
+@pytest.mark.long
 async def test_an_account_that_was_found_and_its_mapping_are_undone_together(sandbox, settings, taken_over):
     ada, account, plan_id = taken_over
 
@@ -222,6 +224,7 @@ async def test_a_mapping_stays_where_docebo_refuses_the_account(sandbox, setting
     assert (account.lastname, mapping_of(settings, sandbox, ada).docebo_id) == ("Lovelace", account.user_id)
 
 
+@pytest.mark.long
 async def test_an_account_stays_where_the_mapping_was_changed_since(sandbox, settings, taken_over):
     ada, account, plan_id = taken_over
     other = sandbox.docebo.accounts.add("right", email="right@example.com")
@@ -389,6 +392,7 @@ async def test_what_could_not_be_undone_can_be_undone_later(sandbox, settings, t
     assert account.lastname == "L."
 
 
+@pytest.mark.long
 async def test_new_accounts_are_put_where_the_plan_was_to_put_them(sandbox, settings):
     branch = max(sandbox.docebo.branches)
     planned = await run_import(settings, dry_run=True, rows={"DESTINATION_BRANCH": str(branch)})
@@ -495,8 +499,8 @@ async def test_nobody_is_unmapped_by_a_plan_of_before_the_person_came_back(sandb
     assert mapping_of(settings, sandbox, ada) is not None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("leavers", ["deactivate", "expire"])
-@pytest.mark.variants(1)
 async def test_nobody_is_let_in_again_by_a_plan_of_before_the_person_left_once_more(sandbox, settings, leavers):
     rows = {**LEAVERS, "LEAVERS": leavers}
     ada, account = await somebody(sandbox, settings)
@@ -536,8 +540,8 @@ async def test_nobody_is_let_in_again_by_a_saved_plan_who_may_be_out_of_scope_by
     assert [e.outcome for e in entries(settings, applied.plan.id) if e.operation.slack_id == ada] == [Outcome.SKIPPED]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("leavers", ["deactivate", "unmap"])
-@pytest.mark.variants(1)
 async def test_nobody_leaves_by_an_old_list_of_before_the_person_came_back(sandbox, settings, monkeypatch, leavers):
     ada, account = await somebody(sandbox, settings)
     sandbox.slack.deactivate(ada)
@@ -660,6 +664,7 @@ async def test_a_saved_plan_gives_nobody_an_address_that_the_person_has_no_more(
     assert [account.firstname for account in sandbox.docebo.accounts.by_email("king@example.com")] == ["Ada"]
 
 
+@pytest.mark.long
 async def test_nobody_gets_a_second_account_by_a_plan_of_before_the_first_came_back(sandbox, settings):
     ada, account = await somebody(sandbox, settings)
     sandbox.docebo.delete(account.user_id)
@@ -693,6 +698,7 @@ async def test_nobody_gets_a_second_account_by_a_plan_of_before_the_first_which_
     assert (sandbox.docebo.accounts.by_username("ada@example.com") is not None) is is_made
 
 
+@pytest.mark.long
 async def test_nobody_is_created_by_a_plan_of_before_the_person_was_excluded(sandbox, settings):
     ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     planned = await run_import(settings, dry_run=True)
@@ -704,6 +710,7 @@ async def test_nobody_is_created_by_a_plan_of_before_the_person_was_excluded(san
     assert applied.count(Kind.CREATE, outcome=Outcome.APPLIED) > 1
 
 
+@pytest.mark.long
 async def test_an_undo_asks_for_no_setting_of_before(sandbox, settings, taken_over):
     _, account, plan_id = taken_over
 

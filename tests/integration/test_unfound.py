@@ -84,6 +84,7 @@ async def decided(settings: Settings, action: DecisionAction, *slack_ids: str, d
         return await decide(runtime, await validate(runtime), request)
 
 
+@pytest.mark.long
 async def test_whose_account_nobody_finds_gets_no_second_one_under_another_address(
     sandbox, docebo, settings, monkeypatch
 ):
@@ -152,6 +153,7 @@ async def test_a_docebo_that_was_seen_to_show_new_accounts_and_does_not_any_more
         assert "create" not in tables.dialect(settings.docebo_url).get(PROVEN.name).split(", ")
 
 
+@pytest.mark.long
 async def test_who_waits_for_an_account_that_somebody_has_found_is_linked_and_the_others_go_on(
     sandbox, docebo, settings
 ):

@@ -104,6 +104,7 @@ async def test_the_first_list_of_all_that_leaves_out_an_account_makes_nobody_a_s
     assert mapped(sqlite_url, sandbox.slack.team.id)[slack_id] == jane(sandbox)
 
 
+@pytest.mark.long
 async def test_somebody_may_take_the_first_list_as_it_is(sandbox, settings, left_out):
     left_out.add(jane(sandbox))
     joins(sandbox)
@@ -180,6 +181,7 @@ async def test_where_docebo_does_not_say_that_an_account_is_gone_the_newcomers_a
     assert sandbox.docebo.accounts.by_username("jane@example.com") is None
 
 
+@pytest.mark.long
 async def test_a_saved_plan_makes_no_second_account_because_a_list_leaves_out_whose_address_was_corrected_since(
     sandbox, settings, left_out
 ):
@@ -196,6 +198,7 @@ async def test_a_saved_plan_makes_no_second_account_because_a_list_leaves_out_wh
     assert sandbox.docebo.accounts.by_username("jane@example.com") is None
 
 
+@pytest.mark.long
 async def test_many_who_join_at_once_get_no_second_account_by_the_list_of_real_time(
     sandbox, docebo, settings, left_out, sqlite_url, tmp_path
 ):

@@ -66,6 +66,7 @@ async def test_what_a_list_leaves_out_of_everybody_is_no_difference(sandbox, set
     assert [night.count(Kind.UPDATE, outcome=Outcome.APPLIED) for night in nights] == [0, 0]
 
 
+@pytest.mark.long
 async def test_an_undo_empties_nothing_that_the_list_has_left_out(sandbox, settings, left_out):
     slack_id = sandbox.slack.by_email("ada@example.com")["id"]
     await run_import(settings, rows=ROWS)

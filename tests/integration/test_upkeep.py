@@ -41,6 +41,7 @@ def plans_of(runtime) -> list[str]:
         return [plan.id for plan in tables.plans.recent(100)]
 
 
+@pytest.mark.long
 async def test_plans_outcomes_and_reports_are_kept_for_as_long_as_the_settings_say(company, database_url, tmp_path):
     first, second = [
         (await run_import(settings_for(company.facts(), database_url, report_dir=tmp_path), dry_run=True)).plan.id
@@ -75,6 +76,7 @@ async def test_plans_are_kept_for_as_long_as_limits_count_whom_they_have_changed
         assert first.plan.id not in plans_of(here.runtime)
 
 
+@pytest.mark.long
 async def test_a_plan_that_was_applied_late_is_kept_from_then_on(company, sqlite_url, tmp_path):
     company.reset()
     settings = settings_for(company.facts(), sqlite_url, report_dir=tmp_path)
@@ -140,6 +142,7 @@ async def test_after_days_without_a_sweep_the_second_one_takes_away_what_is_too_
         assert [one.files for one in swept] == [0, 1]
 
 
+@pytest.mark.long
 async def test_an_import_for_real_and_a_sweep_are_milestones_and_neither_a_dry_run_nor_a_saved_plan_is(
     company, sqlite_url, tmp_path
 ):
@@ -253,6 +256,7 @@ async def test_reads_are_purged_but_for_the_latest_of_each_source(company, datab
         assert [read.people for read in last if read] == [3, 9]
 
 
+@pytest.mark.long
 async def test_however_many_plans_are_too_old_one_sweep_deletes_them(company, database_url, tmp_path):
     settings = settings_for(company.facts(), database_url, report_dir=tmp_path)
     newest = (await run_import(settings, dry_run=True)).plan

@@ -30,6 +30,7 @@ def has_account(company, name: str) -> bool:
     return any(account.active for account in company.docebo.accounts.by_email(f"{name.lower()}@example.com"))
 
 
+@pytest.mark.long
 async def test_only_members_of_a_named_group_get_an_account_for_one_call_more(company, sqlite_url):
     ada, grace = join(company, "Ada"), join(company, "Grace")
     company.slack.group("learners", ada, grace)
@@ -207,6 +208,7 @@ async def test_a_handle_that_passes_to_another_group_stops_the_run_until_somebod
         await run_import(settings, rows=rows)
 
 
+@pytest.mark.long
 async def test_a_group_that_is_deleted_and_made_anew_is_the_one_that_its_handle_names(company, sqlite_url):
     ada = join(company, "Ada")
     former = company.slack.group("staff", ada)
@@ -219,6 +221,7 @@ async def test_a_group_that_is_deleted_and_made_anew_is_the_one_that_its_handle_
     assert has_account(company, "Grace")
 
 
+@pytest.mark.long
 async def test_the_token_of_an_organisation_reads_the_groups_of_the_workspace(sqlite_url):
     with Sandbox(users=1, docebo_users=0, org_token=True, rate_limits=False) as company:
         company.slack.group("learners", join(company, "Ada"))
@@ -275,6 +278,7 @@ async def test_a_group_of_which_slack_counts_others_than_it_shows_stops_no_run_w
     assert (has_account(company, "Ada"), has_account(company, "Grace")) == (True, True)
 
 
+@pytest.mark.long
 async def test_what_slack_shows_of_a_group_that_is_not_named_stops_nothing(company, sqlite_url, monkeypatch):
     company.slack.group("learners", join(company, "Ada"))
     company.slack.group("others", "U0BOB")

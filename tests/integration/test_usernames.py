@@ -37,6 +37,7 @@ def named(sandbox: Sandbox) -> set[str]:
     return {one.username for one in sandbox.docebo.accounts if one.provisioned_by}
 
 
+@pytest.mark.long
 async def test_new_accounts_are_called_as_the_rule_says_and_the_next_run_writes_nothing(shared_sandbox, settings):
     done = await run_import(settings, rows={"ATTRIBUTES": BY_HANDLE, "LIMIT_RENAMES": "none"})
     again = await run_import(settings, rows={"ATTRIBUTES": BY_HANDLE, "LIMIT_RENAMES": "none"})
@@ -128,6 +129,7 @@ async def undo(settings: Settings, of: str) -> str:
         return plan_id
 
 
+@pytest.mark.long
 async def test_a_username_that_somebody_else_got_meanwhile_is_given_by_the_next_import_once_it_is_free(
     shared_sandbox, settings
 ):

@@ -95,6 +95,7 @@ def test_a_retry_whose_first_try_never_arrived_is_stored(webhook):
     assert len(webhook.entries()) == 1
 
 
+@pytest.mark.long
 async def test_what_comes_at_once_is_stored_completely(webhook):
     bodies = [json.dumps(envelope(number % 60)).encode() for number in range(120)]
     async with httpx.AsyncClient() as client:
@@ -269,6 +270,7 @@ def test_a_connection_that_breaks_off_harms_nobody(besieged):
 header_text = st.text(st.characters(min_codepoint=33, max_codepoint=255, exclude_characters="\x7f"), max_size=90)
 
 
+@pytest.mark.long
 @QUICK
 @given(
     body=st.binary(max_size=300) | st.builds(lambda: json.dumps(envelope()).encode()),
@@ -382,11 +384,13 @@ async def spend(budget, *, calls):
         await budget.spend()
 
 
+@pytest.mark.long
 def test_what_has_not_happened_yet_is_counted_from_the_start_as_0(webhook):
     assert counted(webhook, "webhook_alerts_total", kind="app_uninstalled") == 0
     assert counted(webhook, "webhook_runs_asked_total", deployment="bulk-import/reconcile", outcome="failed") == 0
 
 
+@pytest.mark.long
 def test_refusals_in_a_row_are_told_until_something_is_taken(webhook, caplog):
     def in_a_row():
         return webhook.get("readyz").json()["refused_in_a_row"]
@@ -423,6 +427,7 @@ async def test_what_was_refused_in_a_row_is_noted_for_those_who_look_from_elsewh
     assert noted() == [(RefusalKind.UNSIGNED, 1)]
 
 
+@pytest.mark.long
 def test_the_counters_can_be_scraped(webhook):
     webhook.post(envelope())
     webhook.post(envelope(), **{"X-Slack-Signature": "v0=nonsense"})

@@ -49,6 +49,7 @@ async def test_by_a_clock_that_both_sides_call_wrong_nothing_is_done(sandbox, se
     assert who_gets_in(sandbox) == set(NAMES)
 
 
+@pytest.mark.long
 async def test_one_side_alone_does_not_make_a_clock_wrong(sandbox, settings):
     sandbox.slack_gate.clock_ahead = 30 * HOUR
     await run_import(settings, rows=LEAVERS)

@@ -120,8 +120,8 @@ async def test_an_event_that_does_not_say_whether_who_joins_is_a_guest_or_a_bot_
     assert not small_sandbox.docebo.accounts.by_email("gus@example.com")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("left_out", ["is_restricted", "is_bot"])
-@pytest.mark.variants(1)
 async def test_whom_slacks_list_does_not_call_a_member_a_guest_or_a_bot_gets_no_account_and_keeps_the_one_there_is(
     small_sandbox, sqlite_url, left_out
 ):

@@ -57,6 +57,7 @@ def test_an_account_that_is_shown_to_be_an_administrators_before_the_first_row_i
     assert_kept(Promise.ADMINISTRATORS, company(at(0, "import"), at(1, "rename", 1), at(1, "promote", 1, seconds=2)))
 
 
+@ANOTHER
 def test_an_account_that_is_shown_to_be_an_administrators_after_the_row_of_another_is_not_written() -> None:
     story = company(at(0, "import"), at(1, "swap_addresses", 1, 2), at(1, "promote", 2, seconds=4))
     assert_kept(Promise.ADMINISTRATORS, story)
@@ -77,6 +78,7 @@ def test_of_an_account_that_was_given_by_hand_nobody_knows_what_only_a_run_that_
     assert_kept(Promise.ONLY_OWN, story)
 
 
+@ANOTHER
 def test_an_account_that_was_given_by_hand_is_known_by_what_an_event_has_seen_of_it_that_has_to_be_tried_again() -> (
     None
 ):
@@ -92,11 +94,13 @@ def test_an_account_that_was_handed_over_is_not_deactivated_for_its_former_owner
     assert_kept(Promise.ONLY_OWN, story)
 
 
+@ANOTHER
 def test_an_account_that_is_passed_on_to_somebody_new_with_its_user_name_is_not_given_its_former_owners_data() -> None:
     story = company(at(0, "import"), at(1, "pass_account_on", 1), at(3, "rename", 1), at(5, "import"))
     assert_kept(Promise.OWN_DATA, story)
 
 
+@ANOTHER
 def test_an_account_that_is_passed_on_to_somebody_new_whose_address_is_hidden_is_not_given_back_by_its_user_name() -> (
     None
 ):
@@ -124,6 +128,7 @@ def test_an_account_that_slips_through_a_shifting_list_gets_no_double(mapping: s
     assert_kept(Promise.SECOND_ACCOUNT, story)
 
 
+@ANOTHER
 def test_who_was_out_of_scope_gets_no_second_account_by_a_list_that_is_behind() -> None:
     story = company(
         *(at(0, "import"), at(0.5, "swap_addresses", 2, 4), at(1, "swap_addresses", 4, 1), at(2, "import")),
@@ -163,6 +168,7 @@ def test_the_new_holder_of_an_address_does_not_get_the_account_of_the_former() -
     assert_kept(Promise.OWN_DATA, story)
 
 
+@ANOTHER
 def test_who_returns_while_docebos_lists_lag_is_not_recorded_as_failed() -> None:
     story = company(at(1, "lag"), at(2, "hire"), at(5, "rehire", 5))
     assert_kept(Promise.TRUE_OUTCOME, story)
@@ -191,6 +197,7 @@ def test_who_is_forgotten_during_an_import_is_not_created_by_it() -> None:
     assert_kept(Promise.FORGOTTEN, story)
 
 
+@ANOTHER
 def test_who_was_forgotten_stays_so_under_another_id() -> None:
     assert_kept(Promise.FORGOTTEN, company(at(0, "import"), at(1, "forget", 2), at(2, "rehire", 2)))
 
@@ -203,6 +210,7 @@ def test_who_is_forgotten_before_anybody_has_seen_the_address_is_somebody_new_un
     assert_kept(Promise.FORGOTTEN, story)
 
 
+@ANOTHER
 def test_an_account_that_a_second_look_shows_to_be_an_administrators_is_not_written() -> None:
     story = company(
         at(0, "import"),
@@ -288,6 +296,7 @@ def test_no_import_fails_over_a_company_that_joins_enterprise_grid() -> None:
     assert_kept(Promise.UNDISTURBED, company(at(0, "import"), at(1, "join_grid"), at(2, "import")))
 
 
+@ANOTHER
 def test_an_older_event_under_the_local_id_is_not_applied_after_a_newer_one_under_the_organisations() -> None:
     story = company(
         *(at(0, "import"), at(1, "join_grid"), at(2, "delay_event"), at(2, "hire", seconds=1)),
@@ -303,6 +312,7 @@ def test_a_list_that_broke_off_is_no_success_of_an_import_that_trusts() -> None:
     assert_kept(Promise.SHORT_READ, story)
 
 
+@ANOTHER
 def test_a_list_that_broke_off_is_no_success_of_a_saved_plan() -> None:
     story = company(
         *(at(0, "import"), fault("late plan 1", "read", 10, "short"), at(1, "late plan")),
@@ -364,6 +374,7 @@ def test_who_returns_while_an_import_is_at_work_is_no_leaver_of_the_list_of_befo
     assert_kept(Promise.GRACE, story)
 
 
+@ANOTHER
 def test_who_returns_and_is_written_while_an_import_plans_is_no_leaver_of_the_list_of_before() -> None:
     story = company(
         *(at(0, "import"), at(1, "leave", 1), at(2, "import")),
@@ -455,6 +466,7 @@ def test_who_is_made_in_parts_under_a_protected_address_is_made_as_a_whole() -> 
     assert not played.breaches, "\n" + told(story, played)
 
 
+@ANOTHER
 def test_who_was_given_a_protected_address_while_a_newer_one_came_is_left_alone_with_it() -> None:
     story = company(
         *(at(0, "import"), at(1, "swap_addresses", 1, 2), at(1, "swap_addresses", 3, 2, seconds=15)),
@@ -497,6 +509,7 @@ def test_whose_account_was_handed_over_is_made_nobodys_manager() -> None:
     assert_kept(Promise.PLACED, story)
 
 
+@ANOTHER
 def test_a_move_that_a_killed_run_has_sent_is_taken_back_where_slack_says_the_former_department_again() -> None:
     story = company(
         *(at(0, "import"), at(1, "change_department", 1), at(2, "import")),
@@ -540,6 +553,7 @@ def test_who_would_come_into_a_circle_with_a_manager_who_stays_is_not_expected_t
     assert_kept(Promise.CAUGHT_UP, story)
 
 
+@ANOTHER
 def test_who_would_come_into_a_circle_with_a_manager_whom_somebody_has_changed_since_by_hand_is_not_expected_to_have_one() -> (
     None
 ):
@@ -552,6 +566,7 @@ def test_who_would_come_into_a_circle_with_a_manager_whom_somebody_has_changed_s
     assert_kept(Promise.CAUGHT_UP, story)
 
 
+@ANOTHER
 def test_an_import_closes_no_circle_with_a_manager_whom_an_event_has_given_while_it_was_planned() -> None:
     story = company(
         *(at(0, "import"), at(1, "change_manager", 2, 3), at(2, "import")),
@@ -585,6 +600,7 @@ def test_a_field_that_was_emptied_and_undone_is_not_emptied_again_where_slack_sa
     assert_kept(Promise.KNOWN, story)
 
 
+@ANOTHER
 def test_a_field_that_was_emptied_and_undone_is_read_again_though_no_stamp_tells_of_its_change() -> None:
     story = company(
         *(at(0, "import"), at(1, "lose_event"), at(1, "lose_team", 1), at(2, "import")),
@@ -621,6 +637,7 @@ def test_an_import_may_refuse_a_list_that_really_left_out_somebody_who_joined_be
     assert_kept(Promise.UNDISTURBED, story)
 
 
+@ANOTHER
 def test_an_account_that_docebo_does_not_show_yet_is_in_doubt_until_the_next_import_records_it() -> None:
     story = company(
         *(at(0, "import"), at(1, "lag"), at(2, "lose_event"), at(2, "hire"), at(2, "import", seconds=2)),
@@ -672,11 +689,13 @@ def test_who_has_two_addresses_in_a_moment_keeps_the_newer_one_though_an_import_
     assert_kept(Promise.NEWEST, story)
 
 
+@ANOTHER
 def test_an_import_soon_after_an_event_and_the_event_do_not_write_by_turns() -> None:
     story = company(at(0, "import"), at(0.2, "hide", 0), at(4, "take_odd_name", 0), with_accounts=(0,))
     assert_kept(Promise.QUIET, story)
 
 
+@ANOTHER
 def test_an_undo_gives_an_account_back_to_whoever_had_it_before_its_address_came_to_somebody_else() -> None:
     story = company(
         *(at(0, "import"), at(1, "reset"), at(2, "lose_event"), at(2, "lose_event"), at(2, "swap_addresses", 1, 2)),
