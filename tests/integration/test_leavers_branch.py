@@ -111,6 +111,29 @@ async def test_who_leaves_is_brought_back_to_where_somebody_had_brought_the_acco
     assert branch_of(company) == "HAND"
 
 
+@pytest.mark.parametrize("since", ["before the import", "another branch for leavers"])
+@pytest.mark.variants(1)
+async def test_whose_account_somebody_has_brought_by_hand_to_where_leavers_are_is_moved_back_on_return(
+    company, settings, ada, since
+):
+    rows, branch_id = ROWS, next(one.id for one in company.docebo.branches.values() if one.code == "LEFT")
+    company.slack.deactivate(ada)
+    await import_then(settings, ROWS, plan_moves)  # by which we know where she was
+    if since == "before the import":
+        company.slack.reactivate(ada)
+        await import_then(settings, ROWS, plan_moves)
+        company.slack.deactivate(ada)
+    else:
+        rows, branch_id = {**ROWS, "LEAVERS_BRANCH": "Gone"}, company.docebo.add_branch("GONE", "Gone").id
+    company.docebo.edit(account_of(company).user_id, {"branches": (branch_id,)})
+    await import_then(settings, rows, plan_moves)
+    company.slack.reactivate(ada)
+
+    await import_then(settings, rows, plan_moves)
+
+    assert branch_of(company) == "SLACK"
+
+
 async def test_who_stays_where_leavers_are_and_is_brought_elsewhere_by_hand_is_moved_there_again_on_leaving(
     company, settings, ada, by_hand
 ):

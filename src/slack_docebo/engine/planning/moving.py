@@ -78,7 +78,7 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
             {BRANCH: str(placed[one])} if one in placed else {},
         )
         for branch, one in moved
-        if (account := may_move.get(one)) and one not in staying and placed.get(one) != branch
+        if (account := may_move.get(one)) and one not in staying
     ]
     return await to_completion(store_plan, runtime, workspace, PlanKind.MOVES, operations) if operations else None
 
@@ -116,10 +116,12 @@ async def _look_at(
 
     Where accounts of leavers are, their own pages show: there they can be moved back to, whatever is known as *placed*, which
     is put right; from where these were moved before is forgotten, which may have been their former owners'. Nothing is known
-    of an account in several.
+    of an account in several. Whom somebody has brought to the branch for leavers by hand counts as not moved there yet: where
+    the account was before is known only by where we had it last.
     """
     seen = await branches_of(runtime, (leaving.left.keys() | leaving.back.keys()).intersection(movable))
-    elsewhere = {one: branches for one, branches in seen.items() if placed.get(one) not in branches}
+    of_leavers = runtime.org_chart.of_leavers
+    elsewhere = {one: there for one, there in seen.items() if there.isdisjoint({placed.get(one), of_leavers})}
     for docebo_id, branches in elsewhere.items():
         placed.pop(docebo_id, None)
         if len(branches) == 1:
