@@ -475,6 +475,22 @@ async def test_of_who_is_forgotten_during_a_call_nothing_is_kept_of_why_docebo_r
         assert set(tables.connection.execute(kept).tuples()) == {("", "")}
 
 
+async def test_of_who_is_forgotten_while_a_row_is_recorded_that_went_without_something_no_value_comes_back(
+    here, ada, tmp_path
+):
+    here.sandbox.slack.change(ada, {"profile": {"last_name": "King"}})
+    plan_id = await plan_import(here.runtime)
+    with here.runtime.store.reading() as tables:
+        [(seq, planned)] = tables.operations.pending(plan_id, Kind.UPDATE, 10)
+    forget(here.runtime.store, tmp_path / "reports", ada)
+
+    with here.runtime.store.transaction() as tables:
+        tables.operations.keep_written(plan_id, {seq: planned.changes})
+
+    with here.runtime.store.reading() as tables:
+        assert [one.operation.changes for one in tables.operations.rows(plan_id) if one.seq == seq] == [{}]
+
+
 async def test_an_undo_leaves_somebody_forgotten_alone(here, ada, tmp_path):
     plan_id = here.plans()[0].id
     forget(here.runtime.store, tmp_path / "reports", ada)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
     or_,
     select,
     update,
@@ -44,7 +45,11 @@ RECORD = (
 )
 KEEP_WRITTEN = (
     update(operations)
-    .where(operations.c.plan_id == bindparam("plan"), operations.c.seq == bindparam("of"))
+    .where(
+        operations.c.plan_id == bindparam("plan"),
+        operations.c.seq == bindparam("of"),
+        operations.c.slack_id != literal_column("''"),  # else forgotten since, in PostgreSQL perhaps at this moment
+    )
     .values(changes=bindparam("written", type_=operations.c.changes.type))
 )
 _PLANNED = operations.c.plan_id == bindparam("plan"), operations.c.outcome == Outcome.PLANNED.value
