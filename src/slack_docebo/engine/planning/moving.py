@@ -67,7 +67,7 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
     accounts = await read_accounts(runtime, {one for _, one in moved})
     theirs = await still_theirs(runtime, accounts, [mappings[one] for _, one in moved], listed)
     may_move = changeable(runtime, workspace, theirs)
-    staying = await _look_at(runtime, leaving, may_move.keys() - wishes.values.keys(), placed)
+    moved_by_hand = await _look_at(runtime, leaving, may_move.keys() - wishes.values.keys(), placed)
     operations = [
         operation_on(
             account,
@@ -78,7 +78,7 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
             {BRANCH: str(placed[one])} if one in placed else {},
         )
         for branch, one in moved
-        if (account := may_move.get(one)) and one not in staying
+        if (account := may_move.get(one)) and one not in moved_by_hand
     ]
     return await to_completion(store_plan, runtime, workspace, PlanKind.MOVES, operations) if operations else None
 

@@ -96,15 +96,14 @@ def _read(runtime: Runtime, of: str) -> tuple[list[Plan], list[_Past], set[str]]
 def _undone(tables: Tables) -> tuple[dict[Key, str], dict[Key, set[str]]]:
     """Return which plan has undone what, and of what was undone in part, which attributes, for Docebo has refused the others.
 
-    The row of an undo may go without something, too: of that it has changed less than it was to replace.
-
-    What came back when that undo was undone itself is in neither.
+    So it has where the row of the undo went without them. What came back when that undo was undone itself is in neither.
     """
     undone, in_part = dict[Key, str](), defaultdict[Key, set[str]](set)
     for undo in reversed(list(tables.plans.undos())):  # the newest first: whether it was undone itself is known by then
         of = undo.facts.get("undoes_plans")
         operations = [entry.operation for entry in tables.journal.applied(plan_id=undo.id)]
         refused = tables.operations.not_done(undo.id, {operation.slack_id for operation in operations})
+        # A row that went without something has changed less than it was to change.
         refused |= {one.slack_id for one in operations if one.before.keys() - one.changes.keys()}
         for plan_id, operation in product(of if isinstance(of, list) else (), operations):
             for slack_id in people_of([operation]):
