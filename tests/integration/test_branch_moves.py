@@ -10,6 +10,7 @@ import pytest
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.profiles import Profile
 from slack_docebo.engine.planning.moving import plan_moves
+from slack_docebo.engine.writing import checking
 from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead, PlanNotApplicable, Unproven
 from tests.between import Answer, Call, between, in_json
 from tests.importing import prove, run_import, settings_for
@@ -485,6 +486,21 @@ async def test_a_move_is_not_undone_once_somebody_has_brought_the_account_elsewh
 
     assert [undone.count(outcome=outcome) for outcome in (Outcome.APPLIED, Outcome.SKIPPED)] == [1, 1]
     assert [branch_of(company, name) for name in ("Ada", "Bob")] == ["SLACK", "EU"]
+
+
+@pytest.mark.long
+async def test_of_many_that_an_undo_moves_back_docebo_is_asked_for_none(company, settings, monkeypatch):
+    monkeypatch.setattr(checking, "OPERATIONS_AT_ONCE", 4)
+    people = [join(company, f"A{number}", "EU") for number in range(6)]
+    await import_then(settings, ROWS, plan_moves)
+    for slack_id in people:
+        company.slack.change(slack_id, {"profile": {"title": "US"}})
+    done = await import_then(settings, ROWS, plan_moves)
+
+    undone = await undo(settings, ROWS, done.plan.id)
+
+    assert undone.count(outcome=Outcome.APPLIED) == len(people)
+    assert "user" not in undone.plan.facts["calls"]
 
 
 @pytest.mark.long

@@ -58,7 +58,7 @@ class Situation:
     planned_by: Policy  # the rules that the plan was made by
     undoes: bool = False  # the plan takes back what we did
     branches: Branches | None = None  # None: not known
-    # In which of them those accounts are that no rule moves, as far as their own pages show it; of many nobody asks
+    # In which of them those accounts are that no rule moves, as far as their own pages were asked for and show it
     places: MappingType[int, Collection[int]] = field(default_factory=dict)
     mapping: Mapping | None = None  # of the operation's Slack user
     holder: str = ""  # Slack id to whom the operation's account is mapped
@@ -103,22 +103,18 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
         unseen = tables.mappings(runtime.settings.docebo_url).unseen(workspace.team)
     note_first_sight(runtime, [account for one in unseen if (account := accounts.get(one))])
     undoes, branches = plan.kind is PlanKind.UNDO, runtime.org_chart.branches
-    of_all = Situation(accounts, policy, planned_by, undoes=undoes, branches=branches)
+    places = await _places(runtime, plan) if Kind.MOVE in pending else {}
+    of_all = Situation(accounts, policy, planned_by, undoes=undoes, branches=branches, places=places)
     skipped = 0
     for kind in pending:
         after = -1
         while True:
             with runtime.store.reading() as tables:
                 some = tables.operations.pending(plan_id, kind, OPERATIONS_AT_ONCE, after=after)
+                today = _situations(tables, runtime.settings.docebo_url, workspace.team, some, of_all)
             if not some:
                 break
             after = some[-1][0]
-            if kind is Kind.MOVE:
-                not_by_rule = accounts_of(op for _, op in some if undoes or op.reason in {HAS_LEFT, IS_BACK})
-                looked_at = not_by_rule if are_few(runtime, len(not_by_rule)) else ()
-                of_all = replace(of_all, places=await branches_of(runtime, looked_at))
-            with runtime.store.reading() as tables:
-                today = _situations(tables, runtime.settings.docebo_url, workspace.team, some, of_all)
             if kind is Kind.CREATE:
                 await ask_for_unlisted(runtime, accounts, [operation.email for _, operation in some])
             managing = map(accounts.get, _managers_in(some))
@@ -131,6 +127,17 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
             record(runtime, plan_id, some, results)
             skipped += sum(result.outcome is Outcome.SKIPPED for result in results)
     return skipped
+
+
+async def _places(runtime: Runtime, plan: Plan) -> dict[int, frozenset[int]]:
+    """Return in which branches those accounts are that the *plan* still moves by no rule; of many nobody asks."""
+    with runtime.store.reading() as tables:
+        moved = {
+            row.docebo_id
+            for row in tables.operations.told(plan.id, Kind.MOVE)
+            if row.outcome == Outcome.PLANNED and (plan.kind is PlanKind.UNDO or row.reason in {HAS_LEFT, IS_BACK})
+        }
+    return await branches_of(runtime, moved if are_few(runtime, len(moved)) else ())
 
 
 def _situations(
