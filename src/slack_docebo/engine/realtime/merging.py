@@ -123,6 +123,12 @@ def is_newer(case: Case, read_at: datetime) -> bool:
     return case.newest.event.received_at > seen and case.updated > seen.timestamp()
 
 
+def is_outdone(case: Case, other: InboxEntry) -> bool:
+    """Tell whether the *other* event, of the same person, says something that may be newer."""
+    ahead = _time(other) - _time(case.newest)
+    return ahead > 0 or (not ahead and other.event.profile != case.newest.event.profile)
+
+
 def is_complete(user: SourceUser, rules: Sequence[AttributeRule]) -> bool:
     """Tell whether *user*, as an event showed it, has every value that *rules* read.
 
