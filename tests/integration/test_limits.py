@@ -244,6 +244,29 @@ async def test_somebody_who_waits_and_keeps_changing_is_let_through_with_the_inc
     assert not any(here.account(slack_id).active for slack_id in people[:3])
 
 
+async def test_who_is_let_through_one_limit_and_leaves_before_that_is_done_is_let_through_no_other(here):
+    here.runtime.behaviour = read_rows(
+        table({**ON, "LIMIT_UPDATES": "1", "LIMIT_DEACTIVATIONS": "1", "LEAVERS": "deactivate"})
+    )
+    people = here.members()[:3]
+    for slack_id in people:
+        here.sandbox.slack.change(slack_id, {"profile": {"last_name": "King"}})
+    here.put(*(here.event(slack_id) for slack_id in people))
+    [named] = (await here.serve()).incidents
+    let_through(here.runtime.store, named, here.runtime.now())
+    left = leave(here, *people)
+
+    [incident] = (await here.serve()).incidents
+
+    assert incident != named
+    assert {(here.state(event), here.entry(event).incident) for event in left} == {("parked", incident)}
+    assert all(here.account(slack_id).active for slack_id in people)
+
+    let_through(here.runtime.store, incident, here.runtime.now())
+    await here.serve()
+    assert not any(here.account(slack_id).active for slack_id in people)
+
+
 async def test_who_waits_for_a_limit_and_comes_back_waits_for_nobody_any_more(here):
     people = here.members()[:2]
     left, gone = leave(here, *people)

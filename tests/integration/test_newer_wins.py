@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from slack_docebo.domain.observation import Present
-from slack_docebo.domain.operations import Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.planning.plans import make_plan
@@ -179,6 +179,35 @@ async def test_a_join_that_comes_after_who_was_named_had_left_already_makes_no_a
     await here.serve()
 
     assert here.sandbox.docebo.accounts.by_email("ada@example.com") == []
+
+
+@pytest.mark.parametrize(
+    "becomes", ["waits for another attempt", "is parked", "is dropped", "is parked, of that second"]
+)
+@pytest.mark.variants(2)
+async def test_who_has_left_and_is_back_is_not_deactivated_by_the_older_event_while_the_newer_one(here, becomes):
+    slack_id = member(here)
+    here.sandbox.slack.deactivate(slack_id)
+    left = here.event(slack_id)
+    here.sandbox.slack.reactivate(slack_id)
+    rename(here, slack_id, "Back")
+    back = here.event(slack_id, updated=left.updated + (5 if becomes != "is parked, of that second" else 0))
+    here.put(left, back)
+    now = here.runtime.now()
+    with here.runtime.store.transaction() as tables:
+        tables.inbox.park([left.event_id], "over a limit", now)
+        if becomes == "waits for another attempt":
+            tables.inbox.retry_later([back.event_id], "no room", now + timedelta(hours=1))
+        else:
+            tables.inbox.park([back.event_id], "no room", now)
+        if becomes == "is dropped":
+            tables.inbox.drop([back.event_id], now)
+    here.replay(left)
+
+    served = await here.serve()
+
+    assert (here.account(slack_id).active, here.account(slack_id).lastname) == (True, "Back")
+    assert served.operations == {Kind.UPDATE: 1}
 
 
 async def planned(here: World, runtime: Runtime, slack_id: str) -> str:

@@ -21,12 +21,13 @@ def test_a_stamp_that_is_missing_or_of_the_future_is_not_believed(stamp):
     assert believed(stamp, NOW) == UNSTAMPED
 
 
-def entry(name: str, updated: int, *, after: int = 0) -> InboxEntry:
+def entry(name: str, updated: int, *, after: int = 0, incident: str = "") -> InboxEntry:
     profile = {"slack_id": "U1", "team": "T1", "last_name": name}
     came = NOW + timedelta(seconds=after)
     return InboxEntry(
         Event(name, "T1", "U1", updated=updated, kind="user_change", received_at=came, profile=profile),
         EventState.CLAIMED,
+        incident=incident,
     )
 
 
@@ -43,3 +44,17 @@ def test_of_stamped_events_the_newest_counts():
     [case], superseded = merge([entry("newer", SECOND), entry("older", SECOND - 1, after=60)])
 
     assert (case.event_ids, superseded, case.doubtful, case.updated) == (["newer"], ["older"], False, SECOND)
+
+
+@pytest.mark.parametrize("incidents", [("1first", "2second"), ("2first", "1second")])
+def test_who_was_held_back_twice_waits_with_the_incident_of_the_newer_event(incidents):
+    first, second = incidents
+    events = [
+        entry("fine", SECOND),
+        entry("left", SECOND - 1, incident=second),
+        entry("named", SECOND - 2, incident=first),
+    ]
+
+    [case], _ = merge(events)
+
+    assert case.incident == second

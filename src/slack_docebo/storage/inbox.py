@@ -83,6 +83,14 @@ PUT = insertion_text(event_columns, "DO NOTHING")
 _LATELY = and_(IS_APPLIED, event_columns.done_at >= bindparam("since"))
 LOOK_AGAIN = WhereIn(update(inbox_event).where(or_(_LATELY, IS_CLAIMED)).values(**TO_BE_TRIED), event_columns.slack_id)
 ONCE_MORE = WhereIn(update(inbox_event).where(IS_PARKED).values(**TO_BE_TRIED), event_columns.slack_id)
+SET_ASIDE = WhereIn(
+    select(inbox_event).where(
+        or_(
+            event_columns.state.in_([EventState.WAITING.value, EventState.PARKED.value]), event_columns.error == DROPPED
+        )
+    ),
+    event_columns.slack_id,
+)
 APPLIED_SINCE = WhereIn(
     select(event_columns.slack_id, event_columns.slack_team, event_columns.updated).where(
         IS_APPLIED, event_columns.done_at > bindparam("since")
@@ -335,6 +343,13 @@ class InboxRepository:
         """Return, by the one of *slack_ids*, the stamps of the events of this workspace that `applied_since` finds."""
         found = self._applied_since(moment, team, slack_ids)
         return [(slack_id, row.updated) for slack_id, row in found if row.slack_team == team]
+
+    def set_aside(self, team: str, slack_ids: Iterable[str]) -> Iterator[tuple[str, InboxEntry]]:
+        """Yield, by the one of *slack_ids*, the events of that person, under whichever id, that nobody has applied or has in work."""
+        theirs = PersonRepository(self._connection).by_every_id(team, slack_ids)
+        for row in SET_ASIDE.rows(self._connection, theirs):
+            for slack_id in theirs[row.slack_id]:
+                yield slack_id, _entry(row)
 
     def _applied_since(self, moment: datetime, team: str, slack_ids: Iterable[str]) -> Iterator[tuple[str, Row[Any]]]:
         theirs = PersonRepository(self._connection).by_every_id(team, slack_ids)

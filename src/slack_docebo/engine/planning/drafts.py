@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from slack_docebo.domain.effects import hurts
+from slack_docebo.domain.guards import Change
 from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.texts import without_numbers
 from slack_docebo.engine.planning.limits import Measure, measure
@@ -100,16 +101,16 @@ def open_plan(runtime: Runtime, workspace: Workspace, kind: PlanKind) -> str:
 
 
 def close_plan(
-    runtime: Runtime, plan_id: str, *, looked_after: int, let_through: bool = False, facts: Facts = NO_FACTS
+    runtime: Runtime, plan_id: str, *, looked_after: int, let_through: Collection[Change] = (), facts: Facts = NO_FACTS
 ) -> Measure:
     """Note that the plan is whole and how large it is, and return that; percentages are of the people *looked_after*.
 
-    *let_through* says that somebody has let it exceed the limits.
+    Of the changes *let_through*, somebody has let it exceed the limits.
     """
     with runtime.store.transaction() as tables:
         measured = measure(runtime, tables, plan_id, looked_after=looked_after)
         told = {"looked_after": looked_after, **measured.facts, **facts}
-        if let_through and measured.over:
+        if measured.over and not measured.refused(let_through):
             told[LET_THROUGH] = True
         tables.plans.set_state(plan_id, PlanState.PLANNED, facts=told)
     return measured

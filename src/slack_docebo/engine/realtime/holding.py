@@ -7,6 +7,7 @@ exceed another limit waits with another incident: whoever lets one through was t
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
+from slack_docebo.domain.guards import Change
 from slack_docebo.engine.realtime.merging import Case
 from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.runtime import Runtime
@@ -54,10 +55,10 @@ def let_through(store: Store, incident: str, now: datetime) -> set[str]:
     return event_ids
 
 
-def are_let_through(tables: Tables, incidents: Collection[str]) -> set[str]:
-    """Return which of *incidents* somebody has let through."""
+def are_let_through(tables: Tables, incidents: Collection[str]) -> dict[str, frozenset[Change]]:
+    """Return which of *incidents* somebody has let through, and in what they exceed the limits."""
     plans = map(tables.plans.get, incidents)
-    return {plan.id for plan in plans if plan and plan.is_let_through}
+    return {plan.id: plan.over for plan in plans if plan and plan.is_let_through}
 
 
 def _open(tables: Tables, before: Collection[str]) -> list[Plan]:

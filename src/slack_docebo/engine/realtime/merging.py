@@ -27,7 +27,7 @@ class Case:
     user: SourceUser | None  # None: to be read from Slack
     doubtful: bool = False  # nobody can tell which profile is the newest: Slack has to be asked
     read: bool = False  # *user* is what Slack has said when it was asked
-    incident: str = ""  # with which one of the events was held back
+    incident: str = ""  # with which the newest of the events that ever were was held back
     known: Known | None = None  # which account the person has, or had last
     settled: MappingType[str, Any] | None = None  # the profile of the last event applied, where nothing else tells it
 
@@ -89,7 +89,7 @@ def merge(entries: Iterable[InboxEntry]) -> tuple[list[Case], list[str]]:
                 attempts=max(entry.attempts for entry in twins),
                 newest=last,
                 user=restored(last.event.profile),
-                incident=max(entry.incident for entry in about),
+                incident=next((entry.incident for entry in reversed(about) if entry.incident), ""),
                 doubtful=not all(map(_stamp, about)) or any(twin.event.profile != last.event.profile for twin in twins),
             )
         )
@@ -121,6 +121,12 @@ def is_newer(case: Case, read_at: datetime) -> bool:
     """
     seen = read_at + TOLERANCE
     return case.newest.event.received_at > seen and case.updated > seen.timestamp()
+
+
+def is_outdone(case: Case, other: InboxEntry) -> bool:
+    """Tell whether the *other* event, of the same person, says something that may be newer."""
+    ahead = _time(other) - _time(case.newest)
+    return ahead > 0 or (not ahead and other.event.profile != case.newest.event.profile)
 
 
 def is_complete(user: SourceUser, rules: Sequence[AttributeRule]) -> bool:

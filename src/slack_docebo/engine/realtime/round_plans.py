@@ -1,5 +1,7 @@
 """Planning in real time: what is to be done about the people of one round, and whether the limits hold some of it back."""
 
+from collections.abc import Collection
+
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.guards import Change, changes_of
 from slack_docebo.domain.matching import Accounts
@@ -58,12 +60,12 @@ def store_round_plan(
     planner: Planner,
     operations: list[Operation],
     *,
-    let_through: bool,
+    let_through: Collection[Change],
 ) -> tuple[str | None, set[str]]:
     """Store a plan for *cases* and return its id, or None where it would say nothing new; and who is held back.
 
-    Where somebody is, the plan is theirs alone and is refused: the others are to be planned for anew. *let_through* says
-    that somebody has let it exceed the limits.
+    Where somebody is, the plan is theirs alone and is refused: the others are to be planned for anew. Of the
+    changes *let_through*, somebody has let it exceed the limits.
     """
     docebo, team = runtime.settings.docebo_url, workspace.team
     with runtime.store.reading() as tables:
@@ -90,9 +92,7 @@ def store_round_plan(
         note_names(runtime, tables, team, [case.person for case in cases])
     measured = close_plan(runtime, plan_id, looked_after=looked_after, let_through=let_through)
     served.plans.append(plan_id)
-    held = _hold_back(
-        runtime, served, plan_id, cases, remembered, dict(measured.refused(frozenset(Change) if let_through else ()))
-    )
+    held = _hold_back(runtime, served, plan_id, cases, remembered, dict(measured.refused(let_through)))
     if not held:
         served.undecided += len(news)
     return plan_id, held

@@ -6,13 +6,14 @@ looks at them again and finds nothing left to do.
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.dialect import MOST_ROWS
+from slack_docebo.domain.guards import Change
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import SourceUser
@@ -52,6 +53,7 @@ logger = logging.getLogger(__name__)
 
 CLAIMED_AT_ONCE = 10_000
 LONGEST_SECONDS = 600.0  # of a round: whoever came meanwhile is claimed by the next
+NOTHING: frozenset[Change] = frozenset()
 SMALLER = 5  # a batch is so many times smaller after each failed attempt: one person must not keep failing others
 
 
@@ -124,14 +126,14 @@ class _Round:
         with self._runtime.store.reading() as tables:
             through = are_let_through(tables, {case.incident for case in todo if case.incident})
         for group in _groups(todo, through, last_attempt=len(self._runtime.behaviour.realtime_retry_delays)):
-            await self._compare(group, let_through=group[0].incident in through)
+            await self._compare(group, let_through=through.get(group[0].incident, NOTHING))
             if self._is_over:
                 break
         with self._served.timed("managers"):
             await self._write_managers([case for case in self._settlement.done if self._tells_of_now(case)])
         return not self._is_over
 
-    async def _compare(self, cases: list[Case], *, let_through: bool) -> None:
+    async def _compare(self, cases: list[Case], *, let_through: frozenset[Change]) -> None:
         """Read the accounts of *cases*, as far as that is possible, and bring them in line."""
         with self._served.timed("read Docebo"):
             readable, accounts = await self._read_accounts(cases)
@@ -277,11 +279,11 @@ class _Round:
         if known and Planner(self._planner.policy, accounts).lacks_account(case.person, known):
             raise IncompleteRead(f"account {known.docebo_id} may be there, but Docebo does not list it")
 
-    async def _bring_in_line(self, cases: list[Case], accounts: Accounts, *, let_through: bool) -> None:
+    async def _bring_in_line(self, cases: list[Case], accounts: Accounts, *, let_through: frozenset[Change]) -> None:
         """Plan for *cases* and write; where no plan can be made, do so in halves until the one it fails for is alone.
 
-        Those who would exceed a limit are held back, unless somebody has *let* them *through*. Who turns out to be known under
-        another id is read from Slack first: something newer than the event may have been applied under that one.
+        Those who would exceed a limit are held back, unless somebody has *let* them *through* that one. Who turns out to be
+        known under another id is read from Slack first: something newer than the event may have been applied under that one.
         """
         try:
             with self._served.timed("plan"):
@@ -326,15 +328,17 @@ class _Round:
             await to_completion(self._settlement.settle, plan_id, cases, reason)
 
 
-def _groups(cases: Iterable[Case], through: Collection[str], *, last_attempt: int) -> Iterator[list[Case]]:
+def _groups(
+    cases: Iterable[Case], through: Mapping[str, frozenset[Change]], *, last_attempt: int
+) -> Iterator[list[Case]]:
     """Yield *cases* in groups of one plan each: first attempts all together, further ones in ever smaller groups.
 
-    Each person's last attempt is made alone. Those whose incident is let *through* are not mixed with others.
+    Each person's last attempt is made alone. Those whose incident is let *through* some limits are not mixed with others.
     """
-    alike: dict[tuple[int, bool], list[Case]] = {}
+    alike: dict[tuple[int, frozenset[Change]], list[Case]] = {}
     for case in cases:
-        alike.setdefault((case.attempts, case.incident in through), []).append(case)
-    for (attempts, _), group in sorted(alike.items()):
+        alike.setdefault((case.attempts, through.get(case.incident, NOTHING)), []).append(case)
+    for (attempts, _), group in sorted(alike.items(), key=lambda one: one[0][0]):
         if not attempts:
             size = len(group)
         elif attempts < last_attempt:

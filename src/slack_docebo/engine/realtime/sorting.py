@@ -7,7 +7,7 @@ from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.stamps import NOT_BELIEVED, TOLERANCE, UNSTAMPED
-from slack_docebo.engine.realtime.merging import Case, is_complete, is_newer, restored
+from slack_docebo.engine.realtime.merging import Case, is_complete, is_newer, is_outdone, restored
 from slack_docebo.engine.realtime.serve_result import Became
 from slack_docebo.engine.realtime.settling import Settlement
 from slack_docebo.engine.writing.admitting import LISTED
@@ -91,7 +91,8 @@ class Sorter:
         if costly := [case.slack_id for case in (*todo, *to_read)]:
             with self._runtime.store.transaction(durable=False) as tables:
                 tables.shares.spend(costly, self._runtime.now())
-        return todo, to_read
+        todo, outdone = self._without_outdone(todo)
+        return todo, [*to_read, *outdone]
 
     def not_in_line(self, cases: Collection[Case]) -> list[Case]:
         """Return those of *cases* that are to be compared with Docebo; finish what Slack has shown to be in line."""
@@ -109,6 +110,15 @@ class Sorter:
         """Tell whether clocks and stamps leave open how new the newest event is; *done* is the stamp last applied."""
         is_ahead = case.newest.event.received_at > self._runtime.now() + TOLERANCE
         return case.doubtful or is_ahead or case.updated < done or done == NOT_BELIEVED
+
+    def _without_outdone(self, cases: Collection[Case]) -> tuple[list[Case], list[Case]]:
+        """Return *cases* but for those of whom a newer event may wait for another attempt, is parked or was dropped; and those."""
+        by_id = {slack_id: case for case in cases for slack_id in case.person.ids}
+        with self._runtime.store.reading() as tables:
+            set_aside = tables.inbox.set_aside(self._team, by_id)
+            outdone = {by_id[slack_id].slack_id for slack_id, entry in set_aside if is_outdone(by_id[slack_id], entry)}
+        newest = [case for case in cases if case.slack_id not in outdone]
+        return newest, [case for case in cases if case.slack_id in outdone]
 
     def _has_waited(self, case: Case) -> bool:
         """Tell whether the event is too old to change anything by it, as those are in a database restored from a backup."""
