@@ -27,7 +27,7 @@ class Case:
     user: SourceUser | None  # None: to be read from Slack
     doubtful: bool = False  # nobody can tell which profile is the newest: Slack has to be asked
     read: bool = False  # *user* is what Slack has said when it was asked
-    incident: str = ""  # with which the newest of the events that ever were was held back
+    incident: str = ""  # with which the newest event that was ever held back waits, or has waited
     known: Known | None = None  # which account the person has, or had last
     settled: MappingType[str, Any] | None = None  # the profile of the last event applied, where nothing else tells it
 
