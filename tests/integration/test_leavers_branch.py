@@ -170,22 +170,6 @@ async def test_a_saved_plan_leaves_a_leavers_account_that_somebody_has_brought_e
     assert branch_of(company) == "HAND"
 
 
-async def test_who_has_left_before_leavers_got_another_branch_is_back_where_the_account_was_before_both(
-    company, settings, ada
-):
-    company.slack.deactivate(ada)
-    await import_then(settings, ROWS, plan_moves)
-    company.docebo.add_branch("GONE", "Gone")
-    rows = {**ROWS, "LEAVERS_BRANCH": "Gone"}
-    await import_then(settings, rows, plan_moves)
-    assert branch_of(company) == "GONE"
-    company.slack.reactivate(ada)
-
-    await import_then(settings, rows, plan_moves)
-
-    assert branch_of(company) == "SLACK"
-
-
 async def test_whose_account_somebody_has_brought_elsewhere_by_hand_since_stays_there_on_return(
     company, settings, ada, by_hand
 ):
@@ -365,7 +349,6 @@ async def test_a_rule_for_branches_has_the_word_when_somebody_returns(company, s
     assert branch_of(company) == "EU"
 
 
-@pytest.mark.long
 async def test_who_returns_after_another_branch_was_named_for_leavers_is_back_where_the_account_was_first(
     company, settings, ada
 ):
