@@ -49,6 +49,7 @@ def fingerprint(sandbox):
 ROADS = pytest.mark.parametrize("road", ["import", "real time"])
 
 
+@pytest.mark.long
 @ROADS
 @pytest.mark.parametrize(
     ("in_slack", "in_docebo"),
@@ -57,7 +58,6 @@ ROADS = pytest.mark.parametrize("road", ["import", "real time"])
         ("ann@xn--mnchen-3ya.example", "Ann@M\u00dcNCHEN.example"),
     ],
 )
-@pytest.mark.variants(2)
 async def test_an_account_is_found_however_the_domain_is_written(
     sandbox, sqlite_url, tmp_path, road, in_slack, in_docebo
 ):
@@ -266,7 +266,7 @@ async def test_what_accounts_bear_of_people_without_mappings_is_known_by_the_las
 
 @ROADS
 @pytest.mark.parametrize("are_there", [True, False], ids=["in line from the start", "made by us"])
-@pytest.mark.variants(2)  # both roads
+@pytest.mark.variants(1)  # both roads
 async def test_people_without_mappings_who_pass_their_addresses_on_in_a_circle_keep_their_accounts(
     sandbox, sqlite_url, tmp_path, road, are_there
 ):

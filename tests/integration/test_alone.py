@@ -181,6 +181,7 @@ async def test_one_person_under_two_ids_in_a_round_is_one_case(here):
     assert here.state(organisation) is EventState.PARKED
 
 
+@pytest.mark.long
 async def test_one_person_whose_events_are_of_before_and_after_grid_gets_one_account_of_the_newest_data(here):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     before = here.event(ada["id"])

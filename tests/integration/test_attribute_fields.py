@@ -100,6 +100,7 @@ async def test_a_name_that_is_no_fields_or_several_fields_stops_a_run_before_it_
         await run_import(settings_for(shared_sandbox.facts(), sqlite_url), rows=rows)
 
 
+@pytest.mark.long
 async def test_what_is_not_stored_with_an_event_is_asked_for(shared_sandbox, sqlite_url, tmp_path):
     shared_sandbox.reset()
     rules = "first_name, last_name, email, field:Phone = phone"

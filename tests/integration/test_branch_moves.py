@@ -152,6 +152,7 @@ async def test_of_what_was_undone_in_part_the_rest_is_undone_later(company, sqli
             await undo(settings, ROWS, "night")
 
 
+@pytest.mark.long
 async def test_moves_to_a_branch_are_one_call(company, settings):
     prove(settings)
     people = [join(company, f"Ada{number}", "EU") for number in range(12)]
@@ -388,6 +389,7 @@ async def test_nobody_is_moved_by_a_custom_field_that_was_read_before_the_profil
     assert await import_then(settings, rows, plan_from_what_was_read_before) is None
 
 
+@pytest.mark.long
 async def test_nobody_is_moved_by_a_saved_plan_where_slack_says_another_branch_by_now(company, settings):
     people = [join(company, name, "EU") for name in ("Ada", "Bob")]
     await import_then(settings, ROWS, plan_moves)

@@ -88,6 +88,7 @@ async def test_what_is_left_shrinks_with_calls_and_grows_with_time(store, clock)
     assert calls.left() == 6
 
 
+@pytest.mark.variants(1)
 async def test_every_docebo_has_its_own_budget(store, clock):
     await spend(budget(store, clock), 3)
 

@@ -234,8 +234,8 @@ async def test_a_field_that_is_taken_away_while_people_are_read_empties_nobodys(
     assert [night.department(one) for one in people] == ["Sales"] * 4
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["deleted", "hidden"])
-@pytest.mark.variants(1)
 async def test_an_event_empties_nothing_by_a_field_that_is_taken_away_while_its_run_lasts(night, member, how):
     rules = {"ATTRIBUTES": f"{RULES} clear"}
     night.give(member, "Sales")

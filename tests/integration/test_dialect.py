@@ -284,6 +284,7 @@ async def test_what_is_to_be_emptied_beside_a_refused_value_is_emptied(sandbox, 
     assert [account.fields.get(role, "") for account in of_both] == ["", ""]
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("is_listed", [True, False])
 async def test_an_account_that_docebo_lets_nobody_change_keeps_no_value_from_others(sandbox, sqlite_url, is_listed):
     """No list shows a country, as it does an additional field."""
@@ -309,6 +310,7 @@ async def test_an_account_that_docebo_lets_nobody_change_keeps_no_value_from_oth
     assert held == ["Italy"] * 2
 
 
+@pytest.mark.long
 async def test_an_account_that_docebo_lets_nobody_change_keeps_no_value_from_others_beside_many_refused_values(
     sandbox, sqlite_url
 ):
@@ -334,6 +336,7 @@ async def test_an_account_that_docebo_lets_nobody_change_keeps_no_value_from_oth
     assert [ada.timezone, bea.timezone] == ["Asia/Tokyo"] * 2
 
 
+@pytest.mark.long
 async def test_accounts_are_asked_for_what_they_have_within_the_calls_for_evidence_however_many_are_refused(
     sandbox, sqlite_url
 ):

@@ -70,6 +70,7 @@ async def test_that_new_accounts_want_a_password_is_found_out_anew_once_it_is_fo
     assert shown(env)[NEW_PASSWORD.name]["answer"] == "random"
 
 
+@pytest.mark.long
 async def test_a_run_keeps_to_what_was_set_by_hand_and_leaves_it_so(sandbox, sqlite_url, env):
     sandbox.docebo.switches = switched(Switches(), {"batch_language": "name"})
     assert run(env, "dialect", "set", "language in rows", "name").returncode == 0

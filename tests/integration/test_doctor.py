@@ -162,6 +162,7 @@ AT_WORK = {f"{POOL}/workers/filter": [{"status": "ONLINE"}], POOL: FREE, f"{POOL
 OURS = [{"name": name, "paused": False} for name in ("slack-events", "sweep", "reconcile", "undo-a-run")]
 
 
+@pytest.mark.variants(3)
 @pytest.mark.parametrize(
     ("answers", "level", "told"),
     [
@@ -185,6 +186,7 @@ async def test_a_worker_that_is_given_no_runs_is_not_called_well(environment, an
     assert told in found[1]
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("deleted", ["slack-events", "sweep", "reconcile"])
 async def test_a_deployment_that_runs_by_itself_and_was_deleted_is_named(environment, deleted):
     left = [one for one in OURS if one["name"] != deleted]

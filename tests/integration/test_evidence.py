@@ -58,6 +58,7 @@ async def test_an_answer_about_another_account_says_nothing_of_the_one_asked_for
     assert mapped(sqlite_url, sandbox.slack.team.id)[bob] == accounts[bob]
 
 
+@pytest.mark.long
 async def test_an_answer_about_somebody_else_says_nothing_of_the_person_asked_for(sandbox, sqlite_url):
     ada = slack_id(sandbox, "ada")
 

@@ -67,6 +67,7 @@ async def test_a_run_at_work_takes_up_an_exchanged_docebo_secret(environment, tm
         assert (await runtime.docebo.session()).docebo_id
 
 
+@pytest.mark.long
 def test_the_webhook_goes_on_with_an_exchanged_signing_secret_and_has_nothing_of_docebos(sqlite_url, tmp_path):
     """As Kubernetes does it: the files are links into a folder that is replaced as a whole."""
     for number, secret in enumerate(("signing-of-before", "signing-of-now")):

@@ -99,6 +99,7 @@ async def test_a_read_that_is_tried_again_counts_for_itself_alone(sandbox, sqlit
             assert people.pages == math.ceil(len(sandbox.slack) / PAGE)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.long) for n in range(1, 4))])
 async def test_after_kill_9_one_more_run_makes_everything_right(sandbox, undisturbed, sqlite_url, seed):
     sandbox.reset()
@@ -114,6 +115,7 @@ async def test_after_kill_9_one_more_run_makes_everything_right(sandbox, undistu
     assert sandbox.docebo_gate.counters.violations == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "kilobytes",  # while reading ... while recording
     [pytest.param(100, marks=pytest.mark.long), 300, pytest.param(500, marks=pytest.mark.long)],

@@ -326,6 +326,7 @@ async def test_an_event_of_somebody_forgotten_that_an_older_webhook_has_stored_i
     assert traces_in_store(here, ada) == ""
 
 
+@pytest.mark.long
 async def test_who_is_forgotten_is_known_again_by_the_address_under_a_new_id(here, ada, tmp_path):
     address = here.sandbox.slack.get(ada)["profile"]["email"]
     forget(here.runtime.store, tmp_path / "reports", ada)
@@ -459,6 +460,7 @@ async def test_who_is_forgotten_during_a_call_gets_no_mapping_and_no_handle_back
     assert traces_in_store(here, ada) == ""
 
 
+@pytest.mark.long
 async def test_of_who_is_forgotten_during_a_call_nothing_is_kept_of_why_docebo_refused_the_row(here, ada, tmp_path):
     here.sandbox.slack.change(ada, {"profile": {"last_name": "King"}})
     plan_id = await plan_import(here.runtime)

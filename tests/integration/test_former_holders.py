@@ -102,7 +102,7 @@ async def told(sandbox, settings, tmp_path, road, slack_id, **rows):
 
 @ROADS
 @pytest.mark.parametrize(("match_by", "rehires"), [("email", "hand-over"), ("username", "report")])
-@pytest.mark.variants(4)  # all roads
+@pytest.mark.variants(2)  # all roads
 async def test_the_account_of_whom_slack_neither_lists_nor_calls_gone_is_not_given_to_the_next_with_the_address(
     sandbox, settings, unlisted, tmp_path, road, match_by, rehires
 ):
@@ -173,8 +173,8 @@ async def test_accounts_that_pass_on_night_by_night_are_counted_together_and_lat
     assert sandbox.docebo.accounts.by_username("joan@example.com").firstname == "Joan"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("becomes", ["back", "hidden"])
-@pytest.mark.variants(1)
 async def test_a_saved_plan_gives_nobody_the_account_of_a_former_holder_who_is_not_gone_any_more(
     sandbox, settings, unlisted, becomes
 ):

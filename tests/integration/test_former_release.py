@@ -86,6 +86,7 @@ def looked_at(
         yield store
 
 
+@pytest.mark.long
 def test_the_fixture_holds_what_a_migration_can_meet():
     mappings = rows("slack_user")
     events = rows("inbox_event")
@@ -255,7 +256,7 @@ def test_what_waits_and_what_a_dead_run_had_in_work_can_be_claimed_and_what_is_p
     assert replayed == len(anew)
 
 
-@pytest.mark.variants(1)
+@pytest.mark.long
 def test_its_backup_can_be_restored(migrated):
     file = MappingFile(BACKUP, team=TEAM)
     was_reset = {row["slack_id"]: row["docebo_id"] for row in rows("operation") if row["reason"] == "reset"}
@@ -323,6 +324,7 @@ def test_its_webhook_goes_on_storing_events_in_the_migrated_database(kind, forme
     assert claimed["Ev0"].slack_id == "U000000000"
 
 
+@pytest.mark.variants(1)
 def test_a_migration_whose_process_dies_leaves_everything_as_it_was(former_url):
     dying = """
         import os, sys

@@ -239,12 +239,14 @@ async def test_who_was_cut_off_while_another_entered_makes_no_further_attempt(ga
     assert busy_since(store) == clock.now  # the other's call goes on
 
 
+@pytest.mark.variants(1)
 def test_processes_never_make_two_calls_at_once(database_url, tmp_path):
     processes = [subprocess.Popen([sys.executable, PROGRAM, "calls", database_url, tmp_path]) for _ in range(2)]
 
     assert [process.wait(PATIENCE_SECONDS) for process in processes] == [0, 0]
 
 
+@pytest.mark.variants(1)
 async def test_when_the_holder_is_killed_the_lock_is_free_and_its_call_is_waited_for(store, database_url):
     with process("hang", database_url) as holder:
         began = busy_since(store)
@@ -274,6 +276,7 @@ def test_a_second_run_is_sent_away_until_the_first_has_ended(store):
         pass
 
 
+@pytest.mark.variants(1)
 async def test_the_run_lock_of_a_killed_process_is_free(store, database_url):
     with process("run", database_url) as holder:
         lock = RunLock(store, DOCEBO, "bulk-import")

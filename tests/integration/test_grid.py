@@ -585,6 +585,7 @@ async def test_a_company_that_leaves_grid_loses_nobody_and_makes_no_second_accou
     assert sandbox.docebo.accounts[of_otto[organisation_id(otto)]].active
 
 
+@pytest.mark.long
 async def test_an_event_of_who_has_left_grid_makes_no_second_account(sandbox, sqlite_url, tmp_path, monkeypatch):
     async with world(sandbox, sqlite_url, tmp_path, LEAVERS="deactivate") as here:
         await here.settle()

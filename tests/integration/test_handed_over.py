@@ -88,9 +88,9 @@ async def handed_over_to_bob(sandbox, settings, username="lovelace", **rows):
     return account
 
 
+@pytest.mark.long
 @USERNAMES
 @pytest.mark.parametrize("ann", ["stays", "leaves"])
-@pytest.mark.variants(1)
 async def test_an_account_that_shows_another_persons_address_and_only_the_user_name_of_before_is_left_alone(
     sandbox, sqlite_url, ann, username
 ):
@@ -247,7 +247,7 @@ async def test_an_account_that_was_handed_over_is_the_next_ones_once_the_mapping
     ],
 )
 @pytest.mark.parametrize("mapping", ["true", "false"], ids=["with mappings", "without mappings"])
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_an_account_that_was_handed_over_since_is_not_written_for_its_former_owner_by_a_saved_plan(
     sandbox, sqlite_url, mapping, handed_over, again
 ):
@@ -412,10 +412,10 @@ async def test_an_account_that_is_handed_over_within_a_slow_undo_is_not_written_
 EDITED = {"email": "private@example.net", "firstname": "Annie"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "rows", [TITLE, TITLE | WITHOUT_MAPPINGS, LEAVERS], ids=["title", "title, without mappings", "leaver"]
 )
-@pytest.mark.variants(1)
 async def test_a_saved_plan_is_applied_to_an_account_whose_address_somebody_has_edited_before_it_was_made(
     sandbox, sqlite_url, rows
 ):

@@ -62,9 +62,9 @@ def made(sandbox: Sandbox) -> list[str]:
     return [account.username for account in sandbox.docebo.accounts if account.provisioned_by]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mask", [None, False, "a***@{domain}", "REDACTED"])
 @pytest.mark.parametrize("of_whom", ["everybody", "most"])
-@pytest.mark.variants(1)
 async def test_a_list_that_hides_addresses_makes_nobody_a_second_account(
     sandbox, settings, hidden, shown_as, sqlite_url, of_whom, mask
 ):
@@ -82,6 +82,7 @@ async def test_a_list_that_hides_addresses_makes_nobody_a_second_account(
     assert sandbox.docebo.accounts.by_username("ada@example.com") is None
 
 
+@pytest.mark.long
 async def test_an_address_that_was_seen_before_and_is_hidden_now_is_asked_for_first(sandbox, settings, hidden):
     for number in range(20):  # who have none
         hidden.add(sandbox.docebo.accounts.add(f"terminal{number}", email="").user_id)

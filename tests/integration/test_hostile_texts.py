@@ -65,6 +65,7 @@ def handles(world: World) -> list[str]:
     return [found[slack_id] for slack_id in world.members]
 
 
+@pytest.mark.long
 async def test_everybody_is_imported_and_a_second_import_writes_nothing(world):
     again = await run_import(settings_for(world.sandbox.facts(), world.database_url))
 

@@ -104,6 +104,7 @@ def test_a_place_that_was_lost_stays_lost_when_the_other_has_ended(store, other,
             write(store)
 
 
+@pytest.mark.long
 def test_a_lock_that_was_lost_and_that_nobody_took_hinders_nobody(store, database_url):
     with lock_of(store):
         lose_locks(database_url)

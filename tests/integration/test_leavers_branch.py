@@ -88,8 +88,8 @@ def by_hand(company):
     return lambda: company.docebo.edit(account_of(company).user_id, {"branches": (branch.id,)})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", ["return", "undo"])
-@pytest.mark.variants(1)
 async def test_who_leaves_is_brought_back_to_where_somebody_had_brought_the_account_by_hand_after_us(
     company, settings, ada, by_hand, way
 ):
@@ -111,8 +111,8 @@ async def test_who_leaves_is_brought_back_to_where_somebody_had_brought_the_acco
     assert branch_of(company) == "HAND"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("since", ["before the import", "another branch for leavers"])
-@pytest.mark.variants(1)
 async def test_whose_account_somebody_has_brought_by_hand_to_where_leavers_are_is_moved_back_on_return(
     company, settings, ada, since
 ):
@@ -152,6 +152,7 @@ async def test_who_stays_where_leavers_are_and_is_brought_elsewhere_by_hand_is_m
     assert await import_then(settings, ROWS, plan_moves) is None
 
 
+@pytest.mark.long
 async def test_a_saved_plan_leaves_a_leavers_account_that_somebody_has_brought_elsewhere_by_hand_since_to_a_new_one(
     company, settings, ada, by_hand
 ):
@@ -349,6 +350,7 @@ async def test_a_rule_for_branches_has_the_word_when_somebody_returns(company, s
     assert branch_of(company) == "EU"
 
 
+@pytest.mark.long
 async def test_who_returns_after_another_branch_was_named_for_leavers_is_back_where_the_account_was_first(
     company, settings, ada
 ):
@@ -402,6 +404,7 @@ async def test_who_only_drops_out_of_scope_is_a_leaver_only_if_the_settings_say_
     assert branch_of(company) == "LEFT"
 
 
+@pytest.mark.long
 async def test_a_saved_plan_does_not_move_who_is_back_meanwhile(company, settings, ada):
     company.slack.deactivate(ada)
     with pytest.raises(ChangeLimitExceeded) as refusal:
@@ -438,6 +441,7 @@ async def test_a_branch_that_is_not_there_stops_a_run_at_its_start(company, sett
         await run_import(settings, rows={"LEAVERS_BRANCH": "Nowhere"})
 
 
+@pytest.mark.variants(2)
 @pytest.mark.parametrize("known_by", ["Slack's answer", "what was done before", "nothing"])
 async def test_who_is_not_listed_is_moved_only_where_it_is_known_that_the_person_has_left(company, settings, known_by):
     account = company.docebo.accounts.add("ada@example.com", email="ada@example.com", branches=(ANYWHERE,))

@@ -481,6 +481,7 @@ async def test_real_time_creates_nobody_beyond_the_most_accounts(shared_sandbox,
     assert served.held == 1
 
 
+@pytest.mark.long
 async def test_who_lets_leavers_through_a_limit_lets_nobody_through_who_waits_for_the_most_accounts(
     shared_sandbox, sqlite_url, tmp_path
 ):

@@ -421,6 +421,7 @@ async def test_a_manager_whose_account_is_gone_is_not_brought_back(company):
     assert company.manager_of("Ada") == company.account("Joan").user_id
 
 
+@pytest.mark.long
 async def test_managers_over_a_limit_are_let_through_by_the_id_of_their_plan(company):
     boss = company.hire("Grace")
     for name in ("Ada", "Bob", "Cid"):
@@ -474,6 +475,7 @@ async def test_a_docebo_that_takes_not_everybody_as_a_manager_says_so_or_does_no
     assert company.manager_of("Ada") == 0
 
 
+@pytest.mark.long
 async def test_who_is_never_to_be_touched_is_in_no_plan_of_managers(company):
     ada = company.hire("Ada", company.hire("Grace"))
     await company.import_everybody("first_name, last_name, email")
@@ -679,6 +681,7 @@ async def test_nobody_comes_into_a_circle_with_a_manager_whom_a_dead_run_may_hav
     assert company.hierarchy() == {"Ada": "Joan", "Bob": "Ada"}
 
 
+@pytest.mark.long
 async def test_nobody_comes_into_a_circle_by_way_of_several_whom_a_dead_run_may_have_given_managers(company):
     joan, bob, ada = (company.hire(name) for name in ("Joan", "Bob", "Ada"))
     await company.import_everybody()

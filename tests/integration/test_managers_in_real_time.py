@@ -164,6 +164,7 @@ async def test_an_address_that_is_somebody_elses_in_slack_names_nobody(team):
     assert team.manager_of("Ada") == team.account_of("Grace")
 
 
+@pytest.mark.long
 async def test_nobody_becomes_the_manager_of_the_own_manager(team):
     await team.tell("Grace", "Ada")
 

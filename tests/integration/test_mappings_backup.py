@@ -94,6 +94,7 @@ def test_no_cell_is_a_formula_and_every_text_is_read_back(text):
     assert bared(cell) == text
 
 
+@pytest.mark.long
 @given(text=texts)
 def test_a_text_that_nobody_armoured_keeps_its_apostrophe_unless_it_hides_a_formula(text):
     foreign = f"'{text}"
@@ -102,6 +103,7 @@ def test_a_text_that_nobody_armoured_keeps_its_apostrophe_unless_it_hides_a_form
     assert bared("'t Hooft") == "'t Hooft"
 
 
+@pytest.mark.long
 def test_restoring_twice_changes_nothing_the_second_time(store, tmp_path):
     save(store, ADA, BOB)
     export(store, tmp_path / "b.csv")
@@ -192,6 +194,7 @@ def test_a_truncated_backup_is_refused_by_line(store, tmp_path):
     assert list(refused(restored(store, path))) == [3]
 
 
+@pytest.mark.variants(2)
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:00-23:59", "2026-01-01T00:00:00"])
 def test_a_time_that_no_clock_shows_is_refused_by_line(store, tmp_path, moment):
     save(store, ADA)
@@ -240,6 +243,7 @@ def test_a_table_is_imported_that_was_pasted_from_a_file_of_a_spreadsheet(text):
     assert pasted.bad == []
 
 
+@pytest.mark.long
 def test_an_imported_account_that_differs_forgets_what_was_written_to_the_old_one(store, tmp_path):
     save(store, ADA)
     imported(store, tmp_path / "t.csv", HEADER, "U1,ada,T1,70")

@@ -68,6 +68,7 @@ def test_a_migrated_database_says_which_code_can_work_on_it(empty_url, config):
     assert oldest == [ScriptDirectory.from_config(config).get_revision(HEAD).module.oldest]
 
 
+@pytest.mark.long
 def test_alembic_finds_no_difference_between_migrations_and_schema(database_url):
     engine = engine_of(database_url)
     with engine.connect() as connection:
@@ -108,6 +109,7 @@ def test_downgrading_leaves_nothing_and_upgrading_again_works(empty_url, config)
         assert set(inspect(tables.connection).get_table_names()) == {*metadata.tables, "alembic_version"}
 
 
+@pytest.mark.long
 def test_what_was_acknowledged_before_it_could_stand_beside_a_decision_is_kept_for_this_release_and_the_former(
     empty_url, config
 ):
@@ -142,6 +144,7 @@ def test_what_was_acknowledged_before_it_could_stand_beside_a_decision_is_kept_f
     assert read_by_the_former == verdicts
 
 
+@pytest.mark.long
 def test_what_the_former_release_acknowledges_and_takes_back_beside_this_one_counts(empty_url):
     since = datetime(2026, 11, 1, tzinfo=UTC)
     formers = {"team": "T1", "verdict": "leave it so", "why": "why", "by": "Bob", "reason": "no room"}
@@ -168,6 +171,7 @@ def test_what_the_former_release_acknowledges_and_takes_back_beside_this_one_cou
     assert {one: made.by for one, made in binding.items()} == {"U1": "Ann"}
 
 
+@pytest.mark.long
 def test_a_database_is_made_although_python_is_slow_to_collect_cursors(empty_url):
     cursors = []
 

@@ -100,6 +100,7 @@ async def test_who_is_there_waits_for_a_branch_only_where_accounts_are_moved(com
     assert "Atlantis,Atlantis,,1" in branches_file(settings.report_dir, moves.plan.id).read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 async def test_the_rule_goes_before_the_branch_for_new_accounts(company, sqlite_url):
     europe = company.docebo.add_branch("EU", "Europe")
     people = [join(company, "Ada", "EU"), join(company, "Grace", "Atlantis")]

@@ -42,6 +42,7 @@ def in_state(store: Store, state: EventState) -> set[str]:
         return {entry.event.event_id for entry in tables.inbox.list_(100, state)}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("choice", "chosen"),
     [

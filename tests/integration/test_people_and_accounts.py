@@ -87,7 +87,7 @@ def test_mappings_of_no_known_docebo_are_taken_over_by_the_first_run_that_says_w
         assert list(tables.mappings("https://second.example.com").all("T3")) == []
 
 
-@pytest.mark.variants(1)
+@pytest.mark.long
 def test_a_saved_plan_of_the_former_release_says_who_deactivated_the_account(former_url):
     with Store.open(former_url) as store, store.reading() as tables:
         (done,) = tables.operations.rows("1done")

@@ -408,6 +408,7 @@ async def test_a_burst_takes_few_calls(here):
     assert all(here.state(event) in {EventState.APPLIED, EventState.SUPERSEDED} for event in events)
 
 
+@pytest.mark.long
 async def test_what_is_recorded_but_not_finished_is_found_done(settled, monkeypatch):
     """The run dies between the outcome and the end of the event."""
     slack_id = member(settled)

@@ -95,6 +95,7 @@ async def test_a_mapping_that_somebody_deletes_during_a_call_stays_so_and_who_de
     assert known[operation.slack_id].deactivated
 
 
+@pytest.mark.long
 async def test_nothing_is_sent_for_a_mapping_that_is_corrected_after_its_batch_was_checked(
     sandbox, sqlite_url, monkeypatch
 ):

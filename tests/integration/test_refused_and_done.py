@@ -183,6 +183,7 @@ async def test_an_account_that_somebody_else_has_got_with_the_username_meanwhile
     assert len(mapped(sqlite_url, sandbox.slack.team.id)) == len(NAMES) - 1
 
 
+@pytest.mark.long
 async def test_what_an_account_was_made_without_whose_id_docebo_does_not_say_is_written_by_the_next_import(
     sandbox, sqlite_url
 ):

@@ -87,6 +87,7 @@ async def test_behind_the_ids_of_a_restored_platform_nobody_is_touched(sandbox, 
     assert mapped(sqlite_url, sandbox.slack.team.id) == maps
 
 
+@pytest.mark.variants(2)
 @pytest.mark.parametrize("road", ["import", "real time"])
 @pytest.mark.parametrize("leaves", [True, False])
 async def test_an_account_behind_whose_id_there_is_a_namesake_is_not_touched_for_its_former_owner(

@@ -186,6 +186,7 @@ async def test_who_has_returned_is_forgotten_under_the_former_id_too_unless_the_
     assert (is_known, again in mapped(sqlite_url, sandbox.slack.team.id)) == (undone, undone)
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("became", ["handed over", "only planned", "undone"])
 async def test_of_a_former_id_that_is_forgotten_nothing_is_kept_with_the_new_one(sandbox, sqlite_url, tmp_path, became):
     settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "deactivate", "REHIRES": "hand-over"}

@@ -761,6 +761,7 @@ async def test_more_leavers_than_may_be_asked_for_are_shut_out_by_a_list_that_is
     assert done.plan.facts["evidence_calls"] == 2  # before the first of them is shut out, and after
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize(("is_shown", "is_shut_out"), [("nobody", True), ("everybody else", False)])
 async def test_who_leaves_is_shut_out_by_a_list_that_is_young_where_docebo_shows_nobody_by_an_id(
     sandbox, sqlite_url, is_shown, is_shut_out

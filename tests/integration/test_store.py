@@ -116,6 +116,7 @@ def test_a_newer_database_that_needs_newer_code_is_refused_and_left_as_it_is(emp
         assert one_line(raised)
 
 
+@pytest.mark.variants(2)
 @pytest.mark.parametrize("lost", ["DROP TABLE schema_contract", "DELETE FROM schema_contract"])
 def test_a_newer_database_that_does_not_say_which_code_it_needs_is_refused(empty_url, lost):
     Store.open(empty_url).close()

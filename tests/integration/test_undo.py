@@ -257,6 +257,7 @@ async def test_an_account_that_our_own_update_brought_under_protection_is_undone
     assert account.email == "ada@example.com"
 
 
+@pytest.mark.long
 async def test_an_account_that_is_protected_by_what_stays_is_not_undone(sandbox, settings):
     ada, account = await somebody(sandbox, settings)
     sandbox.slack.change(ada, {"profile": {"email": "ada@vip.example"}})
@@ -431,6 +432,7 @@ async def test_nobody_is_deactivated_by_a_plan_of_before_the_person_came_back(sa
     assert rows[bob].outcome is Outcome.APPLIED
 
 
+@pytest.mark.long
 async def test_nobody_is_deactivated_whose_address_slack_hides_by_now(sandbox, settings):
     ada, account = await somebody(sandbox, settings)
     sandbox.slack.deactivate(ada)

@@ -144,6 +144,7 @@ async def test_what_one_night_has_not_asked_for_is_missed_by_the_next(sandbox, s
     assert sandbox.docebo.accounts.by_username("jane@example.com") is None
 
 
+@pytest.mark.long
 async def test_who_is_new_gets_an_account_once_those_that_were_deleted_were_asked_for(sandbox, settings):
     await run_import(settings, rows=ROWS)
     delete_customers(sandbox, 12)

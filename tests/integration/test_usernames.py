@@ -142,6 +142,7 @@ async def test_a_username_that_somebody_else_got_meanwhile_is_given_by_the_next_
     assert account.username == "bea"
 
 
+@pytest.mark.long
 async def test_of_who_went_without_a_username_that_was_taken_all_else_is_undone(shared_sandbox, settings):
     account, done = await renamed(shared_sandbox, settings, taken=True)
     assert (account.firstname, account.username) == ("Bea", "ada")

@@ -154,6 +154,7 @@ def test_what_is_not_for_us_is_acknowledged_and_counted(besieged, payload, reaso
     assert besieged.entries() == []
 
 
+@pytest.mark.variants(2)
 @pytest.mark.parametrize(
     "unreadable",
     [{"event_id": None}, {"event_id": 7}, {"event": {"type": "team_join", "user": {"name": "ada"}}}],
@@ -177,6 +178,7 @@ def test_an_event_about_nobody_that_cannot_be_read_asks_for_nothing(webhook):
         assert not tables.wake_ups.reconciliation_wanted(datetime.now(UTC), pause=timedelta())
 
 
+@pytest.mark.variants(2)
 @pytest.mark.parametrize(
     ("pinned", "docebo_url"),
     [(False, "https://acme.docebosaas.com"), (True, "https://acme.docebosaas.com"), (True, None)],
@@ -343,6 +345,7 @@ def test_readiness_tells_what_waits(webhook):
     assert facts["prefect"].startswith("down")
 
 
+@pytest.mark.long
 def test_whoever_watches_is_told_how_runs_did(webhook):
     now = datetime.now(UTC)
     with webhook.store.transaction() as tables:
@@ -438,6 +441,7 @@ def test_the_counters_can_be_scraped(webhook):
     assert counted(webhook, "inbox_waiting") == 1
 
 
+@pytest.mark.long
 def test_the_process_answers_what_is_under_way_and_ends(sqlite_url, tmp_path):
     port = free_port()
     body = json.dumps(envelope()).encode()

@@ -305,6 +305,7 @@ def test_whoever_does_not_send_a_head_is_closed(impatient, sqlite_url):
             connection.close()
 
 
+@pytest.mark.long
 def test_whoever_does_not_take_the_answers_is_closed(impatient, sqlite_url):
     with Store.open(sqlite_url) as store, running_webhook(store) as webhook, socket.socket() as greedy:
         greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -24,8 +24,8 @@ def sandbox():
         yield running
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("no", ["false", "0"])
-@pytest.mark.variants(1)
 async def test_a_no_that_is_a_text_makes_nobody_a_leaver(sandbox, sqlite_url, no):
     in_text = []
 
@@ -145,6 +145,7 @@ async def test_whom_slacks_list_does_not_call_a_member_a_guest_or_a_bot_gets_no_
     assert small_sandbox.docebo.accounts.by_email("gus@example.com")
 
 
+@pytest.mark.long
 async def test_who_was_shut_out_is_not_let_in_while_slack_does_not_say_whether_that_is_a_guest(
     small_sandbox, sqlite_url
 ):

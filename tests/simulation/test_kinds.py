@@ -153,6 +153,7 @@ def test_a_mapping_does_not_leave_an_account_that_a_shifting_list_did_not_show()
     assert_kept(Promise.MOVED_MAPPING, story)
 
 
+@pytest.mark.long
 def test_limits_hold_for_people_who_leave_hour_by_hour() -> None:
     leaving = (at(hour, "leave", hour) for hour in (1, 2, 3))
     assert_kept(Promise.LIMITS, company(at(0, "import"), *leaving, LIMIT_DEACTIVATIONS="2"))
@@ -386,6 +387,7 @@ def test_who_returns_and_is_written_while_an_import_plans_is_no_leaver_of_the_li
     assert_kept(Promise.GRACE, story)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("leavers", ["deactivate", pytest.param("expire", marks=ANOTHER)])
 def test_who_returns_after_the_grace_gets_in_again(leavers: str) -> None:
     story = company(
@@ -477,6 +479,7 @@ def test_who_was_given_a_protected_address_while_a_newer_one_came_is_left_alone_
     assert not played.breaches, "\n" + told(story, played)
 
 
+@pytest.mark.long
 def test_moves_that_are_let_through_late_undo_no_newer_ones() -> None:
     story = company(
         *(at(0, "import"), at(1, "change_department", 0), at(1, "change_department", 1), at(2, "import")),
@@ -494,6 +497,7 @@ def test_moves_that_are_undone_are_brought_back() -> None:
     assert_kept(Promise.UNDONE, story)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", ["killed at work", pytest.param("paused", marks=ANOTHER)])
 def test_what_an_undo_that_was_cut_off_has_brought_back_is_not_to_be_told_by_the_next(way: str) -> None:
     story = company(
@@ -504,6 +508,7 @@ def test_what_an_undo_that_was_cut_off_has_brought_back_is_not_to_be_told_by_the
     assert_kept(Promise.UNDONE, story)
 
 
+@pytest.mark.long
 def test_whose_account_was_handed_over_is_made_nobodys_manager() -> None:
     story = company(at(0, "import"), at(1, "hand_over", 1), at(3, "change_manager", 2, 1), at(4, "import"), **MANAGERS)
     assert_kept(Promise.PLACED, story)
@@ -585,6 +590,7 @@ def test_a_field_that_slacks_list_does_not_show_is_not_emptied() -> None:
     assert_kept(Promise.KNOWN, company(at(0, "import"), at(1, "show_fields_otherwise"), at(2, "import"), **TEAMS))
 
 
+@pytest.mark.long
 def test_a_field_that_was_changed_without_a_new_stamp_is_read_again() -> None:
     story = company(at(0, "import"), at(1, "keep_stamps"), at(2, "change_team", 1), at(3, "import"), **TEAMS)
     assert_kept(Promise.CAUGHT_UP, story)
