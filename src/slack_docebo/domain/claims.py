@@ -1,4 +1,4 @@
-"""Claims: whose an account is, settled over everybody at once, so that the order in which people are listed makes no difference."""
+"""Claims: whose an account is, decided over everybody at once, whatever the order of Slack's list."""
 
 from enum import IntEnum
 
@@ -31,7 +31,7 @@ class Claims:
     """The best claim to each account so far; of equal claims, that of the lower Slack id.
 
     People are planned while the list is still being read, so a better claim may come after a worse one was believed:
-    the `outdone` are to be planned again when everybody has been heard.
+    the `outdone` have to be planned again at the end.
     """
 
     def __init__(self) -> None:
