@@ -39,7 +39,7 @@ from slack_docebo.storage.wake_ups import WakeUpRepository
 
 
 class Tables:
-    """The repositories of one transaction, which ends with the block that it was lent to."""
+    """The repositories of one transaction; they may be used until its block ends."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -48,7 +48,7 @@ class Tables:
         return AccountRepository(self.connection, platform_id)
 
     def accounts_at(self, docebo: str) -> AccountRepository:
-        """Return the accounts of that Docebo, to be read; they are none where no run has met it yet."""
+        """Return the accounts of that Docebo, for reading; there are none before the first run for it."""
         return AccountRepository(self.connection, self.platforms.find(docebo))
 
     def applied(self, docebo: str = UNKNOWN) -> AppliedRepository:
@@ -61,11 +61,11 @@ class Tables:
         return MappingRepository(self.connection, self.platforms, docebo)
 
     def binding(self, team: str) -> Decisions:
-        """Return what `DecisionRepository.binding` does, by each of the ids under which the people are known."""
+        """Return `DecisionRepository.binding` by all ids of the people."""
         return self._by_every_id(team, self.decisions.binding(team))
 
     def acknowledged(self, team: str) -> Decisions:
-        """Return what `DecisionRepository.acknowledged` does, by each of the ids under which the people are known."""
+        """Return `DecisionRepository.acknowledged` by all ids of the people."""
         return self._by_every_id(team, self.decisions.acknowledged(team))
 
     def _by_every_id(self, team: str, decisions: Decisions) -> Decisions:
@@ -73,16 +73,16 @@ class Tables:
         return {slack_id: found for slack_id, ids in theirs.items() if (found := latest(decisions, ids))}
 
     def waiting(self, docebo: str, team: str, reasons: Iterable[str]) -> dict[str, str]:
-        """Return the Slack ids of those who wait for a decision, with why, which is one of the *reasons* that stand.
+        """Return the people who wait for a decision, as Slack ids with the reason, which is one of *reasons*.
 
-        Those are left out of whom just that is acknowledged.
+        People of whom somebody has acknowledged that reason are left out.
         """
         undecided = self.standings.standing_for(docebo, team, filter(is_undecided, reasons))
         seen = self.acknowledged(team)
         return {one: why for one, why in undecided.items() if one not in seen or not seen[one].acknowledges(why)}
 
     def parked_as_acknowledged(self, team: str) -> int:
-        """Count the parked events of the workspace that failed for what somebody has acknowledged."""
+        """Count the workspace's parked events whose error somebody has acknowledged."""
         seen = self.acknowledged(team)
         return sum(seen[slack_id].acknowledges(error) for slack_id, error in self.inbox.parked_errors(team, seen))
 
