@@ -15,10 +15,10 @@ SHOWN = 100
 
 
 async def find_people(runtime: Runtime, words: str) -> list[Cells]:
-    """Return a row for each person whose name and address hold all of *words*, at most SHOWN.
+    """Return a row for each person whose name and address contain all *words*, at most SHOWN.
 
-    A whole address that nobody read from Slack bears is looked for on both sides. Raises ConfigurationError where people
-    are shown by their ids alone, and where there are no words.
+    A whole address that no stored name has is looked for on both sides. Raises ConfigurationError where people are
+    shown by their ids alone, and where there are no words.
     """
     if runtime.behaviour.people_shown is PeopleShown.IDS:
         raise ConfigurationError(
@@ -38,7 +38,7 @@ async def find_people(runtime: Runtime, words: str) -> list[Cells]:
 
 
 def told_of_found(found: Sequence[str]) -> str:
-    """Say how many were found, who may be the first of more."""
+    """Say how many were found; there may be more."""
     if not found:
         return "nobody was found who is called so"
     more = "; there may be more: give more of the name or address" if len(found) == SHOWN else ""

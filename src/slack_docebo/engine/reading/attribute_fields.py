@@ -22,7 +22,7 @@ BRANCH_SHOWN = 80  # characters of its name
 
 
 async def find_profile_fields(runtime: Runtime) -> None:
-    """Put ids in the place of the labels of custom profile fields, for a call where there are any.
+    """Replace the labels of custom profile fields in rules by ids, for a call where there are any.
 
     Raises ConfigurationError where Slack has no such field, or several: one that was deleted would seem to be empty.
     """
@@ -52,7 +52,7 @@ async def find_profile_fields(runtime: Runtime) -> None:
 
 
 async def find_additional_fields(runtime: Runtime, session: Session) -> None:
-    """Put ids in the place of the titles of additional fields, and learn what values attributes can hold.
+    """Replace the titles of additional fields in rules by ids, and learn the values that attributes can hold.
 
     Raises ConfigurationError where Docebo has no such field, or several.
     """
@@ -91,9 +91,9 @@ async def find_additional_fields(runtime: Runtime, session: Session) -> None:
 
 
 async def know_fields(runtime: Runtime, field_ids: Collection[int]) -> None:
-    """Let accounts show these additional fields, too, and learn what they can hold, for a call and one for each dropdown.
+    """Have accounts show these additional fields, too, and learn their values: a call, and one for each dropdown.
 
-    For none where the rules of now name all of them.
+    It takes no call if the present rules name all of them.
     """
     others = set(field_ids) - {rule.field_id for rule in runtime.behaviour.attributes}
     if others:
@@ -102,9 +102,10 @@ async def know_fields(runtime: Runtime, field_ids: Collection[int]) -> None:
 
 
 async def find_manager_type(runtime: Runtime) -> None:
-    """Find out as what managers are written, for a call where a rule names them and accounts are provisioned.
+    """Find out the type of manager to write, for a call if a rule names managers and accounts are provisioned.
 
-    Raises ConfigurationError where the platform has no such type, several and MANAGER_TYPE names none, or does not tell them.
+    Raises ConfigurationError where the platform has no such type, several and MANAGER_TYPE names none, or does not tell
+    them.
     """
     behaviour = runtime.behaviour
     if not behaviour.provision_slack_user_data or not any(rule.target == MANAGER for rule in behaviour.attributes):
@@ -152,7 +153,7 @@ def _name_by_id(runtime: Runtime, named: Callable[[AttributeRule], AttributeRule
 
 
 def _the_one(name: str, names: Mapping[str, str], where: str) -> str:
-    """Return the id of the field with this name; raise ValueError where *names*, by id, hold none or several.
+    """Return the id of the field with this name; raise ValueError where *names*, by id, have none or several.
 
     A name that is nowhere is not quoted: it may be whatever somebody has typed.
     """

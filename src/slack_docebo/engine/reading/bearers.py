@@ -1,4 +1,4 @@
-"""Bearers: whose an account is that shows somebody's name or address, and may be another's."""
+"""Bearers: to whom an account belongs that shows another person's name or address."""
 
 from collections.abc import Iterable
 
@@ -45,7 +45,7 @@ async def find_bearers(runtime: Runtime, people: Iterable[tuple[SourceUser, Know
 
 
 async def _find_former_holders(runtime: Runtime, user: SourceUser, accounts: Accounts) -> None:
-    """Note to whom the accounts that bear the address of *user* were given, of those who may still be there."""
+    """Note to whom the accounts with the address of *user* were given, as far as these may still be in Slack."""
     bearing = [account.docebo_id for account in accounts.with_email(user.email)] if user.email else []
     if not bearing:
         return
@@ -61,7 +61,7 @@ async def _find_former_holders(runtime: Runtime, user: SourceUser, accounts: Acc
 
 
 def _note_given(runtime: Runtime, user: SourceUser, account: Account, accounts: Accounts) -> bool:
-    """Note to whom the account was given, and tell whether it was to anybody; to *user*, if to several."""
+    """Note to whom the account was given, to *user* if to several; tell whether it was given to anybody."""
     with runtime.store.reading() as tables:
         given = tables.applied(runtime.settings.docebo_url).given([account.docebo_id])
     holders = given.get(account.docebo_id, set())

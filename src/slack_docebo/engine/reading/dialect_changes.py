@@ -28,7 +28,7 @@ class DialectChange:
     answer: str | None
 
     def told(self, entries: DialectRepository, now: datetime) -> str:
-        """Say from what to what the answer changes, for the runs that begin from then on."""
+        """Say from what to what the answer changes, for runs that begin from then on."""
         learned = entries.all()
         holds = HeldAnswer.of(self.question, learned, Dialect.of(learned, now))
         if self.answer is not None:
@@ -51,7 +51,7 @@ class DialectChange:
 
 
 def dialect_change(action: DialectAction, name: str, answer: str) -> DialectChange | None:
-    """Return what is to change, None where it is only to be shown.
+    """Return the change, or None if the dialect is only to be shown.
 
     Raises ConfigurationError where there is no such question, or where it cannot have this answer.
     """

@@ -1,4 +1,4 @@
-"""Outages: whether a failure is one person's, or that of Slack or Docebo as a whole. A harmless call to that side tells."""
+"""Outages: whether a failure is one person's, or that of Slack or Docebo as a whole, as a harmless call shows."""
 
 from collections.abc import Awaitable, Callable
 
@@ -22,7 +22,7 @@ async def greet_docebo(runtime: Runtime) -> None:
 
 
 class OutageWatch:
-    """Watches the calls that are made to one side for one person after the other; *greet* is the harmless call to it."""
+    """Watches the calls to one side for one person after the other; *greet* is the harmless call to that side."""
 
     def __init__(self, runtime: Runtime, greet: Callable[[Runtime], Awaitable[None]]) -> None:
         self._runtime = runtime
@@ -34,7 +34,7 @@ class OutageWatch:
         self._unanswered = 0
 
     async def failed(self, error: Exception) -> None:
-        """Return where *error* is one person's, and raise it where it is everybody's.
+        """Return if *error* is about one person, and raise it if it is about everybody.
 
         The harmless call is made after each refusal of access, and after the third call in a row without an answer.
         """

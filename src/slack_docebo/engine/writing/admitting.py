@@ -1,4 +1,4 @@
-"""Admitting: what a batch has to pass before it is sent, whoever planned it and when."""
+"""Admitting: the checks that every batch has to pass before it is sent, whoever planned it and when."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -47,7 +47,7 @@ LISTED = timedelta(hours=1)  # other changes rest on no older list, unless to re
 
 
 def standing_order(runtime: Runtime, tables: Tables) -> Halted | None:
-    """Return the order that nothing be written to this Docebo, or not on this day; None where there is none."""
+    """Return the order, or the setting, by which nothing is written to this Docebo now, or None."""
     if last := runtime.behaviour.frozen_until(runtime.now()):
         return Frozen(
             f"nothing is written until the end of {last} (FREEZE in the settings); what is planned or waits is still there"
@@ -61,7 +61,7 @@ def standing_order(runtime: Runtime, tables: Tables) -> Halted | None:
 
 
 def check_halt(runtime: Runtime, tables: Tables) -> None:
-    """Raise the order that nothing be written, if there is one."""
+    """Raise the error of `standing_order`, if there is one."""
     if order := standing_order(runtime, tables):
         raise order
 
@@ -69,11 +69,12 @@ def check_halt(runtime: Runtime, tables: Tables) -> None:
 def admit(
     runtime: Runtime, plan: Plan, batch: Sequence[Numbered], accounts: Accounts | None, policy: Policy
 ) -> tuple[list[Numbered], list[RowOutcome]]:
-    """Return which of *batch* may be sent as things are now, noted as intents, and the outcomes of the others.
+    """Return the rows of *batch* that may be sent now, noted as intents, and the outcomes of the others.
 
-    *accounts*, where they were read again since the plan was made, are believed. Whoever was taken out of the plan
-    meanwhile is in neither. What one run did about a person is undone together or not at all. Raises Halted,
-    ToBeContinued where this run was told to end, and ChangeLimitExceeded where other runs have used up a limit meanwhile.
+    *accounts*, where they were read again since the plan was made, are believed. People who were taken out of the plan
+    meanwhile are in neither. What one run did about a person is undone together or not at all. Raises Halted,
+    ToBeContinued where this run was told to end, and ChangeLimitExceeded where other runs have used up a limit
+    meanwhile.
     """
     safe_point()
     with runtime.store.transaction() as tables:
@@ -126,16 +127,16 @@ def _admitted(
 
 
 def _seen(tables: Tables, docebo: str, batch: Sequence[Numbered]) -> dict[int, LastSeen]:
-    """Return what the accounts of *batch* were last seen to bear."""
+    """Return what the accounts of *batch* were last seen to show."""
     return tables.accounts_at(docebo).last_seen(accounts_of(operation for _, operation in batch))
 
 
 def _reason_by_look(
     operation: Operation, accounts: Accounts, seen: Mapping[int, LastSeen], policy: Policy, *, undoes: bool
 ) -> str:
-    """Return why *operation* must not be sent by what Docebo has shown of its account since all were listed, or "".
+    """Return why *operation* must not be sent, by what Docebo has shown of its account since the listing, or "".
 
-    Slack is the source: what else somebody has changed in Docebo meanwhile, any import would overwrite.
+    Slack is the source: whatever else somebody has changed in Docebo meanwhile, any import would overwrite.
     """
     return reason_by_sight(
         operation, accounts, seen.get(operation.docebo_id or 0, LastSeen()), undoes=undoes
@@ -148,13 +149,13 @@ def _shows(accounts: Accounts, operation: Operation) -> bool:
 
 
 def moved_meanwhile(runtime: Runtime, batch: Sequence[Numbered]) -> set[int]:
-    """Return which of *batch* no longer fit the mappings, which somebody has changed meanwhile."""
+    """Return the rows of *batch*, as numbers, that no longer fit the mappings, which somebody has changed."""
     with runtime.store.reading() as tables:
         return set(_moved(tables, runtime.settings.docebo_url, batch))
 
 
 def _outdated(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
-    """Return, by its place, why a row of *batch* is outdated by what the store knows now."""
+    """Return why rows of *batch* are outdated by what is stored now, by number."""
     reasons = _served_or_in_grace(tables, runtime, plan, batch)
     docebo = runtime.settings.docebo_url
     reasons |= _unfound(tables, docebo, plan, batch) | reasons_by_managers(runtime, tables, plan, batch)
@@ -162,7 +163,7 @@ def _outdated(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numb
 
 
 def _served_or_in_grace(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
-    """Return who of *batch* neither enters nor leaves by this plan any more, and why."""
+    """Return why people in *batch* are not let in or shut out by this plan any more, by number."""
     entering_or_leaving = [
         (seq, op)
         for seq, op in batch
@@ -181,7 +182,7 @@ def _served_or_in_grace(tables: Tables, runtime: Runtime, plan: Plan, batch: Seq
 
 
 def _unfound(tables: Tables, docebo: str, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
-    """Return, by its place, why somebody of *batch* gets no account: another plan may have made one that nobody has found."""
+    """Return why creations in *batch* are not sent, by number: another plan may have made the account."""
     creations = [(seq, op) for seq, op in batch if op.kind is Kind.CREATE]
     if not creations:
         return {}
@@ -191,7 +192,7 @@ def _unfound(tables: Tables, docebo: str, plan: Plan, batch: Sequence[Numbered])
 
 
 def _moved(tables: Tables, docebo: str, batch: Sequence[Numbered]) -> dict[int, str]:
-    """Return, by its place, why a row of *batch* no longer fits the mappings."""
+    """Return why rows of *batch* no longer fit the mappings, by number."""
     mappings = tables.mappings(docebo)
     reasons: dict[int, str] = {}
     for team in {operation.slack_team for _, operation in batch}:
@@ -206,7 +207,7 @@ def _moved(tables: Tables, docebo: str, batch: Sequence[Numbered]) -> dict[int, 
 
 
 def check_admitted(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> None:
-    """Raise PlanChanged where one of *batch* was taken out of the plan or outdated since it was admitted, and Halted."""
+    """Raise PlanChanged if a row of *batch* was taken out or outdated since it was admitted, or the order to stop."""
     with runtime.store.transaction(durable=False) as tables:
         check_halt(runtime, tables)
         if len(tables.operations.still_planned(plan_id, [seq for seq, _ in batch])) < len(batch):
@@ -262,7 +263,7 @@ async def ask_where_it_hurts(
 
 
 def _to_be_asked_before_shutting(runtime: Runtime, batch: Sequence[Numbered]) -> list[int]:
-    """Return which of *batch* shut an account, as many as EVIDENCE_CALLS leaves this run, and count them."""
+    """Return the deactivations in *batch*, at most as many as EVIDENCE_CALLS leaves this run, and count them."""
     shut = [seq for seq, operation in batch if operation.kind is Kind.DEACTIVATE]
     shut = shut[: runtime.behaviour.evidence_calls - runtime.evidence.last_looks]
     runtime.evidence.at_most += len(shut)

@@ -25,7 +25,7 @@ START_IT = "start it with `python -m deployments.server` and PREFECT_SERVER_API_
 
 
 async def worker(check: str, seen: Seen) -> Finding:
-    """Look whether Prefect answers, whether a worker is at work, and whether it is given runs."""
+    """Check that Prefect answers, that a worker is at work, and that it is given runs."""
     answer = await _ask_prefect(seen, "POST", f"{POOL}/workers/filter", json={})
     if answer.status_code == httpx.codes.NOT_FOUND:
         return fail(check, f"answers, but has no work pool {WORK_POOL}: run `python -m deployments.bootstrap`")
