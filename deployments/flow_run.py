@@ -103,7 +103,7 @@ async def _execute(flow_run_id: UUID) -> None:
 
 
 def heed_the_worker() -> None:
-    """Note that the worker ends, until a run is at work that sees to it: for the process that all children inherit from."""
+    """Note when the worker ends, until a run at work takes over: for the process that all children inherit from."""
     signal.signal(THE_WORKER_ENDS, lambda *_: tell_to_end())
 
 
@@ -138,7 +138,7 @@ async def _found(client: PrefectClient, flow_run_id: UUID) -> tuple[FlowRun, str
 
 
 def _missing() -> list[str]:
-    """Return those of BLOCKS that are set neither in the environment nor in `.env` nor by a file."""
+    """Return those of BLOCKS that neither the environment, `.env` nor a file sets."""
     unset = unset_secrets(Settings, NotificationSettings)
     return [variable for variable in BLOCKS if variable in unset]
 

@@ -218,7 +218,7 @@ def _check_ports(options: argparse.Namespace, *names: str) -> None:
 
 
 def _way_of_events() -> str:
-    """Return by which process events come, "" if by none; raise ConfigurationError that names all that is missing."""
+    """Return the name of the process that takes events, "" if none; raise ConfigurationError naming what is missing."""
     unset = unset_secrets(*EVERYTHING)
     ways = {"webhook": ("SLACK_SIGNING_SECRET", _WithWebhook), "socket-mode": ("SLACK_APP_TOKEN", _WithSocketMode)}
     way, kind = next(((way, kind) for way, (secret, kind) in ways.items() if secret not in unset), ("", _Imports))
@@ -230,7 +230,7 @@ def _way_of_events() -> str:
 
 
 def _begin_anew(data: Path) -> None:
-    """Remove the database of an earlier sandbox: its people and accounts are gone, and would be missed."""
+    """Remove the database of an earlier sandbox, whose people and accounts are gone and would be missed."""
     for file in data.glob(f"{DATABASE}*"):
         file.unlink()
 
@@ -245,7 +245,7 @@ def _show_login(login: str, profiles: Path, *, new: bool) -> None:
 
 
 def _keep_for_shells(what: Installation, file: Path) -> None:
-    """Write how the sandbox is reached, for shells whose `slack-docebo` is to look at it and not at what `.env` names."""
+    """Write down how the sandbox is reached, for shells whose `slack-docebo` is to use it instead of `.env`."""
     connections = {name: what.environment[name] for name in variables(Settings) & what.environment.keys()}
     with rewritten_file(file) as out:
         out.writelines(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(connections.items()))
@@ -264,7 +264,7 @@ def _get_ready(what: Installation, options: argparse.Namespace) -> int:
 
 
 class _Supervisor(honcho.Manager):  # type: ignore[misc]  (honcho has no types)
-    """Ends the others when one process has ended, and also when Prefect's server has, which it has not started."""
+    """Ends all processes when one has ended, or when Prefect's server has, which was started before."""
 
     def __init__(self, server: subprocess.Popen[bytes]) -> None:
         super().__init__()

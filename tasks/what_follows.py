@@ -17,9 +17,10 @@ PLANS = (plan_from_custom_fields, plan_who_moves, plan_who_manages)
 
 
 async def do_what_follows(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> list[Summary]:
-    """Make each of the plans for *people*, apply it, and return the summaries of those that had something to do.
+    """Make each follow-up plan for *people* and apply it; return the summaries of those with anything to do.
 
-    A plan over a limit waits for somebody, and keeps none of the others waiting: ChangeLimitExceeded is raised at the end.
+    A plan over a limit waits for somebody, without keeping the others waiting: ChangeLimitExceeded is raised at the
+    end.
     """
     summaries: list[Summary] = []
     refused: list[ChangeLimitExceeded] = []

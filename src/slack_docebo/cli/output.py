@@ -41,10 +41,10 @@ Row = TypeVar("Row")
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], *, json: bool, empty: str) -> None:
-    """Print *rows* as a table with the keys of the first as its head, or *empty* where there are none.
+    """Print *rows* as a table with the keys of the first as its head, or *empty* if there are none.
 
-    No word is shortened or broken, for ids are copied: where the terminal is too narrow, each row is a paragraph. Without
-    a terminal a table is as wide as it is.
+    No word is shortened or broken, for ids are copied: if the terminal is too narrow, each row becomes a paragraph.
+    Without a terminal a table takes the width it needs.
     """
     if json:
         show_json(list(rows))

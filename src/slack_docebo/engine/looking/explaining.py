@@ -158,7 +158,10 @@ class Explanation:
         return f"{self.account.docebo_id}{inactive}{how}"
 
     def _left_alone(self, period: Period) -> str:
-        """Say from when to when, and why. A period without an end still held when everybody was looked at last: so that is told."""
+        """Say why, from when to when.
+
+        A period without an end still held when everybody was last looked at, which is told.
+        """
         if period.until:
             return f"from {in_utc(period.since)} to {in_utc(period.until)}: {period.standing.reason}"
         seen = f"; last looked at {in_utc(self.last_look)}" if self.last_look and self.last_look > period.since else ""

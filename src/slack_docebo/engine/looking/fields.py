@@ -55,7 +55,7 @@ class FieldShown:
 
 
 async def show_fields(runtime: Runtime) -> tuple[list[FieldShown], list[str]]:
-    """Return all fields, Slack's first, and what could not be read: five calls, one for each dropdown and country.
+    """Return all fields, Slack's first, and what could not be read: five calls, and one a dropdown or country.
 
     Names that fit no field, or several, are no error here: this is where somebody looks for the right ones.
     """

@@ -49,10 +49,10 @@ class DecisionRequest:
 
 
 async def decide(runtime: Runtime, workspace: Workspace, request: DecisionRequest) -> str:
-    """Keep, or take back, what *request* says, and return what is to be told.
+    """Store, or take back, what *request* says, and return what to tell.
 
-    Raises ConfigurationError, and keeps nothing, where it says too little or about somebody of whom it cannot be so; and
-    NotConfirmed where it is about all who wait, and *confirm* is not their number.
+    Raises ConfigurationError, and stores nothing, if it says too little, or something that cannot be so of its people;
+    and NotConfirmed if it is about all who wait, and *confirm* is not their number.
     """
     if request.action is DecisionAction.SHOW:
         return "nothing was changed"
@@ -84,7 +84,7 @@ async def decide(runtime: Runtime, workspace: Workspace, request: DecisionReques
 
 
 def decision_rows(store: Store, workspace: Workspace) -> list[dict[str, str | int | None]]:
-    """Return all decisions as rows of a table; of one person there can be two, one of them an acknowledgement."""
+    """Return all decisions as rows of a table; a person may have two, one of them an acknowledgement."""
     with store.reading() as tables:
         binding, acknowledged = (
             tables.decisions.binding(workspace.team),
@@ -105,7 +105,7 @@ def decision_rows(store: Store, workspace: Workspace) -> list[dict[str, str | in
 
 
 def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) -> str:
-    """Keep for what reason each of the people waits for a decision, or could not be done in the last import and after it."""
+    """Store the reason for which each person waits for a decision, or failed in or since the last import."""
     docebo, team = runtime.settings.docebo_url, workspace.team
     with runtime.store.reading() as tables:
         waiting = _all_who_wait(tables, docebo, team, request.confirm) if request.all_who_wait else {}
@@ -139,7 +139,7 @@ def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) 
 
 
 def _all_who_wait(tables: Tables, docebo: str, team: str, confirm: int) -> dict[str, str]:
-    """Return by their Slack ids why they wait; raise NotConfirmed unless *confirm* is how many they are by now."""
+    """Return why people wait, by Slack id; raise NotConfirmed unless *confirm* is their present number."""
     waiting = tables.waiting(docebo, team, tables.standings.reasons(docebo, team))
     if not waiting:
         raise ConfigurationError("nothing was kept: nobody waits for a decision, as the last import says")
@@ -151,7 +151,7 @@ def _all_who_wait(tables: Tables, docebo: str, team: str, confirm: int) -> dict[
 
 
 async def _link(runtime: Runtime, workspace: Workspace, request: DecisionRequest) -> str:
-    """Map one person to the account that somebody has named, if both are there and the account is nobody's."""
+    """Map one person to the account that somebody has named, if both exist and the account is unmapped."""
     if len(set(request.slack_ids)) != 1 or not request.docebo_id:
         raise ConfigurationError("to link, give one Slack id and the id of one Docebo user")
     if not runtime.behaviour.map_slack_user_data:
@@ -182,7 +182,7 @@ async def _link(runtime: Runtime, workspace: Workspace, request: DecisionRequest
 
 
 def _not_made(runtime: Runtime, workspace: Workspace, request: DecisionRequest) -> str:
-    """Let these people get an account, of whom somebody has looked and found that none was made for them."""
+    """Let these people get an account: somebody has looked, and found that none was made for them."""
     with runtime.store.transaction() as tables:
         told = f"no account was made, {request.by} has found: {request.why}"
         settled = _settle_unfound(runtime, tables, request.slack_ids, told)
@@ -195,7 +195,7 @@ def _not_made(runtime: Runtime, workspace: Workspace, request: DecisionRequest) 
 
 
 def _settle_unfound(runtime: Runtime, tables: Tables, slack_ids: Collection[str], told: str) -> set[str]:
-    """Let accounts that may have been made for these people stand against no other; return for whom there were any."""
+    """Settle the unfound accounts of these people, so that they stop no other; return for whom there were any."""
     unfound = [one for one in tables.unfound.all(runtime.settings.docebo_url) if one.slack_id in slack_ids]
     tables.unfound.settle(unfound)
     for one in unfound:
@@ -205,14 +205,14 @@ def _settle_unfound(runtime: Runtime, tables: Tables, slack_ids: Collection[str]
 
 
 def _wait_no_longer(runtime: Runtime, workspace: Workspace, slack_ids: Sequence[str]) -> None:
-    """Let these people, under whichever id, wait for no decision any more: the next import tells why they are left alone, if so."""
+    """End the undecided standings of these people, under any id: the next import gives the reason anew."""
     with runtime.store.transaction() as tables:
         left = dict.fromkeys([*slack_ids, *tables.people.other_ids(workspace.team, slack_ids)])
         tables.standings.replace(runtime.settings.docebo_url, workspace.team, left, plan_id="", now=runtime.now())
 
 
 async def _strangers(runtime: Runtime, workspace: Workspace, slack_ids: Sequence[str]) -> list[str]:
-    """Return by which of *slack_ids* nobody is known to us, nor, for a call each, to Slack: a typing error protects nobody."""
+    """Return those of *slack_ids* that neither we nor Slack, for a call each, know: a typo protects nobody."""
     with runtime.store.reading() as tables:
         known = tables.people.of(workspace.team, slack_ids)
         left_alone = tables.standings.of(runtime.settings.docebo_url, workspace.team, slack_ids)

@@ -1,4 +1,4 @@
-"""Relinking: the database is taken to a Docebo at another address, the same one or another."""
+"""Relinking: the database is linked to a Docebo at another address, the same platform or another one."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -21,7 +21,7 @@ PROOF = 80  # percent of them that have to bear the username last seen; the othe
 
 
 class Relation(StrEnum):
-    """How the Docebo at the address of now is related to the one that the database is linked to."""
+    """How the Docebo at the present address is related to the one that the database is linked to."""
 
     SAME = "same"
     ANOTHER = "another"

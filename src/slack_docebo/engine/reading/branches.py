@@ -33,9 +33,9 @@ async def renew_branches(runtime: Runtime) -> None:
 
 
 async def branches_of(runtime: Runtime, docebo_ids: Collection[int]) -> dict[int, frozenset[int]]:
-    """Return the branch of each of these accounts, as its own page shows it, for a call each.
+    """Return the branches of each of these accounts, as its own page shows them, for a call each.
 
-    Accounts whose branch is not shown are left out; all are if Docebo shows none, or EVIDENCE_CALLS is too low.
+    Accounts whose branches are not shown are left out; all are if Docebo shows none, or EVIDENCE_CALLS is too low.
     """
     found: dict[int, frozenset[int]] = {}
     if not docebo_ids or not reserve_calls(runtime, accounts=len(docebo_ids)):

@@ -41,7 +41,10 @@ class DialectChange:
         return f"{self.question.name}: from {holds.shown}, {holds.source}, to {then}{anew}"
 
     def keep(self, entries: DialectRepository, now: datetime) -> None:
-        """Let it hold; the caller owns the transaction. What rows were seen to do is forgotten where they become other ones."""
+        """Store the change; the caller owns the transaction.
+
+        If rows become other ones by it, what was proven of them is deleted.
+        """
         if self.question.is_of_rows:
             entries.forget(PROVEN.name)
         if self.answer is None:

@@ -47,7 +47,8 @@ async def find_by_address(runtime: Runtime, address: str) -> list[Account]:
 async def learn_search(runtime: Runtime, accounts: Accounts) -> None:
     """Find out which search finds an account by its address, for one or two calls, if that is not known yet.
 
-    It takes an account whose username is no address. Learned here, once, it is not asked for each person who joins.
+    It takes an account whose names do not contain its address. Learned here, once, it is not asked for each person who
+    joins.
     """
     is_known = known_dialect(runtime).answer(ADDRESS_SEARCH) != ""
     others = (one for one in accounts if one.email and mailbox(one.email) != mailbox(one.username))
