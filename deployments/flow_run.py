@@ -102,7 +102,7 @@ async def _execute(flow_run_id: UUID) -> None:
         await context.client.set_flow_run_state(flow_run_id, Crashed(message=message))
 
 
-def heed_the_worker() -> None:
+def note_worker_end() -> None:
     """Note when the worker ends, until a run at work takes over: for the process that all children inherit from."""
     signal.signal(THE_WORKER_ENDS, lambda *_: tell_to_end())
 

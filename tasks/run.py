@@ -41,7 +41,7 @@ from slack_docebo.safe_points import is_told_to_end
 from slack_docebo.settings import RUN, PrefectSettings, Settings, load_settings, secrets_open_to_others
 from slack_docebo.storage.gate import import_lock
 from slack_docebo.storage.plans import PlanState
-from tasks.attended import nobody_started_this
+from tasks.attended import is_unattended
 from tasks.logs import as_one_line
 from tasks.settings_in_prefect import follow_settings
 from tasks.shown_people import check_people_shown
@@ -191,7 +191,7 @@ def concluded(run: Callable[P, Awaitable[FlowResult]]) -> Callable[P, Awaitable[
                 return State(type=StateType.FAILED, name=trouble, message=state_message(FIRST[trouble], told))
             return Completed(message=line(told))
         except SyncError as error:
-            if isinstance(error, Frozen) and await nobody_started_this():
+            if isinstance(error, Frozen) and await is_unattended():
                 return _ended_by_order(error)
             name = OWN_STATES.get(type(error), Trouble.FAILED)
             return State(type=StateType.FAILED, name=name, message=message_after(error))

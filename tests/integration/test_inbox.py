@@ -332,7 +332,7 @@ def test_two_runs_never_claim_the_same_event(store):
 
 
 def test_an_event_is_one_about_the_person_under_whichever_of_three_ids(inbox, tables):
-    tables.people.meet("T1", ["U1"], now=NOW)
+    tables.people.register("T1", ["U1"], now=NOW)
     tables.people.note_ids("T1", {"W1": "U1", "W2": "U1"})
     inbox.put([event()])
     inbox.finish(["Ev1"], EventState.APPLIED, LATER)

@@ -74,7 +74,7 @@ def letters(text: str) -> str:
     return "".join(character for character in folded(unescape(text)) if character.isalnum())
 
 
-def refused_as(name: str, value: Value, option: str = "") -> str:
+def refused_key(name: str, value: Value, option: str = "") -> str:
     """Return the key by which a refused value is remembered; it changes once the value is an *option* of the field."""
     return f"{name} {fingerprint({name: str(value)} | ({'option': option} if option else {}))}"
 

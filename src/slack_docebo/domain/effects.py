@@ -14,7 +14,7 @@ from slack_docebo.domain.targets import EXPIRATION, USERNAME, field_id_of, is_ma
 TO_ACCOUNTS = (Kind.CREATE, Kind.UPDATE, Kind.MOVE, Kind.DEACTIVATE)
 ACCESS = frozenset({"active", EXPIRATION})  # attributes that say themselves whether somebody gets in
 # Attributes whose wrong value locks somebody out, or lets somebody in.
-HURTING = ACCESS | {USERNAME}
+HARMFUL = ACCESS | {USERNAME}
 
 
 def account_of(accounts: Accounts, operation: Operation) -> Account | None:
@@ -79,9 +79,9 @@ def is_looked_for(operation: Operation) -> bool:
     return operation.kind is Kind.CREATE or any(map(is_never_shown, operation.changes))
 
 
-def hurts(operation: Operation) -> bool:
+def is_risky(operation: Operation) -> bool:
     """Tell whether *operation* would do immediate harm if the facts it rests on are outdated."""
-    return operation.kind is not Kind.CREATE and (not HURTING.isdisjoint(operation.changes) or operation.moves_mapping)
+    return operation.kind is not Kind.CREATE and (not HARMFUL.isdisjoint(operation.changes) or operation.moves_mapping)
 
 
 def changes_access(operation: Operation) -> bool:

@@ -27,7 +27,7 @@ def may_have_ended(account: Account, ended: Mapping[int, str], today: date) -> b
     return is_ours and (expires is None or is_as_before or has_expired(account, today))
 
 
-def end_of_before(account: Account, ended: Mapping[int, str], today: date) -> str:
+def former_end(account: Account, ended: Mapping[int, str], today: date) -> str:
     """Return the expiration date that the account had, where that is known and to come, or ""."""
     end = ended.get(account.docebo_id, "")[:10]
     return end if end > today.isoformat() else ""

@@ -84,7 +84,7 @@ def not_writable(named: Mapping[int, int], set_before: MayHave) -> set[int]:
     return named.keys() - written.keys()
 
 
-def closing_by_others(named: Mapping[int, int], set_before: MayHave) -> set[int]:
+def closing_if_refused(named: Mapping[int, int], set_before: MayHave) -> set[int]:
     """Return the accounts of *named* that would close a circle if an account before them does not get its manager.
 
     Such an account may keep any manager in *set_before*.

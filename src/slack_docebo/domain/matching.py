@@ -53,7 +53,7 @@ class Accounts:
         self._by_id: dict[int, Account] = {}
         self._by_email: dict[str, int | list[int]] = {}  # a bare id for the usual single hit saves memory
         self._by_username: dict[str, int] = {}
-        self._veiled: dict[str, int] = {}  # by the visible part of an address with invisible characters
+        self._lookalikes: dict[str, int] = {}  # by the visible part of an address with invisible characters
         self._bearers: dict[int, str] = {}  # of the e-mail address; "" where nobody can tell
         # To whom accounts were given whose username is the address of somebody, who may be another one
         self._given: dict[int, str] = {}
@@ -84,7 +84,7 @@ class Accounts:
                     self._by_email[email] = [known, account.docebo_id]
             for text in (account.username, account.email):
                 if (seen := without_unseen(text)) != text:
-                    self._veiled[mailbox(seen)] = account.docebo_id
+                    self._lookalikes[mailbox(seen)] = account.docebo_id
 
     def _take_out(self, account: Account) -> None:
         """Remove *account* from the indexes by address and username."""
@@ -154,9 +154,9 @@ class Accounts:
         found = self._by_username.get(mailbox(username))
         return None if found is None else self._by_id[found]
 
-    def veiled(self, address: str) -> Account | None:
+    def lookalike(self, address: str) -> Account | None:
         """Return the account that has *address* with invisible characters in it, which may come from a pasted table."""
-        found = self._by_id.get(self._veiled.get(mailbox(address), -1))
+        found = self._by_id.get(self._lookalikes.get(mailbox(address), -1))
         return found if found and mailbox(address) in map(_seen_mailbox, (found.username, found.email)) else None
 
     def note_bearer(self, docebo_id: int, slack_id: str) -> None:
@@ -234,10 +234,10 @@ def match(user: SourceUser, accounts: Accounts, known: Known | None, by: MatchBy
         hits.setdefault(account.docebo_id, (account, FoundBy.USERNAME))
     match list(hits.values()):
         case []:
-            if veiled := accounts.veiled(user.email):
-                what = unseen(veiled.username) or unseen(veiled.email)
+            if lookalike := accounts.lookalike(user.email):
+                what = unseen(lookalike.username) or unseen(lookalike.email)
                 return Match(
-                    problem=f"account {veiled.docebo_id} bears this address with characters that nobody can see ({what}):"
+                    problem=f"account {lookalike.docebo_id} bears this address with characters that nobody can see ({what}):"
                     " correct it in Docebo"
                 )
             return Match()

@@ -10,7 +10,7 @@ from slack_docebo.domain.attributes import (
     changes_to,
     fingerprint,
     is_own_form,
-    refused_as,
+    refused_key,
     same,
     shown,
     wanted,
@@ -27,7 +27,7 @@ from slack_docebo.domain.disputes import (
     look,
     may_be_of_another,
 )
-from slack_docebo.domain.expiry import end_of_before, has_expired, may_have_ended
+from slack_docebo.domain.expiry import former_end, has_expired, may_have_ended
 from slack_docebo.domain.leavers import acts_on_leaver, counts_as_leaver, plan_leaver
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match, MatchBy, match
 from slack_docebo.domain.newcomers import plan_newcomer, reason_for_none
@@ -118,7 +118,7 @@ class Planner:
         if found == Match() and known:
             if former := self._former(known):
                 return self._found_as_before(user, known, former)
-            if (account := self._called_as(user, known)) and not self.policy.scope.reason_against(user):
+            if (account := self._former_by_name(user, known)) and not self.policy.scope.reason_against(user):
                 return Match(account, FoundBy.NAME)
         by_username = found.by is not FoundBy.MAPPING and self.policy.match_by is not MatchBy.EMAIL
         if by_username and (account := self.accounts.named_after(user)):
@@ -159,7 +159,7 @@ class Planner:
         account = self.accounts.get(known.docebo_id)
         return account if account and is_same(look(account), known.seen) else None
 
-    def _called_as(self, user: SourceUser, known: Known) -> Account | None:
+    def _former_by_name(self, user: SourceUser, known: Known) -> Account | None:
         """Return the account that was given to *user* and to nobody else, if it shows their name."""
         account = None if known.seen == LastSeen() else self.accounts.get(known.docebo_id)
         return account if account and bears_name_of(account, user) else None
@@ -417,7 +417,7 @@ class Planner:
         was_shut = returned and (not account.active or account.docebo_id not in self.ended)
         changes, before = changes_to(wanted, account, returned=was_shut, is_news=is_news)
         if returned and EXPIRATION not in wanted and may_have_ended(account, self.ended, self.policy.today):
-            changes = {**changes, EXPIRATION: end_of_before(account, self.ended, self.policy.today)}
+            changes = {**changes, EXPIRATION: former_end(account, self.ended, self.policy.today)}
             # Where it has not ended, what is shown may be older than that we have let it expire.
             if has_expired(account, self.policy.today):
                 before = {**before, **shown(account, EXPIRATION)}
@@ -500,7 +500,7 @@ class Planner:
 
     def _is_refused(self, name: str, value: Value) -> bool:
         """Tell whether Docebo is known to refuse the value; not where the field's options are known by now."""
-        if refused_as(name, value) not in self.policy.refused:
+        if refused_key(name, value) not in self.policy.refused:
             return False
         return all(rule.values is None for rule in self.policy.rules if rule.target == name)
 

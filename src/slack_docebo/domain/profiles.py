@@ -78,7 +78,7 @@ def reading_order(
     return None
 
 
-def a_days_share(
+def daily_share(
     orders: Iterable[ReadingOrder], people: int, *, now: datetime, max_age: timedelta
 ) -> list[ReadingOrder]:
     """Return *orders*, sorted; of those whose reading is too old, only a day's share of all *people* in scope.

@@ -54,7 +54,7 @@ class Returns:
         return {self.contested[slack_id] for slack_id in self.one_person}
 
     @property
-    def turned_out(self) -> set[str]:
+    def newly_identified(self) -> set[str]:
         """Slack ids of the people who, as only Slack's answer has shown, are the same person as the holder."""
         return self.of_holder.keys() - self.one_person
 

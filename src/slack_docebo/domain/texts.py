@@ -67,7 +67,7 @@ def key(text: str, longest: int = LONGEST_NAME) -> str:
     return text if len(text) <= longest else ""
 
 
-def without_copied_along(text: str) -> str:
+def stripped(text: str) -> str:
     """Return *text* without the blanks, and the signs that nobody sees, which copying leaves around it."""
     return text.strip().strip(COPIED_ALONG).strip()
 
@@ -222,7 +222,7 @@ def armoured(text: str) -> str:
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
-def bared(cell: str) -> str:
+def unarmoured(cell: str) -> str:
     """Return the text from which `armoured` made *cell*; a quote that `armoured` did not add stays."""
     return revealed(cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell)
 

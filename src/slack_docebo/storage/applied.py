@@ -138,7 +138,7 @@ class AppliedRepository:
     def note(self, team: str, applied: MappingType[str, Applied], *, now: datetime) -> None:
         """Note by Slack id whose account it is, and what was applied to it."""
         platform_id = self._platforms.take(self._docebo)
-        people = PersonRepository(self._connection).meet(team, applied, now=now)
+        people = PersonRepository(self._connection).register(team, applied, now=now)
         changed = (
             {
                 "platform_id": platform_id,
@@ -160,7 +160,7 @@ class AppliedRepository:
         if not updated:
             return
         platform_id = self._platforms.take(self._docebo)
-        people = PersonRepository(self._connection).meet(team, updated, now=now)
+        people = PersonRepository(self._connection).register(team, updated, now=now)
         seen = (
             {
                 "platform_id": platform_id,

@@ -153,7 +153,7 @@ class MappingRepository:
 
     def pass_on(self, team: str, heirs: MappingType[str, str], *, now: datetime) -> None:
         """Give mappings to other Slack ids; *heirs* are the new ids by the present ones."""
-        people = PersonRepository(self._connection).meet(team, heirs.values(), now=now)
+        people = PersonRepository(self._connection).register(team, heirs.values(), now=now)
         for slack_id, heir in heirs.items():
             self._connection.execute(
                 update(rows)
@@ -244,7 +244,7 @@ class MappingRepository:
         if not mappings:
             return
         platform_id = self._platforms.take(self._docebo)
-        people = PersonRepository(self._connection).meet(team, [mapping.slack_id for mapping in mappings], now=now)
+        people = PersonRepository(self._connection).register(team, [mapping.slack_id for mapping in mappings], now=now)
         changed = (
             {
                 "platform_id": platform_id,

@@ -12,7 +12,7 @@ from slack_docebo.storage.schema import identity, person
 from slack_docebo.storage.statements import WhereIn, carry_out, insertion_text, is_postgresql
 
 # Made once: a statement costs more to build than to carry out.
-MEET = insertion_text(person.columns, "DO NOTHING")
+REGISTER = insertion_text(person.columns, "DO NOTHING")
 IDENTIFY = insertion_text([identity.c.slack_team, identity.c.slack_id, identity.c.person_id], "DO NOTHING")
 OF = WhereIn(
     select(identity.c.slack_id, identity.c.person_id).where(identity.c.slack_team == bindparam("team")),
@@ -60,7 +60,7 @@ class PersonRepository:
             theirs.setdefault(row.other, set()).add(row.slack_id)
         return theirs
 
-    def meet(self, team: str, slack_ids: Iterable[str], *, now: datetime) -> dict[str, int]:
+    def register(self, team: str, slack_ids: Iterable[str], *, now: datetime) -> dict[str, int]:
         """Return the key of each of *slack_ids*, with a new one for each that is not known yet."""
         wanted = set(slack_ids)
         known = self.of(team, wanted)
@@ -68,7 +68,7 @@ class PersonRepository:
         new = {slack_id: secrets.randbits(62) for slack_id in sorted(wanted - known.keys())}
         if not new:
             return known
-        carry_out(self._connection, MEET, ({"id": key, "known_since": now} for key in new.values()))
+        carry_out(self._connection, REGISTER, ({"id": key, "known_since": now} for key in new.values()))
         identities = ({"slack_team": team, "slack_id": name, "person_id": key} for name, key in new.items())
         carry_out(self._connection, IDENTIFY, identities)
         if not is_postgresql(self._connection):  # one transaction writes at a time: nobody else has met them
@@ -88,11 +88,11 @@ class PersonRepository:
         )
         carry_out(self._connection, IDENTIFY, identities)
 
-    def meet_under_both_ids(self, team: str, users: Iterable[SourceUser], *, now: datetime) -> None:
+    def register_both_ids(self, team: str, users: Iterable[SourceUser], *, now: datetime) -> None:
         """Make each of *users* whom Slack shows with two ids known under both, as one person."""
         local_ids = {user.slack_id: user.local_id for user in users if user.local_id}
         self.note_ids(team, local_ids)
-        self.meet(team, local_ids, now=now)
+        self.register(team, local_ids, now=now)
         self.note_ids(team, {local_id: slack_id for slack_id, local_id in local_ids.items()})
 
     def gone(self, team: str) -> dict[str, datetime]:

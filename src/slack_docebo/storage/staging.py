@@ -255,7 +255,7 @@ class MappingStaging:
 
     def _write_mappings(self, *, as_they_are: bool) -> None:
         """Write all columns of the mappings if *as_they_are*, else names and accounts where these differ."""
-        self._meet()
+        self._register_people()
         on_platform = mapping.c.platform_id == self._platform_id
         moving = select(staged.c.source).where(_same_person(staged, mapping), staged.c.user_id != mapping.c.user_id)
         # Docebo ids are positive: the negative one is free, and is replaced by the statement that follows.
@@ -294,7 +294,7 @@ class MappingStaging:
         into = ["platform_id", "person_id", *names]
         return insertion(self._connection, table).from_select(into, rows.where(_same_person(staged, identity)))
 
-    def _meet(self) -> None:
+    def _register_people(self) -> None:
         """Add the people and identities that are missing."""
         known = exists().where(_same_person(staged, identity))
         query = select(staged.c.slack_team, staged.c.slack_id, staged.c.mapped_at).where(~known)
@@ -302,7 +302,7 @@ class MappingStaging:
         for team in {row.slack_team for row in new}:
             ids = [row.slack_id for row in new if row.slack_team == team]
             now = max(row.mapped_at for row in new)
-            PersonRepository(self._connection).meet(team, ids, now=now)
+            PersonRepository(self._connection).register(team, ids, now=now)
 
     def _stream(self, query: Select[Any]) -> Iterator[Row[Any]]:
         ordered = query.order_by(staged.c.source)

@@ -265,7 +265,7 @@ def _keep(runtime: Runtime, workspace: Workspace, decisions: Collection[Decision
         if forgotten := [one.slack_id for one in decisions if excluded.cover_any([one.slack_id])]:
             raise ConfigurationError(f"nothing was kept: forgotten on request, so no run looks at {some_of(forgotten)}")
         # Known, they are known again under the id of an organisation.
-        tables.people.meet(workspace.team, [one.slack_id for one in decisions], now=runtime.now())
+        tables.people.register(workspace.team, [one.slack_id for one in decisions], now=runtime.now())
         for one in decisions:
             tables.decisions.put(workspace.team, one)
 

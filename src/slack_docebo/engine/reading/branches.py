@@ -7,7 +7,7 @@ from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.reading.evidence import answers_to, reserve_calls
-from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo
+from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo
 from slack_docebo.runtime import Runtime
 
 SHOWN = "branches"  # of what a view shows besides
@@ -40,7 +40,7 @@ async def branches_of(runtime: Runtime, docebo_ids: Collection[int]) -> dict[int
     found: dict[int, frozenset[int]] = {}
     if not docebo_ids or not reserve_calls(runtime, accounts=len(docebo_ids)):
         return found
-    watch = OutageWatch(runtime, greet_docebo)
+    watch = OutageWatch(runtime, ping_docebo)
     async for docebo_id, seen in answers_to(runtime, sorted(docebo_ids), runtime.docebo.view, watch):
         if not isinstance(seen, Present):
             continue

@@ -19,7 +19,7 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import Account, SourceUser
 from slack_docebo.engine.reading.dialects import known_dialect, learn
-from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
+from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo, ping_slack
 from slack_docebo.engine.reading.overtaken import overtaken
 from slack_docebo.engine.reading.scim import with_own_scim
 from slack_docebo.errors import IncompleteRead, RemoteError, told
@@ -119,7 +119,7 @@ async def ask_for_people(
     async def about(slack_id: str) -> Observation[SourceUser]:
         return await observe_person(runtime, slack_id, with_values=with_values)
 
-    watch = OutageWatch(runtime, greet_slack)
+    watch = OutageWatch(runtime, ping_slack)
     answers = {slack_id: answer async for slack_id, answer in answers_to(runtime, slack_ids, about, watch)}
     answers |= await _doubted(answers, runtime.slack.shows_listed, "Slack")
     behind = await to_completion(overtaken, runtime, team, answers)
@@ -147,7 +147,7 @@ async def ask_for_accounts(runtime: Runtime, accounts: Accounts, wanted: Mapping
 
     open_ = [docebo_id for docebo_id in possible if wanted[docebo_id] or docebo_id not in accounts.ambiguous]
     answers: dict[int, Observation[Account]] = {}
-    async for docebo_id, answer in answers_to(runtime, open_, about, OutageWatch(runtime, greet_docebo)):
+    async for docebo_id, answer in answers_to(runtime, open_, about, OutageWatch(runtime, ping_docebo)):
         if answer == Unknown(AMBIGUOUS) and not wanted[docebo_id]:
             accounts.ambiguous.add(docebo_id)
             continue

@@ -60,7 +60,7 @@ async def learn_who_is_named(runtime: Runtime, workspace: Workspace, people: Ite
         answers = await ask_for_people(runtime, workspace.team, rest)
         others |= {before: seen.value.slack_id for before, seen in answers.items() if isinstance(seen, Present)}
         with runtime.store.transaction() as tables:
-            tables.people.meet(workspace.team, to_ask, now=runtime.now())
+            tables.people.register(workspace.team, to_ask, now=runtime.now())
             tables.people.note_ids(workspace.team, {now: before for before, now in others.items() if now != before})
         check_excluded(runtime, [slack_id for slack_id, seen in answers.items() if isinstance(seen, Unknown)])
         runtime.ids_looked_up.update(to_ask)

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.profiles import Profile, ReadingOrder, a_days_share, reading_order
+from slack_docebo.domain.profiles import Profile, ReadingOrder, daily_share, reading_order
 from slack_docebo.domain.rules import custom_fields
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.outages import OutageWatch, greet_slack
+from slack_docebo.engine.reading.outages import OutageWatch, ping_slack
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
@@ -88,7 +88,7 @@ def due(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot) -> list[
                 continue
             if (its := reading_order(user, known.get(user.slack_id), wanted, now=now, max_age=max_age)) is not None:
                 turns[its] = user
-    return [turns[its] for its in a_days_share(turns, in_scope, now=now, max_age=max_age)]
+    return [turns[its] for its in daily_share(turns, in_scope, now=now, max_age=max_age)]
 
 
 def keep_fields_shown(runtime: Runtime, team: str, users: Iterable[SourceUser]) -> None:
@@ -127,7 +127,7 @@ async def read_profiles(
     """
     ends = time.monotonic() + runtime.behaviour.profile_minutes * 60
     empty: list[str] = []  # people of whom Slack shows no value
-    done, watch = ProfilesRead(left=len(people)), OutageWatch(runtime, greet_slack)
+    done, watch = ProfilesRead(left=len(people)), OutageWatch(runtime, ping_slack)
     wanted = fields_wanted(runtime)
     for user in people:
         safe_point()

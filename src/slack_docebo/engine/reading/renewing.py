@@ -6,7 +6,7 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.observation import Observation, Present
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.reading.evidence import answers_to, observe_person
-from slack_docebo.engine.reading.outages import OutageWatch, greet_slack
+from slack_docebo.engine.reading.outages import OutageWatch, ping_slack
 from slack_docebo.engine.reading.overtaken import LISTS_LAG, stamps_of_overtaken, with_status_unknown
 from slack_docebo.errors import RemoteError
 from slack_docebo.runtime import Runtime
@@ -40,7 +40,7 @@ async def _answers(runtime: Runtime, slack_ids: Sequence[str]) -> dict[str, Obse
         return await observe_person(runtime, slack_id, with_values=False)
 
     try:
-        questions = answers_to(runtime, asked, about, OutageWatch(runtime, greet_slack))
+        questions = answers_to(runtime, asked, about, OutageWatch(runtime, ping_slack))
         return {slack_id: answer async for slack_id, answer in questions}
     except RemoteError:
         # Each further one would wait as long, and whoever is not asked for is left alone.

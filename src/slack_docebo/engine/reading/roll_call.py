@@ -10,7 +10,7 @@ from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import answers_to, ask_for_people, reserve_calls
 from slack_docebo.engine.reading.missing import check_few_missing
-from slack_docebo.engine.reading.outages import OutageWatch, greet_slack
+from slack_docebo.engine.reading.outages import OutageWatch, ping_slack
 from slack_docebo.engine.reading.sides import last_pages, read_page, read_whole_list
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
@@ -62,7 +62,7 @@ async def _asked(runtime: Runtime, addresses: Collection[str]) -> dict[str, Obse
         user = await runtime.slack.find_user(address)
         return Present(user) if user else Gone("nobody in Slack bears the address")
 
-    answers = answers_to(runtime, addresses, about, OutageWatch(runtime, greet_slack))
+    answers = answers_to(runtime, addresses, about, OutageWatch(runtime, ping_slack))
     return {address: answer async for address, answer in answers if not isinstance(answer, Gone)}
 
 

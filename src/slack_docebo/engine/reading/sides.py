@@ -29,7 +29,7 @@ from slack_docebo.engine.reading.evidence import (
 from slack_docebo.engine.reading.hidden_addresses import check_addresses
 from slack_docebo.engine.reading.lagging import catch_up
 from slack_docebo.engine.reading.missing import FEW, check_missing_accounts, check_missing_people
-from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo
+from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo
 from slack_docebo.engine.reading.profiles import fields_wanted, shows_fields, with_fields_known
 from slack_docebo.engine.reading.renewing import renewed
 from slack_docebo.engine.reading.scim import read_scim, with_scim
@@ -257,7 +257,7 @@ async def look_up(
             seen = accounts.look(known.docebo_id)
             if isinstance(seen, Present) and accounts.get(known.docebo_id) is None:
                 if isinstance(known, Mapping) and known.seen == LastSeen():  # linked by hand, say
-                    await to_completion(note_first_sight, runtime, [seen.value])
+                    await to_completion(note_first_seen, runtime, [seen.value])
                 # The view of one user lacks attributes that the listing has.
                 accounts.add(await runtime.docebo.find_users(seen.value.username))
             await catch_up(runtime, accounts, [known.docebo_id])
@@ -268,7 +268,7 @@ async def look_up(
     return accounts
 
 
-def note_first_sight(runtime: Runtime, accounts: Iterable[Account]) -> None:
+def note_first_seen(runtime: Runtime, accounts: Iterable[Account]) -> None:
     """Note what *accounts* show that were mapped by hand and not seen since.
 
     Otherwise somebody who gets such an id before the next run, or attempt, could not be told from the person.
@@ -294,7 +294,7 @@ async def ask_for_unlisted(runtime: Runtime, accounts: Accounts, newcomers: Iter
         newcomers = [address for address in newcomers if accounts.may_lack(address)]
         if not reserve_calls(runtime, accounts=len(newcomers)):
             return
-        async for address, found in answers_to(runtime, newcomers, search, OutageWatch(runtime, greet_docebo)):
+        async for address, found in answers_to(runtime, newcomers, search, OutageWatch(runtime, ping_docebo)):
             if isinstance(found, Present):
                 accounts.add(found.value)
                 accounts.note_searched(address)

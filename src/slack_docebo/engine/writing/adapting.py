@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 
-from slack_docebo.domain.attributes import refused_as
+from slack_docebo.domain.attributes import refused_key
 from slack_docebo.domain.dialect import (
     CAUTIOUS_OPTIONS,
     LANGUAGE_FORM,
@@ -169,7 +169,7 @@ class Adapter:
         return options.id(str(value)) if options else ""
 
     def _digest(self, name: str, value: Value) -> str:
-        return refused_as(name, value, self._option(name, value))
+        return refused_key(name, value, self._option(name, value))
 
     def _branch(self, branch_id: str) -> Mapping[str, str]:
         """Return the columns by which a row names the branch, which exists: rows for others are not admitted."""

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 
 from slack_docebo.domain.decisions import NEVER, is_never
 from slack_docebo.domain.effects import (
-    HURTING,
+    HARMFUL,
     TO_ACCOUNTS,
     account_of,
     accounts_of,
-    hurts,
     is_of_returner,
+    is_risky,
     mapping_of,
     people_of,
 )
@@ -23,7 +23,7 @@ from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.unfound import reason_by_unfound
 from slack_docebo.engine.planning.limits import over_by_now
 from slack_docebo.engine.reading.evidence import answers_to, is_shown, observe_account
-from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo
+from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo
 from slack_docebo.engine.writing.checking import (
     reason_by_account,
     reason_by_branch,
@@ -140,7 +140,7 @@ def _reason_by_look(
     """
     return reason_by_sight(
         operation, accounts, seen.get(operation.docebo_id or 0, LastSeen()), undoes=undoes
-    ) or reason_by_account(operation, accounts, policy, undoes=undoes, attributes=HURTING)
+    ) or reason_by_account(operation, accounts, policy, undoes=undoes, attributes=HARMFUL)
 
 
 def _shows(accounts: Accounts, operation: Operation) -> bool:
@@ -216,16 +216,17 @@ def check_admitted(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) ->
             raise PlanChanged(f"what plan {plan_id} rests on has changed")
 
 
-async def ask_where_it_hurts(
+async def ask_before_harm(
     runtime: Runtime, plan: Plan, batch: Sequence[Numbered], looked_at: datetime, policy: Policy
 ) -> list[RowOutcome]:
-    """Return who of *batch* is to be skipped by what Docebo says of the account now.
+    """Return the outcomes of rows in *batch* to skip, by what Docebo says of their accounts now.
 
-    An account is asked for, one call each, before it is shut, whatever a list or a search has shown, up to EVIDENCE_CALLS.
-    Others are where the list, read at *looked_at*, is too old: for what hurts if it is wrong (activation, another user name,
-    a moved mapping, a deactivation beyond EVIDENCE_CALLS) older than EVIDENCE_MINUTES; for any other change older than an
-    hour and than twice the time that reading it took. Where Docebo shows no account at all by its id, a young list tells who
-    is shut out. What was asked for is sent right after, so a platform that lists slowly keeps no run from its end.
+    Before an account is shut it is asked for, one call each, whatever a list or a search has shown, up to
+    EVIDENCE_CALLS. Other accounts are asked for if the list, read at *looked_at*, is too old: for risky changes
+    (activation, another username, a moved mapping, a deactivation beyond EVIDENCE_CALLS) older than EVIDENCE_MINUTES;
+    for any other change older than an hour and than twice the time that reading it took. Where Docebo shows no account
+    at all by its id, a young list tells who is shut out. What was asked for is sent right after, so a platform that
+    lists slowly keeps no run from its end.
     """
     age = runtime.now() - looked_at
     shut = _to_be_asked_before_shutting(runtime, batch)
@@ -242,7 +243,7 @@ async def ask_where_it_hurts(
     async def about(seq: int) -> Observation[Account]:
         return await observe_account(runtime, asked[seq].docebo_id or 0)
 
-    watch = OutageWatch(runtime, greet_docebo)
+    watch = OutageWatch(runtime, ping_docebo)
     answers = {seq: answer async for seq, answer in answers_to(runtime, asked, about, watch)}
     is_fresh = age <= timedelta(minutes=runtime.behaviour.evidence_minutes)
     is_silent = is_fresh and any(isinstance(answers.get(seq), Unknown) for seq in shut)
@@ -273,6 +274,6 @@ def _to_be_asked_before_shutting(runtime: Runtime, batch: Sequence[Numbered]) ->
 
 def _is_too_old(runtime: Runtime, age: timedelta, operation: Operation) -> bool:
     """Tell whether a list of this *age* is too old for *operation*."""
-    if hurts(operation):
+    if is_risky(operation):
         return age > timedelta(minutes=runtime.behaviour.evidence_minutes)
     return operation.kind in {Kind.UPDATE, Kind.MOVE} and age > max(LISTED, 2 * runtime.listing.took)

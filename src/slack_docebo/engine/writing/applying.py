@@ -15,7 +15,7 @@ from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.planning.limits import count_accounts, measure
 from slack_docebo.engine.reading.branches import renew_branches
-from slack_docebo.engine.writing.admitting import admit, ask_where_it_hurts, check_halt
+from slack_docebo.engine.writing.admitting import admit, ask_before_harm, check_halt
 from slack_docebo.engine.writing.checking import planned_behaviour
 from slack_docebo.engine.writing.columns import Columns
 from slack_docebo.engine.writing.leavers import ask_whether_still_so
@@ -88,7 +88,7 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
     planned = planned_behaviour(runtime, plan)
     writing = _Writing(runtime, plan, planned, progress)
     await writing.settle_what_was_sent()
-    await writing.refuse_creations_in_vain()
+    await writing.refuse_hopeless_creations()
     try:
         for kind in TO_ACCOUNTS:
             await writing.write(kind)
@@ -119,7 +119,7 @@ class _Writing:
         if sent := in_doubt(self._runtime.store, self._plan.id):
             await self._sender.settle(sent)
 
-    async def refuse_creations_in_vain(self) -> None:
+    async def refuse_hopeless_creations(self) -> None:
         """Record that creations are not sent, and why, where Docebo would refuse or not show them.
 
         Somebody who has, or may have, an account from before has not failed.
@@ -186,9 +186,7 @@ class _Writing:
         """Return the rows of *batch* that may be sent now; record the others as skipped."""
         if any(BRANCH in operation.changes for _, operation in batch):
             await renew_branches(self._runtime)
-        admitted, skipped = await _as_things_are(
-            self._runtime, self._plan, batch, self._rereading.accounts, self._policy
-        )
+        admitted, skipped = await _admit_now(self._runtime, self._plan, batch, self._rereading.accounts, self._policy)
         self._record(batch, self._sender.with_doubts(batch, skipped))
         return admitted
 
@@ -229,7 +227,7 @@ async def apply_mappings(runtime: Runtime, plan_id: str) -> int:
     done = 0
     for kind in (Kind.MAP, Kind.UNMAP):
         while batch := _pending(runtime.store, plan_id, kind, rows=MOST_ROWS):
-            admitted, skipped = await _as_things_are(runtime, plan, batch, None, policy)
+            admitted, skipped = await _admit_now(runtime, plan, batch, None, policy)
             mapped = [RowOutcome(seq, Outcome.APPLIED, op.docebo_id) for seq, op in admitted]
             record(runtime, plan_id, batch, [*skipped, *mapped])
             done += len(mapped)
@@ -237,12 +235,12 @@ async def apply_mappings(runtime: Runtime, plan_id: str) -> int:
     return done
 
 
-async def _as_things_are(
+async def _admit_now(
     runtime: Runtime, plan: Plan, batch: Sequence[Numbered], accounts: Accounts | None, policy: Policy
 ) -> tuple[list[Numbered], list[RowOutcome]]:
     """Return the rows of *batch* that may be carried out now, and the outcomes of the skipped ones."""
     admitted, skipped = admit(runtime, plan, batch, accounts, policy)
-    skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
+    skipped += await ask_before_harm(runtime, plan, admitted, _looked_at(runtime, plan), policy)
     skipped += await ask_whether_still_so(runtime, plan, _without(admitted, skipped), policy)
     return _without(admitted, skipped), skipped
 

@@ -45,7 +45,7 @@ class Experiments:
         ]
         tried = doubtful[: max(0, TRIED - self._tried[kind])]
         others = [place for place in doubtful if place not in tried]
-        if tried and await self._try_bare(kind, batch, tried, results) and others:
+        if tried and await self._try_minimal_rows(kind, batch, tried, results) and others:
             others_of = map(batch.__getitem__, others)
             rows = [Row(op.docebo_id, self._adapter.written(op.changes, creates=creates)) for _, op in others_of]
             for place, answer in zip(others, await self._calls.upsert_once(kind, rows), strict=True):
@@ -55,7 +55,7 @@ class Experiments:
     def _may_want_password(self, kind: Kind) -> bool:
         return kind is Kind.CREATE and self._adapter.may_want_passwords
 
-    async def _try_bare(
+    async def _try_minimal_rows(
         self, kind: Kind, batch: Sequence[Numbered], tried: Sequence[int], results: list[RowResult]
     ) -> bool:
         """Send the rows at *tried* with only what they need and, if accepted, find out what they were refused for.
@@ -66,14 +66,14 @@ class Experiments:
         creates, taken = kind is Kind.CREATE, []
         operations = [batch[place][1] for place in tried]
         rows = [await self._row(op, needed(op.changes, creates=creates)) for op in operations]
-        bare = await self._calls.upsert_once(kind, rows)
+        minimal = await self._calls.upsert_once(kind, rows)
         self._tried[kind] += len(tried)  # not where the call was kept back
-        if self._may_want_password(kind) and all(answer.error for answer in bare):
+        if self._may_want_password(kind) and all(answer.error for answer in minimal):
             secured = [replace(row, attributes={**row.attributes, **with_password()}) for row in rows]
-            bare = await self._calls.upsert_once(kind, secured)
-            if not all(answer.error for answer in bare):
+            minimal = await self._calls.upsert_once(kind, secured)
+            if not all(answer.error for answer in minimal):
                 self._adapter.give_passwords()
-        for place, row, answer in zip(tried, rows, bare, strict=True):
+        for place, row, answer in zip(tried, rows, minimal, strict=True):
             if row.attributes and not answer.error:
                 results[place] = answer
                 taken.append((batch[place][1], answer.docebo_id or batch[place][1].docebo_id))

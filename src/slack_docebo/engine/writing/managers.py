@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from slack_docebo.domain.effects import managers_of
-from slack_docebo.domain.managers import IN_A_CIRCLE, NOT_THEIRS, MayHave, closing_by_others, not_writable
+from slack_docebo.domain.managers import IN_A_CIRCLE, NOT_THEIRS, MayHave, closing_if_refused, not_writable
 from slack_docebo.domain.targets import is_manager, manager_column, manager_type_of
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.runtime import Runtime
@@ -35,7 +35,7 @@ def rows_before_a_circle(runtime: Runtime, batch: Sequence[Numbered]) -> Sequenc
         closing = {
             account
             for type_id, managers in named.items()
-            for account in closing_by_others(
+            for account in closing_if_refused(
                 managers, _set_before(tables, runtime.settings.docebo_url, type_id, managers)
             )
         }

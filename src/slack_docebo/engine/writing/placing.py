@@ -20,7 +20,7 @@ class Placing:
         self._runtime = runtime
         self._is_read_again = False
 
-    async def put_right(self, batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> list[RowOutcome]:
+    async def corrected(self, batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> list[RowOutcome]:
         """Return *results* of *batch*, corrected for rows that may have been refused for their branch.
 
         A row whose branch is gone, or cannot be identified any more, is skipped. A creation whose branch has another

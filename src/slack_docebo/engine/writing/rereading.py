@@ -102,7 +102,7 @@ class Rereading:
             if (account := account_of(accounts, operation)) and is_carried_out(operation, account)
         ]
 
-    async def belied(self, batch: Sequence[Numbered]) -> dict[int, Effect]:
+    async def contradicted(self, batch: Sequence[Numbered]) -> dict[int, Effect]:
         """Return the operations of *batch* that are not done, or perhaps not, although Docebo says so.
 
         The first account is looked at, and the others only if it contradicts. Where nobody can tell, Docebo's answer

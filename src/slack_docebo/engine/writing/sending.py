@@ -19,7 +19,7 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import NOT_SHOWN_YET, SAID_TO_BE_MADE, SENT_BEFORE, Kind, Operation, Outcome
 from slack_docebo.domain.quoting import MEANINGS
 from slack_docebo.domain.targets import is_manager
-from slack_docebo.engine.reading.outages import greet_docebo
+from slack_docebo.engine.reading.outages import ping_docebo
 from slack_docebo.engine.reading.sides import listed_last
 from slack_docebo.engine.writing.adapting import Adapter
 from slack_docebo.engine.writing.admitting import check_admitted, moved_meanwhile
@@ -46,7 +46,7 @@ REFUSED_ALONE = 3  # rows that are refused one by one before any is taken: then 
 REFUSED_AND_THERE = (
     "Docebo refused the row, and has the account: whether that row has made it, nobody can tell; the next import looks"
 )
-BELIED = (
+CONTRADICTED = (
     "Docebo says that it was done, and still shows the account as it was before, active or not. Set its status by hand in"
     " Docebo, and ask Docebo's support why its answer is wrong"
 )
@@ -141,7 +141,7 @@ class Sender:
                 await self._find_refused(kind, rest, doubt)
         except (Rejected, AccessDenied) as refusal:
             if kind is Kind.MOVE:
-                await self._find_unmoved(batch, refusal)
+                await self._find_refused_moves(batch, refusal)
             else:
                 await self._find_refused(kind, batch, refusal)
 
@@ -153,12 +153,12 @@ class Sender:
         if len(refused) < len(batch) and {seq for seq, _ in rest} == refused:
             self._adapter.note_refused_alone()
 
-    async def _find_unmoved(self, batch: Sequence[Numbered], why: RemoteError) -> None:
+    async def _find_refused_moves(self, batch: Sequence[Numbered], why: RemoteError) -> None:
         """Record each move that is refused by itself as failed, or all if all are: their branch may be gone."""
         try:
             await self._find_refused(Kind.MOVE, batch, why)
         except Rejected:
-            self._record(batch, await self._placing.put_right(batch, [_refused(numbered, why) for numbered in batch]))
+            self._record(batch, await self._placing.corrected(batch, [_refused(numbered, why) for numbered in batch]))
 
     async def _find_refused(self, kind: Kind, batch: Sequence[Numbered], why: RemoteError) -> None:
         """Send *batch* in parts and record each row refused by itself as failed; raise *why* if no row is accepted."""
@@ -170,7 +170,7 @@ class Sender:
             raise why
         alone = [numbered for numbered, _ in self._alone]
         refused = [self._doubted(numbered, _refused(numbered, refusal)) for numbered, refusal in self._alone]
-        results = await self._placing.put_right(alone, refused)
+        results = await self._placing.corrected(alone, refused)
         still_refused = {result.seq for result in results if result in refused}
         self._refused += [numbered for numbered in alone if numbered[0] in still_refused]
         self._record(alone, results)
@@ -278,7 +278,7 @@ class Sender:
             if why.status == 401:
                 raise why
             try:
-                await greet_docebo(self._runtime)
+                await ping_docebo(self._runtime)
             except RemoteError:
                 raise why from None
 
@@ -335,7 +335,7 @@ class Sender:
             self._says_ids |= any(result.docebo_id for result in results if result.outcome is Outcome.APPLIED)
         self._taken += sum(result.outcome is Outcome.APPLIED for result in results)
         looked_at = await self._as_shown(kind, batch, await self._looked_at_again(kind, batch, results))
-        looked_at = await self._placing.put_right(batch, looked_at)
+        looked_at = await self._placing.corrected(batch, looked_at)
         numbered_by = {numbered[0]: numbered for numbered in batch}
         for numbered, result in ((numbered_by[result.seq], result) for result in looked_at):
             if result.outcome is Outcome.FAILED:
@@ -361,12 +361,12 @@ class Sender:
         """Return *results*, in which a change of access counts as done only if an account shows it: one call more."""
         done = {result.seq for result in results if result.outcome is Outcome.APPLIED}
         told = [(seq, op) for seq, op in batch if seq in done and kind is not Kind.CREATE and changes_access(op)]
-        belied = await self._rereading.belied(told)
+        contradicted = await self._rereading.contradicted(told)
         return [
             result
-            if result.seq not in belied
-            else replace(result, outcome=Outcome.FAILED, error=BELIED)
-            if belied[result.seq] is Effect.NOT_DONE
+            if result.seq not in contradicted
+            else replace(result, outcome=Outcome.FAILED, error=CONTRADICTED)
+            if contradicted[result.seq] is Effect.NOT_DONE
             else _unclear(result)
             for result in results
         ]
