@@ -86,21 +86,12 @@ class DecisionRepository:
             taken += self._delete(decision, decision.c.slack_team == team, ids)
         return taken
 
-    def forget(self, slack_id: str) -> int:
-        """Delete the decisions about this person, in whichever workspace, and return how many rows there were.
-
-        The id is also erased from decisions about others.
-        """
+    def forget(self, slack_id: str) -> None:
+        """Delete the decisions about this person, in whichever workspace, and erase the id from those about others."""
         for table in (decision, acknowledgement):
             for column in (table.c.reason, table.c.why):
                 replace_mentions(self._connection, column, slack_id)
-        return sum(self._delete(table, true(), [slack_id]) for table in (decision, acknowledgement))
-
-    def count_of(self, slack_id: str) -> int:
-        """Return how many decisions are about this person."""
-        binding = select(decision.c.slack_id).where(decision.c.slack_id == slack_id)
-        acknowledged = select(acknowledgement.c.slack_id).where(acknowledgement.c.slack_id == slack_id)
-        return len(self._connection.execute(union_all(binding, acknowledged)).all())
+            self._delete(table, true(), [slack_id])
 
     def _ids(self, team: str, slack_id: str) -> Collection[str]:
         """Return all ids of the person in the workspace."""

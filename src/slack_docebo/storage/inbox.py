@@ -310,20 +310,16 @@ class InboxRepository:
         done = event_columns.state.in_([state.value for state in FINISHED])
         return self._connection.execute(delete(inbox_event).where(done, event_columns.done_at < before)).rowcount
 
-    def forget(self, slack_id: str) -> int:
-        """Delete everything about one person, and return how many events that were."""
+    def forget(self, slack_id: str) -> None:
+        """Delete everything about one person."""
         ShareRepository(self._connection).forget(slack_id)
         replace_mentions(self._connection, event_columns.error, slack_id)
-        return self._connection.execute(delete(inbox_event).where(event_columns.slack_id == slack_id)).rowcount
+        self._connection.execute(delete(inbox_event).where(event_columns.slack_id == slack_id))
 
     def keep(self, event_ids: Iterable[str]) -> set[str]:
         """Return which of the events still exist, and keep others from deleting those before this transaction ends."""
         there = select(event_columns.event_id).with_for_update(read=True, key_share=True)
         return {row.event_id for row in WhereIn(there, event_columns.event_id).rows(self._connection, event_ids)}
-
-    def count_of(self, slack_id: str) -> int:
-        """Return how many events about one person there are."""
-        return self._connection.scalar(select(func.count()).where(event_columns.slack_id == slack_id)) or 0
 
     def bearers(self, address: str) -> set[str]:
         """Return the Slack ids of people whose profile in a stored event has this e-mail address."""

@@ -351,26 +351,25 @@ class JournalRepository:
         for row in WhereIn(query, operations.c.slack_id).rows(self._connection, slack_ids):
             yield row.slack_id, row.error
 
-    def forget(self, slack_id: str) -> int:
+    def forget(self, slack_id: str) -> None:
         """Erase the person from every operation, the id included; what was still planned is skipped.
 
         Kinds, accounts and outcomes stay, so that the numbers of a plan remain true; rows that leave the person alone
-        are deleted from plans that can still be carried out. Returns how many operations were about the person.
+        are deleted from plans that can still be carried out.
         """
         of_person = operations.c.slack_id == slack_id
         open_plans = select(plans.c.id).where(plans.c.state.in_(sorted(OPEN)))
         left = delete(operations).where(of_person, operations.c.outcome == Outcome.LEFT.value)
-        told = self._connection.execute(left.where(operations.c.plan_id.in_(open_plans))).rowcount
+        self._connection.execute(left.where(operations.c.plan_id.in_(open_plans)))
         planned = update(operations).where(of_person, operations.c.outcome == Outcome.PLANNED.value)
         self._connection.execute(planned.values(outcome=Outcome.SKIPPED.value))
         digests = "username_digest", "address_digest"
         empty = dict.fromkeys(("slack_id", "slack_name", "fingerprint", "echo", "error", "said", *digests), "")
         blank: dict[str, object] = {**empty, "maps": False, "changes": {}, "before": {}, "prior": None}
-        told += self._connection.execute(update(operations).where(of_person).values(**blank)).rowcount
+        self._connection.execute(update(operations).where(of_person).values(**blank))
         self._forget_as_former(slack_id)
         for column in (operations.c.reason, operations.c.error, operations.c.said):
             replace_mentions(self._connection, column, slack_id)
-        return told
 
     def _forget_as_former(self, slack_id: str) -> None:
         """Erase the person from operations that pass, or were to pass, the mapping on to somebody else."""
@@ -380,10 +379,6 @@ class JournalRepository:
             nameless = {name: value for name, value in prior.items() if name != "slack_id"} | {"slack_name": ""}
             one = update(operations).where(operations.c.plan_id == plan_id, operations.c.seq == seq)
             self._connection.execute(one.values(prior=nameless))
-
-    def count_of(self, slack_id: str) -> int:
-        """Return how many operations are about the person."""
-        return self._connection.scalar(select(func.count()).where(operations.c.slack_id == slack_id)) or 0
 
     def addresses_of(self, slack_id: str) -> set[str]:
         """Return the e-mail addresses that were given to the person's account, or taken from it."""

@@ -45,11 +45,6 @@ class LeaverRepository:
         """Delete leavers first seen before *oldest*: no plan is about them any more."""
         self._connection.execute(delete(leaver).where(leaver.c.since < oldest))
 
-    def count_of(self, slack_id: str) -> int:
-        """Return in how many workspaces this person is known as a leaver."""
-        query = select(func.count()).select_from(leaver).where(leaver.c.slack_id == slack_id)
-        return self._connection.scalar(query) or 0
-
     def forget(self, slack_id: str) -> None:
         """Delete what is known of one person, in whatever workspace."""
         self._connection.execute(delete(leaver).where(leaver.c.slack_id == slack_id))

@@ -196,10 +196,6 @@ class MappingRepository:
         )
         return deleted
 
-    def count_of(self, slack_id: str) -> int:
-        """Return how many mappings of one person there are, in whatever workspace and on whatever platform."""
-        return self._connection.scalar(select(func.count()).where(rows.c.slack_id == slack_id)) or 0
-
     def count(self, team: str) -> int:
         return self._connection.scalar(select(func.count()).select_from(rows).where(self._of(team))) or 0
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping as MappingType
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, func, select, true, update
+from sqlalchemy import Connection, bindparam, delete, select, true, update
 
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.storage.schema import identity, person
@@ -108,13 +108,7 @@ class PersonRepository:
         noted = update(identity).where(identity.c.slack_team == team, changed).values(gone_since=since)
         WhereIn(noted, identity.c.slack_id).change(self._connection, slack_ids)
 
-    def count_of(self, slack_id: str) -> int:
-        """Return in how many workspaces the person is known under this id."""
-        return self._connection.scalar(select(func.count()).where(identity.c.slack_id == slack_id)) or 0
-
-    def forget(self, slack_id: str) -> int:
-        """Delete the person with all ids, mappings and what was applied; return how many ids there were."""
+    def forget(self, slack_id: str) -> None:
+        """Delete the person with all ids, mappings and what was applied."""
         keys = select(identity.c.person_id).where(identity.c.slack_id == slack_id).scalar_subquery()
-        count = self.count_of(slack_id)
         self._connection.execute(delete(person).where(person.c.id.in_(keys)))
-        return count

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from slack_docebo.domain.profiles import Profile
 from slack_docebo.domain.stamps import NOT_BELIEVED
@@ -40,11 +40,6 @@ class ProfileRepository:
     def purge(self, oldest: datetime) -> None:
         """Delete profiles last read before *oldest*: these people have left, or no field is mapped any more."""
         self._connection.execute(delete(profile).where(profile.c.read_at < oldest))
-
-    def count_of(self, slack_id: str) -> int:
-        """Return in how many workspaces a profile of this person is stored."""
-        query = select(func.count()).select_from(profile).where(profile.c.slack_id == slack_id)
-        return self._connection.scalar(query) or 0
 
     def forget(self, slack_id: str) -> None:
         """Delete the profiles of one person, in whatever workspace."""

@@ -132,14 +132,10 @@ class StandingRepository:
         query = select(standings).where(_towards(docebo, team), standings.c.slack_id == slack_id)
         return list(self._periods(query.order_by(standings.c.since.desc())))
 
-    def forget(self, slack_id: str) -> int:
-        """Delete every standing of one person, in whatever workspace; return how many there were."""
+    def forget(self, slack_id: str) -> None:
+        """Delete every standing of one person, in whatever workspace."""
         replace_mentions(self._connection, standings.c.reason, slack_id)
-        return self._connection.execute(delete(standings).where(standings.c.slack_id == slack_id)).rowcount
-
-    def count_of(self, slack_id: str) -> int:
-        """Return how many standings of one person there are, in whatever workspace."""
-        return self._connection.scalar(select(func.count()).where(standings.c.slack_id == slack_id)) or 0
+        self._connection.execute(delete(standings).where(standings.c.slack_id == slack_id))
 
     def purge(self, before: datetime) -> int:
         """Delete the standings that ended earlier than *before*, and return how many there were."""

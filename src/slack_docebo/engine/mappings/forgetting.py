@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from slack_docebo.domain.texts import as_json
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.private_files import is_draft, is_ours, rewritten_file
 from slack_docebo.storage.accounts import addresses_of_accounts, blank_accounts_of
+from slack_docebo.storage.personal import rows_about
 from slack_docebo.storage.statements import without_mention
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
@@ -135,15 +137,16 @@ def remember(store: Store, who: str) -> None:
 
 
 def _counted(tables: Tables, ids: list[str], rows: Mapping[Path, int], left: Mapping[Path, str]) -> Traces:
+    found = Counter({name: len(about) for name, about in rows_about(tables.connection, ids).items()})
     return Traces(
-        mappings=sum(map(tables.mappings().count_of, ids)),
-        people=sum(map(tables.people.count_of, ids)),
-        events=sum(map(tables.inbox.count_of, ids)),
-        operations=sum(map(tables.journal.count_of, ids)),
-        standings=sum(map(tables.standings.count_of, ids)),
-        decisions=sum(map(tables.decisions.count_of, ids)),
-        profiles=sum(map(tables.profiles.count_of, ids)),
-        leavers=sum(map(tables.leavers.count_of, ids)),
+        mappings=found["mapping"],
+        people=found["identity"],
+        events=found["inbox_event"],
+        operations=found["operation"],
+        standings=found["standing"],
+        decisions=found["decision"] + found["acknowledgement"],
+        profiles=found["profile"],
+        leavers=found["leaver"],
         rows=rows,
         left=left,
     )
