@@ -15,7 +15,7 @@ class Rank(IntEnum):
     EMAIL = 2
     USERNAME = 3
     NAME = 4
-    OUT_OF_SCOPE = 5  # by address or username, of somebody who is to get nothing written
+    OUT_OF_SCOPE = 5  # by address or username, for somebody who gets nothing written
 
 
 RANKS = {
@@ -36,8 +36,9 @@ class Claims:
 
     def __init__(self) -> None:
         self._best: dict[Claimed, tuple[Rank, str]] = {}
-        self._rivals: dict[Claimed, set[str]] = {}  # who has lost a claim, where anybody has
-        self.outdone: set[str] = set()  # Slack ids of those who were told of somebody who has lost since
+        self._rivals: dict[Claimed, set[str]] = {}  # who has lost the claim, if anybody has
+        # Slack ids of people who were told of a best claim that is not the best any more.
+        self.outdone: set[str] = set()
 
     def __contains__(self, claimed: object) -> bool:
         return claimed in self._best

@@ -12,12 +12,12 @@ from slack_docebo.domain.levels import LESSER, SUPERADMIN, level_word
 MOST_ROWS = 100
 A_MONTH = timedelta(days=30)
 A_DAY = timedelta(days=1)
-MOST_VALUES = 10_000  # refused ones that are remembered
+MOST_VALUES = 10_000  # refused values that are remembered
 MOST_UNLISTED = 1_000  # accounts
 SET_BY_HAND = "set by hand"  # the source of an answer that holds until somebody forgets it
 
 
-# Options of a batch call by which we only say what shall not happen; a platform that does not know one can do without.
+# Options of a batch call that only forbid something; they can be left out for a platform that does not know them.
 CAUTIOUS_OPTIONS = frozenset({
     "force_create_branches", "change_user_password", "ignore_password_change_for_existing_users",
     "send_notification_email", "powerUser_option", "provisioned_by",
@@ -41,7 +41,7 @@ class OptionForm(StrEnum):
 class AddressSearch(StrEnum):
     """Which kind of search finds an account by its e-mail address."""
 
-    FULL = "full"  # for the full text, which is documented for names
+    FULL = "full"  # a search for the full text, which is documented for names
     IN_PARTS = "in parts"
 
 
@@ -49,28 +49,28 @@ class NewPassword(StrEnum):
     """The password that the row of a new account sets."""
 
     NONE = "none"
-    RANDOM = "random"  # which nobody knows, and nobody keeps
+    RANDOM = "random"  # nobody knows or keeps it
 
 
 class RowColumns(StrEnum):
     """Which columns the platform reads from a row of a batch."""
 
-    OWN = "own"  # its own
-    ALIKE = "alike"  # those of the others in the call, too: so all rows of a call are given the same
+    OWN = "own"  # those of the row itself
+    ALIKE = "alike"  # also those of other rows in the call: so all rows of a call get the same columns
 
 
 class RowAnswers(StrEnum):
     """For which rows of a batch Docebo gives an answer."""
 
     EACH = "each"
-    REFUSED = "refused"  # alone
+    REFUSED = "refused"  # only those that are refused
 
 
 class Pages(StrEnum):
     """How the next page of a listing is requested."""
 
     NUMBER = "number"
-    CURSOR = "cursor"  # and its number
+    CURSOR = "cursor"  # with its number
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +81,15 @@ class Question:
     means: str  # what the answer is about
     assumed: str
     shown_by: str
-    kept: timedelta | None = None  # how long an answer holds; the assumption is tried again afterwards
-    words: Collection[str] = ()  # that can be set by hand: none that would do harm where it is not so
-    numbers: range = range(0)  # likewise
-    several: bool = False  # of the words, with commas between them
-    digests: bool = False  # are the answer, which say nothing to people
-    grows: bool = False  # by what is learned later, and holds no longer for that
-    is_of_rows: bool = False  # which are other ones with another answer, and proven anew
-    other_than: Collection[str] = ()  # likewise a level by any word that is not known: it is none of these
+    kept: timedelta | None = None  # how long an answer is valid; then the assumption is tried again
+    # Answers that can be set by hand: none that would do harm where it is wrong.
+    words: Collection[str] = ()
+    numbers: range = range(0)
+    other_than: Collection[str] = ()  # any word but these, which are known levels
+    several: bool = False  # the answer is some of *words*, with commas between them
+    digests: bool = False  # the answer is digests, which say nothing to people
+    grows: bool = False  # the answer gets further parts, and is valid no longer for that
+    is_of_rows: bool = False  # another answer means other rows, which have to be proven again
 
     @property
     def possible(self) -> str:
@@ -270,7 +271,7 @@ class Learned:
 
     value: str
     at: datetime
-    source: str  # what showed it
+    source: str  # what showed the answer
 
 
 @dataclass(frozen=True, slots=True)

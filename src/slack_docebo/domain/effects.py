@@ -12,7 +12,7 @@ from slack_docebo.domain.people import Account, Mapping
 from slack_docebo.domain.targets import EXPIRATION, USERNAME, field_id_of, is_manager, is_never_shown
 
 TO_ACCOUNTS = (Kind.CREATE, Kind.UPDATE, Kind.MOVE, Kind.DEACTIVATE)
-ACCESS = frozenset({"active", EXPIRATION})  # attributes that say themselves whether somebody gets in
+ACCESS = frozenset({"active", EXPIRATION})  # attributes that decide whether somebody gets in
 # Attributes whose wrong value locks somebody out, or lets somebody in.
 HARMFUL = ACCESS | {USERNAME}
 
@@ -61,7 +61,7 @@ def holds(account: Account, name: str, value: Value) -> bool:
     if isinstance(value, bool):
         return account.active == value and name not in account.unshown
     shown = current_value(account, name)
-    if shown is None and field_id_of(name):  # which is how a field may be shown that holds nothing
+    if shown is None and field_id_of(name):  # an empty field may be shown by nothing at all
         return value == ""
     return shown is not None and same(name, value, shown)
 
@@ -93,7 +93,7 @@ def activates(operation: Operation) -> bool:
     """Tell whether *operation* lets somebody in again, by the status or by replacing the expiration date we set."""
     if operation.changes.get("active") is True:
         return True
-    if operation.prior is None:  # nothing says here whether that was us
+    if operation.prior is None:  # nothing here tells whether we had let it expire
         return operation.changes.get(EXPIRATION) == ""
     return EXPIRATION in operation.changes and operation.prior.deactivated and not operation.deactivated
 

@@ -8,8 +8,8 @@ from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.people import SLACK_ID, SourceUser
 from slack_docebo.domain.sources import SCIM
 
-IN_DOUBT = -1  # in the place of a manager's account: one was sent, and nobody knows whether it was taken
-SEVERAL = ""  # in the place of an id, for what several people have
+IN_DOUBT = -1  # instead of a manager's account: one was sent, and nobody knows whether it was accepted
+SEVERAL = ""  # instead of a Slack id: several people have what names the manager
 NOT_KNOWN = "Slack lists nobody in scope as this manager"
 NOT_ALONE = "several people have what names this manager"
 NO_ACCOUNT = "the manager has no account"
@@ -23,7 +23,7 @@ PERHAPS_IN_A_CIRCLE = (
     " account passed to somebody else, until Slack names one who can be written"
 )
 
-MayHave = Mapping[int, Collection[int]]  # by account, the managers of whom it has one, as far as anybody knows
+MayHave = Mapping[int, Collection[int]]  # by account, the managers of which it may have one
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ def not_writable(named: Mapping[int, int], set_before: MayHave) -> set[int]:
             del written[account]
     managers = {**set_before, **_each(written)}
     waiting, tried = sorted(named.keys() - written.keys() - in_circles(_each(named))), list[int]()
-    while waiting != tried:  # who gets another manager may lead no longer back to those who were tried before
+    while waiting != tried:  # an account with a new manager may no longer lead back to those tried before
         waiting, tried = [], waiting
         for account in tried:
             if account in _reached(managers, named[account], set()):
@@ -113,7 +113,7 @@ def in_circles(managers: MayHave) -> set[int]:
         for manager in any_of:
             below[manager].append(account)
     found, seen = set[int](), set[int]()
-    # Kosaraju's way: from the last one on, whoever is below somebody and was not reached before is above that one as well.
+    # Kosaraju's algorithm: backwards in this order, whoever is below *start* and was not seen before is above it as well.
     for start in reversed(_above_first(managers, managers)):
         if start not in seen:
             circle = _reached(below, start, seen)

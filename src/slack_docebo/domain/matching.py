@@ -48,20 +48,21 @@ class Accounts:
     """
 
     def __init__(self, accounts: Iterable[Account] = ()) -> None:
-        self.pages = 0  # of the whole list that these are; 0 where they were looked up
+        self.pages = 0  # of the listing, if these are all accounts; 0 if they were looked up
         self._answers: dict[int, Observation[Account]] = {}
         self._by_id: dict[int, Account] = {}
         self._by_email: dict[str, int | list[int]] = {}  # a bare id for the usual single hit saves memory
         self._by_username: dict[str, int] = {}
         self._lookalikes: dict[str, int] = {}  # by the visible part of an address with invisible characters
-        self._bearers: dict[int, str] = {}  # of the e-mail address; "" where nobody can tell
-        # To whom accounts were given whose username is the address of somebody, who may be another one
+        self._bearers: dict[int, str] = {}  # who has the account's e-mail address in Slack; "" where nobody can tell
+        # To whom accounts were given whose username is the address of somebody, perhaps of another person.
         self._given: dict[int, str] = {}
-        self._former_holders: dict[int, str] = {}  # who may still be in Slack, of accounts that are mapped to nobody
+        self._former_holders: dict[int, str] = {}  # of unmapped accounts, if they may still be in Slack
         self._unlisted: set[int] = set()
-        self.ambiguous: set[int] = set()  # asked for, and a search for its last username can tell whether it is gone
+        # Docebo answered 400 for these: a search for the last username can tell whether one is gone.
+        self.ambiguous: set[int] = set()
         self._searched: set[str] = set()
-        self._hidden: dict[str, int] = {}  # accounts that are there and not among these, by what they bear
+        self._hidden: dict[str, int] = {}  # accounts that exist and are not here, by username and address
         self.add(accounts)
 
     def add(self, accounts: Iterable[Account]) -> None:

@@ -24,14 +24,15 @@ class Returns:
 
     def __init__(self, rehires: Rehires) -> None:
         self._rehires = rehires
-        self.contested: dict[str, str] = {}  # the holder's Slack id by that of somebody who bears the address
-        self.one_person: set[str] = set()  # of them, who is known to have had the holder's id as well
-        self.of_holder: dict[str, str] = {}  # the holder's id by that of somebody who is the same person, as Slack says
-        self.returned: dict[str, str] = {}  # the holder's, who is gone, by that of who has returned
-        self.heirs: dict[str, str] = {}  # who gets the mapping, by the Slack id that has it so far
-        # To whom an account without a mapping was given, by the Slack id of somebody who bears its address.
+        # All by Slack id.
+        self.contested: dict[str, str] = {}  # the holder of the account whose address a person has
+        self.one_person: set[str] = set()  # people of *contested* who are known to have had the holder's id as well
+        self.of_holder: dict[str, str] = {}  # the holder, by the id of the same person, as Slack says
+        self.returned: dict[str, str] = {}  # the holder who is gone, by the id of whoever has returned
+        self.heirs: dict[str, str] = {}  # who gets the mapping, by the id that has it so far
+        # To whom an unmapped account was given, by the id of somebody who has its address.
         self.given: dict[str, frozenset[str]] = {}
-        self._gone: set[str] = set()  # of them, who has left, as Slack says
+        self._gone: set[str] = set()  # people of *given* who have left, as Slack says
 
     def contest(self, slack_id: str, holder: str, *, is_one_person: bool = False) -> None:
         """Note that *slack_id* has the address of an account mapped to *holder*, or is the same person."""

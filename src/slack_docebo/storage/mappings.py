@@ -17,7 +17,7 @@ from slack_docebo.storage.accounts import AccountRepository, last_seen_of
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.column_types import storable
 from slack_docebo.storage.people import PersonRepository
-from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
+from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.schema import account, applied, operation
 from slack_docebo.storage.schema import mapping as rows
 from slack_docebo.storage.statements import WhereIn, carry_out, in_portions, insertion_text
@@ -48,16 +48,10 @@ READ = (
     .outerjoin(applied, and_(applied.c.platform_id == rows.c.platform_id, applied.c.person_id == rows.c.person_id))
     .outerjoin(account, and_(account.c.platform_id == rows.c.platform_id, account.c.user_id == rows.c.user_id))
 )
-_IN_TEAM = rows.c.slack_team == bindparam("team")
-_HERE = and_(_IN_TEAM, rows.c.platform_id == bindparam("platform"))
-# Each for one platform, and for all of them.
-OF = {True: WhereIn(READ.where(_HERE), rows.c.slack_id), False: WhereIn(READ.where(_IN_TEAM), rows.c.slack_id)}
-OF_ACCOUNTS = {True: WhereIn(READ.where(_HERE), rows.c.user_id), False: WhereIn(READ.where(_IN_TEAM), rows.c.user_id)}
-_HOLDERS = select(rows.c.user_id, rows.c.slack_id)
-HOLDERS = {
-    True: WhereIn(_HOLDERS.where(_HERE), rows.c.user_id),
-    False: WhereIn(_HOLDERS.where(_IN_TEAM), rows.c.user_id),
-}
+_HERE = and_(rows.c.slack_team == bindparam("team"), rows.c.platform_id == bindparam("platform"))
+OF = WhereIn(READ.where(_HERE), rows.c.slack_id)
+OF_ACCOUNTS = WhereIn(READ.where(_HERE), rows.c.user_id)
+HOLDERS = WhereIn(select(rows.c.user_id, rows.c.slack_id).where(_HERE), rows.c.user_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +65,9 @@ class MappingRecord:
 
 
 class MappingRepository:
-    """The mappings on the platform at *docebo*, with what was last applied; the caller owns the transaction.
+    """The mappings on the platform at *docebo*, with what was last applied; the caller owns the transaction."""
 
-    Without a platform, the mappings of all platforms are read, and the only known platform is written to.
-    """
-
-    def __init__(self, connection: Connection, platforms: PlatformRepository, docebo: str = UNKNOWN) -> None:
+    def __init__(self, connection: Connection, platforms: PlatformRepository, docebo: str) -> None:
         self._connection = connection
         self._platforms = platforms
         self._docebo = docebo
@@ -207,15 +198,13 @@ class MappingRepository:
     def _applied(self) -> AppliedRepository:
         return AppliedRepository(self._connection, self._platforms, self._docebo)
 
-    def _where_in(self, queries: MappingType[bool, WhereIn], team: str, values: Iterable[Any]) -> Iterator[Row[Any]]:
+    def _where_in(self, query: WhereIn, team: str, values: Iterable[Any]) -> Iterator[Row[Any]]:
         """Yield the workspace's rows on this platform that match any of *values*."""
-        here = {"platform": self._platform_id} if self._docebo else {}
-        return queries[bool(here)].rows(self._connection, values, team=team, **here)
+        return query.rows(self._connection, values, team=team, platform=self._platform_id)
 
     def _of(self, team: str) -> ColumnElement[bool]:
         """Return the condition that a row belongs to the workspace and this platform."""
-        in_team = rows.c.slack_team == team
-        return and_(in_team, rows.c.platform_id == self._platform_id) if self._docebo else in_team
+        return and_(rows.c.slack_team == team, rows.c.platform_id == self._platform_id)
 
     def _stream(self, query: Select[Any]) -> Iterator[Row[Any]]:
         with in_portions(self._connection, query.order_by(rows.c.slack_id)) as found:

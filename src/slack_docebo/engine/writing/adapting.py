@@ -27,6 +27,7 @@ from slack_docebo.domain.dialect import (
     RowAnswers,
 )
 from slack_docebo.domain.operations import Value
+from slack_docebo.domain.proof import proves_creation
 from slack_docebo.domain.targets import BRANCH, EXPIRATION, PASSWORD, USERNAME, field_id_of, is_manager
 from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.runtime import Runtime
@@ -34,7 +35,6 @@ from slack_docebo.runtime import Runtime
 TRIED = 3  # refused rows of one kind that a run tries otherwise, before the others are taken to be refused for good
 MOST_TAKEN = 5  # usernames that are refused because somebody else has each: where more are, it is for something else
 NEEDED = frozenset({"username", "email", "first_name", "last_name", "active", BRANCH})  # nobody lands elsewhere
-CREATIONS = frozenset({"create", "create in a branch"})  # as they are proven
 Attributes = Mapping[str, Value]
 
 
@@ -53,7 +53,7 @@ class Adapter:
         self.answers_refused_alone = known.answers_refused_alone  # of the rows of a call
         self._gives_passwords = known.gives_passwords
         # Where somebody was made without one, a refused row is refused for something else.
-        self.may_want_passwords = not known.gives_passwords and known.proven.isdisjoint(CREATIONS)
+        self.may_want_passwords = not known.gives_passwords and not proves_creation(known.proven)
 
     def written(self, attributes: Attributes, *, creates: bool = False) -> dict[str, Value]:
         """Return *attributes* in the form of a row: without refused values, a language in the form that is accepted."""
