@@ -85,7 +85,7 @@ async def propose_settings(form: BaseModel, filled_from: str, *, check_only: boo
     return proposal
 
 
-def told_of_scope(store: Store, plan_id: str, before: Mapping[str, object]) -> str:
+def scope_in_words(store: Store, plan_id: str, before: Mapping[str, object]) -> str:
     """Say how many people the plan looks after, and the difference to the last one with the settings *before*."""
     with store.reading() as tables:
         plan = tables.plans.read(plan_id)

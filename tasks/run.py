@@ -125,7 +125,7 @@ async def _resources(behaviour: IntegrationSettings | None) -> AsyncIterator[Run
     if told := secrets_open_to_others(*RUN):
         get_run_logger().warning(told)
     behaviour = behaviour or await integration_settings()
-    behaviour = behaviour.looking_up(await find_tables(behaviour.tables, settings.tables_dir, Variable.aget))
+    behaviour = behaviour.with_tables(await find_tables(behaviour.tables, settings.tables_dir, Variable.aget))
     await check_people_shown(behaviour)
     run = prefect_runtime.flow_run
     async with open_runtime(settings, behaviour, run_id=run.id or "", run_name=run.name or "") as runtime:

@@ -116,7 +116,7 @@ class Runtime:
         self.mirror = mirror
         self.docebo.want_fields(mirror.field_ids)
         if self.behaviour.map_slack_user_data:
-            self.behaviour = self.behaviour.mirroring(mirror.rules)
+            self.behaviour = self.behaviour.with_mirror(mirror.rules)
 
     def now(self) -> datetime:
         return datetime.now(UTC)

@@ -110,13 +110,13 @@ class AttributeRule:
         """The id of the additional field that is written, if it is one."""
         return field_id_of(self.target)
 
-    def reading(self, renamed: Callable[[str], str]) -> Self:
+    def with_sources(self, renamed: Callable[[str], str]) -> Self:
         """Return the rule with other names of its sources, like ids in the place of labels."""
-        return replace(self, formula=self.formula.reading(renamed))
+        return replace(self, formula=self.formula.with_sources(renamed))
 
-    def looking_up(self, tables: Mapping[str, LookupTable]) -> Self:
+    def with_tables(self, tables: Mapping[str, LookupTable]) -> Self:
         """Return the rule with the *tables* that it looks things up in."""
-        return replace(self, formula=self.formula.looking_up(tables))
+        return replace(self, formula=self.formula.with_tables(tables))
 
     def value(self, user: SourceUser) -> str | None:
         """Return the value for *user* in the form in which Docebo shows it, or None if it is not known.

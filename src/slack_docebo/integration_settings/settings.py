@@ -382,12 +382,12 @@ class IntegrationSettings(BaseModel):
         members, _ = self._members or (None, None)
         return members or frozenset()
 
-    def knowing_ids(self, named: Mapping[str, str]) -> Self:
+    def with_other_ids(self, named: Mapping[str, str]) -> Self:
         """Return these settings with further ids of people whom the scope names: the named id by each further one."""
         self._other_ids = dict(named)
         return self
 
-    def without_refused(self, values: Iterable[str]) -> Self:
+    def with_refused_values(self, values: Iterable[str]) -> Self:
         """Return these settings with the digests of the attribute *values* that Docebo refuses."""
         self._refused = frozenset(values)
         return self
@@ -450,7 +450,7 @@ class IntegrationSettings(BaseModel):
         """Whether the scope names user groups."""
         return bool(self.scope_usergroups or self.scope_exclude_usergroups)
 
-    def holding(self, values: Mapping[str, Values]) -> Self:
+    def with_values(self, values: Mapping[str, Values]) -> Self:
         """Return these settings with the *values* that attributes can hold, in the rules for these attributes."""
         rules = tuple(replace(rule, values=values.get(rule.target, rule.values)) for rule in self.attributes)
         return self.model_copy(update={"attributes": rules})
@@ -460,20 +460,20 @@ class IntegrationSettings(BaseModel):
         """The names of the lookup tables that the attribute mapping uses."""
         return tuple(dict.fromkeys(name for rule in self.attributes for name in rule.formula.tables))
 
-    def trying(self, rules: str) -> Self:
+    def with_rules(self, rules: str) -> Self:
         """Return these settings with other *rules*, saved or not; raise ConfigurationError if they are wrong."""
         try:
             return self.model_copy(update={"attributes": rules_of(rules)})
         except ValueError as error:
             raise ConfigurationError(f"these rules cannot be used: {error}") from None
 
-    def looking_up(self, tables: Mapping[str, LookupTable]) -> Self:
+    def with_tables(self, tables: Mapping[str, LookupTable]) -> Self:
         """Return these settings with the *tables* in the rules that look something up."""
-        rules = tuple(rule.looking_up(tables) for rule in self.attributes)
+        rules = tuple(rule.with_tables(tables) for rule in self.attributes)
         self._tables = tables
         return self.model_copy(update={"attributes": rules})
 
-    def mirroring(self, rules: tuple[AttributeRule, ...]) -> Self:
+    def with_mirror(self, rules: tuple[AttributeRule, ...]) -> Self:
         """Return these settings with *rules*, which fill the mirrored fields, in the attribute mapping."""
         added = tuple(rule for rule in rules if rule not in self.attributes)
         taken = {rule.target for rule in self.attributes}
@@ -483,7 +483,7 @@ class IntegrationSettings(BaseModel):
             )
         return self.model_copy(update={"attributes": (*self.attributes, *added)})
 
-    def remarked(self, remarks: Iterable[str]) -> Self:
+    def with_remarks(self, remarks: Iterable[str]) -> Self:
         """Return these settings, which keep *remarks* on how the table is written."""
         self._remarks = tuple(remarks)
         return self

@@ -178,7 +178,7 @@ class InboxRepository:
         *left* is the part of the hour's calls that is left. When no event is due, no run is wanted any more.
         """
         self._wake_ups.hold()
-        ids = list(self._connection.scalars(OLDEST_DUE, {"most": limit, **_at(now, left)}))
+        ids = list(self._connection.scalars(OLDEST_DUE, {"most": limit, **_due_parameters(now, left)}))
         if not ids:
             self._wake_ups.want_no_run()
         self._change(ids, state=EventState.CLAIMED.value, claimed_by=run, due_at=now + lease)
@@ -232,7 +232,7 @@ class InboxRepository:
 
     def replay_held(self, incident: str, now: datetime) -> int:
         """Let the events that *incident* holds back be tried again; return how many there were."""
-        held = self._connection.execute(_anew(and_(IS_PARKED, event_columns.incident == incident)))
+        held = self._connection.execute(_retried(and_(IS_PARKED, event_columns.incident == incident)))
         return self._with_run(held.rowcount, now)
 
     def seconds_to_apply(self, since: datetime) -> list[float]:
@@ -264,7 +264,7 @@ class InboxRepository:
 
     def replay(self, event_ids: Iterable[str] | None, now: datetime) -> int:
         """Let these parked events, or with None all, be tried again, and ask for a run; return how many there were."""
-        anew = _anew(IS_PARKED)
+        anew = _retried(IS_PARKED)
         if event_ids is None:
             return self._with_run(self._connection.execute(anew).rowcount, now)
         return self._with_run(WhereIn(anew, event_columns.event_id).change(self._connection, event_ids), now)
@@ -383,11 +383,11 @@ class InboxRepository:
 
     def due(self, now: datetime, limit: int, *, left: float = ALL) -> int:
         """Count the events that a claim would find now, up to *limit*."""
-        return self._connection.scalar(COUNT_DUE, {"most": limit, **_at(now, left)}) or 0
+        return self._connection.scalar(COUNT_DUE, {"most": limit, **_due_parameters(now, left)}) or 0
 
     def people_due(self, now: datetime, limit: int, *, left: float) -> int:
         """Count the people whose events a claim would find now, up to *limit*."""
-        return self._connection.scalar(COUNT_PEOPLE_DUE, {"most": limit, **_at(now, left)}) or 0
+        return self._connection.scalar(COUNT_PEOPLE_DUE, {"most": limit, **_due_parameters(now, left)}) or 0
 
     def claimed(self) -> int:
         """Count the events that a run has claimed, alive or not."""
@@ -398,7 +398,9 @@ class InboxRepository:
 
         Events of people who have spent some of their share do not count: a run might find that they are not due yet.
         """
-        return self._connection.scalar(DUE.where(~has_run(now)), {"most": 1, **_at(now, left=0)}) is not None
+        return (
+            self._connection.scalar(DUE.where(~has_run(now)), {"most": 1, **_due_parameters(now, left=0)}) is not None
+        )
 
     def _set_aside(self, event_ids: Iterable[str], run: str | None, error: str, now: datetime, **values: object) -> int:
         aside = {"state": EventState.PARKED.value, "claimed_by": "", "error": error, "done_at": now}
@@ -423,12 +425,12 @@ def _is_open(run: str | None) -> ColumnElement[bool]:
     return IS_OPEN if run is None else and_(IS_OPEN, event_columns.claimed_by == run)
 
 
-def _anew(which: ColumnElement[bool]) -> Update:
+def _retried(which: ColumnElement[bool]) -> Update:
     """Return the UPDATE that makes these events due as if they had just come."""
     return update(inbox_event).where(which).values(**TO_BE_TRIED, attempts=0)
 
 
-def _at(now: datetime, left: float) -> dict[str, object]:
+def _due_parameters(now: datetime, left: float) -> dict[str, object]:
     """Return the parameters of IS_DUE."""
     return {"now": now, **spent(now, left)}
 

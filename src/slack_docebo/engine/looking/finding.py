@@ -37,7 +37,7 @@ async def find_people(runtime: Runtime, words: str) -> list[Cells]:
         return with_names(tables, workspace.team, [{"Slack user": who} for who in found], PeopleShown.NAMES)
 
 
-def told_of_found(found: Sequence[str]) -> str:
+def count_in_words(found: Sequence[str]) -> str:
     """Say how many were found; there may be more."""
     if not found:
         return "nobody was found who is called so"

@@ -40,7 +40,7 @@ async def find_profile_fields(runtime: Runtime) -> None:
         is_label = label_of(source) or as_compared(name) in known_labels  # which may look like an id
         return CUSTOM + _the_one(name, labels, "Slack") if is_label else source
 
-    _name_by_id(runtime, lambda rule: rule.reading(by_id))
+    _name_by_id(runtime, lambda rule: rule.with_sources(by_id))
     wanted = custom_fields(runtime.behaviour.attributes)
     if unknown := sorted(wanted - labels.keys()):
         there = ", ".join(f"{label} ({field_id})" for field_id, label in sorted(labels.items(), key=lambda one: one[1]))
@@ -63,7 +63,7 @@ async def find_additional_fields(runtime: Runtime, session: Session) -> None:
     if moves_leavers or any(rule.target == BRANCH for rule in runtime.behaviour.attributes):
         branches = await read_branches(runtime)
         runtime.org_chart.of_leavers = _leavers_branch(runtime.behaviour.leavers_branch, branches)
-    runtime.behaviour = runtime.behaviour.holding(values)
+    runtime.behaviour = runtime.behaviour.with_values(values)
     rules, mirrored = runtime.behaviour.attributes, runtime.behaviour.mirror_fields
     if not (mirrored or any(rule.title or rule.field_id for rule in rules)):
         return
@@ -85,7 +85,7 @@ async def find_additional_fields(runtime: Runtime, session: Session) -> None:
     runtime.docebo.want_fields(wanted)
     await runtime.docebo.read_options(field for field in fields if field.id in wanted)
     values |= {f"field_{field_id}": options for field_id, options in runtime.docebo.options.items()}
-    runtime.behaviour = runtime.behaviour.holding(values)
+    runtime.behaviour = runtime.behaviour.with_values(values)
     if mirrored:
         runtime.mirror_into(find_mirror(fields, mirrored))
 

@@ -18,7 +18,7 @@ async def read_branches(runtime: Runtime) -> Branches:
     read_at = runtime.now()
     runtime.org_chart.branches = Branches.of(await runtime.docebo.branches())
     runtime.org_chart.read_at = read_at
-    runtime.behaviour = runtime.behaviour.holding({BRANCH: runtime.org_chart.branches})
+    runtime.behaviour = runtime.behaviour.with_values({BRANCH: runtime.org_chart.branches})
     return runtime.org_chart.branches
 
 

@@ -62,7 +62,7 @@ async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
     await find_profile_fields(runtime)
     await find_additional_fields(runtime, session)
     await find_manager_type(runtime)
-    runtime.behaviour = runtime.behaviour.without_refused(known_dialect(runtime).refused_values)
+    runtime.behaviour = runtime.behaviour.with_refused_values(known_dialect(runtime).refused_values)
     await _check_branch(runtime)
     if pin:
         with runtime.store.transaction() as tables:
@@ -75,7 +75,7 @@ def recall_other_ids(runtime: Runtime, team: str) -> None:
     """Tell the scope the other ids of people whom it names by one, as far as Slack has told them."""
     if named := runtime.behaviour.ids_named | runtime.behaviour.ids_of_members:
         with runtime.store.reading() as tables:
-            runtime.behaviour = runtime.behaviour.knowing_ids(tables.people.other_ids(team, named))
+            runtime.behaviour = runtime.behaviour.with_other_ids(tables.people.other_ids(team, named))
 
 
 def note_contacts(store: Store, docebo: str, works: Mapping[Side, bool], *, now: datetime) -> None:

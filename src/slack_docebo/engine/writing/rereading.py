@@ -117,7 +117,7 @@ class Rereading:
                 break
         return found
 
-    async def proven(self, batch: Sequence[Numbered]) -> dict[int, Effect]:
+    async def shown_status(self, batch: Sequence[Numbered]) -> dict[int, Effect]:
         """Return what the accounts of *batch* show of their status, about which Docebo's answer says nothing.
 
         A list may be behind: accounts that it does not show as changed are asked for, within EVIDENCE_CALLS; beyond

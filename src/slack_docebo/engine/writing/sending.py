@@ -169,13 +169,15 @@ class Sender:
         if not self._taken and (len(self._alone) > 1 or isinstance(why, OutcomeUnknown)):
             raise why
         alone = [numbered for numbered, _ in self._alone]
-        refused = [self._doubted(numbered, _refused(numbered, refusal)) for numbered, refusal in self._alone]
+        refused = [
+            self._refused_or_in_doubt(numbered, _refused(numbered, refusal)) for numbered, refusal in self._alone
+        ]
         results = await self._placing.corrected(alone, refused)
         still_refused = {result.seq for result in results if result in refused}
         self._refused += [numbered for numbered in alone if numbered[0] in still_refused]
         self._record(alone, results)
 
-    def _doubted(self, numbered: Numbered, refused: RowOutcome) -> RowOutcome:
+    def _refused_or_in_doubt(self, numbered: Numbered, refused: RowOutcome) -> RowOutcome:
         """Return *refused* or, if the row may have been carried out when it was sent before, an outcome in doubt.
 
         That is so where the earlier call was not answered and no account shows the values of the row. A new account may
@@ -316,11 +318,11 @@ class Sender:
         except (PlanChanged, Halted):
             # An account that was made without some of it is made all the same: the next run writes the rest.
             answers = answers if kind is Kind.CREATE else first
-            await self._take(kind, *_taken(batch, first, answers, without))
+            await self._record_answers(kind, *_accepted_rows(batch, first, answers, without))
             raise
-        await self._take(kind, batch, answers, without)
+        await self._record_answers(kind, batch, answers, without)
 
-    async def _take(
+    async def _record_answers(
         self,
         kind: Kind,
         batch: Sequence[Numbered],
@@ -334,7 +336,9 @@ class Sender:
             results = await to_completion(self._without_known_ids, results)
             self._says_ids |= any(result.docebo_id for result in results if result.outcome is Outcome.APPLIED)
         self._taken += sum(result.outcome is Outcome.APPLIED for result in results)
-        looked_at = await self._as_shown(kind, batch, await self._looked_at_again(kind, batch, results))
+        looked_at = await self._with_access_checked(
+            kind, batch, await self._with_refusals_checked(kind, batch, results)
+        )
         looked_at = await self._placing.corrected(batch, looked_at)
         numbered_by = {numbered[0]: numbered for numbered in batch}
         for numbered, result in ((numbered_by[result.seq], result) for result in looked_at):
@@ -357,7 +361,9 @@ class Sender:
             for result in results
         ]
 
-    async def _as_shown(self, kind: Kind, batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> list[RowOutcome]:
+    async def _with_access_checked(
+        self, kind: Kind, batch: Sequence[Numbered], results: Sequence[RowOutcome]
+    ) -> list[RowOutcome]:
         """Return *results*, in which a change of access counts as done only if an account shows it: one call more."""
         done = {result.seq for result in results if result.outcome is Outcome.APPLIED}
         told = [(seq, op) for seq, op in batch if seq in done and kind is not Kind.CREATE and changes_access(op)]
@@ -371,7 +377,7 @@ class Sender:
             for result in results
         ]
 
-    async def _looked_at_again(
+    async def _with_refusals_checked(
         self, kind: Kind, batch: Sequence[Numbered], results: Sequence[RowOutcome]
     ) -> list[RowOutcome]:
         """Return *results*, in which a refused row counts as done if its account shows that it was done before."""
@@ -383,7 +389,9 @@ class Sender:
             case Kind.CREATE:
                 settled = await self._of_refused_creations(refused, said)
             case Kind.DEACTIVATE:  # Docebo's no to a status says nothing of the one it has
-                settled = await self._proven(refused, {one.seq for one in results if one.error == STATUS_KEPT})
+                settled = await self._deactivations_shown(
+                    refused, {one.seq for one in results if one.error == STATUS_KEPT}
+                )
             case _:
                 sent_before = [numbered for numbered in refused if numbered[0] in self._in_doubt]
                 settled = _done(dict(await self._rereading.carried_out(sent_before)))
@@ -412,19 +420,19 @@ class Sender:
         )
         return settled | _done(done, by_others=theirs)
 
-    async def _proven(self, batch: Sequence[Numbered], not_told: Collection[int]) -> dict[int, RowOutcome]:
+    async def _deactivations_shown(self, batch: Sequence[Numbered], not_told: Collection[int]) -> dict[int, RowOutcome]:
         """Return the outcomes of deactivations in *batch* that differ from Docebo's answer.
 
         *not_told* are the rows for which the answer says nothing. If no account shows one of them either, its outcome
         is in doubt: otherwise the next run would believe that somebody else had shut the account, and never open it
         again.
         """
-        proven = await self._rereading.proven(batch)
+        shown = await self._rereading.shown_status(batch)
         done = {
-            seq: RowOutcome(seq, Outcome.APPLIED, op.docebo_id) for seq, op in batch if proven.get(seq) is Effect.DONE
+            seq: RowOutcome(seq, Outcome.APPLIED, op.docebo_id) for seq, op in batch if shown.get(seq) is Effect.DONE
         }
         told = {Effect.DONE, Effect.NOT_DONE}
-        unclear = [(seq, op) for seq, op in batch if seq in not_told and proven.get(seq) not in told]
+        unclear = [(seq, op) for seq, op in batch if seq in not_told and shown.get(seq) not in told]
         return done | {seq: _unclear(RowOutcome(seq, Outcome.SKIPPED, op.docebo_id)) for seq, op in unclear}
 
     async def look_at_unclear(self) -> tuple[list[Numbered], list[RowOutcome]]:
@@ -477,7 +485,7 @@ def _has_no_id(result: RowOutcome) -> bool:
     return result.outcome is Outcome.APPLIED and result.docebo_id is None
 
 
-def _taken(
+def _accepted_rows(
     batch: Sequence[Numbered],
     first: Sequence[RowResult],
     answers: Sequence[RowResult],
