@@ -1,4 +1,4 @@
-"""Runs whose worker is gone with its machine or container: living workers find them, and say so in Prefect."""
+"""Runs whose worker is gone with its machine or container: living workers find them and record it in Prefect."""
 
 import time
 from collections.abc import Collection, Mapping

@@ -1,4 +1,4 @@
-"""What values an attribute can hold: of a dropdown Docebo holds the options' ids, and people know their labels."""
+"""The values that an attribute can hold: Docebo stores the ids of a dropdown's options, people know the labels."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -56,7 +56,7 @@ class Options:
         return self.labels.get(self.id(value))
 
     def is_unclear(self, value: str) -> bool:
-        """Tell whether there is such an option, and Docebo may take it for another one."""
+        """Tell whether Docebo may take the value for another option than the one meant."""
         return self._id(value) in self.unclear
 
     def _id(self, value: str) -> str:

@@ -66,7 +66,7 @@ SOURCES: dict[str, Callable[[SourceUser], str | None]] = {
 
 
 def said(user: SourceUser, source: str) -> str | None:
-    """Return what Slack says of *user* under the name *source*; None where it says nothing, which is not the same as "".
+    """Return what Slack says of *user* under the source *name*; None if it says nothing, which differs from "".
 
     An address that Slack has not confirmed counts as not said.
     """

@@ -41,7 +41,7 @@ class Hosts:
 
 
 def own_hosts(settings: ListeningSettings) -> Hosts:
-    """Return the names that *settings* give to the webhook."""
+    """Return the names of the webhook, from its *settings*."""
     public = urlsplit(settings.webhook_public_url or "").hostname
     return Hosts(
         filter(None, (public, settings.webhook_host, settings.webhook_observation_host, *settings.allowed_hosts))
