@@ -1,7 +1,6 @@
 """The tables of the store, as one transaction sees them."""
 
 from collections.abc import Iterable
-from functools import cached_property
 
 from sqlalchemy import Connection
 
@@ -43,6 +42,31 @@ class Tables:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.contacts = ContactRepository(connection)
+        self.decisions = DecisionRepository(connection)
+        self.exclusions = ExclusionRepository(connection)
+        self.halts = HaltRepository(connection)
+        self.inbox = InboxRepository(connection)
+        self.intents = IntentRepository(connection)
+        self.journal = JournalRepository(connection)
+        self.leavers = LeaverRepository(connection)
+        self.leases = LeaseRepository(connection)
+        self.links = LinkRepository(connection)
+        self.milestones = MilestoneRepository(connection)
+        self.names = NameRepository(connection)
+        self.operations = OperationRepository(connection)
+        self.page_limits = PageLimitRepository(connection)
+        self.people = PersonRepository(connection)
+        self.plans = PlanRepository(connection)
+        self.platforms = PlatformRepository(connection)
+        self.profiles = ProfileRepository(connection)
+        self.reads = ReadRepository(connection)
+        self.refusals = RefusalRepository(connection)
+        self.setting_changes = SettingChangeRepository(connection)
+        self.shares = ShareRepository(connection)
+        self.standings = StandingRepository(connection)
+        self.unfound = UnfoundRepository(connection)
+        self.wake_ups = WakeUpRepository(connection)
 
     def accounts(self, platform_id: int) -> AccountRepository:
         return AccountRepository(self.connection, platform_id)
@@ -85,103 +109,3 @@ class Tables:
         """Count the workspace's parked events whose error somebody has acknowledged."""
         seen = self.acknowledged(team)
         return sum(seen[slack_id].acknowledges(error) for slack_id, error in self.inbox.parked_errors(team, seen))
-
-    @property
-    def contacts(self) -> ContactRepository:
-        return ContactRepository(self.connection)
-
-    @property
-    def decisions(self) -> DecisionRepository:
-        return DecisionRepository(self.connection)
-
-    @property
-    def exclusions(self) -> ExclusionRepository:
-        return ExclusionRepository(self.connection)
-
-    @property
-    def halts(self) -> HaltRepository:
-        return HaltRepository(self.connection)
-
-    @property
-    def inbox(self) -> InboxRepository:
-        return InboxRepository(self.connection)
-
-    @property
-    def intents(self) -> IntentRepository:
-        return IntentRepository(self.connection)
-
-    @property
-    def journal(self) -> JournalRepository:
-        return JournalRepository(self.connection)
-
-    @property
-    def leavers(self) -> LeaverRepository:
-        return LeaverRepository(self.connection)
-
-    @property
-    def leases(self) -> LeaseRepository:
-        return LeaseRepository(self.connection)
-
-    @property
-    def links(self) -> LinkRepository:
-        return LinkRepository(self.connection)
-
-    @property
-    def milestones(self) -> MilestoneRepository:
-        return MilestoneRepository(self.connection)
-
-    @property
-    def names(self) -> NameRepository:
-        return NameRepository(self.connection)
-
-    @property
-    def operations(self) -> OperationRepository:
-        return OperationRepository(self.connection)
-
-    @property
-    def page_limits(self) -> PageLimitRepository:
-        return PageLimitRepository(self.connection)
-
-    @property
-    def people(self) -> PersonRepository:
-        return PersonRepository(self.connection)
-
-    @property
-    def plans(self) -> PlanRepository:
-        return PlanRepository(self.connection)
-
-    @cached_property
-    def platforms(self) -> PlatformRepository:
-        return PlatformRepository(self.connection)
-
-    @property
-    def profiles(self) -> ProfileRepository:
-        return ProfileRepository(self.connection)
-
-    @property
-    def reads(self) -> ReadRepository:
-        return ReadRepository(self.connection)
-
-    @property
-    def refusals(self) -> RefusalRepository:
-        return RefusalRepository(self.connection)
-
-    @property
-    def setting_changes(self) -> SettingChangeRepository:
-        return SettingChangeRepository(self.connection)
-
-    @property
-    def shares(self) -> ShareRepository:
-        return ShareRepository(self.connection)
-
-    @property
-    def standings(self) -> StandingRepository:
-        return StandingRepository(self.connection)
-
-    @property
-    def unfound(self) -> UnfoundRepository:
-        return UnfoundRepository(self.connection)
-
-    @property
-    def wake_ups(self) -> WakeUpRepository:
-        return WakeUpRepository(self.connection)
