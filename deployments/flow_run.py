@@ -181,7 +181,7 @@ def _begin(flow_run_id: UUID) -> None:
 
 
 def _end_with_the_worker() -> None:
-    """End this child when the worker is gone, or, at once, the process that forked it and reports its end to the worker."""
+    """End this child when the worker is gone or, at once, when the process that forked it and reports its end is."""
     worker, fork_server = parent_process().sentinel, os.getppid()
     while not connection.wait([worker], timeout=1):
         if os.getppid() != fork_server:

@@ -211,7 +211,7 @@ def _others(options: argparse.Namespace) -> tuple[str, ...]:
 
 
 def _check_ports(options: argparse.Namespace, *names: str) -> None:
-    """Raise ConfigurationError if somebody listens where we are about to; we would find the other's, and deploy there."""
+    """Raise ConfigurationError if a port that we need is taken: we would find, and deploy to, the other server."""
     for whose in names:
         if is_taken(port := getattr(options, f"{whose}_port")):
             raise ConfigurationError(f"port {port} is taken: stop what listens there, or use --{whose}-port")

@@ -112,7 +112,7 @@ class Runtime:
         self.begun = self.now()
 
     def mirror_into(self, mirror: Mirror) -> None:
-        """Read the fields of *mirror* with each account and, if mappings are written, keep the fields in line with them."""
+        """Read the fields of *mirror* with each account, and fill them if mappings are written."""
         self.mirror = mirror
         self.docebo.want_fields(mirror.field_ids)
         if self.behaviour.map_slack_user_data:

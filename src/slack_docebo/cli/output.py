@@ -22,7 +22,7 @@ Limit = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=MOST_SHO
 
 
 def required(advice: str) -> Callable[[object, object], None]:
-    """Return the validator of an argument that must not be blank, which says *advice* where it is, and quotes no blank."""
+    """Return the validator of an argument that must not be blank; *advice* is its message."""
 
     def validate(_type: object, given: object) -> None:
         if given == Path() or not str(given).strip():  # an empty path is the folder one is in

@@ -81,7 +81,7 @@ def said(user: SourceUser, source: str) -> str | None:
 
 
 def is_source(name: str) -> bool:
-    """Tell whether a rule can read what bears this *name*."""
+    """Tell whether *name* is a source that a rule can read."""
     return (
         name in SOURCES or name in SCIM_SOURCES or (name.startswith(CUSTOM) and bool(name.removeprefix(CUSTOM).strip()))
     )

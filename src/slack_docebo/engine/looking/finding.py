@@ -46,7 +46,7 @@ def count_in_words(found: Sequence[str]) -> str:
 
 
 async def _on_both_sides(runtime: Runtime, address: str) -> list[str]:
-    """Return who bears *address* in Slack or Docebo, as `explain` names people."""
+    """Return who has *address* in Slack or Docebo, in the form that `explain` takes."""
     explained = await explain(runtime, address)
     if explained.slack_id:
         return [explained.slack_id]

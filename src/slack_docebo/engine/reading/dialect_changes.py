@@ -1,4 +1,4 @@
-"""Changes of a dialect by hand: somebody sets one answer, or lets it be forgotten. Runs learn the others by themselves."""
+"""Changes of a dialect by hand: one answer is set, or deleted. Runs learn the others by themselves."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -62,7 +62,7 @@ class Rereading:
             self._views.pop(operation.docebo_id or 0, None)
 
     async def with_address(self, address: str) -> list[Account]:
-        """Return the accounts whose user name or e-mail address is *address*."""
+        """Return the accounts whose username or e-mail address is *address*."""
         found = await find_by_address(self._runtime, address)
         self._believe(found)
         return found
