@@ -1,4 +1,4 @@
-"""How what was started from a terminal ends: when told to, or when its terminal is closed."""
+"""When what was started from a terminal has to end: told to, or with its terminal."""
 
 import os
 import select

@@ -264,7 +264,7 @@ def _get_ready(what: Installation, options: argparse.Namespace) -> int:
 
 
 class _Supervisor(honcho.Manager):  # type: ignore[misc]  (honcho has no types)
-    """Ends all processes when one has ended, or when Prefect's server has, which was started before."""
+    """Ends the others when one process has ended, and also when Prefect's server has, which it has not started."""
 
     def __init__(self, server: subprocess.Popen[bytes]) -> None:
         super().__init__()

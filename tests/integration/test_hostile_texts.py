@@ -15,7 +15,7 @@ from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.scope import Scope
-from slack_docebo.domain.texts import line, unarmoured
+from slack_docebo.domain.texts import bared, line
 from slack_docebo.engine.reporting.files import write_files
 from slack_docebo.engine.reporting.outcomes import table
 from slack_docebo.engine.reporting.summary import Summary
@@ -121,7 +121,7 @@ def test_an_export_is_text_and_brings_every_name_back(world, monkeypatch, capsys
     exported = (world.folder / "mappings.csv").read_text("utf-8")
 
     assert seen(exported.replace("\n", ""))
-    rows = {row["slack_id"]: unarmoured(row["slack_name"]) for row in csv.DictReader(io.StringIO(exported, newline=""))}
+    rows = {row["slack_id"]: bared(row["slack_name"]) for row in csv.DictReader(io.StringIO(exported, newline=""))}
     assert [rows[slack_id] for slack_id in world.members] == before
     assert "0 mappings written" in world.said(
         monkeypatch, capsys, "mappings", "restore", str(world.folder / "mappings.csv")

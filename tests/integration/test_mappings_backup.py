@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from slack_docebo.domain.people import Mapping
-from slack_docebo.engine.mappings.mapping_file import LARGEST, MappingFile, armoured, unarmoured, write_mappings
+from slack_docebo.engine.mappings.mapping_file import LARGEST, MappingFile, armoured, bared, write_mappings
 from slack_docebo.engine.mappings.restoring import Taken, import_file, restore_file
 from slack_docebo.errors import ConfigurationError, StorageError
 from slack_docebo.storage.mappings import MappingRecord
@@ -91,15 +91,15 @@ def test_no_cell_is_a_formula_and_every_text_is_read_back(text):
 
     assert cell.lstrip()[:1] not in {"=", "+", "-", "@"}
     assert cell[:1] not in {"\t", "\r", "\n"}
-    assert unarmoured(cell) == text
+    assert bared(cell) == text
 
 
 @given(text=texts)
 def test_a_text_that_nobody_armoured_keeps_its_apostrophe_unless_it_hides_a_formula(text):
     foreign = f"'{text}"
 
-    assert unarmoured(foreign) in {foreign, text}
-    assert unarmoured("'t Hooft") == "'t Hooft"
+    assert bared(foreign) in {foreign, text}
+    assert bared("'t Hooft") == "'t Hooft"
 
 
 def test_restoring_twice_changes_nothing_the_second_time(store, tmp_path):

@@ -27,12 +27,12 @@ from slack_docebo.domain.scope import Scope
 from slack_docebo.domain.texts import (
     armoured,
     as_json,
+    bared,
     bounded,
     chat,
     composed,
     line,
     markdown,
-    unarmoured,
     visible,
     without_numbers,
 )
@@ -80,7 +80,7 @@ WORKS: dict[str, Callable[[str], object]] = {
     "markdown": markdown,
     "chat": chat,
     "without_numbers": without_numbers,
-    "armoured and unarmoured": lambda text: unarmoured(armoured(text)),
+    "armoured and bared": lambda text: bared(armoured(text)),
     "as_json": as_json,
     "message_of": lambda text: message_of({"message": text}),
     "quoted": quoted,

@@ -17,6 +17,7 @@ from slack_docebo.domain.texts import (
     MARKS_KEPT,
     armoured,
     as_json,
+    bared,
     bounded,
     chat,
     code,
@@ -26,7 +27,6 @@ from slack_docebo.domain.texts import (
     markdown,
     revealed,
     shortened,
-    unarmoured,
     visible,
 )
 from slack_docebo.engine.reporting.incidents import Incident, Trouble
@@ -70,7 +70,7 @@ def test_handles_that_differ_in_what_is_not_seen_look_different():
 
 def test_ordinary_names_are_shown_as_they_are():
     for name in ("Ada Lovelace", "José Núñez", "प्रिया शर्मा", "李小龍", "Łukasz O’Neil", "Zoë 🚀", "नि", "שָׁלוֹם"):
-        assert line(name) == markdown(name) == unarmoured(name) == name
+        assert line(name) == markdown(name) == bared(name) == name
 
 
 def test_a_mark_does_not_sit_on_what_stands_before_the_text():
@@ -82,7 +82,7 @@ def test_what_is_long_is_shortened_for_people_and_whole_for_programs():
     text = "Ada" * 5_000
 
     assert line(text) == f"{text[:LONGEST_LINE]}… (11,000 more)"
-    assert unarmoured(armoured(text)) == json.loads(as_json(text)) == text
+    assert bared(armoured(text)) == json.loads(as_json(text)) == text
 
 
 @any_text
@@ -110,7 +110,7 @@ def test_a_cell_is_read_back_unchanged(text):
     csv.writer(written).writerow([armoured(text)])
 
     (row,) = csv.reader(io.StringIO(written.getvalue(), newline=""))
-    assert [unarmoured(cell) for cell in row] == [text] or row == []
+    assert [bared(cell) for cell in row] == [text] or row == []
 
 
 def rendered(page: str) -> str:

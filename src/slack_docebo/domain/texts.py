@@ -222,7 +222,7 @@ def armoured(text: str) -> str:
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
-def unarmoured(cell: str) -> str:
+def bared(cell: str) -> str:
     """Return the text from which `armoured` made *cell*; a quote that `armoured` did not add stays."""
     return revealed(cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell)
 

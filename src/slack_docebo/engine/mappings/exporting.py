@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from slack_docebo.domain.texts import as_json, unarmoured
+from slack_docebo.domain.texts import as_json, bared
 from slack_docebo.engine.mappings.forgetting import files_below, ids_of_person, read_file
 from slack_docebo.private_files import new_file
 from slack_docebo.storage.faults import translated_files
@@ -61,4 +61,4 @@ def _rows(file: Path) -> list[dict[str, Any]]:
     if file.suffix != ".csv":
         return []
     rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    return [{name: unarmoured(cell) for name, cell in row.items() if isinstance(cell, str)} for row in rows]
+    return [{name: bared(cell) for name, cell in row.items() if isinstance(cell, str)} for row in rows]

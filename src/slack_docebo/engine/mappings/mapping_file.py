@@ -1,6 +1,6 @@
 """Mappings as a CSV file: a backup, an export, or a table made elsewhere.
 
-Cells are written armoured and read without the armour: see slack_docebo.domain.texts.
+Cells are written armoured and read bared: see slack_docebo.domain.texts.
 """
 
 import csv
@@ -15,7 +15,7 @@ from typing import TextIO
 from slack_docebo.delimited import BadTableError, read_rows
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.stamps import UNSTAMPED
-from slack_docebo.domain.texts import LONGEST_NAME, armoured, bounded, unarmoured
+from slack_docebo.domain.texts import LONGEST_NAME, armoured, bared, bounded
 from slack_docebo.errors import ConfigurationError, StorageError
 from slack_docebo.given_files import UnusableFileError, read_given_text
 from slack_docebo.private_files import new_file
@@ -111,7 +111,7 @@ class MappingFile:
                 if not header:
                     header = self._header(row, names)
                 elif len(row) == len(header):
-                    yield line, {name: unarmoured(cell) for name, cell in zip(header, row, strict=True)}
+                    yield line, {name: bared(cell) for name, cell in zip(header, row, strict=True)}
                 else:
                     self._passes(line, f"{len(row)} cells, the first line has {len(header)}")
         except BadTableError as error:

@@ -13,7 +13,7 @@ from sqlalchemy import Row
 from slack_docebo.domain.branches import NewBranch
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.rules import Shortfall
-from slack_docebo.domain.texts import armoured, as_json, code, unarmoured
+from slack_docebo.domain.texts import armoured, as_json, bared, code
 from slack_docebo.engine.reporting.orphans import Orphan
 from slack_docebo.engine.reporting.outcomes import TABLE_ROWS
 from slack_docebo.engine.reporting.shown import Cells, with_names
@@ -106,7 +106,7 @@ def orphans_shown(store: Store, folder: Path, plan_id: str, shown: PeopleShown) 
             "Slack user": row["slack_id"],
             "Docebo user": row["user_id"],
             "finding": row["finding"],
-            "why": unarmoured(row["why"]),
+            "why": bared(row["why"]),
         }
         for row in found
     ]
@@ -164,7 +164,7 @@ def values_shown(file: Path, shown: PeopleShown) -> list[Cells]:
     try:
         with file.open(encoding="utf-8", newline="") as lines:
             rows = islice(csv.DictReader(lines), TABLE_ROWS)
-            return [{name: unarmoured(cell) for name, cell in row.items()} for row in rows]
+            return [{name: bared(cell) for name, cell in row.items()} for row in rows]
     except OSError:  # there is none, or the summary says why
         return []
 
