@@ -132,12 +132,12 @@ async def _found(client: PrefectClient, flow_run_id: UUID) -> tuple[FlowRun, str
     """Return the run, the name of its flow on the server, and our flow of that name."""
     from deployments.our_flows import FLOWS  # in the worker itself, which imports this module, it is not needed
 
-    flow_run, _ = await asyncio.gather(client.read_flow_run(flow_run_id), _take_secrets(client, _missing()))
+    flow_run, _ = await asyncio.gather(client.read_flow_run(flow_run_id), _take_secrets(client, _missing_secrets()))
     name = (await client.read_flow(flow_run.flow_id)).name
     return flow_run, name, FLOWS.get(name)
 
 
-def _missing() -> list[str]:
+def _missing_secrets() -> list[str]:
     """Return those of BLOCKS that neither the environment, `.env` nor a file sets."""
     unset = unset_secrets(Settings, NotificationSettings)
     return [variable for variable in BLOCKS if variable in unset]

@@ -91,10 +91,10 @@ async def _forked(
         child.join()
     finally:
         with anyio.CancelScope(shield=True):
-            await _gone(child)
+            await _wait_until_gone(child)
 
 
-async def _gone(child: Any) -> None:
+async def _wait_until_gone(child: Any) -> None:
     """Return when *child* has ended; end it if this worker is stopped or the process that forked it has died."""
     if child.exitcode not in {None, FORK_SERVER_DIED}:
         return

@@ -60,7 +60,7 @@ class LostRuns:
         self._pool = pool
         self._signs = SignsOfLife(SILENCE_SECONDS)
 
-    async def found(self, client: PrefectClient, mine: Collection[UUID]) -> list[FlowRun]:
+    async def find(self, client: PrefectClient, mine: Collection[UUID]) -> list[FlowRun]:
         """Return the runs whose workers are gone, if this worker, the first by name, has to see to them.
 
         *mine* are the runs that this worker has at work: others under its name belong to a former worker.

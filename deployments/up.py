@@ -157,14 +157,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         make_folder(data)
         options.webhook_port = options.webhook_port or load_settings(ListeningSettings).webhook_port
         _check_ports(options, "prefect", *_others(options))
-        events = "webhook" if options.sandbox else _way_of_events()
+        events = "webhook" if options.sandbox else _event_process()
         given = given_login()
         if told := secrets_open_to_others(*EVERYTHING):
             print(f"up: {told}", file=sys.stderr)
         what = installation(data=data, webhook_port=options.webhook_port, events=events)
         if options.sandbox:
             ports = {"slack_port": options.slack_port, "docebo_port": options.docebo_port}
-            _begin_anew(data)
+            _remove_sandbox_database(data)
             what = with_sandbox(what, data=data, users=options.users, **ports)
             _keep_for_shells(what, data / SHELL)
         what.environment = {**os.environ, **what.environment}
@@ -217,7 +217,7 @@ def _check_ports(options: argparse.Namespace, *names: str) -> None:
             raise ConfigurationError(f"port {port} is taken: stop what listens there, or use --{whose}-port")
 
 
-def _way_of_events() -> str:
+def _event_process() -> str:
     """Return the name of the process that takes events, "" if none; raise ConfigurationError naming what is missing."""
     unset = unset_secrets(*EVERYTHING)
     ways = {"webhook": ("SLACK_SIGNING_SECRET", _WithWebhook), "socket-mode": ("SLACK_APP_TOKEN", _WithSocketMode)}
@@ -229,7 +229,7 @@ def _way_of_events() -> str:
     return way
 
 
-def _begin_anew(data: Path) -> None:
+def _remove_sandbox_database(data: Path) -> None:
     """Remove the database of an earlier sandbox, whose people and accounts are gone and would be missed."""
     for file in data.glob(f"{DATABASE}*"):
         file.unlink()

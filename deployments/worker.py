@@ -101,7 +101,7 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
 
     async def _conclude_lost_runs(self) -> None:
         try:
-            for lost in await self._lost_runs.found(self.client, self._at_work):
+            for lost in await self._lost_runs.find(self.client, self._at_work):
                 if crashed := await conclude(self.client, lost):
                     await ForkedHooks().run_crashed_hooks(lost, crashed)
                     await begin_again(self.client, lost.id)

@@ -335,7 +335,7 @@ class JournalRepository:
         headers = {row.id: plan_of(row) for row in told}
         return [(headers[entry.plan_id], entry) for entry in entries]
 
-    def undone(self, docebo: str, since: datetime, slack_ids: Iterable[str]) -> Iterator[tuple[str, str]]:
+    def failures(self, docebo: str, since: datetime, slack_ids: Iterable[str]) -> Iterator[tuple[str, str]]:
         """Yield Slack id and error of the operations for these people that failed or were skipped since *since*."""
         query = (
             select(operations.c.slack_id, operations.c.error)

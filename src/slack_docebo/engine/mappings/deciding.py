@@ -73,7 +73,7 @@ async def decide(runtime: Runtime, workspace: Workspace, request: DecisionReques
                     " Copy member ID in the person's profile"
                 )
             _keep(runtime, workspace, [_decision(runtime, request, one, Verdict.NEVER) for one in request.slack_ids])
-            _wait_no_longer(runtime, workspace, request.slack_ids)
+            _end_waiting(runtime, workspace, request.slack_ids)
             return f"{_people(request.slack_ids)} never be touched by a run, from its next batch on"
         case DecisionAction.LEAVE_SO:
             return _leave_so(runtime, workspace, request)
@@ -113,7 +113,7 @@ def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) 
         last = tables.plans.last_import(docebo, team)
         # Before the first import of everybody there may be a part of one, or an event.
         since = last.created_at if last else datetime.min.replace(tzinfo=UTC)
-        undone = list(tables.journal.undone(docebo, since, request.slack_ids))
+        undone = list(tables.journal.failures(docebo, since, request.slack_ids))
         before = tables.acknowledged(team)
     seen: dict[str, list[str]] = defaultdict(list, {slack_id: [why] for slack_id, why in waiting.items()})
     for slack_id, one in found.items():
@@ -156,7 +156,7 @@ async def _link(runtime: Runtime, workspace: Workspace, request: DecisionRequest
         raise ConfigurationError("to link, give one Slack id and the id of one Docebo user")
     if not runtime.behaviour.map_slack_user_data:
         raise ConfigurationError("nothing was linked: MAP_SLACK_USER_DATA is off, so no mapping is kept")
-    user = await _there(runtime, request.slack_ids[0])
+    user = await _exists(runtime, request.slack_ids[0])
     account = await observe_account(runtime, request.docebo_id)
     if not isinstance(account, Present):
         raise ConfigurationError(f"nothing was linked: Docebo does not show an account {request.docebo_id}")
@@ -175,7 +175,7 @@ async def _link(runtime: Runtime, workspace: Workspace, request: DecisionRequest
         one = _decision(runtime, request, user.slack_id, Verdict.LINKED)
         tables.decisions.put(workspace.team, one)
         _settle_unfound(runtime, tables, [slack_id, *user.ids], f"found by hand: account {request.docebo_id}")
-    _wait_no_longer(runtime, workspace, [slack_id])
+    _end_waiting(runtime, workspace, [slack_id])
     shield = shielded(account.value, runtime.behaviour.protected_accounts)
     follows = f"it stays as it is: {shield}" if shield else "the next import brings it in line"
     return f"{user.slack_id} is account {request.docebo_id} from now on; {follows}"
@@ -190,7 +190,7 @@ def _not_made(runtime: Runtime, workspace: Workspace, request: DecisionRequest) 
             raise ConfigurationError(
                 f"nothing was kept: no account is looked for that was made for {some_of(strangers)}"
             )
-    _wait_no_longer(runtime, workspace, request.slack_ids)
+    _end_waiting(runtime, workspace, request.slack_ids)
     return f"{_people(request.slack_ids)} get an account by the next run"
 
 
@@ -204,7 +204,7 @@ def _settle_unfound(runtime: Runtime, tables: Tables, slack_ids: Collection[str]
     return {one.slack_id for one in unfound}
 
 
-def _wait_no_longer(runtime: Runtime, workspace: Workspace, slack_ids: Sequence[str]) -> None:
+def _end_waiting(runtime: Runtime, workspace: Workspace, slack_ids: Sequence[str]) -> None:
     """End the undecided standings of these people, under any id: the next import gives the reason anew."""
     with runtime.store.transaction() as tables:
         left = dict.fromkeys([*slack_ids, *tables.people.other_ids(workspace.team, slack_ids)])
@@ -220,7 +220,7 @@ async def _strangers(runtime: Runtime, workspace: Workspace, slack_ids: Sequence
     return [one for one in asked if isinstance(await observe_person(runtime, one, with_values=False), Gone)]
 
 
-async def _there(runtime: Runtime, slack_id: str) -> SourceUser:
+async def _exists(runtime: Runtime, slack_id: str) -> SourceUser:
     seen = await observe_person(runtime, slack_id, with_values=False)
     if not isinstance(seen, Present) or seen.value.bot or seen.value.forgotten:
         raise ConfigurationError(f"nothing was linked: Slack does not show a person {slack_id}")

@@ -28,11 +28,11 @@ async def check_addresses(runtime: Runtime, accounts: Accounts) -> None:
     that was found to have no address is remembered, and not asked for again.
     """
     without = [account for account in accounts if "email" in account.unshown]
-    hiding, instead = [account.docebo_id for account in without], _borne_instead(without)
+    hiding, instead = [account.docebo_id for account in without], _shown_instead(without)
     known = await to_completion(_known, runtime)
     news = [docebo_id for docebo_id in hiding if docebo_id not in known]
     told = f"Docebo's list shows no e-mail address of {len(hiding)} of {len(accounts)} accounts"
-    few = await to_completion(_few, runtime, news) if news else []
+    few = await to_completion(_to_ask, runtime, news) if news else []
     if len(few) < len(news) and len(hiding) == len(accounts):
         raise IncompleteRead(
             f"{told}: {SEES_ADDRESSES}. If none of them has one, give one of them an address in Docebo"
@@ -50,7 +50,7 @@ async def check_addresses(runtime: Runtime, accounts: Accounts) -> None:
         await to_completion(_remember, runtime, hiding)
 
 
-def _borne_instead(accounts: Iterable[Account]) -> dict[int, str]:
+def _shown_instead(accounts: Iterable[Account]) -> dict[int, str]:
     """Return the text that a few *accounts* with a hidden address show in its place, like "n/a", by account.
 
     Nothing is returned where many do, or several show the same, or where it may be the rest of an address: these
@@ -83,7 +83,7 @@ def _source(docebo: str) -> str:
     return f"without address:{docebo}"
 
 
-def _few(runtime: Runtime, news: list[int]) -> list[int]:
+def _to_ask(runtime: Runtime, news: list[int]) -> list[int]:
     """Return which of the accounts in *news* to ask for, as far as EVIDENCE_CALLS allows."""
     with runtime.store.reading() as tables:
         seen = tables.accounts_at(runtime.settings.docebo_url).last_seen(news)

@@ -75,10 +75,10 @@ def _check_handles(runtime: Runtime, team: str, groups: Collection[UserGroup]) -
         return
     with runtime.store.reading() as tables:
         for group in runtime.groups.by_id.values():
-            if _bore_it_last(tables, team, group, group.id):
+            if _had_handle_last(tables, team, group, group.id):
                 continue
             for other in groups:
-                if _bore_it_last(tables, team, group, other.id):
+                if _had_handle_last(tables, team, group, other.id):
                     raise ConfigurationError(
                         f"integration_settings: @{group.handle} is the user group {group.id} by now, and was {other.id},"
                         f" which is @{other.handle}: write the handle of the one that is meant into the row, and if that is"
@@ -86,7 +86,7 @@ def _check_handles(runtime: Runtime, team: str, groups: Collection[UserGroup]) -
                     )
 
 
-def _bore_it_last(tables: Tables, team: str, group: UserGroup, group_id: str) -> bool:
+def _had_handle_last(tables: Tables, team: str, group: UserGroup, group_id: str) -> bool:
     """Tell whether the group with this id had the handle of *group* when that was last read."""
     last, own = (tables.reads.last(_source(team, group, of_id=of_id)) for of_id in ("", group_id))
     return last is not None and own is not None and own.proven_at >= last.proven_at

@@ -129,7 +129,7 @@ class Inquiry:
                 before = self.had.get(user.slack_id)
                 if before and (account := accounts.get(before.docebo_id)) and may_be_theirs(account, user, before.seen):
                     return f"account {account.docebo_id}, which the person had before, exists by now"
-                return "" if _bears_what_is_given(user, operation, planned_by.rules) else ANOTHER_ADDRESS
+                return "" if _gets_present_address(user, operation, planned_by.rules) else ANOTHER_ADDRESS
             case Gone():
                 return "the person has left Slack by now"
             case Unknown(why):
@@ -170,7 +170,7 @@ class Inquiry:
                 return f"the address is that of {user.slack_id} in Slack by now"
             case Unknown(why):
                 return why
-            case None if not self.undoes and _is_slacks("email", planned_by.rules):
+            case None if not self.undoes and _is_slack_address("email", planned_by.rules):
                 return ANOTHER_ADDRESS
         return ""
 
@@ -221,7 +221,7 @@ async def inquire(
         if by_fields:
             roll = replace(roll, people={**roll.people, **await _as_read_last(runtime, workspace, roll, by_fields)})
     untouchable = await to_completion(_untouchable, runtime, workspace, roll)
-    had = await to_completion(_had_before, runtime, plan, [roll.people[slack_id] for slack_id in newcomers])
+    had = await to_completion(_former_accounts, runtime, plan, [roll.people[slack_id] for slack_id in newcomers])
     return Inquiry(
         roll,
         undoes=plan.kind is PlanKind.UNDO,
@@ -233,7 +233,7 @@ async def inquire(
     )
 
 
-def _had_before(runtime: Runtime, plan: Plan, newcomers: Iterable[Observation[SourceUser]]) -> dict[str, Applied]:
+def _former_accounts(runtime: Runtime, plan: Plan, newcomers: Iterable[Observation[SourceUser]]) -> dict[str, Applied]:
     """Return which account each of *newcomers* was given before, by Slack id, if it is unmapped by now."""
     shown = [seen.value for seen in newcomers if isinstance(seen, Present)]
     with runtime.store.reading() as tables:
@@ -343,15 +343,15 @@ def _targets_of(operation: Operation) -> set[str]:
     return {MANAGER if is_manager(name) else name for name in operation.changes}
 
 
-def _bears_what_is_given(user: SourceUser, operation: Operation, rules: Iterable[AttributeRule]) -> bool:
+def _gets_present_address(user: SourceUser, operation: Operation, rules: Iterable[AttributeRule]) -> bool:
     """Tell whether the new account gets the present address of *user* wherever it gets Slack's address."""
     return all(
         mailbox(str(operation.changes[name])) == mailbox(user.email)
         for name in (USERNAME, "email")
-        if name in operation.changes and _is_slacks(name, rules)
+        if name in operation.changes and _is_slack_address(name, rules)
     )
 
 
-def _is_slacks(name: str, rules: Iterable[AttributeRule]) -> bool:
+def _is_slack_address(name: str, rules: Iterable[AttributeRule]) -> bool:
     """Tell whether the attribute *name* is filled with Slack's address, as usernames are where no rule gives them."""
     return all(rule.formula == OneSource("email") for rule in rules if rule.target == name)

@@ -215,7 +215,7 @@ class Prover:
             seen = [view.account]
         unlike = not_shown(operation, seen)
         if otherwise := [name for name in unlike if any(current_value(account, name) for account in seen)]:
-            return self._unlike(otherwise, operation, seen)
+            return self._difference(otherwise, operation, seen)
         is_searched = not operation.changes.keys().isdisjoint(CREDENTIALS)
         if unlike or is_searched or hidden(operation, seen):  # a view leaves out what a listing shows
             found = await self._found(operation, seen)
@@ -228,7 +228,7 @@ class Prover:
                 )
             seen += found
             unlike = not_shown(operation, seen)
-        return self._unlike(unlike, operation, seen) if unlike else ""
+        return self._difference(unlike, operation, seen) if unlike else ""
 
     async def _found(self, operation: Operation, seen: Sequence[Account]) -> list[Account]:
         """Search for the account by its address, for at most a minute, until it shows what was written; return it."""
@@ -243,7 +243,7 @@ class Prover:
                 break
         return found
 
-    def _unlike(self, names: Sequence[str], operation: Operation, seen: Sequence[Account]) -> str:
+    def _difference(self, names: Sequence[str], operation: Operation, seen: Sequence[Account]) -> str:
         mirrored = set(self._runtime.mirror.field_ids) if self._runtime.mirror else set()
         days = [name for name in names if any(_is_day_written_otherwise(operation, name, one) for one in seen)]
         told = f" ({', '.join(days)}: {ANOTHER_FORM})" if days else ""

@@ -503,21 +503,21 @@ def _accepted_rows(
 def _result(numbered: Numbered, answer: RowResult, without: Sequence[str]) -> RowOutcome:
     seq, operation = numbered
     if answer.error:
-        hint = "" if answer.error in MEANINGS else _unmarked(operation) or _lacks_a_name(operation)
+        hint = "" if answer.error in MEANINGS else _manager_hint(operation) or _name_hint(operation)
         error = f"{answer.error}{hint}"
         return RowOutcome(seq, Outcome.FAILED, operation.docebo_id, error, said=answer.said)
     told = f"{WITHOUT} {', '.join(without)}" if without else ""
     return RowOutcome(seq, Outcome.APPLIED, answer.docebo_id or operation.docebo_id, told, without=without)
 
 
-def _unmarked(operation: Operation) -> str:
+def _manager_hint(operation: Operation) -> str:
     """Return advice for a manager who is refused, or ""."""
     if not operation.changes or not all(map(is_manager, operation.changes)):
         return ""
     return ". If it is so with each manager, Docebo may want them to be marked: let each manage subordinates there"
 
 
-def _lacks_a_name(operation: Operation) -> str:
+def _name_hint(operation: Operation) -> str:
     """Return advice for a new account without a first or last name, or "": many people have one name in Slack."""
     lacking = [name for name in ("first_name", "last_name") if not operation.changes.get(name)]
     if operation.kind is not Kind.CREATE or not lacking:

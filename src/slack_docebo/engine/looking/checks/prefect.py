@@ -43,7 +43,7 @@ async def worker(check: str, seen: Seen) -> Finding:
     return ok(check, f"answers at {seen.settings.prefect_api_url}; {online} worker(s) at work")
 
 
-async def prefects_door(check: str, seen: Seen) -> Finding:
+async def prefect_access(check: str, seen: Seen) -> Finding:
     """Ask Prefect without the login, and with it as a page of another origin would: both have to be refused."""
     table = f"variables/name/{VARIABLE}"
     if _is_served(await _send_to_prefect(seen, "GET", table, auth=None)):
