@@ -257,7 +257,7 @@ async def look_up(
             seen = accounts.look(known.docebo_id)
             if isinstance(seen, Present) and accounts.get(known.docebo_id) is None:
                 if isinstance(known, Mapping) and known.seen == LastSeen():  # linked by hand, say
-                    await to_completion(note_first_seen, runtime, [seen.value])
+                    await to_completion(note_first_sight, runtime, [seen.value])
                 # The view of one user lacks attributes that the listing has.
                 accounts.add(await runtime.docebo.find_users(seen.value.username))
             await catch_up(runtime, accounts, [known.docebo_id])
@@ -268,7 +268,7 @@ async def look_up(
     return accounts
 
 
-def note_first_seen(runtime: Runtime, accounts: Iterable[Account]) -> None:
+def note_first_sight(runtime: Runtime, accounts: Iterable[Account]) -> None:
     """Note what *accounts* show that were mapped by hand and not seen since.
 
     Otherwise somebody who gets such an id before the next run, or attempt, could not be told from the person.

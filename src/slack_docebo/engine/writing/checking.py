@@ -30,7 +30,7 @@ from slack_docebo.domain.targets import BRANCH, USERNAME, field_id_of, is_manage
 from slack_docebo.engine.reading.attribute_fields import know_fields
 from slack_docebo.engine.reading.branches import branches_of
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.sides import are_few, ask_for_unlisted, note_first_seen, read_target
+from slack_docebo.engine.reading.sides import are_few, ask_for_unlisted, note_first_sight, read_target
 from slack_docebo.engine.writing.inquiry import Inquiry, inquire
 from slack_docebo.engine.writing.recording import record
 from slack_docebo.errors import ConfigurationError, PlanNotApplicable
@@ -101,7 +101,7 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
     runtime.managers.planned |= inquiry.managers
     with runtime.store.reading() as tables:
         unseen = tables.mappings(runtime.settings.docebo_url).unseen(workspace.team)
-    note_first_seen(runtime, [account for one in unseen if (account := accounts.get(one))])
+    note_first_sight(runtime, [account for one in unseen if (account := accounts.get(one))])
     undoes, branches = plan.kind is PlanKind.UNDO, runtime.org_chart.branches
     places = await _places(runtime, plan) if Kind.MOVE in pending else {}
     of_all = Situation(accounts, policy, planned_by, undoes=undoes, branches=branches, places=places)
