@@ -33,7 +33,7 @@ def main() -> None:
     results = Results(f"{EVALUATIONS:,} evaluations")
     for told, text in RULES.items():
         (rule,) = parse_rules(text, cel.compiled)
-        value = rule.looking_up({table.name: table}).value
+        value = rule.with_tables({table.name: table}).value
         results.add(told, _seconds(value, people), BAR_SECONDS, "s of CPU")
     results.show()
 

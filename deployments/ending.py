@@ -14,10 +14,10 @@ AGAIN_SECONDS = 0.1  # after which an order to end that was lost is given again
 
 
 def end_in_order() -> None:
-    """Raise KeyboardInterrupt when we are told to end or the terminal is closed, too, and not only at Ctrl-C.
+    """Raise KeyboardInterrupt also when we are told to end or the terminal is closed, not only at Ctrl-C.
 
-    Where it is lost it is raised again: what is raised in a destructor, or in a callback of Python's own, as of its import
-    locks, goes to `sys.unraisablehook` alone.
+    A lost KeyboardInterrupt is raised again: one raised in a destructor, or in a callback of Python's own such as its
+    import locks, only reaches `sys.unraisablehook`.
     """
 
     def interrupt(*_: object) -> None:
@@ -51,9 +51,10 @@ def end_in_order() -> None:
 
 @contextmanager
 def interrupted_later() -> Iterator[None]:
-    """Let the signals that end us wait for the end of the block: a child that is being started would else be left alone.
+    """Delay the signals that end us to the end of the block: a child being started would be left alone otherwise.
 
-    Nor does such a child inherit that SIGINT is ignored, as it is in the background of a script: we end it by that one.
+    Such a child does not inherit either that SIGINT is ignored, as it is in the background of a script: it is ended by
+    SIGINT.
     """
     came: list[int] = []
     handlers = {number: handler for number in ENDING if callable(handler := signal.getsignal(number))}
@@ -75,8 +76,8 @@ def interrupted_later() -> Iterator[None]:
 def _watch_the_terminal() -> None:
     """Send ourselves SIGHUP when the terminal is closed while we are in its foreground.
 
-    The kernel tells the terminal's first process alone. A shell passes it on; make, which takes it for told to
-    everybody, does not.
+    The kernel tells only the terminal's first process. A shell passes the signal on; make, which assumes that everybody
+    got it, does not.
     """
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)

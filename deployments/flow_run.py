@@ -102,8 +102,8 @@ async def _execute(flow_run_id: UUID) -> None:
         await context.client.set_flow_run_state(flow_run_id, Crashed(message=message))
 
 
-def heed_the_worker() -> None:
-    """Note that the worker ends, until a run is at work that sees to it: for the process that all children inherit from."""
+def note_worker_end() -> None:
+    """Note when the worker ends, until a run at work takes over: for the process that all children inherit from."""
     signal.signal(THE_WORKER_ENDS, lambda *_: tell_to_end())
 
 
@@ -132,13 +132,13 @@ async def _found(client: PrefectClient, flow_run_id: UUID) -> tuple[FlowRun, str
     """Return the run, the name of its flow on the server, and our flow of that name."""
     from deployments.our_flows import FLOWS  # in the worker itself, which imports this module, it is not needed
 
-    flow_run, _ = await asyncio.gather(client.read_flow_run(flow_run_id), _take_secrets(client, _missing()))
+    flow_run, _ = await asyncio.gather(client.read_flow_run(flow_run_id), _take_secrets(client, _missing_secrets()))
     name = (await client.read_flow(flow_run.flow_id)).name
     return flow_run, name, FLOWS.get(name)
 
 
-def _missing() -> list[str]:
-    """Return those of BLOCKS that are set neither in the environment nor in `.env` nor by a file."""
+def _missing_secrets() -> list[str]:
+    """Return those of BLOCKS that neither the environment, `.env` nor a file sets."""
     unset = unset_secrets(Settings, NotificationSettings)
     return [variable for variable in BLOCKS if variable in unset]
 
@@ -181,7 +181,7 @@ def _begin(flow_run_id: UUID) -> None:
 
 
 def _end_with_the_worker() -> None:
-    """End this child when the worker is gone, or, at once, the process that forked it and reports its end to the worker."""
+    """End this child when the worker is gone or, at once, when the process that forked it and reports its end is."""
     worker, fork_server = parent_process().sentinel, os.getppid()
     while not connection.wait([worker], timeout=1):
         if os.getppid() != fork_server:

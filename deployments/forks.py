@@ -1,4 +1,4 @@
-"""Forks: the children of the worker, each for one run or for the hooks of one, from a small process that has all imported."""
+"""Forks: the worker's children, one for each run or its hooks, from a small process with everything imported."""
 
 import multiprocessing
 import os
@@ -26,9 +26,9 @@ _forks.set_forkserver_preload(["deployments.preload"])
 
 
 def begin_to_import() -> None:
-    """Start the small process, so that it has imported everything before the first run comes.
+    """Start the small process, so that everything is imported before the first run comes.
 
-    Its socket is in a folder of its own, below that for temporary files where the address has room.
+    Its socket is in a folder of its own, below that for temporary files if the address has room.
     """
     usual = tempfile.gettempdir()
     if len(os.fsencode(usual)) > LONGEST_FOLDER:
@@ -64,7 +64,7 @@ class ForkedRun:
 
 
 class ForkedHooks:
-    """Runs the hooks of a run whose own process could not, in a child that has the run's secrets."""
+    """Runs the hooks of a run whose own process could not run them, in a child that has the run's secrets."""
 
     async def run_crashed_hooks(self, flow_run: FlowRun, state: State[Any]) -> None:
         await self._run(flow_run.id, state)
@@ -79,9 +79,9 @@ class ForkedHooks:
 async def _forked(
     target: Callable[..., None], *arguments: object, started: Callable[[Any], object] = lambda _child: None
 ) -> None:
-    """Call *target* in a child that is forked from the small process, and return when it is gone.
+    """Call *target* in a child forked from the small process, and return when the child is gone.
 
-    Cancelled, as all runs are when the worker is stopped, it ends the child first.
+    If it is cancelled, as all runs are when the worker is stopped, it ends the child first.
     """
     child = _forks.Process(target=target, args=arguments)
     child.start()
@@ -91,10 +91,10 @@ async def _forked(
         child.join()
     finally:
         with anyio.CancelScope(shield=True):
-            await _gone(child)
+            await _wait_until_gone(child)
 
 
-async def _gone(child: Any) -> None:
+async def _wait_until_gone(child: Any) -> None:
     """Return when *child* has ended; end it if this worker is stopped or the process that forked it has died."""
     if child.exitcode not in {None, FORK_SERVER_DIED}:
         return

@@ -43,10 +43,10 @@ HEADERS = {
 
 
 class Guard:
-    """Lets through to *app* what is addressed to one of *names* and comes from its own pages or from no page at all.
+    """Passes to *app* what is addressed to one of *names* and comes from its own pages or from no page at all.
 
-    An IP address is always a right name, and so is `localhost`. *origins* are the addresses under which people reach the
-    pages through a proxy that passes on another `Host`.
+    An IP address and `localhost` are always right names. *origins* are the addresses under which people reach the pages
+    through a proxy that passes on another `Host`.
     """
 
     def __init__(self, app: ASGIApp, *, names: Collection[str], origins: Collection[str]) -> None:
@@ -95,7 +95,7 @@ class Guard:
 
 
 def _comes_from_elsewhere(headers: Headers, method: str | None) -> bool:
-    """Tell whether another origin's page asks for something; following its link into a window of its own is none of that."""
+    """Tell whether another origin's page sent the request; opening its link in a window is allowed."""
     follows_a_link = (
         method == "GET" and headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
     )
@@ -103,7 +103,7 @@ def _comes_from_elsewhere(headers: Headers, method: str | None) -> bool:
 
 
 def _could_be_the_login(authorization: str) -> bool:
-    """Tell whether it is ASCII, as the login is: to anything else Prefect would answer 500, with a traceback in the log."""
+    """Tell whether it is ASCII, like the login: Prefect answers anything else with 500 and a traceback."""
     try:
         return base64.b64decode(authorization.partition(" ")[2]).isascii()
     except ValueError:

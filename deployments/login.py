@@ -25,7 +25,7 @@ AT_CLIENTS = "PREFECT_API_AUTH_STRING"
 
 
 def new_login() -> str:
-    """Return a login that nobody guesses, for Prefect lets everybody try for ever."""
+    """Return a login that cannot be guessed, for Prefect lets everybody try without end."""
     return f"admin:{secrets.token_urlsafe(32)}"
 
 
@@ -46,13 +46,13 @@ def check_login(variable: str, login: str | None) -> str:
 
 
 class ServerLogin(ProcessSettings):
-    """What is said of the login at the server."""
+    """The login as set for the server."""
 
     prefect_server_api_auth_string: SecretStr | None = None
 
 
 class GivenLogin(ServerLogin):
-    """What is said of it anywhere."""
+    """The login as set for server or clients."""
 
     prefect_api_auth_string: SecretStr | None = None
 

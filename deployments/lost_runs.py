@@ -1,4 +1,4 @@
-"""Runs whose worker is gone with its machine or container: living workers find them, and say so in Prefect."""
+"""Runs whose worker is gone with its machine or container: living workers find them and record it in Prefect."""
 
 import time
 from collections.abc import Collection, Mapping
@@ -29,9 +29,9 @@ BEGUN_AGAIN = "slack-docebo.begun-again"  # label of a run that has crashed once
 
 
 class SignsOfLife:
-    """Tells who has been silent for *patience* seconds, by the clock of the one who looks alone.
+    """Finds out who has been silent for *patience* seconds, by the observer's clock alone.
 
-    Whoever could not look for so long knows nothing of the time between.
+    An observer that did not look for so long knows nothing of the time between.
     """
 
     def __init__(self, patience: float) -> None:
@@ -40,7 +40,7 @@ class SignsOfLife:
         self._looked = 0.0
 
     def silent(self, signs: Mapping[str, object], at: float) -> set[str]:
-        """Return whose sign is the same for too long; *signs* are those of now, and *at* is the moment in seconds."""
+        """Return who has shown the same sign for too long; *signs* are the present ones, *at* is now in seconds."""
         if at - self._looked >= self._patience:
             self._changed.clear()
         self._looked = at
@@ -60,10 +60,10 @@ class LostRuns:
         self._pool = pool
         self._signs = SignsOfLife(SILENCE_SECONDS)
 
-    async def found(self, client: PrefectClient, mine: Collection[UUID]) -> list[FlowRun]:
-        """Return the runs whose workers are gone, where it is for this worker to see to them: the first one by name.
+    async def find(self, client: PrefectClient, mine: Collection[UUID]) -> list[FlowRun]:
+        """Return the runs whose workers are gone, if this worker, the first by name, has to see to them.
 
-        *mine* are the runs that this worker has at work: others that bear its name are those of a former one.
+        *mine* are the runs that this worker has at work: others under its name belong to a former worker.
         """
         workers = {
             worker.name: worker.last_heartbeat_time for worker in await client.read_workers_for_work_pool(self._pool)
@@ -84,7 +84,7 @@ class LostRuns:
 
 
 async def conclude(client: PrefectClient, run: FlowRun) -> State | None:
-    """Say in Prefect what became of a run that is lost; return the state if it has crashed."""
+    """Record in Prefect what became of a lost run; return the state if the run has crashed."""
     gone = f"its worker has given no sign of life for {SILENCE_SECONDS:g} seconds: the machine or container is gone"
     state: State = Crashed(message=state_message(A_CRASH, gone))
     if run.state and run.state.is_pending():
@@ -96,7 +96,7 @@ async def conclude(client: PrefectClient, run: FlowRun) -> State | None:
 
 
 async def begin_again(client: PrefectClient, flow_run_id: UUID) -> bool:
-    """Let a run that writes to everybody and has crashed begin again, once; tell whether it does."""
+    """Restart, once, a crashed run that writes to everybody; tell whether it was restarted."""
     run = await client.read_flow_run(flow_run_id)
     if run.state is None or not run.state.is_crashed() or BEGUN_AGAIN in run.labels:
         return False

@@ -1,7 +1,8 @@
-"""What keeps the places of Prefect's server for those who have the login.
+"""Keeps places of Prefect's server free for people with the login.
 
-On SQLite it serves a hundred requests at once. Prefect counts everybody: a websocket for as long as it is open, and a file
-that the client does not take, both without end and before it asks for a login. A hundred of them, and nobody is served.
+On SQLite it serves a hundred requests at once. Prefect counts everybody: a websocket for as long as it is open, and a
+file that the client does not read, both without end and before it asks for a login. A hundred of them, and nobody is
+served.
 """
 
 import asyncio
@@ -19,9 +20,9 @@ POLICY_VIOLATION = 1008  # as Prefect closes a websocket without the login
 
 
 class Places:
-    """Lets *app*, which counts nobody itself, serve *at_once* requests with the *login*, and any number without.
+    """Lets *app*, which counts nobody itself, serve *at_once* requests with the *login*, and others without limit.
 
-    Without it they read and write nothing. A websocket has to say a login before *app* sees it.
+    Requests without the login read and write nothing. A websocket has to send a login before *app* sees it.
     """
 
     def __init__(self, app: ASGIApp, *, login: str, at_once: int | None, seconds: float = SECONDS) -> None:
@@ -69,7 +70,7 @@ class Places:
 
 
 def _could_be_a_login(text: Any) -> bool:
-    """Tell whether Prefect can compare it: of anything else it makes a traceback in the log."""
+    """Tell whether Prefect can compare the text: anything else makes it log a traceback."""
     if not text or len(text) > LONGEST:
         return False
     try:

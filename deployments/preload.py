@@ -25,6 +25,6 @@ for module in IN_THE_FIRST_MOMENTS_OF_A_RUN:
 
 share_certificates()
 certificates()
-deployments.flow_run.heed_the_worker()
+deployments.flow_run.note_worker_end()
 os.setsid()  # a signal to the worker's group is for the worker, who ends the runs
 gc.freeze()  # else each child's garbage collector would write to, and so copy, the memory they share

@@ -25,7 +25,7 @@ def share_tokens() -> None:
 
 
 async def _add_shared_token(client: PrefectHttpxAsyncClient, request: httpx.Request) -> None:
-    """Give *request* the newest token; one that it bears already was refused, and the client has dropped what it had."""
+    """Give *request* the newest token, unless it has that already: then it was refused, and dropped by the client."""
     async with _locks.setdefault(client, asyncio.Lock()):
         newest = _tokens.get(client, (None, None))
         if newest[0] != request.headers.get("Prefect-Csrf-Token"):

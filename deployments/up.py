@@ -157,14 +157,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         make_folder(data)
         options.webhook_port = options.webhook_port or load_settings(ListeningSettings).webhook_port
         _check_ports(options, "prefect", *_others(options))
-        events = "webhook" if options.sandbox else _way_of_events()
+        events = "webhook" if options.sandbox else _event_process()
         given = given_login()
         if told := secrets_open_to_others(*EVERYTHING):
             print(f"up: {told}", file=sys.stderr)
         what = installation(data=data, webhook_port=options.webhook_port, events=events)
         if options.sandbox:
             ports = {"slack_port": options.slack_port, "docebo_port": options.docebo_port}
-            _begin_anew(data)
+            _remove_sandbox_database(data)
             what = with_sandbox(what, data=data, users=options.users, **ports)
             _keep_for_shells(what, data / SHELL)
         what.environment = {**os.environ, **what.environment}
@@ -211,14 +211,14 @@ def _others(options: argparse.Namespace) -> tuple[str, ...]:
 
 
 def _check_ports(options: argparse.Namespace, *names: str) -> None:
-    """Raise ConfigurationError if somebody listens where we are about to; we would find the other's, and deploy there."""
+    """Raise ConfigurationError if a port that we need is taken: we would find, and deploy to, the other server."""
     for whose in names:
         if is_taken(port := getattr(options, f"{whose}_port")):
             raise ConfigurationError(f"port {port} is taken: stop what listens there, or use --{whose}-port")
 
 
-def _way_of_events() -> str:
-    """Return by which process events come, "" if by none; raise ConfigurationError that names all that is missing."""
+def _event_process() -> str:
+    """Return the name of the process that takes events, "" if none; raise ConfigurationError naming what is missing."""
     unset = unset_secrets(*EVERYTHING)
     ways = {"webhook": ("SLACK_SIGNING_SECRET", _WithWebhook), "socket-mode": ("SLACK_APP_TOKEN", _WithSocketMode)}
     way, kind = next(((way, kind) for way, (secret, kind) in ways.items() if secret not in unset), ("", _Imports))
@@ -229,8 +229,8 @@ def _way_of_events() -> str:
     return way
 
 
-def _begin_anew(data: Path) -> None:
-    """Remove the database of an earlier sandbox: its people and accounts are gone, and would be missed."""
+def _remove_sandbox_database(data: Path) -> None:
+    """Remove the database of an earlier sandbox, whose people and accounts are gone and would be missed."""
     for file in data.glob(f"{DATABASE}*"):
         file.unlink()
 
@@ -245,7 +245,7 @@ def _show_login(login: str, profiles: Path, *, new: bool) -> None:
 
 
 def _keep_for_shells(what: Installation, file: Path) -> None:
-    """Write how the sandbox is reached, for shells whose `slack-docebo` is to look at it and not at what `.env` names."""
+    """Write down how the sandbox is reached, for shells whose `slack-docebo` is to use it instead of `.env`."""
     connections = {name: what.environment[name] for name in variables(Settings) & what.environment.keys()}
     with rewritten_file(file) as out:
         out.writelines(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(connections.items()))

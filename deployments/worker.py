@@ -46,7 +46,7 @@ PREFECTS_OWN_INTERVAL = 10  # seconds between two looks, by default; thirty that
 
 
 class NoConfiguration(BaseJobConfiguration):
-    """The configuration of a run, in which nothing that pool, deployment or run say is kept."""
+    """The configuration of a run, which ignores everything that pool, deployment or run say."""
 
     @classmethod
     async def from_template_and_values(cls, *_what_the_server_says: Any, **_client: Any) -> Self:
@@ -54,7 +54,7 @@ class NoConfiguration(BaseJobConfiguration):
 
 
 class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]):
-    """Runs our flows, each run in a child; when it is stopped, it ends them first, and their runs say so."""
+    """Runs our flows, each run in a child; when stopped, it ends them first, and their runs say so."""
 
     type: ClassVar[str] = "slack-docebo"
     job_configuration = NoConfiguration
@@ -90,7 +90,7 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
         await super().setup()
 
     def is_worker_still_polling(self, query_interval_seconds: float) -> bool:
-        """Tell its health: Prefect's server may be away for minutes before a worker that looks often is to be restarted."""
+        """Tell the worker's health; it may miss Prefect's server for minutes before it is to be restarted."""
         return super().is_worker_still_polling(max(query_interval_seconds, PREFECTS_OWN_INTERVAL))
 
     async def sync_with_backend(self) -> None:
@@ -101,7 +101,7 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
 
     async def _conclude_lost_runs(self) -> None:
         try:
-            for lost in await self._lost_runs.found(self.client, self._at_work):
+            for lost in await self._lost_runs.find(self.client, self._at_work):
                 if crashed := await conclude(self.client, lost):
                     await ForkedHooks().run_crashed_hooks(lost, crashed)
                     await begin_again(self.client, lost.id)
@@ -109,7 +109,7 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
             self._logger.warning("The runs of workers that are gone could not be seen to: %s", error)
 
     async def _submit_scheduled_flow_runs(self, flow_run_response: list[WorkerFlowRunResponse]) -> list[FlowRun]:
-        """Leave alone what is at work here: a run that goes on is scheduled a moment before its process is gone."""
+        """Ignore runs at work here: a run that continues is scheduled a moment before its process is gone."""
         others = [one for one in flow_run_response if one.flow_run.id not in self._at_work]
         return await super()._submit_scheduled_flow_runs(others)
 
@@ -162,7 +162,7 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
         message: str,  # noqa: ARG002  (Prefect's words)
         client: PrefectClient | None = None,
     ) -> None:
-        """Say of a run that could not be handed to a process what there is to do; one that has crashed has said so."""
+        """Say what to do about a run that could not be given a process; one that has crashed has said so itself."""
         await super()._propose_crashed_state(flow_run, state_message(A_CRASH, how_it_ended(None)), client)
 
     async def _conclude_cancellation(self, flow_run_id: UUID) -> None:
@@ -187,19 +187,19 @@ async def end_if_refused() -> None:
 
 
 def _emit_end(flow_run_id: UUID) -> None:
-    """Let no sign of life be the last that is heard of the run: of one that ends at once it comes after the end.
+    """Send the end of the run as its last sign: of a short run, a sign of life would come after the end.
 
-    Not in its own process: the server takes what comes within milliseconds in whatever order.
+    It is not sent in the run's own process: the server accepts events within milliseconds in any order.
     """
     related = [{"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "tag"}]
     emit_event(event=ENDED, resource={"prefect.resource.id": f"prefect.flow-run.{flow_run_id}"}, related=related)
 
 
 def end_between_two_steps() -> None:
-    """Let the first SIGTERM or SIGINT end the worker between two steps of the event loop; the second ends it at once.
+    """Let the first SIGTERM or SIGINT end the worker between two steps of the event loop; the second, at once.
 
-    Prefect's own handler raises KeyboardInterrupt in the midst of whatever is being done, where it can be lost: then the
-    worker goes on, and so do its runs.
+    Prefect's own handler raises KeyboardInterrupt in the middle of whatever is being done, where it can be lost: then
+    the worker goes on, and so do its runs.
     """
     loop = asyncio.get_running_loop()
 

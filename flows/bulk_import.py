@@ -7,6 +7,7 @@ from prefect import flow
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.reporting.summary import Summary
 from tasks.carry_out import carry_out
+from tasks.follow_ups import apply_follow_ups
 from tasks.forms import OurId, titled
 from tasks.hooks import ON_TROUBLE
 from tasks.mail_report import mail_report
@@ -16,7 +17,6 @@ from tasks.retrieve_accounts import retrieve_accounts
 from tasks.run import concluded, continued, open_run
 from tasks.run_names import bulk_import_run
 from tasks.validate_connection import validate_connection
-from tasks.what_follows import do_what_follows
 
 
 @flow(name="bulk-import", flow_run_name=bulk_import_run, **ON_TROUBLE)
@@ -49,5 +49,5 @@ async def bulk_import(
                 return summaries[0].line  # whoever looks has done well, whatever became of the plan
             await mail_report(runtime, summaries[0])  # what comes after it may be refused, or take an hour
             if not is_saved:
-                summaries += await do_what_follows(runtime, workspace, people)
+                summaries += await apply_follow_ups(runtime, workspace, people)
             return summaries

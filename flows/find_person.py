@@ -5,7 +5,7 @@ from typing import Annotated
 from prefect import flow
 
 from slack_docebo.engine.looking.explaining import Explanation
-from slack_docebo.engine.looking.finding import told_of_found
+from slack_docebo.engine.looking.finding import count_in_words
 from tasks.explain_person import explain_person
 from tasks.find_people import find_people
 from tasks.forms import titled
@@ -28,4 +28,4 @@ async def find_person(
         found = await find_people(runtime, who)
         if len(found) == 1:
             return await explain_person(runtime, found[0])
-        return told_of_found(found)
+        return count_in_words(found)

@@ -7,7 +7,7 @@ from prefect import flow
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.settings_form import SettingsForm
 from tasks.attended import require_a_person
-from tasks.change_settings import propose_settings, save_settings, told_of_scope
+from tasks.change_settings import propose_settings, save_settings, scope_in_words
 from tasks.forms import titled
 from tasks.hooks import ON_TROUBLE
 from tasks.read_and_plan import read_and_plan
@@ -48,7 +48,7 @@ async def settings(
         async with open_run(proposal.settings) as runtime:
             workspace = await validate_connection(runtime)
             plan_id = await read_and_plan(runtime, workspace, people, verify_target=True, is_trial=True)
-            scope = told_of_scope(runtime.store, plan_id, proposal.before)
+            scope = scope_in_words(runtime.store, plan_id, proposal.before)
             # What was planned rests on settings that are not saved: that comes first.
             steps = [proposal.save] if proposal.changes else None
             told += proposal.left_behind(runtime.field_titles)

@@ -26,5 +26,5 @@ async def try_attributes(
             see; `slack-docebo attributes try` takes one, and shows the values.
     """
     saved = await integration_settings()
-    async with open_resources(saved.trying(rules) if rules else saved) as runtime:
+    async with open_resources(saved.with_rules(rules) if rules else saved) as runtime:
         return await try_on_people(runtime, who, rules)

@@ -15,7 +15,7 @@ def started_by_itself(run: FlowRun) -> bool:
     return bool(run.auto_scheduled or BY_WEBHOOK in run.tags or (run.created_by and run.created_by.type in BY_ITSELF))
 
 
-async def nobody_started_this() -> bool:
+async def is_unattended() -> bool:
     """Tell whether a schedule, an automation or the webhook started this flow run, so that nobody waits for what comes of it."""
     run_id = prefect_runtime.flow_run.id
     if run_id is None:
@@ -26,7 +26,7 @@ async def nobody_started_this() -> bool:
 
 async def require_a_person() -> None:
     """Raise NotConfirmed if this flow run was started by a schedule or an automation."""
-    if await nobody_started_this():
+    if await is_unattended():
         raise NotConfirmed(
             "nothing was done: this flow is started by a person, never by a schedule or an automation;"
             " remove that from the deployment"

@@ -52,7 +52,7 @@ class Proposal(NamedTuple):
         return "".join(f"; {remark}" for remark in self.settings.remarks)
 
     def left_behind(self, titles: Mapping[str, str] = NO_TITLES) -> str:
-        """Say what accounts keep that is looked after no longer, "" for nothing; *titles* tell which fields are the same."""
+        """Say which attributes no rule fills any more, "" for none; *titles* tell which fields are the same."""
         given_up = no_longer_filled(self.rules_before, self.settings.attributes, titles)
         if not given_up:
             return ""
@@ -85,8 +85,8 @@ async def propose_settings(form: BaseModel, filled_from: str, *, check_only: boo
     return proposal
 
 
-def told_of_scope(store: Store, plan_id: str, before: Mapping[str, object]) -> str:
-    """Say how many people the plan looks after, and how many more or fewer that is than in the last one with those *before*."""
+def scope_in_words(store: Store, plan_id: str, before: Mapping[str, object]) -> str:
+    """Say how many people the plan looks after, and the difference to the last one with the settings *before*."""
     with store.reading() as tables:
         plan = tables.plans.read(plan_id)
         recent = tables.plans.recent(FEW_PLANS, PlanKind.BULK_IMPORT)

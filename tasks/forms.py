@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 from pydantic.fields import FieldInfo
 
-from slack_docebo.domain.texts import COPIED_ALONG, without_copied_along
+from slack_docebo.domain.texts import COPIED_ALONG, stripped
 
 
 def titled(title: str, *, choices: Iterable[str] = (), **bounds: Any) -> FieldInfo:
@@ -32,7 +32,7 @@ def written(pattern: str, *, like: str) -> FieldInfo:
 
 def each(given: Iterable[str]) -> list[str]:
     """Return what was *given*, one by one: several may have been pasted into one field of a list."""
-    return [one for some in given for part in re.split(r"[\s,;]+", some) if (one := without_copied_along(part))]
+    return [one for some in given for part in re.split(r"[\s,;]+", some) if (one := stripped(part))]
 
 
 def _alone(pattern: str) -> str:
@@ -40,7 +40,7 @@ def _alone(pattern: str) -> str:
     return rf"^[\s{COPIED_ALONG}]*({pattern})[\s{COPIED_ALONG}]*$"
 
 
-TRIMMED = AfterValidator(without_copied_along)
+TRIMMED = AfterValidator(stripped)
 NOT_LEFT_EMPTY = rf"[^\s,;{COPIED_ALONG}]"
 SlackId = Annotated[str, written(_alone("[UW][A-Z0-9]+"), like="a Slack id, like U024BE7LH"), TRIMMED]
 ONE_ID = f"[{COPIED_ALONG}]*[UW][A-Z0-9]+[{COPIED_ALONG}]*"

@@ -1,4 +1,4 @@
-"""What happens when a run ends: of a bad end people are told, once per incident; of a good import somebody outside is."""
+"""What happens when a run ends: people are told of a bad end, once per incident, and a monitor of a good import."""
 
 import logging
 from typing import Any
@@ -17,7 +17,7 @@ from tasks.notifications import tell_once
 
 
 async def notify_operators(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Tell the operators how the run ended, if that is trouble and no news of yesterday; never fail.
+    """Tell the operators how the run ended, if that is trouble and not told already; never fail.
 
     After an import of everybody that went well, HEARTBEAT_URL is called.
     """
@@ -54,7 +54,7 @@ async def _send_heartbeat(log: logging.Logger | logging.LoggerAdapter[Any]) -> N
 
 
 def _trouble(state: State[Any]) -> Trouble | None:
-    """Return what trouble the state stands for; none where nothing is to be done, whatever name the state has."""
+    """Return the trouble that the state stands for, None if there is nothing to do, whatever its name."""
     if state.is_completed():
         return None
     if state.name in set(Trouble):

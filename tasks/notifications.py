@@ -49,10 +49,11 @@ async def tell_once(
     state: State[Any] | None = None,
     again: bool = False,
 ) -> None:
-    """Tell the places that were not told of this *trouble* before: with this run, or with one before that ended alike.
+    """Tell the places that were not yet told of this *trouble*, by this run or one before that ended alike.
 
-    Only a place that took the message was told. *state* is the one in which the run ends, None while it is at work. Who newly
-    waits for a decision is in no run before, and in none afterwards. Told *again* is each place.
+    Only a place that accepted the message counts as told. *state* is the one in which the run ends, None while it is at
+    work. People who newly wait for a decision are in no run before, and in none afterwards. With *again*, all places
+    are told.
     """
     async with get_client() as client:
         run = await client.read_flow_run(flow_run_id)
@@ -74,7 +75,7 @@ async def tell_once(
 
 
 async def _deliver(incident: Incident, to: Notifier, log: Log) -> dict[str, str]:
-    """Send *incident*; return the places that took it, with the time."""
+    """Send *incident*; return the places that accepted it, with the time."""
     delivery = await to.deliver(incident.title, incident.body, incident.markdown)
     if delivery.not_taken:
         log.warning("The notification was not delivered: not taken by %s", ", ".join(delivery.not_taken))
@@ -84,7 +85,7 @@ async def _deliver(incident: Incident, to: Notifier, log: Log) -> dict[str, str]
 
 
 def _told_of(trouble: Trouble, run: FlowRun) -> dict[str, str]:
-    """Return the places that were told of *trouble* with *run* not long ago, and when."""
+    """Return the places that were lately told of *trouble* in *run*, with the time."""
     begin, oldest = f"{LABEL}.{trouble}.", now("UTC") - SAME_INCIDENT
     return {
         label.removeprefix(begin): str(at)
@@ -96,7 +97,7 @@ def _told_of(trouble: Trouble, run: FlowRun) -> dict[str, str]:
 async def _ended_alike(client: PrefectClient, run: FlowRun, state: State[Any], message: str) -> FlowRun | None:
     """Return the last run before this one, of the same deployment and not long ago, that ended in the same way.
 
-    None where one has gone well since. An outage shows in several ways by turns: each of them is told once.
+    None if one has gone well since. An outage shows in several ways in turn: each of them is told once.
     """
     if run.deployment_id is None:
         return None
@@ -114,7 +115,7 @@ async def _ended_alike(client: PrefectClient, run: FlowRun, state: State[Any], m
 
 
 def _alike(before: State[Any], state: State[Any], message: str) -> bool:
-    """Tell whether both say the same, but for numbers and ids."""
+    """Tell whether both messages are the same apart from numbers and ids."""
     said = without_numbers(before.message or ""), without_numbers(state.message or line(message))
     return before.name == state.name and said[0] == said[1]
 

@@ -14,7 +14,7 @@ from tasks.policies import RETRIED
 
 @task(name="Plan managers", task_run_name="Plan who is whose manager", cache_policy=NO_CACHE, **RETRIED)
 async def plan_who_manages(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> str | None:
-    """Return the id of the plan of those whose manager has changed, None where nobody's has."""
+    """Return the plan, as its id, of people whose manager has changed, or None."""
     plan_id, problems = await plan_managers(runtime, workspace, people)
     for why, count in problems.most_common():
         get_run_logger().warning("Managers of %d people are not written: %s", count, why)
@@ -28,5 +28,5 @@ async def plan_who_manages(runtime: Runtime, workspace: Workspace, people: Sourc
     **RETRIED,
 )
 async def plan_who_manages_named(runtime: Runtime, workspace: Workspace, people: list[SourceUser]) -> str | None:
-    """Return the id of the plan of those of *people* whose manager has changed and can be told, None where nobody's is."""
+    """Return the plan, as its id, of those of *people* whose manager has changed and is known, or None."""
     return await plan_managers_of(runtime, workspace, people, tried={})

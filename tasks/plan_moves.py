@@ -12,5 +12,5 @@ from tasks.policies import RETRIED
 
 @task(name="Plan moves", task_run_name="Plan who moves to another branch", cache_policy=NO_CACHE, **RETRIED)
 async def plan_who_moves(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> str | None:
-    """Return the id of the plan of moves, None where nobody is to be moved."""
+    """Return the plan of moves, as its id, or None if nobody is to be moved."""
     return await plan_moves(runtime, workspace, people)

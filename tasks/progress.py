@@ -51,7 +51,7 @@ class Progress:
 
 @asynccontextmanager
 async def shown(runtime: Runtime, key: str, total: int) -> AsyncIterator[Progress]:
-    """Show the progress of the block as the artifact *key*: about *total* people, or 0 if nobody knows how many."""
+    """Show the progress of the block as the artifact *key*: about *total* people, 0 if the number is unknown."""
     description = f"0{_of(total)}; {_budget(runtime)}"
     # The stage need not wait for it.
     artifact = asyncio.create_task(acreate_progress_artifact(0.0, key=key, description=description))

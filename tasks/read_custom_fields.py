@@ -14,7 +14,7 @@ from tasks.progress import shown
 
 
 async def plan_from_custom_fields(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> str | None:
-    """Read who of *people* is due, and return the id of the plan of those whose fields are others than those compared before, if any."""
+    """Read the custom fields of *people* who are due; return the plan, as its id, of those that differ, or None."""
     read = await read_custom_fields(runtime, workspace, people)
     return await plan_custom_fields(runtime, workspace, people, read) if read.changed else None
 
@@ -38,5 +38,5 @@ async def read_custom_fields(runtime: Runtime, workspace: Workspace, people: Sou
 
 @task(name="Plan custom fields", task_run_name="Plan what custom fields change", cache_policy=NO_CACHE, **RETRIED)
 async def plan_custom_fields(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, read: ProfilesRead) -> str:
-    """Return the id of the plan of those whose custom fields were *read* and are others than before."""
+    """Return the plan, as its id, of people whose custom fields, as *read*, differ from before."""
     return await plan_enriched(runtime, workspace, people, read.changed)

@@ -25,7 +25,7 @@ from tasks.links import find_forms
 
 @task(name="Report outcome", task_run_name="Report plan {plan_id}", cache_policy=NO_CACHE)
 async def report_outcome(runtime: Runtime, plan_id: str, *, steps: Sequence[Step] | None = None) -> Summary:
-    """Publish what was or would be done, with links to what can be done next; return it in numbers.
+    """Publish what was or would be done, with links to the next steps; return it in numbers.
 
     Without *steps* these are the plan's own.
     """

@@ -41,7 +41,7 @@ from slack_docebo.safe_points import is_told_to_end
 from slack_docebo.settings import RUN, PrefectSettings, Settings, load_settings, secrets_open_to_others
 from slack_docebo.storage.gate import import_lock
 from slack_docebo.storage.plans import PlanState
-from tasks.attended import nobody_started_this
+from tasks.attended import is_unattended
 from tasks.logs import as_one_line
 from tasks.settings_in_prefect import follow_settings
 from tasks.shown_people import check_people_shown
@@ -67,13 +67,13 @@ OWN_STATES: dict[type[SyncError], str] = {
 
 @asynccontextmanager
 async def open_run(behaviour: IntegrationSettings | None = None) -> AsyncIterator[Runtime]:
-    """Open a runtime with the environment and the Variable as they are now; a change takes effect with the next run.
+    """Open a runtime with the present environment and Variable; a change takes effect with the next run.
 
     With *behaviour* it is as if those settings were saved.
 
-    It has the place of an import: raises AlreadyRunning if another run that has it is at work on the same Docebo, on this
-    machine or another. Should another take this one's place nevertheless, as when this one stands still and is cut off
-    from the database, each further write raises LockLost.
+    The run holds the lock of an import: raises AlreadyRunning if another run that holds it is at work on the same
+    Docebo, on this machine or another. Should another take this one's place nevertheless, as when this one stands still
+    and is cut off from the database, each further write raises LockLost.
     """
     async with open_resources(behaviour) as runtime:
         with import_lock(runtime.store, runtime.settings.docebo_url, holder=runtime.run_name):
@@ -125,7 +125,7 @@ async def _resources(behaviour: IntegrationSettings | None) -> AsyncIterator[Run
     if told := secrets_open_to_others(*RUN):
         get_run_logger().warning(told)
     behaviour = behaviour or await integration_settings()
-    behaviour = behaviour.looking_up(await find_tables(behaviour.tables, settings.tables_dir, Variable.aget))
+    behaviour = behaviour.with_tables(await find_tables(behaviour.tables, settings.tables_dir, Variable.aget))
     await check_people_shown(behaviour)
     run = prefect_runtime.flow_run
     async with open_runtime(settings, behaviour, run_id=run.id or "", run_name=run.name or "") as runtime:
@@ -148,9 +148,9 @@ async def integration_settings() -> IntegrationSettings:
 
 
 def continued(run: Callable[P, Awaitable[State[Any]]]) -> Callable[P, Awaitable[State[Any]]]:
-    """Let a run that was told to end wait for the next worker, as the same run: for flows that may begin again by themselves.
+    """Let a run that was told to end wait for the next worker, as the same run: for flows that may begin again.
 
-    Prefect takes such a run for scheduled. Where it does not come to a safe point it was cancelled, and waits as well.
+    Prefect treats such a run as scheduled. A run that comes to no safe point was cancelled, and waits as well.
     """
 
     @wraps(run)
@@ -174,7 +174,7 @@ def _continued() -> State[Any]:
 
 
 def concluded(run: Callable[P, Awaitable[FlowResult]]) -> Callable[P, Awaitable[State[Any]]]:
-    """Make a flow's end a state whose one line begins with what there is to do, and no traceback for what we know about."""
+    """Turn a flow's end into a state whose one line begins with what to do, without a traceback for known errors."""
 
     @wraps(run)
     async def conclude(*args: P.args, **kwargs: P.kwargs) -> State[Any]:
@@ -191,7 +191,7 @@ def concluded(run: Callable[P, Awaitable[FlowResult]]) -> Callable[P, Awaitable[
                 return State(type=StateType.FAILED, name=trouble, message=state_message(FIRST[trouble], told))
             return Completed(message=line(told))
         except SyncError as error:
-            if isinstance(error, Frozen) and await nobody_started_this():
+            if isinstance(error, Frozen) and await is_unattended():
                 return _ended_by_order(error)
             name = OWN_STATES.get(type(error), Trouble.FAILED)
             return State(type=StateType.FAILED, name=name, message=message_after(error))
@@ -203,7 +203,7 @@ def concluded(run: Callable[P, Awaitable[FlowResult]]) -> Callable[P, Awaitable[
 
 
 def _ended_by_order(order: Halted) -> State[Any]:
-    """Return the end of a run that nobody waits for and that has left everything as it is, as somebody wants it."""
+    """Return the end of a run that left everything as it is, as somebody ordered, and for which nobody waits."""
     return Completed(name=OWN_STATES[type(order)], message=line(f"Nothing is to be done: {order}"))
 
 
@@ -219,7 +219,7 @@ def _one_line(result: FlowResult) -> str:
 
 
 def _trouble(result: FlowResult) -> Trouble | None:
-    """Return what is left to do after a run that has done its work, but not for everybody."""
+    """Return what is left to do after a run that has done its work, though not for everybody."""
     match result:
         case list():
             return next(filter(None, map(_trouble, result)), None)

@@ -27,7 +27,7 @@ ENDED_AS = {Trouble.HELD: Became.HELD, Trouble.PARKED: Became.PARKED}
 
 
 class ServedEvents:
-    """Shows what has become of the events of one run; nothing that goes wrong with that ends the run."""
+    """Shows what has become of the events of one run; its failures do not end the run."""
 
     def __init__(self, runtime: Runtime, team: str, served: ServeResult) -> None:
         self._runtime = runtime
@@ -40,7 +40,7 @@ class ServedEvents:
         self._log = get_run_logger()
 
     async def after_round(self) -> None:
-        """Show what this round has done; nobody waits until it is shown, or told."""
+        """Show what this round has done, without anybody waiting for it."""
         self._log.info("Round %d: %s so far", self._served.rounds, self._served.line)
         for trouble, became in ENDED_AS.items():
             if trouble not in self._told and (events := self._served.ids(became)):
@@ -50,7 +50,7 @@ class ServedEvents:
 
     @asynccontextmanager
     async def shown(self) -> AsyncIterator[None]:
-        """Show every few seconds of the block what is new, and its end once all is told."""
+        """Show news every few seconds during the block, and the rest at its end."""
         over = asyncio.Event()
         showing = asyncio.create_task(self._keep_showing(over))
         try:
@@ -62,7 +62,7 @@ class ServedEvents:
                 await self._show(self._served.rows, self._served.line)
 
     async def tell_of_more(self) -> None:
-        """Tell at the end of the run, once it has a page, if others were parked or held back since that was told."""
+        """Tell at the end of the run, once it has a page, if more events were parked or held since the last message."""
         for trouble, events in self._told.items():
             if self._served.ids(ENDED_AS[trouble]) - events:
                 await self._tell(trouble, self._served.line, again=True)

@@ -16,7 +16,7 @@ NIGHTLY = "nightly"  # the schedule's slug
 
 
 async def follow_settings(client: PrefectClient) -> None:
-    """Bring form and schedule in line with the settings of now: a deploy has reset them, or the table was changed.
+    """Bring the form's values and the schedule in line with the settings: a deploy or a change has reset them.
 
     What is not deployed yet is passed over, and with a table that cannot be read the schedule stays.
     """
@@ -36,7 +36,7 @@ async def _fill_form(client: PrefectClient, rows: object) -> None:
 
 
 async def _set_schedule(client: PrefectClient, rows: object) -> None:
-    """Let the reconciliation begin when the settings say, if they do; a schedule that is paused stays so."""
+    """Set when the reconciliation begins, if the settings say it; a paused schedule stays paused."""
     settings = read_rows(rows)
     if settings.reconcile_at is None:
         return

@@ -59,7 +59,7 @@ logger = logging.getLogger(__name__)
 
 
 async def refresh_status_page(runtime: Runtime) -> None:
-    """Write how things stand to the page; what goes wrong is logged, for no run fails over it.
+    """Write the status page; errors are logged, for no run fails over it.
 
     The page belongs to no run, so that it is not deleted with one and keeps its address.
     """
@@ -79,9 +79,9 @@ async def refresh_status_page(runtime: Runtime) -> None:
 
 
 async def say_that_no_run_begins() -> None:
-    """Write to the page that no run can begin, and where it is seen why; as above, no run fails over it.
+    """Write to the page that no run can begin, and where the reason is shown; no run fails over it either.
 
-    Of what the page said before, nothing stays: with other settings, its links to forms would be refused.
+    Nothing of the former page stays: with other settings, its links to forms would be refused.
     """
     with _failing_no_run():
         async with get_client() as client:

@@ -9,4 +9,4 @@ from slack_docebo.domain.rules import AttributeRule
 def parse_rules(text: str, *tables: LookupTable) -> tuple[AttributeRule, ...]:
     """Return the rules in *text*, with the *tables* that they look things up in."""
     found = {table.name: table for table in tables}
-    return tuple(rule.looking_up(found) for rule in rules.parse_rules(text, cel.compiled))
+    return tuple(rule.with_tables(found) for rule in rules.parse_rules(text, cel.compiled))

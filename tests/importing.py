@@ -64,7 +64,7 @@ async def run_import(
     tables: Mapping[str, LookupTable] = MappingProxyType({}),
 ) -> Summary:
     """Do what the flow `bulk_import` does, in the same order."""
-    behaviour = read_rows(table({**ON, **rows})).looking_up(tables)
+    behaviour = read_rows(table({**ON, **rows})).with_tables(tables)
     async with open_runtime(settings, behaviour, run_id=f"test-{os.getpid()}-{os.urandom(4).hex()}") as runtime:
         plan_id = await (plan_import(runtime) if verify_target else plan_trusting(runtime))
         if not dry_run:

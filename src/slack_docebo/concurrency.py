@@ -1,4 +1,4 @@
-"""Threads and tasks beside the event loop: awaited to their end, within a time, in pairs, or shared by many."""
+"""Threads and tasks beside the event loop: run to completion, within a time, in pairs, or shared by many callers."""
 
 import asyncio
 import threading
@@ -40,7 +40,7 @@ async def within(seconds: float, function: Callable[..., T], *arguments: object)
 
 
 async def side_by_side(one: Coroutine[Any, Any, S], other: Coroutine[Any, Any, T]) -> tuple[S, T]:
-    """Await both at once and return both results; when one fails, cancel the other and raise the failure."""
+    """Await both at once and return both results; if one fails, cancel the other and raise the failure."""
     try:
         async with asyncio.TaskGroup() as group:
             first, second = group.create_task(one), group.create_task(other)

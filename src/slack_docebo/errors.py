@@ -146,7 +146,7 @@ class ToBeContinued(Halted):
 
 
 class LockLost(SyncError):
-    """Another run took this one's place while it stood still or was cut off; it has written nothing since."""
+    """Another run took this one's place while it stood still or was cut off; nothing was written since."""
 
 
 class PlanChanged(SyncError):
@@ -174,7 +174,7 @@ class UnverifiedRequest(SyncError):
 
 
 def told(error: Exception) -> str:
-    """Return what is told of *error*: where it is none of ours, its kind and place, for its words may name somebody."""
+    """Return what is told of *error*: its kind and place if it is none of ours, for its words may name somebody."""
     if isinstance(error, SyncError):
         return str(error)
     frames = traceback.extract_tb(error.__traceback__)

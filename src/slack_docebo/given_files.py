@@ -11,10 +11,10 @@ class UnusableFileError(Exception):
 
 
 def read_given(path: Path, *, largest: int) -> bytes:
-    """Return what is in the file at *path*, or at the end of links from there.
+    """Return the content of the file at *path*, or at the end of links from there.
 
-    Raises UnusableFileError for what is no regular file (a pipe would be waited for, a device has no end) and for more
-    than *largest* bytes.
+    Raises UnusableFileError for anything but a regular file (a pipe would be waited for, a device has no end) and for
+    more than *largest* bytes.
     """
     try:
         # Without O_NONBLOCK a pipe that nobody writes to would be waited for.

@@ -1,4 +1,4 @@
-"""Hosts: which lead to this machine, and which a request may name: a page that gave its own name our address must not read here."""
+"""Hosts: names that lead to this machine, and names that a request may use; no other page may read here."""
 
 import re
 from collections.abc import Collection
@@ -8,7 +8,7 @@ _HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?"
 
 
 def bare(name: str) -> str:
-    """Return *name* as names are compared: in lower case, and without the dot that ends a full one."""
+    """Return *name* in the form in which names are compared: lower case, without a final dot."""
     return name.lower().removesuffix(".")
 
 

@@ -24,7 +24,7 @@ from slack_docebo.storage.store import Store
 
 @dataclass
 class OrgChart:
-    """Docebo's branches, as this run knows them; read where a rule or a setting names one."""
+    """Docebo's branches as this run knows them; they are read if a rule or a setting names one."""
 
     branches: Branches | None = None
     read_at: datetime | None = None
@@ -33,7 +33,7 @@ class OrgChart:
 
 @dataclass
 class Managers:
-    """Docebo's managers, as this run knows them, where a rule names any."""
+    """Docebo's managers as this run knows them, if a rule names any."""
 
     type_id: int | None = None  # of those that are written
     has_one_type: bool = False  # whether Docebo has no other
@@ -61,7 +61,7 @@ class Listing:
 
 @dataclass
 class Evidence:
-    """What it has taken this run to ask for people and accounts by their ids, in calls."""
+    """The calls that this run has made, and may make, to ask for people and accounts one by one."""
 
     calls: int = 0
     at_most: int = 0  # that were expected to be needed
@@ -71,7 +71,7 @@ class Evidence:
 
 
 class Runtime:
-    """Everything that a run reads from and writes to, and what it has come to know for all of its work.
+    """Everything that a run reads from and writes to, and what it has learned.
 
     A plain class on purpose: Prefect looks into dataclasses and pydantic models among a task's arguments.
     """
@@ -112,11 +112,11 @@ class Runtime:
         self.begun = self.now()
 
     def mirror_into(self, mirror: Mirror) -> None:
-        """Read the fields of *mirror* with each account and, if mappings are written, keep the fields in line with them."""
+        """Read the fields of *mirror* with each account, and fill them if mappings are written."""
         self.mirror = mirror
         self.docebo.want_fields(mirror.field_ids)
         if self.behaviour.map_slack_user_data:
-            self.behaviour = self.behaviour.mirroring(mirror.rules)
+            self.behaviour = self.behaviour.with_mirror(mirror.rules)
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -131,7 +131,7 @@ class Runtime:
 async def open_runtime(
     settings: Settings, behaviour: IntegrationSettings, *, run_id: str, run_name: str = ""
 ) -> AsyncIterator[Runtime]:
-    """Open what a run works with, and close it at the end; secrets that are exchanged meanwhile are taken up."""
+    """Open everything a run works with, and close it at the end; secrets exchanged meanwhile are taken up."""
     current = Current(settings)
     recorder = Recorder(settings.debug_record) if settings.debug_record else None
     store = Store.of(settings)

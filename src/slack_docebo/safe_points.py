@@ -1,4 +1,4 @@
-"""Safe points: where a run that is told to end does so, with all that it has done recorded and nothing half done."""
+"""Safe points: the places where a run that is told to end does so, with everything recorded and nothing half done."""
 
 import threading
 

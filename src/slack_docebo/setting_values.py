@@ -13,7 +13,7 @@ from slack_docebo.domain.entries import read_each
 from slack_docebo.domain.freezing import Freeze, parse_freeze
 from slack_docebo.domain.guards import Limit, parse_limit
 from slack_docebo.domain.rules import AttributeRule, parse_rules
-from slack_docebo.domain.texts import CURLY, without_copied_along
+from slack_docebo.domain.texts import CURLY, stripped
 
 LONGEST_DELAY = 366 * 24 * 3600  # seconds
 SEPARATORS = re.compile(r"[,;\t\r\n]")
@@ -50,7 +50,7 @@ def _words(value: object) -> tuple[str, ...]:
         words = list(map(str, value))
     else:
         words = SEPARATORS.split(str(value))
-    return tuple(filter(None, map(without_copied_along, words)))
+    return tuple(filter(None, map(stripped, words)))
 
 
 def rules_of(value: object) -> tuple[AttributeRule, ...]:

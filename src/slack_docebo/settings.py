@@ -97,7 +97,7 @@ class SlackApiSettings(ProcessSettings):
 
 
 class SlackSettings(SlackApiSettings, WorkspaceSettings):
-    """What reading people from Slack takes."""
+    """What reading people from Slack needs."""
 
     slack_bot_token: Token = Field(description="Bot token of the Slack app (xoxb-...).")
     slack_scim_token: Token | None = Field(
@@ -119,7 +119,7 @@ class PlatformSettings(ProcessSettings):
 
 
 class DoceboSettings(PlatformSettings):
-    """What reading and writing accounts in Docebo takes."""
+    """What reading and writing accounts in Docebo needs."""
 
     docebo_client_id: str = Field(description="Client id of the OAuth2 app in Docebo's API credentials.")
     docebo_client_secret: Token = Field(description="Its client secret.")
@@ -165,7 +165,7 @@ class PrefectSettings(ProcessSettings):
 
 
 class SigningSettings(ProcessSettings):
-    """What tells Slack's requests from others."""
+    """The secrets that prove a request to be Slack's."""
 
     slack_signing_secret: Token = Field(
         description="Signing secret of the Slack app (its Basic Information); the webhook must have it."
@@ -206,7 +206,7 @@ class LogSettings(ProcessSettings):
 
 
 class NotificationSettings(ProcessSettings):
-    """Who is told when something goes wrong; readable on its own, for it must work while other settings are wrong."""
+    """Who is told when something goes wrong; read on its own, as it must work while other settings are wrong."""
 
     smtp_host: Host = Field("", description="Mail server for notifications to NOTIFICATION_MAIL_ID. Empty: no mail.")
     smtp_port: int = Field(587, ge=1, le=65535, description="Its port. 465: encrypted from the first byte.")
@@ -240,7 +240,7 @@ class NotificationSettings(ProcessSettings):
 
 
 class PublicAddressSettings(ProcessSettings):
-    """Under which address Slack reaches the webhook."""
+    """The address under which Slack reaches the webhook."""
 
     webhook_public_url: Url | None = Field(
         None, description="Where Slack sends events to, like https://hooks.acme.com/slack/events; `doctor` tries it."
@@ -292,7 +292,7 @@ class ListeningSettings(PublicAddressSettings):
 
 
 class ReceptionSettings(LogSettings, ListeningSettings, WorkspaceSettings, PrefectSettings, StoreSettings):
-    """What taking Slack's events takes, whichever way they come: nothing that opens Docebo."""
+    """What receiving Slack's events needs, whichever way they come; nothing that gives access to Docebo."""
 
     slack_app_id: Id = Field("", description="Id of the Slack app (A...). Set: events of other apps are dropped.")
     docebo_url: PlatformUrl | None = Field(

@@ -138,7 +138,7 @@ def proposed_rows(rows: object, form: BaseModel) -> list[Any]:
 
 
 def filled_up(rows: object, loaded: object) -> list[Any]:
-    """Return the table with the rows of *loaded*, else those of *rows*, else the defaults; rows of others stay."""
+    """Return the table with the rows of *loaded*, else those of *rows*, else defaults; others' rows stay."""
     values = {**DEFAULTS, **rows_by_key(rows), **rows_by_key(loaded)}
     others = rows_of_others(loaded)
     return _in_bounds([*(row for row in rows_of_others(rows) if row not in others), *others], values)
@@ -173,7 +173,7 @@ def changes(before: object, after: object) -> list[SettingChange]:
 
 
 def revision(rows: object) -> str:
-    """Return what another table has another of."""
+    """Return a value that differs between tables that differ."""
     return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -230,7 +230,7 @@ def _field(name: str) -> Any:
 
 
 def _help(field: FieldInfo, kind: Any) -> str:
-    """Return what the field does: of a switch by how it stands, not by what a row of the table says."""
+    """Return what the field does; the help of a switch says what each position does."""
     told = str(field.description)
     for written, stands in (("true: ", "On: "), ("false: ", "Off: "), ("Anything else: ", "Off: ")):
         told = told.replace(written, stands) if kind is bool else told

@@ -273,7 +273,7 @@ def test_all_that_is_missing_is_told_before_anything_is_started(ports, tmp_path)
     ],
 )
 def test_events_come_by_the_way_whose_secret_is_set_and_imports_run_without_one(secrets, way, tmp_path, monkeypatch):
-    from deployments.up import _way_of_events, installation
+    from deployments.up import _event_process, installation
 
     monkeypatch.chdir(tmp_path)
     for name in secrets_of(*EVERYTHING):
@@ -282,7 +282,7 @@ def test_events_come_by_the_way_whose_secret_is_set_and_imports_run_without_one(
     for name, value in {**needed, "DOCEBO_CLIENT_SECRET": "planted-secret", **secrets}.items():
         monkeypatch.setenv(name, value)
 
-    commands = installation(data=tmp_path, webhook_port=8400, events=_way_of_events()).commands
+    commands = installation(data=tmp_path, webhook_port=8400, events=_event_process()).commands
 
     assert set(commands) == {"worker", way} - {""}
 

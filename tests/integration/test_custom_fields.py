@@ -54,7 +54,7 @@ class Night:
         **rows: str,
     ) -> tuple[ProfilesRead, list[Summary]]:
         """Import everybody, then read who is due and apply what that changes; return what was read, and both plans."""
-        behaviour = read_rows(table({**ON, "ATTRIBUTES": RULES, "PROFILE_MAX_AGE_DAYS": "366", **rows})).looking_up(
+        behaviour = read_rows(table({**ON, "ATTRIBUTES": RULES, "PROFILE_MAX_AGE_DAYS": "366", **rows})).with_tables(
             tables
         )
         settings = settings_for(self.sandbox.facts(), self.url)

@@ -159,7 +159,7 @@ async def test_who_is_linked_by_hand_gets_nothing_by_a_plan_that_was_saved_while
 def known_as_well(here: World, slack_id: str, other: str) -> None:
     """Let the person be known under the *other* id as well, as in an organisation."""
     with here.runtime.store.transaction() as tables:
-        tables.people.meet(here.workspace.team, [slack_id], now=here.runtime.now())
+        tables.people.register(here.workspace.team, [slack_id], now=here.runtime.now())
         tables.people.note_ids(here.workspace.team, {other: slack_id})
 
 
@@ -357,7 +357,7 @@ async def test_about_whom_somebody_has_decided_waits_no_longer_when_all_who_wait
 async def test_who_is_decided_about_under_the_id_of_the_organisation_waits_no_longer_under_the_other(here):
     docebo, team, now = here.runtime.settings.docebo_url, here.workspace.team, here.runtime.now()
     with here.runtime.store.transaction() as tables:
-        tables.people.meet(team, ["U0LOCAL"], now=now)
+        tables.people.register(team, ["U0LOCAL"], now=now)
         tables.people.note_ids(team, {"W0GRID": "U0LOCAL"})
         waits = {"U0LOCAL": Standing("several accounts match: 1, 2", None)}
         tables.standings.replace(docebo, team, waits, plan_id="", now=now)
@@ -610,7 +610,7 @@ async def test_about_who_is_forgotten_nothing_is_decided(here):
         await decided(here, DecisionAction.NEVER, ada)
 
     with here.runtime.store.reading() as tables:
-        assert tables.decisions.count_of(ada) == tables.people.count_of(ada) == 0
+        assert rows_about(tables.connection, [ada]).keys().isdisjoint({"decision", "identity"})
 
 
 @pytest.mark.long

@@ -12,7 +12,7 @@ from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.undoing import plan_undo
-from slack_docebo.engine.writing.sending import BELIED
+from slack_docebo.engine.writing.sending import CONTRADICTED
 from slack_docebo.errors import ChangeLimitExceeded
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
@@ -100,7 +100,7 @@ async def test_an_account_that_docebo_lets_nobody_change_keeps_no_other_one_open
             assert (refused.count(outcome=Outcome.APPLIED), refused.count(outcome=Outcome.FAILED)) == (0, 1)
             with Store.open(sqlite_url) as store, store.reading() as tables:
                 told = [one.error for one in tables.operations.rows(refused.plan.id) if one.outcome is Outcome.FAILED]
-            assert BELIED not in told
+            assert CONTRADICTED not in told
             locked.clear()
             change(bea)
             await run_import(settings, rows=EXPIRING)

@@ -577,7 +577,7 @@ def changed(store: Store) -> dict[str, int]:
 
 def test_a_moved_mapping_counts_as_one_whatever_moves_it(store):
     with store.transaction() as tables:
-        tables.people.meet("T1", ["U5", "U6", "U7"], now=NOW)
+        tables.people.register("T1", ["U5", "U6", "U7"], now=NOW)
         tables.people.note_ids("T1", {"W7": "U7"})
     plan_of(
         store,

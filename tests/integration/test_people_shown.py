@@ -10,7 +10,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import PeopleShown
-from slack_docebo.engine.looking.finding import SHOWN, find_people, told_of_found
+from slack_docebo.engine.looking.finding import SHOWN, count_in_words, find_people
 from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.realtime.upkeep import parked_rows, tidy
 from slack_docebo.engine.reporting.attention import attention_rows
@@ -150,8 +150,10 @@ async def test_people_are_found_by_parts_of_name_and_address_in_any_order(here, 
 
 
 def test_that_more_people_may_be_called_so_than_are_shown_is_said():
-    assert told_of_found(["U1", "U2"]) == "2 people were found"
-    assert told_of_found(["U1"] * SHOWN) == "100 people were found; there may be more: give more of the name or address"
+    assert count_in_words(["U1", "U2"]) == "2 people were found"
+    assert (
+        count_in_words(["U1"] * SHOWN) == "100 people were found; there may be more: give more of the name or address"
+    )
 
 
 async def test_a_whole_address_is_looked_for_in_docebo_too(here, ada):

@@ -257,7 +257,7 @@ class Run:
             docebo_client_secret="secret",
             report_dir=folder,
         )
-        self.behaviour = read_rows(table(world.rows)).looking_up({TITLES.name: TITLES})
+        self.behaviour = read_rows(table(world.rows)).with_tables({TITLES.name: TITLES})
         self.policy = self.behaviour.policy(TEAM)
         self.runs = 0
         people = {user.slack_id: user for user in world.source}

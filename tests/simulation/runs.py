@@ -48,7 +48,7 @@ async def run_import(process: Process) -> None:
     with _alone(process), SourceSnapshot() as people:
         workspace = await validate(process.runtime)
         await _carry_out(process, await plan_everybody(process.runtime, workspace, people))
-        await _do_what_follows(process, workspace, people)
+        await _apply_follow_ups(process, workspace, people)
 
 
 async def run_trusting_import(process: Process) -> None:
@@ -62,7 +62,7 @@ async def run_trusting_import(process: Process) -> None:
             runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT, listed=people, trusting=True
         )
         await _carry_out(process, plan_id)
-        await _do_what_follows(process, workspace, people)
+        await _apply_follow_ups(process, workspace, people)
 
 
 async def run_saved_plan(process: Process) -> None:
@@ -215,8 +215,8 @@ async def _carry_out(process: Process, plan_id: str) -> None:
         _report(process, finish(runtime, plan_id))
 
 
-async def _do_what_follows(process: Process, workspace: Workspace, people: SourceSnapshot) -> None:
-    """What `do_what_follows` does."""
+async def _apply_follow_ups(process: Process, workspace: Workspace, people: SourceSnapshot) -> None:
+    """What `apply_follow_ups` does."""
     refused: list[ChangeLimitExceeded] = []
     for plan in (_plan_custom_fields, _plan_moves, _plan_managers):
         plan_id = await plan(process.runtime, workspace, people)

@@ -138,7 +138,7 @@ class Stage:
         self.processes: list[Process] = []
         self._story = story
         behaviour = read_rows(table({**ON, **dict(story.rows)}))
-        self._behaviour = behaviour.looking_up({TABLE.name: TABLE})
+        self._behaviour = behaviour.with_tables({TABLE.name: TABLE})
         self._database = Database(folder, _empty_database())
         self._store = self._database.store_of("webhook")
         self._settings = Settings(

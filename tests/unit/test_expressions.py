@@ -79,7 +79,12 @@ def test_what_an_expression_reads_is_known_before_anybody_is_read():
 
     assert rule.sources == ("title", "custom:Cost centre", "guest", "custom:Xf1")
     assert rule.formula.tables == ("centres",)
-    assert rule.reading(lambda source: source.upper()).sources == ("TITLE", "CUSTOM:COST CENTRE", "GUEST", "CUSTOM:XF1")
+    assert rule.with_sources(lambda source: source.upper()).sources == (
+        "TITLE",
+        "CUSTOM:COST CENTRE",
+        "GUEST",
+        "CUSTOM:XF1",
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from slack_docebo.domain.managers import (
     IN_DOUBT,
     SEVERAL,
     Directory,
-    closing_by_others,
+    closing_if_refused,
     from_the_top,
     in_circles,
     may_have,
@@ -170,7 +170,7 @@ def test_from_the_top_everybody_gets_the_manager_without_a_circle_in_between(nam
 @given(NAMED, MAY_HAVE, st.sets(ACCOUNTS))
 def test_whoever_is_refused_nobody_comes_into_a_circle_but_who_rests_on_others(named, set_before, refused):
     managers = without_circles(set_before)
-    closing = closing_by_others(named, managers)
+    closing = closing_if_refused(named, managers)
     written = {one: {manager} for one, manager in named.items() if one not in closing | refused}
 
     assert not in_circles({**managers, **written})
@@ -178,7 +178,7 @@ def test_whoever_is_refused_nobody_comes_into_a_circle_but_who_rests_on_others(n
 
 def test_who_comes_into_a_circle_by_two_rows_of_which_neither_does_alone_rests_on_the_third():
     ada, bob, carl, boss = 1, 2, 3, 4
-    assert closing_by_others({bob: boss, carl: bob, ada: carl}, {bob: {ada}}) == {ada}
+    assert closing_if_refused({bob: boss, carl: bob, ada: carl}, {bob: {ada}}) == {ada}
 
 
 def test_a_line_of_fifty_thousand_managers_closed_to_a_circle_is_set_from_the_top_or_not_at_all():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slack_docebo.domain.attributes import fingerprint, refused_as, wanted
+from slack_docebo.domain.attributes import fingerprint, refused_key, wanted
 from slack_docebo.domain.disputes import look
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.observation import Gone, Present, Unknown
@@ -329,7 +329,7 @@ def test_a_value_that_docebo_ignores_is_not_called_its_own_form():
 
 def test_a_value_that_docebo_is_known_to_refuse_is_not_planned_and_the_others_are():
     other = replace(HERS, first_name="Augusta")
-    knowing = replace(ON, refused=frozenset({refused_as("first_name", "Ada")}))
+    knowing = replace(ON, refused=frozenset({refused_key("first_name", "Ada")}))
 
     left = plan(ADA, other, MAPPED, knowing)
     renamed = plan(ADA, replace(other, last_name="King"), MAPPED, knowing)

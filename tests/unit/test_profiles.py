@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.profiles import Coverage, Profile, a_days_share, reading_order, when_read
+from slack_docebo.domain.profiles import Coverage, Profile, daily_share, reading_order, when_read
 from slack_docebo.domain.scope import Scope
 
 WANTED = frozenset({"Xf1", "Xf2"})
@@ -52,7 +52,7 @@ def nights(days: Iterable[int]) -> list[set[SourceUser]]:
             for user in PEOPLE
         }
         due = {its: user for user, its in turns.items() if its}
-        found.append({due[its] for its in a_days_share(due, len(PEOPLE), now=now, max_age=WEEK)})
+        found.append({due[its] for its in daily_share(due, len(PEOPLE), now=now, max_age=WEEK)})
         read_at |= dict.fromkeys(found[-1], now)
     return found
 

@@ -195,7 +195,7 @@ def mappings(draw):
         rules.append(AttributeRule(target, formula, draw(st.booleans()), draw(st.booleans())))
     found = dict(draw(st.lists(st.tuples(st.sampled_from(["sales", "ada", "*", "yes", ""]), texts), max_size=4)))
     table = LookupTable.of("centres", found.items())
-    return tuple(rule.looking_up({"centres": table}) for rule in draw(st.permutations(rules)))
+    return tuple(rule.with_tables({"centres": table}) for rule in draw(st.permutations(rules)))
 
 
 @given(people, mappings(), st.booleans())

@@ -10,7 +10,7 @@ AS_A_FORMULA, IN_AN_EXPRESSION = "last_name = table(offices, title)", "last_name
 
 
 def remarks(rules: str, *titles: str) -> list[str]:
-    found = read_written({**OFF, "ATTRIBUTES": rules}).looking_up(OFFICES).unused_tables()
+    found = read_written({**OFF, "ATTRIBUTES": rules}).with_tables(OFFICES).unused_tables()
     found.see(SourceUser(slack_id=f"U{number}", team="T1", title=title) for number, title in enumerate(titles))
     return found.remarks
 

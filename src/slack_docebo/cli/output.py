@@ -22,7 +22,7 @@ Limit = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=MOST_SHO
 
 
 def required(advice: str) -> Callable[[object, object], None]:
-    """Return the validator of an argument that must not be blank, which says *advice* where it is, and quotes no blank."""
+    """Return the validator of an argument that must not be blank; *advice* is its message."""
 
     def validate(_type: object, given: object) -> None:
         if given == Path() or not str(given).strip():  # an empty path is the folder one is in
@@ -41,10 +41,10 @@ Row = TypeVar("Row")
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], *, json: bool, empty: str) -> None:
-    """Print *rows* as a table with the keys of the first as its head, or *empty* where there are none.
+    """Print *rows* as a table with the keys of the first as its head, or *empty* if there are none.
 
-    No word is shortened or broken, for ids are copied: where the terminal is too narrow, each row is a paragraph. Without
-    a terminal a table is as wide as it is.
+    No word is shortened or broken, for ids are copied: if the terminal is too narrow, each row becomes a paragraph.
+    Without a terminal a table takes the width it needs.
     """
     if json:
         show_json(list(rows))

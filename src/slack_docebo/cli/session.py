@@ -67,7 +67,7 @@ async def _behaviour_from_prefect(tables_dir: Path, rules: str) -> IntegrationSe
     try:
         async with _prefect() as http:
             behaviour = _trying(read_rows(await _rows(http)), rules)
-            return behaviour.looking_up(await find_tables(behaviour.tables, tables_dir, partial(_variable, http)))
+            return behaviour.with_tables(await find_tables(behaviour.tables, tables_dir, partial(_variable, http)))
     except httpx.HTTPError:
         return None
 
@@ -85,7 +85,7 @@ async def _rows(http: PrefectClient) -> object:
 
 
 def _trying(behaviour: IntegrationSettings, rules: str) -> IntegrationSettings:
-    return behaviour.trying(rules) if rules else behaviour
+    return behaviour.with_rules(rules) if rules else behaviour
 
 
 async def _variable(http: PrefectClient, name: str) -> object:

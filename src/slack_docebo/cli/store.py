@@ -14,6 +14,6 @@ def open_store(settings: StoreSettings | None = None) -> Store:
 
 
 def outdate_status_page(store: Store) -> None:
-    """Let the page in Prefect be written anew within a minute; what the command has done is done in any case."""
+    """Have the status page in Prefect renewed within a minute; what the command has done is done in any case."""
     with suppress(StorageError), store.transaction() as tables:
         tables.wake_ups.want_sweep(datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""Attributes of accounts: those that rules want for a person, and how they differ from those that are there."""
+"""Attributes of accounts: the values that rules want for a person, and how they differ from the present ones."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ MARKUP = frozenset("<>&")  # what a platform may take out of a text, or write ot
 
 
 def wanted(user: SourceUser, rules: Iterable[AttributeRule], *, creating: bool) -> dict[str, str]:
-    """Return the attributes that the account of *user* should have, without those that are not known."""
+    """Return the attributes that the account of *user* should have, without those whose value is not known."""
     attributes = {}
     for rule in rules:
         if rule.target == MANAGER or (rule.creates_only and not creating):
@@ -28,7 +28,7 @@ def wanted(user: SourceUser, rules: Iterable[AttributeRule], *, creating: bool) 
 
 
 def differences(wanted: Mapping[str, str], account: Account) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the attributes of *account* that must change, and the values they have now; not those it does not show."""
+    """Return the attributes of *account* to change, and their present values; what Docebo does not show is left out."""
     changes, before = {}, {}
     for name, value in wanted.items():
         current = current_value(account, name)
@@ -38,7 +38,7 @@ def differences(wanted: Mapping[str, str], account: Account) -> tuple[dict[str, 
 
 
 def not_compared(wanted: Mapping[str, str], account: Account) -> dict[str, str]:
-    """Return those of the *wanted* attributes of which *account* does not show what it has; of a field that may be none."""
+    """Return the *wanted* attributes that *account* does not show; not an empty one of an additional field."""
     return {
         name: value
         for name, value in wanted.items()
@@ -63,19 +63,19 @@ def same(name: str, one: str, other: str) -> bool:
 
 
 def is_own_form(name: str, sent: str, shown: str) -> bool:
-    """Tell whether *shown* can be what a platform made of a text that was *sent*; of markup it may leave nothing."""
+    """Tell whether *shown* can be a platform's own form of the text that was *sent*; nothing may be left of markup."""
     if not (name in FREE_TEXTS or field_id_of(name)):
         return False
     return not MARKUP.isdisjoint(sent) or (bool(letters(shown)) and letters(shown) in letters(sent))
 
 
 def letters(text: str) -> str:
-    """Return the letters and digits of *text*, without regard to case and to how HTML writes characters."""
+    """Return the letters and digits of *text*, case-folded and with HTML escapes decoded."""
     return "".join(character for character in folded(unescape(text)) if character.isalnum())
 
 
-def refused_as(name: str, value: Value, option: str = "") -> str:
-    """Return what is remembered of a refused value: it is another one once it has become an *option* of the field."""
+def refused_key(name: str, value: Value, option: str = "") -> str:
+    """Return the key by which a refused value is remembered; it changes once the value is an *option* of the field."""
     return f"{name} {fingerprint({name: str(value)} | ({'option': option} if option else {}))}"
 
 
@@ -92,9 +92,9 @@ def fingerprint(attributes: Mapping[str, str]) -> str:
 def changes_to(
     wanted: Mapping[str, str], account: Account, *, returned: bool, is_news: bool
 ) -> tuple[dict[str, Value], dict[str, Value]]:
-    """Return the attributes to change, and what they are now as far as it is shown.
+    """Return the attributes to change and their present values, as far as Docebo shows them.
 
-    What Docebo does not show of an account is written when what is *wanted* is news, and is not known to differ afterwards.
+    An attribute that Docebo does not show is written when *is_news* says that the wanted values are new, and not again.
     """
     differing, current = differences(wanted, account)
     changes: dict[str, Value] = {**differing, **(not_compared(wanted, account) if is_news else {})}
@@ -107,13 +107,13 @@ def changes_to(
 
 
 def shown(account: Account, name: str) -> dict[str, Value]:
-    """Return the value of the attribute *name*, as far as Docebo shows it."""
+    """Return the value of the attribute *name* by its name; empty where Docebo does not show it."""
     value = current_value(account, name)
     return {} if value is None else {name: value}
 
 
 def without(lacking: Sequence[Shortfall]) -> str:
-    """Return what is added to a reason where attributes do not get what Slack says."""
+    """Return the end of a reason that names the attributes in *lacking*, which do not get Slack's value."""
     told = ""
     whys = {NOT_HELD: CANNOT_HOLD, NO_BRANCH: NOT_THERE, TAKEN: IS_TAKEN}
     for why in (CANNOT_HOLD, NO_VALUE, NOT_THERE, IS_TAKEN):

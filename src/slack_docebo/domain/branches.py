@@ -1,4 +1,4 @@
-"""Branches: the nodes of Docebo's organisation chart, and by what rules and rows name one of them."""
+"""Branches: the nodes of Docebo's organisation chart, and the names by which rules and rows refer to them."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -36,7 +36,7 @@ class Branches:
 
     @classmethod
     def of(cls, branches: Iterable[Branch]) -> Self:
-        """Return the *branches* of a platform; one that neither code nor title nor path tells from others is left out."""
+        """Return the *branches* of a platform, without those that no code, title or path identifies."""
         named = {str(branch.id): _names(branch, path) for branch, path in _with_paths(branches)}
         borne = Counter(name for names in named.values() for name in names)
         alone = {branch_id: [name for name in names if borne[name] == 1] for branch_id, names in named.items()}
@@ -52,7 +52,7 @@ class Branches:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """By what rules name the branches, one name each, sorted."""
+        """The names by which rules refer to the branches, one each, sorted."""
         return tuple(sorted(value for column in self.columns.values() for value in column.values()))
 
     def label(self, shown: str) -> str:
@@ -79,10 +79,10 @@ class NewBranch:
 
 
 def to_be_made(wanted: Mapping[str, int], branches: Branches) -> list[NewBranch]:
-    """Return the branches by which each value of *wanted*, with its number of people, would be found; parents come first.
+    """Return the branches to make for the values of *wanted*, which have numbers of people; parents come first.
 
-    A path makes those above it that are not there. Of any other value nobody knows whether it is a code or a title: it
-    becomes both. What several branches bear already is not among them: one more would make it no clearer.
+    A path also makes its missing parents. Of any other value nobody knows whether it is a code or a title, so it
+    becomes both. A name that several branches have already is left out: one more would not make it clearer.
     """
     made: dict[str, NewBranch] = {}
     for value, people in sorted((_key(value), people) for value, people in wanted.items()):
@@ -107,10 +107,10 @@ def _names(branch: Branch, path: str) -> list[tuple[str, str]]:
 
 
 def _found_by(named: Mapping[str, Iterable[tuple[str, str]]]) -> dict[str, str]:
-    """Return, by each code, title and path, the id of the branch that is meant, "" where that would be a guess.
+    """Return, by each code, title and path, the id of the branch that it identifies, "" where it is ambiguous.
 
-    It would be where several are called so, one by its code, say, and another by its title or its id. Only a path can be
-    one's own although others bear the title.
+    It is ambiguous where it is, say, the code of one branch and the title or id of another. A path may identify a
+    branch although others have the same title.
     """
     called, led_to = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
     for branch_id, names in named.items():
@@ -130,7 +130,7 @@ def _key(name: str) -> str:
 
 
 def _with_paths(branches: Iterable[Branch]) -> Iterator[tuple[Branch, str]]:
-    """Yield each branch with the titles that lead to it below the root; "" where the tree, or a title, does not tell."""
+    """Yield each branch with its path of titles below the root, "" where tree or titles do not tell it."""
     above: list[Branch] = []
     for branch in sorted(branches, key=lambda one: one.left):
         while above and above[-1].right < branch.right:

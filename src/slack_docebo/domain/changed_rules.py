@@ -15,10 +15,10 @@ from slack_docebo.domain.policy import Policy
 def reason_by_rules(
     operation: Operation, address: str, then: Policy, now: Policy, *, other_ids: Collection[str] = ()
 ) -> str:
-    """Return why the rules of *now* leave alone whom *operation* is about, or "".
+    """Return why the rules of *now* leave the person of *operation* alone, or "".
 
-    *address* is the person's e-mail address, as far as the operation or its account tells it; *other_ids* are those under
-    which Slack knows the person besides. Who is in which of Slack's user groups is as read by this run.
+    *address* is the person's e-mail address, as far as the operation or its account tells it; *other_ids* are the
+    person's other Slack ids. Membership in Slack's user groups is as this run has read it.
     """
     if is_of_leaver(operation.kind, operation.reason):
         if operation.kind in OF_LEAVERS and then.leavers is not now.leavers:

@@ -1,4 +1,4 @@
-"""Claims: whose an account is, settled over everybody at once, so that the order in which people are listed makes no difference."""
+"""Claims: whose an account is, decided over everybody at once, whatever the order of Slack's list."""
 
 from enum import IntEnum
 
@@ -15,7 +15,7 @@ class Rank(IntEnum):
     EMAIL = 2
     USERNAME = 3
     NAME = 4
-    OUT_OF_SCOPE = 5  # by address or username, of somebody who is to get nothing written
+    OUT_OF_SCOPE = 5  # by address or username, for somebody who gets nothing written
 
 
 RANKS = {
@@ -31,13 +31,14 @@ class Claims:
     """The best claim to each account so far; of equal claims, that of the lower Slack id.
 
     People are planned while the list is still being read, so a better claim may come after a worse one was believed:
-    the `outdone` are to be planned again when everybody has been heard.
+    the `outdone` have to be planned again at the end.
     """
 
     def __init__(self) -> None:
         self._best: dict[Claimed, tuple[Rank, str]] = {}
-        self._rivals: dict[Claimed, set[str]] = {}  # who has lost a claim, where anybody has
-        self.outdone: set[str] = set()  # Slack ids of those who were told of somebody who has lost since
+        self._rivals: dict[Claimed, set[str]] = {}  # who has lost the claim, if anybody has
+        # Slack ids of people who were told of a best claim that is not the best any more.
+        self.outdone: set[str] = set()
 
     def __contains__(self, claimed: object) -> bool:
         return claimed in self._best

@@ -1,4 +1,4 @@
-"""What somebody has decided about single people, by hand: never this one; seen, and left so; this account."""
+"""Decisions about single people, made by hand: never this person, leave it so, or this account."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ class Decision:
     docebo_id: int | None = None
 
     def acknowledges(self, told: str) -> bool:
-        """Tell whether somebody has seen that the person is left alone, or fails, for the reason that is *told*."""
+        """Tell whether somebody has acknowledged that the person is left alone, or fails, for the reason *told*."""
         return told in self.reasons
 
 
@@ -45,7 +45,7 @@ NOBODY: FormerHolders = {}
 
 
 def about(decisions: Decisions, users: Iterable[SourceUser]) -> Decisions:
-    """Return *decisions* with what was decided about *users* under another of their ids; the latest counts."""
+    """Return *decisions* with those about other ids of *users* added under their Slack id; the latest counts."""
     return {**decisions, **{user.slack_id: one for user in users if (one := latest(decisions, user.ids))}}
 
 
@@ -55,17 +55,17 @@ def respecting(
     operations: Iterable[Operation],
     former_holders: FormerHolders,
 ) -> list[Operation]:
-    """Return *operations* as they are with what was decided.
+    """Return *operations* changed so that they respect what was decided.
 
-    Who is never to be touched is left alone, and so is the account that was given to that person. A reason that was seen is
-    told as such, until there is another. For whom something fails, it is tried as before: nobody has decided that it may not
-    be done.
+    A person who is never to be touched is left alone, and so is the account that was given to them. An acknowledged
+    reason is marked as seen, until there is another. Whatever has failed is tried as before: nobody has decided against
+    it.
     """
     return [_respecting(binding, acknowledged, operation, former_holders) for operation in operations]
 
 
 def is_never(decisions: Decisions, operation: Operation, former_holders: FormerHolders = NOBODY) -> bool:
-    """Tell whether nothing may be done about the person of *operation*, or about one whose the account was."""
+    """Tell whether nothing may be done about the person of *operation*, or about a former holder of the account."""
     others = former_holders.get(operation.slack_id, ())
     return is_for_never(decisions, (operation.slack_id, operation.mapped_as)) or any(
         is_for_never(decisions, [one]) for one in others
@@ -84,7 +84,7 @@ def is_for_never(decisions: Decisions, slack_ids: Iterable[str]) -> bool:
 
 
 def latest(decisions: Decisions, slack_ids: Iterable[str]) -> Decision | None:
-    """Return what was decided last about the person with these *slack_ids*, if anything was."""
+    """Return the latest decision about the person with these *slack_ids*, if there is one."""
     found = (decisions[slack_id] for slack_id in slack_ids if slack_id in decisions)
     return max(found, key=lambda one: one.since, default=None)
 

@@ -12,12 +12,12 @@ from slack_docebo.domain.levels import LESSER, SUPERADMIN, level_word
 MOST_ROWS = 100
 A_MONTH = timedelta(days=30)
 A_DAY = timedelta(days=1)
-MOST_VALUES = 10_000  # refused ones that are remembered
+MOST_VALUES = 10_000  # refused values that are remembered
 MOST_UNLISTED = 1_000  # accounts
 SET_BY_HAND = "set by hand"  # the source of an answer that holds until somebody forgets it
 
 
-# Options of a batch call by which we only say what shall not happen; a platform that does not know one can do without.
+# Options of a batch call that only forbid something; they can be left out for a platform that does not know them.
 CAUTIOUS_OPTIONS = frozenset({
     "force_create_branches", "change_user_password", "ignore_password_change_for_existing_users",
     "send_notification_email", "powerUser_option", "provisioned_by",
@@ -39,60 +39,61 @@ class OptionForm(StrEnum):
 
 
 class AddressSearch(StrEnum):
-    """By which search an account is found by its e-mail address."""
+    """Which kind of search finds an account by its e-mail address."""
 
-    FULL = "full"  # for the full text, which is documented for names
+    FULL = "full"  # a search for the full text, which is documented for names
     IN_PARTS = "in parts"
 
 
 class NewPassword(StrEnum):
-    """Which password the row of a new account gives it."""
+    """The password that the row of a new account sets."""
 
     NONE = "none"
-    RANDOM = "random"  # which nobody knows, and nobody keeps
+    RANDOM = "random"  # nobody knows or keeps it
 
 
 class RowColumns(StrEnum):
-    """Which columns a row of a batch has for the platform."""
+    """Which columns the platform reads from a row of a batch."""
 
-    OWN = "own"  # its own
-    ALIKE = "alike"  # those of the others in the call, too: so all rows of a call are given the same
+    OWN = "own"  # those of the row itself
+    ALIKE = "alike"  # also those of other rows in the call: so all rows of a call get the same columns
 
 
 class RowAnswers(StrEnum):
-    """Which rows of a batch are answered."""
+    """For which rows of a batch Docebo gives an answer."""
 
     EACH = "each"
-    REFUSED = "refused"  # alone
+    REFUSED = "refused"  # only those that are refused
 
 
 class Pages(StrEnum):
-    """By what the next page of a listing is asked for."""
+    """How the next page of a listing is requested."""
 
     NUMBER = "number"
-    CURSOR = "cursor"  # and its number
+    CURSOR = "cursor"  # with its number
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the documentation leaves open: what we do until an answer was learned, and what shows it."""
+    """One thing that the documentation leaves open: what is assumed until the answer is learned, and what shows it."""
 
     name: str
     means: str  # what the answer is about
     assumed: str
     shown_by: str
-    kept: timedelta | None = None  # how long an answer holds; the assumption is tried again afterwards
-    words: Collection[str] = ()  # that can be set by hand: none that would do harm where it is not so
-    numbers: range = range(0)  # likewise
-    several: bool = False  # of the words, with commas between them
-    digests: bool = False  # are the answer, which say nothing to people
-    grows: bool = False  # by what is learned later, and holds no longer for that
-    is_of_rows: bool = False  # which are other ones with another answer, and proven anew
-    other_than: Collection[str] = ()  # likewise a level by any word that is not known: it is none of these
+    kept: timedelta | None = None  # how long an answer is valid; then the assumption is tried again
+    # Answers that can be set by hand: none that would do harm where it is wrong.
+    words: Collection[str] = ()
+    numbers: range = range(0)
+    other_than: Collection[str] = ()  # any word but these, which are known levels
+    several: bool = False  # the answer is some of *words*, with commas between them
+    digests: bool = False  # the answer is digests, which say nothing to people
+    grows: bool = False  # the answer gets further parts, and is valid no longer for that
+    is_of_rows: bool = False  # another answer means other rows, which have to be proven again
 
     @property
     def possible(self) -> str:
-        """What can be set by hand, in words; "" where nothing can."""
+        """The answers that can be set by hand, in words; "" where there are none."""
         if self.other_than:
             return "Docebo's own word for the level, unless its level is known"
         if self.numbers:
@@ -108,7 +109,7 @@ class Question:
         return answer or "not known"
 
     def by_hand(self, value: str) -> str:
-        """Return *value* as an answer that is set by hand, in the form in which it is kept; raise ValueError for others."""
+        """Return *value*, set by somebody, in the form that is stored; raise ValueError if it is no answer."""
         if self.other_than and (word := level_word(value)) and word not in self.other_than:
             return word
         given = [part.strip() for part in value.split(",")] if self.several else [value.strip()]
@@ -270,18 +271,18 @@ class Learned:
 
     value: str
     at: datetime
-    source: str  # what showed it
+    source: str  # what showed the answer
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What is known of one platform; what is not known is as assumed."""
+    """The answers that are known for one platform; every other question has its assumed answer."""
 
     answers: Mapping[str, str]
 
     @classmethod
     def of(cls, learned: Mapping[str, Learned], now: datetime) -> Self:
-        """Return what of *learned* still holds."""
+        """Return the dialect of those answers in *learned* that are still valid."""
         kept = {question.name: question.kept for question in QUESTIONS}
         return cls(
             {
@@ -301,19 +302,19 @@ class Dialect:
 
     @property
     def unlisted(self) -> int:
-        """How many accounts the platform counts beyond those that it lists."""
+        """How many accounts the platform counts without listing them."""
         known = self.answer(UNLISTED)
         return min(int(known), MOST_UNLISTED) if known.isdecimal() else 0
 
     @property
     def user_level(self) -> str:
-        """Docebo's own word for the level of plain users, "" where it is a known one; never that of superadmins as well."""
+        """Docebo's own word for the level of plain users; "" if none was set, or it is the superadmins'."""
         known = self.answer(USER_LEVEL)
         return "" if known == self.superadmin_level else known
 
     @property
     def superadmin_level(self) -> str:
-        """Docebo's own word for the level of superadmins, likewise."""
+        """Docebo's own word for the level of superadmins, "" where none was set."""
         return self.answer(SUPERADMIN_LEVEL)
 
     @property
@@ -339,7 +340,7 @@ class Dialect:
 
     @property
     def proven(self) -> frozenset[str]:
-        """What rows were seen to do as they say: their kinds, and the attributes that they set."""
+        """The traits of rows that were seen to have the effect they describe: kinds, and attributes that they set."""
         return frozenset(self.answer(PROVEN).split(", ")) - {""}
 
     @property
@@ -354,5 +355,5 @@ class Dialect:
 
     @property
     def refused_values(self) -> list[str]:
-        """Which values of which attributes rows are refused for, as digests, the newest last."""
+        """Digests of the attribute values for which rows are refused, the newest last."""
         return [one for one in self.answer(REFUSED_VALUES).split(", ") if one]

@@ -1,7 +1,7 @@
-"""Disputes: whether a mapped account is still whose it was.
+"""Disputes: whether a mapped account still belongs to the person it is mapped to.
 
-Behind an id there may be somebody else by now: a tenant was restored, or an account recycled or handed over by hand.
-And what a table says, imported or restored, is a claim until the account has shown whose it is.
+The id may lead to somebody else by now: a tenant was restored, or an account was recycled or handed over by hand. And
+what a table says, imported or restored, is a claim until the account has shown whose it is.
 """
 
 import hashlib
@@ -29,21 +29,21 @@ ADDRESS_OF_NOBODY_KNOWN = (
 
 
 def digest(text: str) -> str:
-    """Return what tells whether a name or an address is the same, and not which it is; "" of nothing."""
+    """Return a digest by which a name or an address can be recognised but not read; "" for an empty text."""
     return hashlib.sha256(folded(text).encode("utf-8", "replace")).hexdigest() if text else ""
 
 
 def look(account: Account) -> LastSeen:
-    """Return what is remembered of an account; a masked address, which may be anybody's, is not."""
+    """Return what is remembered of an account, without a masked address, which may be anybody's."""
     return LastSeen(digest(account.username), digest("" if "email" in account.unshown else account.email))
 
 
 def is_same(now: LastSeen, then: LastSeen) -> bool:
-    """Tell whether an account bears the username or the address that it bore, as far as that is known.
+    """Tell whether an account still has the username or the address that it had *then*, as far as that is known.
 
-    Who changes one of the two is no stranger. An address that we have written ourselves says nothing until it was seen: the
-    account may have been handed over right before. Nor does what a table claims. A platform on which the address is the
-    username makes that follow the address that we have written.
+    Whoever changes only one of the two is the same person. An address that we have written proves nothing until it was
+    seen, for the account may have been handed over right before; nor does the claim of a table. Where the address is
+    the username, the username follows the address that we have written.
     """
     if then.claimed:
         return False
@@ -56,9 +56,9 @@ def is_same(now: LastSeen, then: LastSeen) -> bool:
 
 
 def bears_data_of(account: Account, user: SourceUser, seen: LastSeen) -> bool:
-    """Tell whether the account shows the name of *user*, or the address if Slack does not say that it is not confirmed.
+    """Tell whether the account shows the name of *user*, or their address unless Slack says that it is unconfirmed.
 
-    *seen* is what was last seen of it: an address that is there because we have written it is no evidence.
+    *seen* is what was last seen of the account: an address that is there because we have written it is no evidence.
     """
     return bears_address_of(account, user, seen) or bears_name_of(account, user)
 
@@ -82,26 +82,26 @@ def bears_name_of(account: Account, user: SourceUser) -> bool:
 
 
 def may_be_theirs(account: Account, user: SourceUser, seen: LastSeen) -> bool:
-    """Tell whether an account that was given to *user*, and *seen* then, bears anything of that, or the name."""
+    """Tell whether an account given to *user* shows something of what was *seen* then, or the user's name."""
     return seen != LastSeen() and (is_same(look(account), seen) or bears_name_of(account, user))
 
 
 def name_on(account: Account) -> str:
-    """Return the name that the account shows, as names are compared; "" where it shows none."""
+    """Return the account's name in the form in which names are compared; "" where it shows none."""
     return as_compared(f"{account.first_name} {account.last_name}")
 
 
 def names_of(user: SourceUser) -> set[str]:
-    """Return every name that Slack shows of *user*, as names are compared."""
+    """Return every name that Slack shows of *user*, in the form in which names are compared."""
     return {as_compared(name) for name in (f"{user.first_name} {user.last_name}", user.real_name, user.display_name)}
 
 
 def may_be_of_another(account: Account, user: SourceUser, seen: LastSeen) -> bool:
-    """Tell whether the account, which shows another address than that of *user*, is theirs only if nobody else bears that one.
+    """Tell whether the account is that of *user* only if nobody else has the address that it shows.
 
-    So it is where nothing but the name shows that a table is right about it, or that it is still whose it was, for a name may
-    be that of several people; or where, of what was last seen, the user name alone is left, even if that is the address of
-    *user*.
+    That is so where only the name supports the claim of a table, or shows that the account still is whose it was:
+    several people may have that name. It is also so where, of what was last *seen*, only the username is left, even if
+    it is the user's address.
     """
     if not account.email or _address_of(user) == mailbox(account.email):
         return False
@@ -111,16 +111,16 @@ def may_be_of_another(account: Account, user: SourceUser, seen: LastSeen) -> boo
 
 
 def bears_new_address(account: Account, seen: LastSeen) -> bool:
-    """Tell whether the account shows another address than the one that was last *seen* there, or that we have written since."""
+    """Tell whether the account shows another address than the one last *seen* there, or written by us since."""
     now = look(account).address
     return bool(now and seen.address) and now != seen.address
 
 
 def other_bearers(suspects: Iterable[tuple[Account, str]], listed: Iterable[SourceUser]) -> dict[tuple[int, str], str]:
-    """Return who else of *listed* bears the address that an account shows, or only its name, by the account and whose it was.
+    """Return who else of *listed* has the address that a suspect shows or, failing that, only its name; by suspect.
 
-    The *suspects* are accounts, each with the Slack id of the one whose it was, or is taken to be. Where it shows that one's
-    name, whoever else bears it is a namesake.
+    A suspect is an account with the Slack id of its presumed owner. An account that shows its owner's name has no
+    namesakes.
     """
     by_address, by_name = dict[str, list[tuple[int, str]]](), dict[str, list[tuple[int, str]]]()
     for account, slack_id in suspects:
@@ -141,7 +141,7 @@ def other_bearers(suspects: Iterable[tuple[Account, str]], listed: Iterable[Sour
 
 
 def doubt_about(account: Account, mapping: Mapping, user: SourceUser, accounts: Accounts) -> str:
-    """Return why nobody can tell that the mapped account is, or still is, that of *user*, or ""."""
+    """Return why nobody can tell whether the mapped account is, or still is, that of *user*, or ""."""
     if mapping.docebo_id != account.docebo_id:
         return ""
     if mapping.seen.claimed:
@@ -152,18 +152,18 @@ def doubt_about(account: Account, mapping: Mapping, user: SourceUser, accounts: 
 
 
 def doubt_about_former(account: Account, applied: Applied, user: SourceUser, accounts: Accounts) -> str:
-    """Return what `doubt_about` does of an account that no mapping gives to *user*, only what was applied before."""
+    """Return the doubt like `doubt_about`, for an account that *user* was given before and has no mapping to."""
     return _doubt_by_new_address(account, user, applied.seen, accounts, if_not_theirs=LINK_THE_OTHER)
 
 
 def _doubt_by_new_address(
     account: Account, user: SourceUser, seen: LastSeen, accounts: Accounts, *, if_not_theirs: str
 ) -> str:
-    """Return why somebody may have handed the account over in Docebo, and what to do *if* it is *not theirs*; else "".
+    """Return why the account may have been handed over in Docebo, with the advice *if_not_theirs*, or "".
 
-    It may be so where it shows an address that was not *seen* there before and that is not the one of *user*, nor the name.
-    It is so where somebody else bears that address; where nobody does, *user* may have changed the own one in Slack. Of some
-    people only, as in real time, nobody can tell which.
+    It may have been where it shows an address that was not *seen* there before and is not the user's. It was where
+    somebody else has that address; where nobody has it, *user* may have changed their own in Slack. A run that sees
+    only some people, as in real time, cannot tell the two apart.
     """
     if not may_be_of_another(account, user, seen):
         return ""
@@ -176,9 +176,9 @@ def _doubt_by_new_address(
 
 
 def _doubt_of_claim(account: Account, mapping: Mapping, user: SourceUser, accounts: Accounts) -> str:
-    """Return why nobody can tell that a table is right about the account, or "".
+    """Return why nobody can tell whether the table is right about the account, or "".
 
-    A name may be that of several people: it tells nothing of an account with another's address.
+    Several people may have one name, so the name proves nothing for an account with another person's address.
     """
     if bears_address_of(account, user, mapping.seen):
         return ""
@@ -190,7 +190,7 @@ def _doubt_of_claim(account: Account, mapping: Mapping, user: SourceUser, accoun
 
 
 def dispute(docebo_id: int, why: str = NOTHING_THEIRS, if_not_theirs: str = DELETE_THE_MAPPING) -> str:
-    """Return what is told of a disputed account, *why* it is that, and what there is to do."""
+    """Return the reason, with advice, for a disputed account; *why* it is disputed is part of it."""
     return (
         f"account {docebo_id} {DISPUTED}{why}. If it is somebody else's by now, {if_not_theirs}; if it is"
         " right, link the two: the form Decide about people on the status page"
@@ -198,7 +198,7 @@ def dispute(docebo_id: int, why: str = NOTHING_THEIRS, if_not_theirs: str = DELE
 
 
 def dispute_by_name(docebo_id: int) -> str:
-    """Return what `dispute` does of an account that bears, of what it bore when it was given to somebody, the name alone."""
+    """Return the reason like `dispute`, for an account of which only the name is as it was for its holder."""
     return (
         f"account {docebo_id} {DISPUTED}it was given to this person before, and bears nothing of what it bore then but the"
         " name. If it is somebody else's by now, give it the name of that one in Docebo; if it is right, give it this person's"
@@ -207,7 +207,7 @@ def dispute_by_name(docebo_id: int) -> str:
 
 
 def unproven(docebo_id: int, why: str) -> str:
-    """Return what is told of an account that a table has given to somebody, *why* that is no more than a claim."""
+    """Return the reason, with advice, for an account that only a table gives to somebody; *why* is part of it."""
     return (
         f"account {docebo_id} {UNPROVEN}{why}. If it is somebody else's, {DELETE_THE_MAPPING}; if it is"
         " right, link the two: the form Decide about people on the status page"

@@ -12,9 +12,9 @@ from slack_docebo.domain.people import Account, Mapping
 from slack_docebo.domain.targets import EXPIRATION, USERNAME, field_id_of, is_manager, is_never_shown
 
 TO_ACCOUNTS = (Kind.CREATE, Kind.UPDATE, Kind.MOVE, Kind.DEACTIVATE)
-ACCESS = frozenset({"active", EXPIRATION})  # attributes that say themselves whether somebody gets in
+ACCESS = frozenset({"active", EXPIRATION})  # attributes that decide whether somebody gets in
 # Attributes whose wrong value locks somebody out, or lets somebody in.
-HURTING = ACCESS | {USERNAME}
+HARMFUL = ACCESS | {USERNAME}
 
 
 def account_of(accounts: Accounts, operation: Operation) -> Account | None:
@@ -47,8 +47,8 @@ def mapping_of(operation: Operation, mappings: MappingType[str, Mapping]) -> Map
 def is_carried_out(operation: Operation, account: Account) -> bool:
     """Tell whether *account* shows what *operation* was to do.
 
-    Of a creation username and address are enough: what Docebo may have made of the names is for the next run to see. The
-    username alone may be that of somebody else, whose account was made meanwhile or is not listed yet.
+    For a creation, username and address are enough: the next run sees what Docebo has made of the names. The username
+    alone may be that of somebody else, whose account was created meanwhile or is not listed yet.
     """
     if operation.kind is Kind.CREATE:
         sent = {mailbox(str(operation.changes.get(name, ""))) for name in (USERNAME, "email")}
@@ -61,43 +61,43 @@ def holds(account: Account, name: str, value: Value) -> bool:
     if isinstance(value, bool):
         return account.active == value and name not in account.unshown
     shown = current_value(account, name)
-    if shown is None and field_id_of(name):  # which is how a field may be shown that holds nothing
+    if shown is None and field_id_of(name):  # an empty field may be shown by nothing at all
         return value == ""
     return shown is not None and same(name, value, shown)
 
 
 def differs(account: Account, name: str, value: Value) -> bool:
-    """Tell whether *account* shows another value than *value*; what it does not show is not known to differ."""
+    """Tell whether *account* shows another value than *value* for the attribute; False if it shows none."""
     return current_value(account, name) is not None and not holds(account, name, value)
 
 
 def is_looked_for(operation: Operation) -> bool:
-    """Tell whether a later run finds out what became of *operation*, which was sent before and is not sent again.
+    """Tell whether a later run has to find out what became of *operation* once it was sent.
 
-    So it is of a new account, of a branch and of a manager; other changes a list shows.
+    That is so for a new account, a branch and a manager; any other change can be seen in a list.
     """
     return operation.kind is Kind.CREATE or any(map(is_never_shown, operation.changes))
 
 
-def hurts(operation: Operation) -> bool:
-    """Tell whether *operation* does harm that is seen at once, if what it rests on is not so any more."""
-    return operation.kind is not Kind.CREATE and (not HURTING.isdisjoint(operation.changes) or operation.moves_mapping)
+def is_risky(operation: Operation) -> bool:
+    """Tell whether *operation* would do immediate harm if the facts it rests on are outdated."""
+    return operation.kind is not Kind.CREATE and (not HARMFUL.isdisjoint(operation.changes) or operation.moves_mapping)
 
 
 def changes_access(operation: Operation) -> bool:
-    """Tell whether *operation* says itself whether somebody gets in."""
+    """Tell whether *operation* changes the status or the expiration date, on which access depends."""
     return not ACCESS.isdisjoint(operation.changes)
 
 
 def activates(operation: Operation) -> bool:
-    """Tell whether *operation* lets somebody in again: by the status, or by another end of an account that we let expire."""
+    """Tell whether *operation* lets somebody in again, by the status or by replacing the expiration date we set."""
     if operation.changes.get("active") is True:
         return True
-    if operation.prior is None:  # nothing says here whether that was us
+    if operation.prior is None:  # nothing here tells whether we had let it expire
         return operation.changes.get(EXPIRATION) == ""
     return EXPIRATION in operation.changes and operation.prior.deactivated and not operation.deactivated
 
 
 def is_of_returner(operation: Operation) -> bool:
-    """Tell whether *operation* is done only because somebody who had left is back: it lets in, or moves out of their branch."""
+    """Tell whether *operation* is done only because somebody is back: access, or a move out of the leavers' branch."""
     return activates(operation) or (operation.kind is Kind.MOVE and operation.reason == IS_BACK)

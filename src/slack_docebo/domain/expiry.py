@@ -15,11 +15,11 @@ def has_expired(account: Account, today: date) -> bool:
 
 
 def may_have_ended(account: Account, ended: Mapping[int, str], today: date) -> bool:
-    """Tell whether an account may have expired, so that who returns gets in only by another date.
+    """Tell whether an account may have expired, so that its person needs another date to get in.
 
-    *ended* holds the accounts that we have let expire, by Docebo id, with the date that they had before. An inactive account
-    counts only if it is one of them: any other was shut by somebody else. One that shows the date of before may have been
-    read before we let it expire.
+    *ended* holds the accounts that we have let expire, by Docebo id, with their former date. An inactive account counts
+    only if it is one of them: any other was shut by somebody else. One that shows its former date may have been read
+    before we let it expire.
     """
     is_ours = account.active or account.docebo_id in ended
     expires = current_value(account, EXPIRATION)
@@ -27,7 +27,7 @@ def may_have_ended(account: Account, ended: Mapping[int, str], today: date) -> b
     return is_ours and (expires is None or is_as_before or has_expired(account, today))
 
 
-def end_of_before(account: Account, ended: Mapping[int, str], today: date) -> str:
-    """Return the expiration date that the account had, where that is known and to come, or ""."""
+def former_end(account: Account, ended: Mapping[int, str], today: date) -> str:
+    """Return the expiration date that the account had before, if it is known and in the future, or ""."""
     end = ended.get(account.docebo_id, "")[:10]
     return end if end > today.isoformat() else ""

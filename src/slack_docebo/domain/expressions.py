@@ -98,10 +98,10 @@ class Expression:
         found = self.program(values)
         return clean(found) if isinstance(found, str) else found  # two empty texts with a blank between them are none
 
-    def reading(self, renamed: Callable[[str], str]) -> Self:
+    def with_sources(self, renamed: Callable[[str], str]) -> Self:
         return replace(self, names={name: renamed(source) for name, source in self.names.items()})
 
-    def looking_up(self, tables: Mapping[str, LookupTable]) -> Self:
+    def with_tables(self, tables: Mapping[str, LookupTable]) -> Self:
         if not self.tables or not tables.keys() >= set(self.tables):
             return self
         found = _prepared(self.text)

@@ -31,10 +31,10 @@ class Formula(Protocol):
     def result(self, user: SourceUser) -> Result:
         """Return the value for *user*."""
 
-    def reading(self, renamed: Callable[[str], str]) -> Self:
+    def with_sources(self, renamed: Callable[[str], str]) -> Self:
         """Return the same formula with other names of its sources, like ids in the place of labels."""
 
-    def looking_up(self, tables: Mapping[str, LookupTable]) -> Self:
+    def with_tables(self, tables: Mapping[str, LookupTable]) -> Self:
         """Return the same formula with those of *tables* that it uses."""
 
 
@@ -58,10 +58,10 @@ class OneSource:
     def result(self, user: SourceUser) -> Result:
         return said(user, self.source)
 
-    def reading(self, renamed: Callable[[str], str]) -> Self:
+    def with_sources(self, renamed: Callable[[str], str]) -> Self:
         return replace(self, source=renamed(self.source))
 
-    def looking_up(self, tables: Mapping[str, LookupTable]) -> Self:  # noqa: ARG002  (it has none)
+    def with_tables(self, tables: Mapping[str, LookupTable]) -> Self:  # noqa: ARG002  (it has none)
         return self
 
 
@@ -88,10 +88,10 @@ class Lookup:
         value = said(user, self.source)
         return None if value is None or self.table is None else self.table.find(value)
 
-    def reading(self, renamed: Callable[[str], str]) -> Self:
+    def with_sources(self, renamed: Callable[[str], str]) -> Self:
         return replace(self, source=renamed(self.source))
 
-    def looking_up(self, tables: Mapping[str, LookupTable]) -> Self:
+    def with_tables(self, tables: Mapping[str, LookupTable]) -> Self:
         return replace(self, table=tables.get(self.name))
 
 

@@ -1,4 +1,4 @@
-"""The grace period: who has left Slack is seen at once, and acted on only some days later."""
+"""The grace period: leavers are noticed at once, and acted on some days later."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ IS_BACK = "is back in Slack"  # the reason of a move out of it
 
 
 def is_of_leaver(kind: Kind, reason: str) -> bool:
-    """Tell whether an operation of this *kind*, for this *reason*, is done only because the person has left Slack."""
+    """Tell whether an operation of this *kind* and *reason* is done only because the person has left Slack."""
     return kind in OF_LEAVERS or (kind is Kind.MOVE and reason == HAS_LEFT)
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The result: what is done now, who is seen as a leaver for the first time, and who is none any more."""
+    """The operations of now, and who is newly, or no longer, seen as a leaver."""
 
     operations: list[Operation]
     first_seen: list[str]  # Slack ids
@@ -33,10 +33,10 @@ def hold(
     now: datetime,
     grace: timedelta,
 ) -> Held:
-    """Leave leavers alone, with the day on which they will be acted on, until they have been gone for *grace*.
+    """Leave leavers alone until they have been gone for *grace*, and name the day on which they will be acted on.
 
-    *since* says, by Slack id, when somebody was first seen as a leaver. For those who are *back* the days begin anew
-    should they leave again; of whom nobody knows whether they have left, the days go on.
+    *since* says, by Slack id, when somebody was first seen as a leaver. For those who are *back* the days begin anew if
+    they leave again; for those of whom nobody knows whether they have left, the days go on.
     """
     held, first_seen = [], []
     for operation in operations:

@@ -13,7 +13,7 @@ LONGEST_NUMBER = 9  # digits
 
 
 class Change(StrEnum):
-    """What is limited, counted in people."""
+    """A kind of change that is limited, counted in people."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -43,7 +43,7 @@ NOBODY: Mapping[Change, int] = {}
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How many people may be changed in one way: a count, a percentage, or both, each of which holds; None is no limit."""
+    """How many people may be changed in one way: a count, a percentage, or both; None is no limit."""
 
     count: int | None = None
     percent: float | None = None  # of the people looked after: those in scope and the leavers
@@ -93,10 +93,10 @@ def exceeded(
     minimum_sample: int,
     before: Mapping[Change, int] = NOBODY,
 ) -> list[Excess]:
-    """Return one excess for each limit that the plan exceeds, together with who was changed *before* it in its window.
+    """Return an excess for each limit that the plan exceeds, with those changed *before* it in its window.
 
-    *people* is the number of people looked after. Percentages are checked from *minimum_sample* people on: in a
-    workspace of three, one person would be a third. 0% is nobody, of however many.
+    *people* is the number of people looked after. Percentages apply from *minimum_sample* people on: in a workspace of
+    three, one person would be a third. 0% always means nobody.
     """
     found = []
     for change in Change:
@@ -117,9 +117,9 @@ def exceeded(
 
 
 def too_many_accounts(creations: int, accounts: int | None, most: int | None) -> list[Excess]:
-    """Return the excess of a plan with *creations* that leads to more than *most* accounts, where that is a limit.
+    """Return the excess if *creations* lead to more than *most* accounts, where that is a limit.
 
-    *accounts* is how many Docebo has; None where nobody has counted them.
+    *accounts* is Docebo's present number; None if nobody has counted them.
     """
     if most is None or not creations:
         return []

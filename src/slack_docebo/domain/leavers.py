@@ -16,12 +16,12 @@ from slack_docebo.domain.targets import EXPIRATION
 
 
 def is_leaver(user: SourceUser, policy: Policy) -> bool:
-    """Tell whether *user*, as Slack shows the person, counts as somebody who has left."""
+    """Tell whether *user* counts as a leaver."""
     return bool(policy.scope.reason_against(user)) and counts_as_leaver(user, policy)
 
 
 def counts_as_leaver(user: SourceUser, policy: Policy) -> bool:
-    """Tell whether *user*, who is not in scope, counts as somebody who has left."""
+    """Tell whether *user*, who is out of scope, counts as a leaver."""
     if user.deactivated or user.forgotten:
         return True
     against = policy.scope.reason_against_kind(user)
@@ -32,7 +32,7 @@ def counts_as_leaver(user: SourceUser, policy: Policy) -> bool:
 
 
 def acts_on_leaver(mapping: Mapping, policy: Policy, accounts: Accounts) -> bool:
-    """Tell whether anything happens, as far as is known, to somebody with this *mapping* who has left Slack."""
+    """Tell whether a leaver with this *mapping* gets an operation, as far as is known."""
     if mapping.deactivated or policy.leavers is Leavers.KEEP:
         return False
     if policy.leavers is Leavers.UNMAP:
@@ -56,10 +56,10 @@ def plan_leaver(
     heir: str,
     is_reopened: bool,
 ) -> Operation:
-    """Return what happens to the account and the *mapping* of *user*, who has left; *why* is the first part of its reason.
+    """Return the operation for the account and the *mapping* of *user*, a leaver; *why* begins its reason.
 
-    *heir* is the Slack id under which the same person is back and gets the mapping, if any; *is_reopened* says that the account,
-    which we have shut, is shown as open.
+    *heir* is the Slack id under which the same person is back and gets the mapping, or ""; *is_reopened* says that the
+    account, which we have shut, is shown as open.
     """
     seen = accounts.look(mapping.docebo_id)
     account = seen.value if isinstance(seen, Present) else None

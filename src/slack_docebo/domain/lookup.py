@@ -11,7 +11,7 @@ EVERYTHING_ELSE = "*"  # the value of the default row
 
 @dataclass(frozen=True, slots=True)
 class NoValue:
-    """That there is nothing for a value of Slack's, like no row in a table."""
+    """The result where there is nothing for a value of Slack's, like no row in a table."""
 
     value: str
     why: str

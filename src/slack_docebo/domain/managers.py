@@ -1,4 +1,4 @@
-"""Managers: who reports to whom, as Slack names them, and of whom that cannot be written."""
+"""Managers: who reports to whom in Slack, and for whom that cannot be written to Docebo."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -8,8 +8,8 @@ from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.people import SLACK_ID, SourceUser
 from slack_docebo.domain.sources import SCIM
 
-IN_DOUBT = -1  # in the place of a manager's account: one was sent, and nobody knows whether it was taken
-SEVERAL = ""  # in the place of an id, for what several people have
+IN_DOUBT = -1  # instead of a manager's account: one was sent, and nobody knows whether it was accepted
+SEVERAL = ""  # instead of a Slack id: several people have what names the manager
 NOT_KNOWN = "Slack lists nobody in scope as this manager"
 NOT_ALONE = "several people have what names this manager"
 NO_ACCOUNT = "the manager has no account"
@@ -23,20 +23,20 @@ PERHAPS_IN_A_CIRCLE = (
     " account passed to somebody else, until Slack names one who can be written"
 )
 
-MayHave = Mapping[int, Collection[int]]  # by account, the managers of whom it has one, as far as anybody knows
+MayHave = Mapping[int, Collection[int]]  # by account, the managers of which it may have one
 
 
 @dataclass(slots=True)
 class Directory:
-    """Everybody in scope, by what a rule may name a manager: any Slack id, the address, the employee number.
+    """Everybody in scope, by what a rule may name a manager with: any Slack id, the address, the employee number.
 
-    An address that Slack has not confirmed names nobody: it may be somebody else's.
+    An address that Slack has not confirmed identifies nobody: it may be somebody else's.
     """
 
     people: dict[str, str] = field(default_factory=dict)  # Slack id, or SEVERAL
 
     def add(self, users: Iterable[SourceUser]) -> None:
-        """Take in *users*."""
+        """Add *users*."""
         for user in users:
             number = (user.scim or {}).get("employeeNumber")
             address = "" if user.unconfirmed else mailbox(user.email)
@@ -46,7 +46,7 @@ class Directory:
                     self.people[key] = SEVERAL
 
     def find(self, named: str) -> str | None:
-        """Return the Slack id of the one who is *named*; SEVERAL, or None where nobody is."""
+        """Return the Slack id of the person who is *named*: SEVERAL if there are several, None if there is none."""
         if "@" in named:
             return self.people.get(mailbox(named))
         numbered = self.people.get(f"{SCIM}{named}")
@@ -54,17 +54,18 @@ class Directory:
 
 
 def may_have(set_last: Mapping[int, int], in_doubt: Mapping[int, Collection[int]]) -> dict[int, Collection[int]]:
-    """Return whom accounts may have as managers: whom we have *set_last*, or anybody *in_doubt* where nobody knows that."""
+    """Return the managers that each account may have: the one we have *set_last* or, in doubt, any *in_doubt*."""
     known = {account: (manager,) for account, manager in set_last.items() if manager not in {0, IN_DOUBT}}
     doubted = {account: managers for account, managers in in_doubt.items() if set_last.get(account) == IN_DOUBT}
     return {**known, **doubted}
 
 
 def not_writable(named: Mapping[int, int], set_before: MayHave) -> set[int]:
-    """Return which accounts cannot get the managers *named* for them, 0 for none: some would be their own managers.
+    """Return the accounts whose manager in *named* (0: none) cannot be written, because it would close a circle.
 
-    Whoever is named nobody, or cannot get who is named, may keep any *set_before*, by whom others may come into a circle. Of
-    a circle that is closed by such a one as many get who is named as can; of one of those named alone, nobody does.
+    An account that gets none, or not the one named, may keep any manager in *set_before*, which may close further
+    circles. Of a circle that exists only by such kept managers, as many accounts as possible get theirs; of a circle
+    within *named* itself, no account does.
     """
     written = dict(named)
     while circled := in_circles({**set_before, **_each(written)}) & written.keys():
@@ -72,7 +73,7 @@ def not_writable(named: Mapping[int, int], set_before: MayHave) -> set[int]:
             del written[account]
     managers = {**set_before, **_each(written)}
     waiting, tried = sorted(named.keys() - written.keys() - in_circles(_each(named))), list[int]()
-    while waiting != tried:  # who gets another manager may lead no longer back to those who were tried before
+    while waiting != tried:  # an account with a new manager may no longer lead back to those tried before
         waiting, tried = [], waiting
         for account in tried:
             if account in _reached(managers, named[account], set()):
@@ -83,10 +84,10 @@ def not_writable(named: Mapping[int, int], set_before: MayHave) -> set[int]:
     return named.keys() - written.keys()
 
 
-def closing_by_others(named: Mapping[int, int], set_before: MayHave) -> set[int]:
-    """Return which accounts would be their own managers where some of those *named* before them do not get theirs.
+def closing_if_refused(named: Mapping[int, int], set_before: MayHave) -> set[int]:
+    """Return the accounts of *named* that would close a circle if an account before them does not get its manager.
 
-    These may keep any *set_before*.
+    Such an account may keep any manager in *set_before*.
     """
     managers = {account: set(any_of) for account, any_of in set_before.items()}
     found = set[int]()
@@ -98,21 +99,21 @@ def closing_by_others(named: Mapping[int, int], set_before: MayHave) -> set[int]
 
 
 def from_the_top(named: Mapping[int, int], set_before: MayHave) -> list[int]:
-    """Return the accounts of *named* in an order in which each can get its manager without a circle in between.
+    """Return the accounts of *named* in an order in which writing one manager after the other closes no circle.
 
-    Who is above somebody comes before: then everybody's line upwards is as it is to be, or as it was.
+    Superiors come first: so everybody's line upwards is either the new one or the old one.
     """
     return [one for one in _above_first({**set_before, **_each(named)}, named) if one in named]
 
 
 def in_circles(managers: MayHave) -> set[int]:
-    """Return the accounts that may be their own manager, be it by way of others; *managers* are by account."""
+    """Return the accounts that may report to themselves, directly or through others; *managers* are by account."""
     below = defaultdict[int, list[int]](list)
     for account, any_of in managers.items():
         for manager in any_of:
             below[manager].append(account)
     found, seen = set[int](), set[int]()
-    # Kosaraju's way: from the last one on, whoever is below somebody and was not reached before is above that one as well.
+    # Kosaraju's algorithm: backwards in this order, whoever is below *start* and was not seen before is above it as well.
     for start in reversed(_above_first(managers, managers)):
         if start not in seen:
             circle = _reached(below, start, seen)
@@ -126,7 +127,7 @@ def _each(managers: Mapping[int, int]) -> dict[int, Collection[int]]:
 
 
 def _above_first(managers: MayHave, accounts: Iterable[int]) -> list[int]:
-    """Return *accounts* and everybody above them, each after all who are above: of those in a circle, after some."""
+    """Return *accounts* and all their superiors, each after its own superiors; within a circle, after some of them."""
     found, begun = list[int](), set[int]()
     for start in accounts:
         way = [] if start in begun else [start]
@@ -141,7 +142,7 @@ def _above_first(managers: MayHave, accounts: Iterable[int]) -> list[int]:
 
 
 def _reached(ways: MayHave, start: int, seen: set[int]) -> set[int]:
-    """Return *start* and whoever is reached from there by *ways*, without those *seen*, to whom they are added."""
+    """Return *start* and everything that *ways* lead to from there but what was *seen*; add it to *seen*."""
     found, rest = set[int](), {start}
     while rest:
         seen |= rest

@@ -13,7 +13,7 @@ UNCONFIRMED = "address not confirmed in Slack"
 
 
 class MatchBy(StrEnum):
-    """What a Slack user's e-mail address is compared with when there is no mapping yet."""
+    """Which attribute of accounts is compared with a Slack user's e-mail address while there is no mapping."""
 
     EMAIL = "email"
     USERNAME = "username"
@@ -21,7 +21,7 @@ class MatchBy(StrEnum):
 
 
 class FoundBy(StrEnum):
-    """What has led to an account."""
+    """How an account was found."""
 
     NOTHING = ""
     MAPPING = "mapping"
@@ -33,7 +33,7 @@ class FoundBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The account and what it was found by, or no account; with a *problem*, none may be created either."""
+    """The account and how it was found, or no account; with a *problem*, no account may be created either."""
 
     account: Account | None = None
     by: FoundBy = FoundBy.NOTHING
@@ -43,29 +43,30 @@ class Match:
 class Accounts:
     """The target's accounts, found by id, and by e-mail or username as mailboxes are compared.
 
-    E-mail addresses are not unique in Docebo and usernames are, so an address leads to a list. An account that is not
-    among them is unknown until Docebo was asked for its id.
+    In Docebo usernames are unique and e-mail addresses are not, so an address leads to a list. The state of an account
+    that is not in this collection is unknown until Docebo was asked for its id.
     """
 
     def __init__(self, accounts: Iterable[Account] = ()) -> None:
-        self.pages = 0  # of the whole list that these are; 0 where they were looked up
+        self.pages = 0  # of the listing, if these are all accounts; 0 if they were looked up
         self._answers: dict[int, Observation[Account]] = {}
         self._by_id: dict[int, Account] = {}
         self._by_email: dict[str, int | list[int]] = {}  # a bare id for the usual single hit saves memory
         self._by_username: dict[str, int] = {}
-        self._veiled: dict[str, int] = {}  # by the visible part of an address with invisible characters
-        self._bearers: dict[int, str] = {}  # of the e-mail address; "" where nobody can tell
-        # To whom accounts were given whose username is the address of somebody, who may be another one
+        self._lookalikes: dict[str, int] = {}  # by the visible part of an address with invisible characters
+        self._bearers: dict[int, str] = {}  # who has the account's e-mail address in Slack; "" where nobody can tell
+        # To whom accounts were given whose username is the address of somebody, perhaps of another person.
         self._given: dict[int, str] = {}
-        self._former_holders: dict[int, str] = {}  # who may still be in Slack, of accounts that are mapped to nobody
+        self._former_holders: dict[int, str] = {}  # of unmapped accounts, if they may still be in Slack
         self._unlisted: set[int] = set()
-        self.ambiguous: set[int] = set()  # asked for, and a search for its last username can tell whether it is gone
+        # Docebo answered 400 for these: a search for the last username can tell whether one is gone.
+        self.ambiguous: set[int] = set()
         self._searched: set[str] = set()
-        self._hidden: dict[str, int] = {}  # accounts that are there and not among these, by what they bear
+        self._hidden: dict[str, int] = {}  # accounts that exist and are not here, by username and address
         self.add(accounts)
 
     def add(self, accounts: Iterable[Account]) -> None:
-        """Add *accounts*; one that is known already is from now on as it is shown here."""
+        """Add *accounts*, or replace those with the same id."""
         for account in accounts:
             if known_so_far := self._by_id.get(account.docebo_id):
                 if known_so_far == account:
@@ -84,10 +85,10 @@ class Accounts:
                     self._by_email[email] = [known, account.docebo_id]
             for text in (account.username, account.email):
                 if (seen := without_unseen(text)) != text:
-                    self._veiled[mailbox(seen)] = account.docebo_id
+                    self._lookalikes[mailbox(seen)] = account.docebo_id
 
     def _take_out(self, account: Account) -> None:
-        """Let nobody find *account* by what it bore."""
+        """Remove *account* from the indexes by address and username."""
         username, email = mailbox(account.username), mailbox(account.email)
         if self._by_username.get(username) == account.docebo_id:
             del self._by_username[username]
@@ -103,7 +104,7 @@ class Accounts:
         return self._by_id.get(docebo_id)
 
     def keep_answer(self, docebo_id: int, answer: Observation[Account]) -> None:
-        """Keep what Docebo said when it was asked for exactly this account."""
+        """Keep Docebo's answer to the question for exactly this account."""
         self._answers[docebo_id] = answer
         if not isinstance(answer, Unknown):
             self._unlisted.discard(docebo_id)
@@ -111,40 +112,40 @@ class Accounts:
             self._hidden |= {mailbox(text): docebo_id for text in (answer.value.username, answer.value.email) if text}
 
     def note_unlisted(self, docebo_ids: Iterable[int]) -> None:
-        """Note which accounts were listed before, are not among these, and of which nobody knows whether they are gone."""
+        """Note that these accounts were listed before, and count as unlisted unless they are settled."""
         self._unlisted |= {docebo_id for docebo_id in docebo_ids if not self.is_settled(docebo_id)}
 
     def note_searched(self, address: str) -> None:
-        """Note that Docebo was asked for whoever bears *address*."""
+        """Note that Docebo was searched for *address*."""
         self._searched.add(mailbox(address))
 
     @property
     def unlisted(self) -> list[int]:
-        """The accounts that were listed before, are not among these, and were not asked for."""
+        """The accounts that were listed before, are not here, and were not asked for."""
         return sorted(self._unlisted - self._answers.keys())
 
     def may_lack(self, address: str) -> bool:
-        """Tell whether there may be an account that bears *address* and is not among these, as far as is known."""
+        """Tell whether an account with *address* may exist that is not here."""
         return bool(self._unlisted) and mailbox(address) not in self._searched
 
     def hidden(self, address: str) -> int | None:
-        """Return the account that bears *address*, is there, as Docebo said, and yet not among these."""
+        """Return the account with *address* that exists, as Docebo has answered, and is not here."""
         found = self._hidden.get(mailbox(address))
         return None if found in self._by_id else found
 
     def is_settled(self, docebo_id: int) -> bool:
-        """Tell whether the account is among these, or Docebo was asked for it."""
+        """Tell whether the account is here, or Docebo was asked for it."""
         return docebo_id in self._by_id or docebo_id in self._answers
 
     def look(self, docebo_id: int) -> Observation[Account]:
-        """Return what is known of this account; what was asked for by id lacks attributes that a list has."""
+        """Return what is known of this account; an answer to a question by id lacks attributes that a list has."""
         if account := self._by_id.get(docebo_id):
             return Present(account)
         return self._answers.get(docebo_id, Unknown(f"Docebo does not show account {docebo_id}"))
 
     @property
     def overlooked(self) -> list[int]:
-        """The accounts that are there, as Docebo said, and yet not among these."""
+        """The accounts that exist, as Docebo has answered, and are not here."""
         return [i for i, seen in self._answers.items() if isinstance(seen, Present) and i not in self._by_id]
 
     def with_email(self, email: str) -> list[Account]:
@@ -154,59 +155,59 @@ class Accounts:
         found = self._by_username.get(mailbox(username))
         return None if found is None else self._by_id[found]
 
-    def veiled(self, address: str) -> Account | None:
-        """Return an account that bears *address* with characters in it that nobody sees, as a table may have brought them."""
-        found = self._by_id.get(self._veiled.get(mailbox(address), -1))
+    def lookalike(self, address: str) -> Account | None:
+        """Return the account that has *address* with invisible characters in it, which may come from a pasted table."""
+        found = self._by_id.get(self._lookalikes.get(mailbox(address), -1))
         return found if found and mailbox(address) in map(_seen_mailbox, (found.username, found.email)) else None
 
     def note_bearer(self, docebo_id: int, slack_id: str) -> None:
-        """Note that the e-mail address of the account is that of the person *slack_id*."""
+        """Note that the e-mail address of the account belongs to the person *slack_id*."""
         self._bearers[docebo_id] = slack_id
 
     def note_given(self, docebo_id: int, slack_id: str) -> None:
-        """Note that the account, which bears somebody's address as its username, was given to *slack_id* before."""
+        """Note that the account, whose username is somebody's address, was given to *slack_id* before."""
         self._given[docebo_id] = slack_id
 
     def note_former_holder(self, docebo_id: int, slack_id: str) -> None:
-        """Note that the account, which is mapped to nobody, was given to *slack_id*, who is not known to be gone."""
+        """Note that the unmapped account was given before to *slack_id*, who may still be in Slack."""
         self._former_holders[docebo_id] = slack_id
 
     def former_holder(self, account: Account, user: SourceUser) -> str:
-        """Return who else may still be there to whom the account was given, or ""."""
+        """Return the Slack id of somebody else who was given the account before and may still be in Slack, or ""."""
         holder = self._former_holders.get(account.docebo_id, "")
         return "" if holder in user.ids else holder
 
     def note_unknown_bearer(self, docebo_id: int) -> None:
-        """Note that nobody can tell whose the e-mail address of the account is."""
+        """Note that nobody can tell to whom the e-mail address of the account belongs."""
         self._bearers.setdefault(docebo_id, "")
 
     def has_unknown_bearer(self, account: Account) -> bool:
         return self._bearers.get(account.docebo_id) == ""
 
     def has_other_bearer(self, account: Account, user: SourceUser) -> bool:
-        """Tell whether the e-mail address of the account is known to be another person's in Slack."""
+        """Tell whether the e-mail address of the account is known to belong to another person in Slack."""
         return bool(bearer := self._bearers.get(account.docebo_id)) and bearer not in user.ids
 
     def named_after(self, user: SourceUser) -> Account | None:
-        """Return the account whose username is the address of *user*, and whose own address is another one.
+        """Return the account that has the address of *user* as its username, and another e-mail address.
 
-        The username may be an address that its owner has given up, and *user* the next to bear it.
+        Its owner may have given up the address that is still the username, and *user* may have got it since.
         """
         account = self.with_username(user.email) if user.email else None
         return account if account and account.email and mailbox(account.email) != mailbox(user.email) else None
 
     def is_of_another(self, account: Account, user: SourceUser) -> bool:
-        """Tell whether the e-mail address of the account is known to be another person's, or the account itself."""
+        """Tell whether the account, or its e-mail address, is known to belong to another person."""
         owners = (theirs.get(account.docebo_id, user.slack_id) for theirs in (self._bearers, self._given))
         return any(owner not in user.ids for owner in owners)
 
 
 def match(user: SourceUser, accounts: Accounts, known: Known | None, by: MatchBy) -> Match:
-    """Return the account of *user*: the mapped one, else the only one that bears the e-mail address.
+    """Return the account of *user*: the mapped one, else the only one that has the e-mail address.
 
-    Who was given an account before gets another one only if Docebo says that the first is gone, or shows it and it is no
-    longer mapped. An address that is not confirmed may be anybody's, so it finds nobody. An account whose own address is
-    another person's is not found by its username.
+    Somebody who was given an account before gets another one only if Docebo says that the first is gone, or shows it
+    without a mapping. An unconfirmed address finds nobody, for it may be anybody's. An account whose own address
+    belongs to another person is not found by its username.
     """
     if known:
         account = accounts.get(known.docebo_id)
@@ -234,10 +235,10 @@ def match(user: SourceUser, accounts: Accounts, known: Known | None, by: MatchBy
         hits.setdefault(account.docebo_id, (account, FoundBy.USERNAME))
     match list(hits.values()):
         case []:
-            if veiled := accounts.veiled(user.email):
-                what = unseen(veiled.username) or unseen(veiled.email)
+            if lookalike := accounts.lookalike(user.email):
+                what = unseen(lookalike.username) or unseen(lookalike.email)
                 return Match(
-                    problem=f"account {veiled.docebo_id} bears this address with characters that nobody can see ({what}):"
+                    problem=f"account {lookalike.docebo_id} bears this address with characters that nobody can see ({what}):"
                     " correct it in Docebo"
                 )
             return Match()

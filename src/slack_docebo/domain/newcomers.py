@@ -1,4 +1,4 @@
-"""Newcomers: people who have no account, the one that is made for them, and why none is."""
+"""Newcomers: people without an account, and whether one is created for them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ from slack_docebo.domain.targets import USERNAME
 
 
 def reason_for_none(user: SourceUser, policy: Policy, accounts: Accounts) -> str:
-    """Return why no account is made for *user*, whatever it would bear, or ""."""
+    """Return why no account is created for *user*, whatever its attributes would be, or ""."""
     if not policy.provision:
         return "no account, and provisioning is off"
     if accounts.may_lack(user.email):
@@ -33,9 +33,9 @@ def plan_newcomer(
     claims: Claims,
     lacking: Sequence[Shortfall],
 ) -> Operation:
-    """Return that an account is made for *user*, without what it is *lacking*, or why it is not.
+    """Return the operation for *user*: to create an account without the values in *lacking*, or to leave them alone.
 
-    *mapping* leads to an account that is gone. Address and username are claimed: Slack may list one twice.
+    *mapping*, if any, leads to an account that is gone. Address and username are claimed, for Slack may list one twice.
     """
 
     def leave(reason: str, account: Account | None = None) -> Operation:
@@ -66,7 +66,7 @@ def plan_newcomer(
 
 
 def _reason_without_username(member: SourceUser, policy: Policy, lacking: Sequence[Shortfall]) -> str:
-    """Return why *member* gets no account because of the rule for its username, which is *lacking* or gives nothing."""
+    """Return why the rule for the username gives *member* none, so that no account is created, or ""."""
     rule = next((rule for rule in policy.rules if rule.target == USERNAME), None)
     if rule is None or rule.value(member):
         return ""

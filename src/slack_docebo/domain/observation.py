@@ -12,14 +12,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Present(Generic[T]):
-    """It is there; *value* is what was seen of it."""
+    """It exists; *value* is what was seen of it."""
 
     value: T
 
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """It is not there any more; *evidence* is what the other side said."""
+    """It does not exist any more; *evidence* is what the other side said."""
 
     evidence: str
 

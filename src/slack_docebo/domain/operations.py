@@ -7,7 +7,7 @@ from enum import StrEnum
 from slack_docebo.domain.people import Account, LastSeen, Mapping, SourceUser
 
 Value = str | bool
-# Reasons by which the next run is told that nothing has changed.
+# Reasons and parts of reasons; the next run takes an equal reason for no news.
 IN_LINE = "in line"
 IN_LINE_AS_WRITTEN = "in line with what was last written"
 PROVISIONING_OFF = "in line, and provisioning is off"
@@ -15,21 +15,26 @@ READ_FIRST = "in line, but for custom profile fields that Slack is asked for aga
 NO_LONGER_IN_SLACK = "no longer in Slack"
 NOT_LISTED = "not in Slack's list"  # and not asked for, or Slack shows the person all the same
 ELSEWHERE = "in other workspaces of the organisation alone"
-OWN_FORM = "Docebo keeps its own form of "  # before the attributes
-NOT_TAKEN = "Docebo does not take "  # likewise
-CANNOT_HOLD = ", which cannot hold what Slack says"  # behind them
 CREATED_STAYS = "created; accounts stay unless their deactivation is asked for"
-IS_TAKEN = ", which is taken"  # likewise
-NO_USERNAME = "no username: "  # before why
-NO_VALUE = ", for which its rule finds nothing"  # likewise
-NOT_THERE = ", which Docebo does not have, or has several of"  # likewise
-NOT_PLANNED = "no plan can be made"  # for this one person, and why
+# Followed by the attributes.
+OWN_FORM = "Docebo keeps its own form of "
+NOT_TAKEN = "Docebo does not take "
+# Preceded by the attributes.
+CANNOT_HOLD = ", which cannot hold what Slack says"
+IS_TAKEN = ", which is taken"
+NO_VALUE = ", for which its rule finds nothing"
+NOT_THERE = ", which Docebo does not have, or has several of"
+# Followed by the cause.
+NO_USERNAME = "no username: "
+NOT_PLANNED = "no plan can be made"  # for this one person
+NOT_SENT = "not sent: "
 UNLISTED = (
     "no account is made while Docebo's list lacks some that it had before and was not asked for: run again, with more"
     " EVIDENCE_CALLS where they are many"
 )
-DEACTIVATED_BEFORE = "; deactivated before"  # after why the person has left
-OPEN_AGAIN = ", and Docebo shows the account as active"  # likewise
+# Preceded by why the person counts as a leaver.
+DEACTIVATED_BEFORE = "; deactivated before"
+OPEN_AGAIN = ", and Docebo shows the account as active"
 NOT_SHOWN_YET = (
     "nobody knows whether Docebo has made the account, for it does not show it yet: the next run looks again"
 )
@@ -37,12 +42,9 @@ SAID_TO_BE_MADE = (
     "Docebo has said that it made the account, not which one, and shows it nowhere: no other is made for this person before"
     " it is found, or somebody decides"
 )
-SENT_BEFORE = "; it was sent before, and nobody can tell whether it was done"  # after why it is not sent again
-PASSED_ON = (
-    "the account was given before to somebody who is gone; "  # before what differs; limits count it as a moved mapping
-)
-
-NOT_SENT = "not sent: "  # before why Docebo was not asked to
+SENT_BEFORE = "; it was sent before, and nobody can tell whether it was done"  # preceded by why it is not sent again
+# Followed by what differs; limits count such an operation as a moved mapping.
+PASSED_ON = "the account was given before to somebody who is gone; "
 
 
 class Kind(StrEnum):
@@ -84,16 +86,17 @@ class Operation:
     docebo_id: int | None = None
     changes: MappingType[str, Value] = field(default_factory=dict)
     before: MappingType[str, Value] = field(default_factory=dict)
-    maps: bool = False  # the mapping row is written together with the outcome
+    maps: bool = False  # the mapping is written together with the outcome
     fingerprint: str = ""
     echo: str = ""
-    deactivated: bool = False  # the account is then inactive because of us
+    deactivated: bool = False  # afterwards the account is inactive because of us
     prior: Mapping | None = None  # the mapping that is replaced or removed: what undoing brings back
-    seen: LastSeen = field(default=LastSeen(), compare=False)  # of the account, when this was planned; none of an undo
+    # What the account showed when this was planned; empty for an undo.
+    seen: LastSeen = field(default=LastSeen(), compare=False)
 
     @property
     def username(self) -> str:
-        """The user name that it gives to the account, or ""."""
+        """The username that it gives to the account, or ""."""
         return str(self.changes.get("username", ""))
 
     @property
@@ -108,14 +111,14 @@ class Operation:
 
     @property
     def mapped_as(self) -> str:
-        """The Slack id under which the mapping stands so far; the operation puts it under its own."""
+        """The Slack id that has the mapping before the operation, which gives it to its own."""
         return self.prior.slack_id if self.prior else self.slack_id
 
 
 def leave_alone(
     user: SourceUser, team: str, reason: str, account: Account | None = None, *, docebo_id: int | None = None
 ) -> Operation:
-    """Return that nothing is done about *user* in the workspace *team*, and why; *account* or *docebo_id* is theirs."""
+    """Return the operation that leaves *user* of *team* alone, with the *reason*, and with their account if known."""
     return Operation(
         slack_id=user.slack_id,
         slack_team=team or user.team,  # some Enterprise users come without a workspace

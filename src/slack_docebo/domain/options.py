@@ -1,4 +1,4 @@
-"""What values an attribute can hold: of a dropdown Docebo holds the options' ids, and people know their labels."""
+"""The values that an attribute can hold: Docebo stores the ids of a dropdown's options, people know the labels."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -40,7 +40,7 @@ class Options:
         return cls(by_id, by_label, unclear=frozenset(one for pair in twins if len(set(pair)) > 1 for one in pair))
 
     def label(self, shown: str) -> str:
-        """Return the label of an option that is *shown* by its id or a label in any language; any other text as it is."""
+        """Return the label of the option *shown* by its id or a label in any language; any other text unchanged."""
         if shown == self.unset:
             return ""
         if shown in self.unclear:
@@ -48,7 +48,7 @@ class Options:
         return self.labels.get(shown) or self.labels.get(self.id(shown), shown)
 
     def id(self, value: str) -> str:
-        """Return the id of the option with this label in any language, or with this id; "" where there is none, or it is unclear."""
+        """Return the id of the option with this label in any language, or this id; "" if none, or unclear."""
         return "" if self.is_unclear(value) else self._id(value)
 
     def named(self, value: str) -> str | None:
@@ -56,7 +56,7 @@ class Options:
         return self.labels.get(self.id(value))
 
     def is_unclear(self, value: str) -> bool:
-        """Tell whether there is such an option, and Docebo may take it for another one."""
+        """Tell whether Docebo may take the value for another option than the one meant."""
         return self._id(value) in self.unclear
 
     def _id(self, value: str) -> str:

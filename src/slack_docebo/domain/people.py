@@ -46,39 +46,39 @@ class SourceUser:
     deactivated: bool = False
     bot: bool = False  # app bots, workflow bots, connector bots and Slackbot
     guest: bool = False
-    single_channel: bool = False  # of a guest
+    single_channel: bool = False  # a guest of one channel only
     invited: bool = False  # has not signed in yet
     external: bool = False  # a stranger or a Slack Connect user
     forgotten: bool = False  # erased on request; the names are placeholders
     unconfirmed: bool = False  # Slack says that the e-mail address is not confirmed; often it says nothing
-    confirmed: bool = False  # Slack says that it is
-    # The sources that Slack has not shown, of those that are "" then; and "deactivated", "bot", "guest" and "single_channel".
+    confirmed: bool = False  # Slack says that the e-mail address is confirmed
+    # What Slack has not said: sources that are "" then; and "deactivated", "bot", "guest" and "single_channel".
     unsaid: tuple[str, ...] = ()
     custom: MappingType[str, str] | None = None  # custom profile field id -> value
-    outdated: bool = False  # what *custom* holds was read before, and Slack is to be asked again before it is believed
+    outdated: bool = False  # *custom* was read earlier, and has to be read again before it is believed
     scim: MappingType[str, str] | None = None  # by name of the source, like "department"; None: SCIM was not asked
-    hidden: str = ""  # characters of the e-mail address that nobody can see, like "U+200B"; the address is "" then
-    local_id: str = ""  # within the workspace, where that is not the organisation's
-    organisation: str = ""  # Enterprise Grid
-    profile_team: str = ""  # the workspace that the profile names, where that is not *team*
-    teams: tuple[str, ...] = ()  # the organisation's workspaces whose member this is; empty where Slack lists none
+    hidden: str = ""  # invisible characters of the e-mail address, like "U+200B"; the address is "" then
+    local_id: str = ""  # the id within the workspace, if it differs from the organisation's
+    organisation: str = ""  # id of the Enterprise Grid
+    profile_team: str = ""  # the workspace that the profile names, if it is not *team*
+    teams: tuple[str, ...] = ()  # the organisation's workspaces of which this is a member; empty if Slack lists none
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Every id by which Slack knows the person, the organisation's first."""
+        """All Slack ids of the person, the organisation's first."""
         return (self.slack_id, self.local_id) if self.local_id else (self.slack_id,)
 
     @property
     def workspaces(self) -> tuple[str, ...]:
-        """Every workspace that Slack names of the person, in whatever place."""
+        """All workspaces that Slack names with the person."""
         return tuple(filter(None, (self.team, self.profile_team, *self.teams)))
 
     def is_member_of(self, workspace: str) -> bool:
-        """Tell whether Slack says so; where it lists the memberships, nothing else counts."""
+        """Tell whether Slack says that this is a member; if it lists the memberships, only these count."""
         return workspace in (self.teams or (self.team, self.profile_team))
 
     def may_be_member_of(self, workspace: str) -> bool:
-        """Tell whether Slack says so, or does not say of which workspaces this is a member."""
+        """Tell whether Slack says that this is a member, or names no workspace at all."""
         says_nothing = not self.workspaces or (bool(self.organisation) and not self.teams)
         return says_nothing or self.is_member_of(workspace)
 
@@ -98,12 +98,12 @@ class Account:
     time_zone: str = ""
     fields: MappingType[int, str] = field(default_factory=dict)  # additional field id -> value
     columns: MappingType[str, str] = field(default_factory=dict)  # further attributes, of COLUMNS, that are shown
-    unshown: frozenset[str] = frozenset()  # attributes of which nobody knows whether there are any
+    unshown: frozenset[str] = frozenset()  # attributes that Docebo does not show, whether they have a value or not
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What Docebo shows of one account that it is asked for: more than a listing does, and some things less."""
+    """What Docebo shows of one account when asked for it: more than a listing does, and some things less."""
 
     account: Account
     besides: MappingType[str, str] = field(default_factory=dict)  # `status`, `level`, `force_change`, `branches`
@@ -111,37 +111,37 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class LastSeen:
-    """What an account was last seen to bear, as digests; "" where that is not known."""
+    """The username and address that an account was last seen with, as digests; "" where not known."""
 
     username: str = ""
     address: str = ""
-    address_written: bool = False  # by us, and not seen since: what we have said ourselves proves nothing
-    claimed: bool = False  # a table says whose it is, and nobody has seen yet that it is so
+    address_written: bool = False  # we have written the address, and not seen it since: so it proves nothing
+    claimed: bool = False  # a table says whose the account is, and nobody has seen yet that it is right
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What was last applied of a Slack user, and to which account; it outlives the mapping."""
+    """What was last applied to a Slack user's account, and which account that is; it outlives the mapping."""
 
     docebo_id: int
-    fingerprint: str = ""  # of the attributes last known to be in line
-    echo: str = ""  # of the target's own form of attributes it alters on writing
+    fingerprint: str = ""  # digest of the attributes last known to be in line
+    echo: str = ""  # digest of the target's own form of attributes that it alters
     deactivated: bool = False  # the account is inactive because of us
-    seen: LastSeen = field(default=LastSeen(), compare=False)  # of the account
+    seen: LastSeen = field(default=LastSeen(), compare=False)  # what the account last showed
 
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """Which Docebo account a Slack user is, with what was last applied to it."""
+    """Which Docebo account belongs to a Slack user, and what was last applied to it."""
 
     slack_id: str
     slack_team: str
     slack_name: str
     docebo_id: int
-    fingerprint: str = ""  # of the attributes last known to be in line
-    echo: str = ""  # of the target's own form of attributes it alters on writing
+    fingerprint: str = ""  # digest of the attributes last known to be in line
+    echo: str = ""  # digest of the target's own form of attributes that it alters
     deactivated: bool = False  # the account is inactive because of us
-    seen: LastSeen = field(default=LastSeen(), compare=False)  # of the account
+    seen: LastSeen = field(default=LastSeen(), compare=False)  # what the account last showed
 
     @property
     def applied(self) -> Applied:

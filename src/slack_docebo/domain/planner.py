@@ -1,4 +1,4 @@
-"""The planner: it finds the one operation that is to be done about each person, and why."""
+"""The planner: it finds the one operation for each person, and the reason for it."""
 
 from collections.abc import Collection
 from collections.abc import Mapping as MappingType
@@ -10,7 +10,7 @@ from slack_docebo.domain.attributes import (
     changes_to,
     fingerprint,
     is_own_form,
-    refused_as,
+    refused_key,
     same,
     shown,
     wanted,
@@ -27,7 +27,7 @@ from slack_docebo.domain.disputes import (
     look,
     may_be_of_another,
 )
-from slack_docebo.domain.expiry import end_of_before, has_expired, may_have_ended
+from slack_docebo.domain.expiry import former_end, has_expired, may_have_ended
 from slack_docebo.domain.leavers import acts_on_leaver, counts_as_leaver, plan_leaver
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match, MatchBy, match
 from slack_docebo.domain.newcomers import plan_newcomer, reason_for_none
@@ -58,7 +58,7 @@ from slack_docebo.domain.targets import EXPIRATION, USERNAME
 
 
 class FoundAccount(NamedTuple):
-    """The account that planning has found to be a person's, though nothing on record says so."""
+    """An account that planning has found to be a person's, which the store does not know yet."""
 
     docebo_id: int
     on_record: int | None  # the account that is the person's by what was last applied; None: none
@@ -66,7 +66,7 @@ class FoundAccount(NamedTuple):
 
 @dataclass(slots=True)
 class Findings:
-    """What is found out while planning, for whoever stores it or tells it."""
+    """What planning finds out besides the operations, to be stored or reported."""
 
     people: int = 0  # looked after: in scope, or leavers with a mapping
     forgotten: int = 0  # people who are in nobody's plan any more
@@ -86,7 +86,7 @@ class Findings:
 
 
 class Planner:
-    """Plans person by person and keeps everybody's claims, so that no account is given twice."""
+    """Plans person by person, and remembers everybody's claims so that no account is given twice."""
 
     def __init__(self, policy: Policy, accounts: Accounts) -> None:
         self.policy = policy
@@ -102,22 +102,23 @@ class Planner:
         self.accounts = accounts
 
     def anew(self) -> "Planner":
-        """Return a planner that knows nothing but what was settled about those who return."""
+        """Return a new planner that keeps only what was settled about people who return."""
         again = Planner(self.policy, self.accounts)
         again.returns = self.returns
         return again
 
     def match(self, user: SourceUser, known: Known | None) -> Match:
-        """Return which account *user* is, looking only at people in scope.
+        """Return the account of *user*; only for people in scope.
 
-        Whose address finds none has the one of before, as long as that bears what it bore then: whoever bears the former
-        address by now has no better claim to it. One that bears nothing but the name may be theirs, so that they get no other.
+        If the address finds no account, the person keeps the former one as long as it looks as it did then: whoever has
+        the former address by now has no better claim to it. A former account of which only the name is left may still
+        be theirs, so no other one is created for them.
         """
         found = match(user, self.accounts, known, self.policy.match_by)
         if found == Match() and known:
             if former := self._former(known):
                 return self._found_as_before(user, known, former)
-            if (account := self._called_as(user, known)) and not self.policy.scope.reason_against(user):
+            if (account := self._former_by_name(user, known)) and not self.policy.scope.reason_against(user):
                 return Match(account, FoundBy.NAME)
         by_username = found.by is not FoundBy.MAPPING and self.policy.match_by is not MatchBy.EMAIL
         if by_username and (account := self.accounts.named_after(user)):
@@ -129,10 +130,10 @@ class Planner:
     def match_again(
         self, user: SourceUser, known: Known | None, found: Match, given: MappingType[int, set[str]]
     ) -> Match:
-        """Return which account *user* is, knowing to whom accounts were *given* before, by Docebo id.
+        """Return the account of *user*, knowing to whom accounts were *given* before, by Docebo id.
 
-        One that was given to somebody else stays with that one where its own address is another, and where *user* was given
-        one that is still as it was: two people may have swapped their addresses.
+        An account that was given to somebody else stays theirs if it has another address and *user* was given an
+        account that is unchanged: two people may have swapped their addresses.
         """
         if found.account is None:
             return found
@@ -152,14 +153,14 @@ class Planner:
         return is_by_address and self._former(known) not in (None, found.account)
 
     def _former(self, known: Known | None) -> Account | None:
-        """Return the account that somebody without a mapping was given before, if it bears what it bore then."""
+        """Return the account that a person without a mapping was given before, if it still looks as it did then."""
         if not isinstance(known, Applied) or known.seen == LastSeen():
             return None
         account = self.accounts.get(known.docebo_id)
         return account if account and is_same(look(account), known.seen) else None
 
-    def _called_as(self, user: SourceUser, known: Known) -> Account | None:
-        """Return the account that was given to *user* and to nobody else, if it bears the name."""
+    def _former_by_name(self, user: SourceUser, known: Known) -> Account | None:
+        """Return the account that was given to *user* and to nobody else, if it shows their name."""
         account = None if known.seen == LastSeen() else self.accounts.get(known.docebo_id)
         return account if account and bears_name_of(account, user) else None
 
@@ -168,7 +169,7 @@ class Planner:
         return Match(former, FoundBy.FORMER_MAPPING)
 
     def _note_other_bearer(self, user: SourceUser, known: Known, account: Account) -> None:
-        """Note that the *known* account may be somebody else's, if it is not that of *user*, or not any more."""
+        """Note that the *known* account may be somebody else's, if that is in doubt."""
         if may_be_of_another(account, user, known.seen):
             self.suspects.append((account, user.slack_id))
 
@@ -184,9 +185,10 @@ class Planner:
     ) -> Operation:
         """Return the one operation that brings target and mapping in line with *user*.
 
-        *holder* is the mapping of the account *found*, if it has one; *applied* is what was last applied of somebody
-        without a mapping, and *under_other_id* the mapping that the same person had before, under an id that Slack does not
-        name any more. *former_holders* are the Slack ids of others to whom the account *found*, mapped to nobody, was given.
+        *holder* is the mapping of the account *found*, if it has one; *applied* is what was last applied to a person
+        without a mapping, and *under_other_id* the mapping of the same person under a former id that Slack does not
+        name any more. *former_holders* are the Slack ids of others to whom the account *found*, which is unmapped, was
+        given before.
         """
         self.found.accounts.pop(user.slack_id, None)  # as it was planned before
         if against := self.policy.scope.reason_against(user):
@@ -231,7 +233,7 @@ class Planner:
         return operation if operation.kind is Kind.LEAVE else replace(operation, seen=look(account))
 
     def _doubt_about(self, user: SourceUser, mapping: Mapping | None, found: Match, applied: Applied | None) -> str:
-        """Return why nobody can tell that the account, which *user* had before, still is theirs, or ""."""
+        """Return why nobody can tell whether the account that *user* had before is still theirs, or ""."""
         if found.account and mapping:
             return doubt_about(found.account, mapping, user, self.accounts)
         if found.account and applied and found.by is FoundBy.FORMER_MAPPING:
@@ -249,7 +251,7 @@ class Planner:
         holder: Mapping | None,
         former_holders: Collection[str],
     ) -> str:
-        """Stake the claim of *user* to the *account*; return why it is somebody else's, or may be, or ""."""
+        """Claim the *account* for *user*; return why it is, or may be, somebody else's, or ""."""
         if holder:
             self.claims.stake(account.docebo_id, holder.slack_id, Rank.MAPPING)
         claimant = mapping.slack_id if mapping else user.slack_id
@@ -268,9 +270,9 @@ class Planner:
     def _note_out_of_scope(
         self, user: SourceUser, applied: Applied | None, account: Account, operation: Operation
     ) -> None:
-        """Note that the *account* is that of *user*, who is here and out of scope, where nobody in scope has it.
+        """Note the *account* as that of *user*, who is in Slack but out of scope, if nobody in scope has it.
 
-        Else who comes into scope with another address would get a second one.
+        Otherwise they would get a second account if they come into scope with another address.
         """
         if not self.policy.scope.is_here(user):
             return
@@ -285,7 +287,7 @@ class Planner:
         account: Account,
         operation: Operation,
     ) -> None:
-        """Note whose the *account* is and what it bears, where that is news."""
+        """Note whose the *account* is and what it shows, where that is new."""
         known = mapping or applied
         is_new = known is None or known.docebo_id != account.docebo_id
         found = FoundAccount(account.docebo_id, known.docebo_id if known else None)
@@ -305,13 +307,13 @@ class Planner:
                 self.found.seen[account.docebo_id] = now
 
     def _has_returned(self, user: SourceUser, holder: Mapping, account: Account) -> bool:
-        """Tell whether *user* bears the address that the account had when its former holder was there."""
+        """Tell whether *user* has the address that the account had while its former holder was in Slack."""
         return self.returns.returned.get(user.slack_id) == holder.slack_id and is_same(look(account), holder.seen)
 
     def plan_trusting(self, user: SourceUser, mapping: Mapping | None) -> Operation | None:
-        """Return what can be planned without a look at the target, or None where it has to be read.
+        """Return what can be planned without reading the target, or None where it has to be read.
 
-        Trusted is that the target still holds what was last written to it.
+        It trusts that the target still holds what was last written to it.
         """
         if against := self.policy.scope.reason_against(user):
             # What an account bears that nobody has seen yet is to be known before it is handed over.
@@ -335,9 +337,9 @@ class Planner:
         return self._leave(user, IN_LINE_AS_WRITTEN, docebo_id=mapping.docebo_id)
 
     def plan_unlisted(self, mapping: Mapping, seen: Observation[SourceUser]) -> Operation:
-        """Return what happens to a mapping whose Slack user is not in the workspace's list.
+        """Return the operation for a mapping whose Slack user is not in the workspace's list.
 
-        *seen* is what Slack says of that user: only who is gone, or deactivated, has left.
+        *seen* is Slack's answer about that user: only somebody who is gone or deactivated has left.
         """
         user = SourceUser(mapping.slack_id, mapping.slack_team, handle=mapping.slack_name)
         match seen:
@@ -355,16 +357,16 @@ class Planner:
                 return self._leave(user, why, docebo_id=mapping.docebo_id)
 
     def is_as_seen(self, docebo_id: int, seen: LastSeen) -> bool:
-        """Tell whether the account bears what was last *seen* of it."""
+        """Tell whether the account still shows the username or the address that were last *seen* there."""
         account = self.accounts.get(docebo_id)
         return account is not None and is_same(look(account), seen)
 
     def asks_for_account(self, user: SourceUser, known: Known) -> bool:
-        """Tell whether Docebo has to be asked for the *known* account before it is decided what happens to *user*."""
+        """Tell whether *user* depends on the *known* account, for which Docebo has yet to be asked."""
         return not self.accounts.is_settled(known.docebo_id) and self._depends_on_account(user, known)
 
     def lacks_account(self, user: SourceUser, known: Known) -> bool:
-        """Tell whether *user* is left alone only because the *known* account, which may be there, is not shown in full."""
+        """Tell whether *user* is left alone only because Docebo does not show the *known* account in full."""
         return (
             self.accounts.get(known.docebo_id) is None
             and not isinstance(self.accounts.look(known.docebo_id), Gone)
@@ -378,7 +380,7 @@ class Planner:
         return self.policy.provision or self.policy.map
 
     def awaits_unlisted(self, user: SourceUser, found: Match) -> bool:
-        """Tell whether *user* would get an account although one that the list has left out may be theirs."""
+        """Tell whether *user* would get a new account although an unlisted one may be theirs."""
         is_new = found.account is None and not found.problem and self.accounts.may_lack(user.email)
         return is_new and self.policy.provision and not self.policy.scope.reason_against(user)
 
@@ -415,7 +417,7 @@ class Planner:
         was_shut = returned and (not account.active or account.docebo_id not in self.ended)
         changes, before = changes_to(wanted, account, returned=was_shut, is_news=is_news)
         if returned and EXPIRATION not in wanted and may_have_ended(account, self.ended, self.policy.today):
-            changes = {**changes, EXPIRATION: end_of_before(account, self.ended, self.policy.today)}
+            changes = {**changes, EXPIRATION: former_end(account, self.ended, self.policy.today)}
             # Where it has not ended, what is shown may be older than that we have let it expire.
             if has_expired(account, self.policy.today):
                 before = {**before, **shown(account, EXPIRATION)}
@@ -497,20 +499,20 @@ class Planner:
         return leave_alone(user, self.policy.scope.team, reason, account, docebo_id=docebo_id)
 
     def _is_refused(self, name: str, value: Value) -> bool:
-        """Tell whether Docebo is known to refuse the value; of a field whose options are known, one may be it by now."""
-        if refused_as(name, value) not in self.policy.refused:
+        """Tell whether Docebo is known to refuse the value; not where the field's options are known by now."""
+        if refused_key(name, value) not in self.policy.refused:
             return False
         return all(rule.values is None for rule in self.policy.rules if rule.target == name)
 
     def _to_read_first(self, user: SourceUser, changes: MappingType[str, Value]) -> set[str]:
-        """Return which of *changes* come from custom fields that are to be read again before they are believed."""
+        """Return which of *changes* come from custom fields whose reading is outdated: they are read again first."""
         return {rule.target for rule in self.policy.rules if user.outdated and rule.is_custom} & changes.keys()
 
     def _fingerprint(self, user: SourceUser) -> str:
         return fingerprint(self._wanted(user))
 
     def _fingerprint_in_line(self, user: SourceUser, account: Account) -> str:
-        """Return the digest of what *user* is to have, "" where *account* does not show all of it."""
+        """Return the fingerprint of what *user* is to have, or "" where *account* does not show all of it."""
         wanted = self._wanted(user)
         changes, _ = changes_to(wanted, account, returned=False, is_news=True)
         return "" if changes else fingerprint(wanted)
@@ -521,7 +523,7 @@ class Planner:
     def _taken_username(
         self, user: SourceUser, wanted: MappingType[str, str], account: Account, by: str
     ) -> tuple[Shortfall, ...]:
-        """Return the *wanted* username, if *user* does not get it because it is another's, or becomes that."""
+        """Return the *wanted* username as a shortfall if another account has it, or will get it; else nothing."""
         username = wanted.get(USERNAME, "")
         if not username or same(USERNAME, username, account.username):
             return ()
@@ -535,7 +537,7 @@ class Planner:
     def _note_shortfalls(
         self, user: SourceUser, *, creating: bool = False, taken: tuple[Shortfall, ...] = ()
     ) -> tuple[Shortfall, ...]:
-        """Note which values of Slack's the account of *user* does not get, those *taken* among them, and return them."""
+        """Note and return the Slack values that the account of *user* does not get, *taken* included."""
         member, moving = self.policy.scope.as_member(user), self.policy.branch_moves
         found = shortfalls(member, self.policy.rules, creating=creating, moving=moving) + taken
         if found:
@@ -546,13 +548,14 @@ class Planner:
 
 
 def _is_outdated(mapping: Mapping | None, user: SourceUser, account: Account) -> bool:
-    """Tell whether the *mapping* is that of somebody who is gone, or of an account that is: it follows although mapping is off.
+    """Tell whether *mapping* names an id or an account that is gone: then it is renewed even while mapping is off.
 
-    Else who was gone, and comes back, would have the account of whoever has it by now; and nothing would lead to *account*.
+    Otherwise a person who comes back would get an account that is somebody else's by now, and nothing would lead to
+    *account*.
     """
     return mapping is not None and (mapping.slack_id not in user.ids or mapping.docebo_id != account.docebo_id)
 
 
 def _known_as(mapping: Mapping | None, user: SourceUser) -> str:
-    """Return under which other id *user* is mapped so far, or ""."""
+    """Return the part of the reason that names the other id under which *user* is mapped so far, or ""."""
     return f"known as {mapping.slack_id} so far" if mapping and mapping.slack_id != user.slack_id else ""

@@ -25,7 +25,7 @@ SHUT_OUT = frozenset({Leavers.DEACTIVATE, Leavers.EXPIRE})  # whose account is c
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Everything the rules have to know about the wishes of the administrator."""
+    """The administrator's wishes, as far as rules need them."""
 
     provision: bool = False
     map: bool = False
@@ -44,8 +44,8 @@ class Policy:
 
     @property
     def reports_former_holders(self) -> bool:
-        """Whether an account without a mapping whose former holder is gone waits for a decision before the next gets it.
+        """Whether an unmapped account whose former holder is gone waits for a decision before somebody else gets it.
 
-        With mappings it was somebody's decision that there is none: it was deleted, or goes with LEAVERS.
+        With mappings, it was somebody's decision that there is none: it was deleted, or went with LEAVERS.
         """
         return not self.map and self.rehires is Rehires.REPORT

@@ -1,4 +1,4 @@
-"""Custom profile fields, which Slack tells of one person a call: what is known of them, and who is read when."""
+"""Custom profile fields, which Slack shows one person a call: what is known, and who is read when."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -16,9 +16,8 @@ class Profile:
     """The mapped custom fields of one person, as they were read."""
 
     fields: Mapping[str, str | None]  # by the field's id; "" where Slack shows no value, None where it does not say
-    updated: (
-        int  # the stamp of the profile that Slack's list showed then, unix seconds; NOT_BELIEVED once it was undone
-    )
+    # The stamp of the profile that Slack's list showed then, in unix seconds; NOT_BELIEVED once the reading was undone
+    updated: int
     read_at: datetime
 
     @property
@@ -27,26 +26,26 @@ class Profile:
         return {field_id: value for field_id, value in self.fields.items() if value is not None}
 
     def tells(self, wanted: Collection[str]) -> bool:
-        """Tell whether every field of *wanted* was read."""
+        """Tell whether all *wanted* fields were read."""
         return self.fields.keys() >= set(wanted)
 
 
 @dataclass(slots=True)
 class Coverage:
-    """Of how many people in scope the custom fields are known."""
+    """For how many people in scope the custom fields are known."""
 
     known: int = 0
     people: int = 0
 
     def see(self, users: Collection[SourceUser], scope: Scope, wanted: frozenset[str]) -> None:
-        """Count those of *users* who are in scope, and of whom all *wanted* fields are known."""
+        """Count those of *users* who are in scope, and those of them whose *wanted* fields are all known."""
         inside = [user for user in users if not scope.reason_against(user)]
         self.people += len(inside)
         self.known += sum(wanted <= (user.custom or {}).keys() for user in inside)
 
 
 def when_read(people: int, profile_minutes: int) -> str:
-    """Say when so many people, of whom the fields are not known yet, will have been read."""
+    """Say when the custom fields of so many more people will have been read."""
     if not profile_minutes:
         return "no import reads those of others while PROFILE_MINUTES is 0"
     minutes = -(-people // PROFILES_A_MINUTE)
@@ -63,11 +62,11 @@ DAY = timedelta(days=1)
 def reading_order(
     user: SourceUser, profile: Profile | None, wanted: Collection[str], *, now: datetime, max_age: timedelta
 ) -> ReadingOrder | None:
-    """Return by what *user* comes before others who are to be read, or None where the person need not be read.
+    """Return the sort key by which *user* is read among others, or None if the person need not be read.
 
-    First come those who were never read, the newest first. Then those whose stamp has moved since they were read, and those
-    for whom what was written by the reading was undone. Last come those whose reading is too old, because an edit of a
-    custom field may not move the stamp: who fell due first before the others.
+    First come people who were never read, the newest first; then people whose stamp has changed since they were read,
+    or whose changes by that reading were undone. Last come people whose reading is too old, because an edit of a custom
+    field may not change the stamp: those who fell due first are read first.
     """
     if profile is None or not profile.tells(wanted):
         return 0, -user.updated, user.slack_id
@@ -79,13 +78,13 @@ def reading_order(
     return None
 
 
-def a_days_share(
+def daily_share(
     orders: Iterable[ReadingOrder], people: int, *, now: datetime, max_age: timedelta
 ) -> list[ReadingOrder]:
-    """Return *orders* in their order: of those whose reading is too old no more than a day's part of all *people* in scope.
+    """Return *orders*, sorted; of those whose reading is too old, only a day's share of all *people* in scope.
 
-    Chance makes more fall due on one day than on another. Where somebody has waited for several days, because nights were
-    left out, the parts of those days are read at once.
+    By chance more fall due on one day than on another. After nights without a run, the shares of these days are read at
+    once.
     """
     ordered = sorted(orders)
     too_old = [order for order in ordered if order[0] == TOO_OLD]
@@ -97,7 +96,7 @@ def a_days_share(
 
 
 def _last_due(slack_id: str, now: datetime, max_age: timedelta) -> datetime:
-    """Return when the person fell due last: once in *max_age*, at a moment of its own, so that not all do at once."""
+    """Return when the person last fell due: once in *max_age*, at a moment that is spread by Slack id."""
     seconds = max_age.total_seconds()
     place = int.from_bytes(blake2b(slack_id.encode(), digest_size=8).digest()) / 2**64
     return now - timedelta(seconds=(now.timestamp() - place * seconds) % seconds)

@@ -1,4 +1,4 @@
-"""Proof: whether what a platform shows of an account that was just written is what it was sent."""
+"""Proof: whether an account that was just written shows what was sent to it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -34,7 +34,7 @@ def traits(operation: Operation, *, branch: int | None = None) -> frozenset[str]
 
 
 def proven_with(proven: frozenset[str], more: frozenset[str]) -> frozenset[str]:
-    """Return what is *proven* with *more*: an attribute with a default by two different values of it."""
+    """Return *proven* with *more*; a trait that has a default is proven once two of its values were seen."""
     known = proven | more
     for name in WITH_DEFAULT:
         values = {one for one in known if one.startswith(f"{name} ") and one != f"{name} emptied"}
@@ -44,7 +44,7 @@ def proven_with(proven: frozenset[str], more: frozenset[str]) -> frozenset[str]:
 
 
 def proves_creation(proven: frozenset[str]) -> bool:
-    """Tell whether a new account was seen as it was sent."""
+    """Tell whether a new account was seen to show what was sent."""
     return any(one in proven for one in CREATIONS)
 
 
@@ -55,7 +55,7 @@ def still_to_prove(proves: frozenset[str], proven: frozenset[str]) -> frozenset[
 
 
 def is_respelt(operation: Operation, name: str) -> bool:
-    """Tell whether *operation* sets a text in whose place the same letters stand: a platform may keep that as its own form."""
+    """Tell whether *operation* changes only the spelling of a text: a platform may keep its own form of it."""
     sent, before = operation.changes[name], operation.before.get(name)
     if not (isinstance(sent, str) and isinstance(before, str)):
         return False
@@ -63,14 +63,14 @@ def is_respelt(operation: Operation, name: str) -> bool:
 
 
 def is_plain(operation: Operation) -> bool:
-    """Tell whether no platform has a reason to keep one of the texts in a form of its own."""
+    """Tell whether none of the texts holds markup, which a platform may rewrite."""
     return MARKUP.isdisjoint("".join(value for value in operation.changes.values() if isinstance(value, str)))
 
 
 def not_shown(operation: Operation, seen: Sequence[Account]) -> list[str]:
-    """Return the attributes that none of the accounts *seen* shows as *operation* sets them, or in Docebo's own form.
+    """Return the attributes of *operation* that no account *seen* shows, as sent or in Docebo's own form.
 
-    What none of them shows at all proves nothing, and neither does what was only spelt anew.
+    Attributes that `hidden` returns are left out, for they prove nothing, and so are texts that were only respelt.
     """
     return [
         name
@@ -86,14 +86,14 @@ def not_shown(operation: Operation, seen: Sequence[Account]) -> list[str]:
 
 
 def hidden(operation: Operation, seen: Sequence[Account]) -> list[str]:
-    """Return the attributes that *operation* sets and that none of the accounts *seen* shows, whatever their value."""
+    """Return the attributes that *operation* sets and of which no account in *seen* shows any value."""
     return [name for name in operation.changes if name in COLUMNS and all(name not in one.columns for one in seen)]
 
 
 def changed_besides(sent: Mapping[str, Value], before: View | None, after: View, *, branch: int | None) -> list[str]:
-    """Return what else differs: from *before*, or, of a new account, from that of a plain user in *branch*.
+    """Return what changed although it was not *sent*, compared with *before* or else with a plain user.
 
-    Of an account that was moved, *branch* is where it has to be.
+    *branch* is where a new or a moved account has to be.
     """
     shown = after.besides.get("branches")
     is_elsewhere = branch is not None and shown is not None and str(branch) not in shown.split(",")
@@ -113,7 +113,7 @@ def changed_besides(sent: Mapping[str, Value], before: View | None, after: View,
 
 
 def _names(before: Account, after: Account) -> Iterable[str]:
-    """Yield the attributes in which the two differ."""
+    """Yield the attributes in which the two accounts differ."""
     names = (*CREDENTIALS, "first_name", "last_name", "language", "time_zone", *COLUMNS)
     fields = (f"field_{number}" for number in sorted(before.fields.keys() & after.fields.keys()))
     for name in (*names, *fields):
@@ -122,7 +122,7 @@ def _names(before: Account, after: Account) -> Iterable[str]:
 
 
 def _is_own_form(name: str, sent: Value, account: Account, before: Value) -> bool:
-    """Tell whether the *account* shows its own form of the text that was *sent*: a form, and not what it had before."""
+    """Tell whether *account* shows Docebo's own form of the text that was *sent*, and not the text of *before*."""
     shown = current_value(account, name)
     if not isinstance(sent, str) or shown is None or not is_own_form(name, sent, shown):
         return False

@@ -21,5 +21,5 @@ def shielded(account: Account, protected: Sequence[str]) -> str:
 
 
 def account_keys(account: Account) -> tuple[str, ...]:
-    """Return by what patterns are compared with *account*."""
+    """Return the keys with which patterns are compared for *account*."""
     return (*pattern_keys(account.username), *pattern_keys(account.email), str(account.docebo_id))

@@ -1,4 +1,4 @@
-"""Returns: somebody bears the address of an account that is mapped to another Slack id, or was given to it before."""
+"""Returns: somebody has the address of an account that is mapped to another Slack id, or was given to it before."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -20,52 +20,53 @@ class Rehires(StrEnum):
 
 
 class Returns:
-    """Who may have returned, and what became of those whose accounts they would get."""
+    """People who may have returned under a new Slack id, and what Slack says of the holders of their accounts."""
 
     def __init__(self, rehires: Rehires) -> None:
         self._rehires = rehires
-        self.contested: dict[str, str] = {}  # the holder's Slack id by that of somebody who bears the address
-        self.one_person: set[str] = set()  # of them, who is known to have had the holder's id as well
-        self.of_holder: dict[str, str] = {}  # the holder's id by that of somebody who is the same person, as Slack says
-        self.returned: dict[str, str] = {}  # the holder's, who is gone, by that of who has returned
-        self.heirs: dict[str, str] = {}  # who gets the mapping, by the Slack id that has it so far
-        # To whom an account without a mapping was given, by the Slack id of somebody who bears its address.
+        # All by Slack id.
+        self.contested: dict[str, str] = {}  # the holder of the account whose address a person has
+        self.one_person: set[str] = set()  # people of *contested* who are known to have had the holder's id as well
+        self.of_holder: dict[str, str] = {}  # the holder, by the id of the same person, as Slack says
+        self.returned: dict[str, str] = {}  # the holder who is gone, by the id of whoever has returned
+        self.heirs: dict[str, str] = {}  # who gets the mapping, by the id that has it so far
+        # To whom an unmapped account was given, by the id of somebody who has its address.
         self.given: dict[str, frozenset[str]] = {}
-        self._gone: set[str] = set()  # of them, who has left, as Slack says
+        self._gone: set[str] = set()  # people of *given* who have left, as Slack says
 
     def contest(self, slack_id: str, holder: str, *, is_one_person: bool = False) -> None:
-        """Note that *slack_id* bears the address of an account that is mapped to *holder*, or was known under that id, too."""
+        """Note that *slack_id* has the address of an account mapped to *holder*, or is the same person."""
         self.contested[slack_id] = holder
         if is_one_person:
             self.one_person.add(slack_id)
 
     def contest_given(self, slack_id: str, former_holders: Collection[str]) -> None:
-        """Note that *slack_id* bears the address of an account that is mapped to nobody, and was given to these before."""
+        """Note that *slack_id* has the address of an unmapped account that was given to *former_holders* before."""
         self.given[slack_id] = frozenset(former_holders)
 
     @property
     def holders(self) -> set[str]:
-        """All of whom Slack has to say what became of them before somebody gets their accounts."""
+        """Slack ids of the holders: Slack must say what became of them before somebody else gets their accounts."""
         return {*self.contested.values(), *chain(*self.given.values())}
 
     @property
     def former_ids(self) -> set[str]:
-        """Of the holders, those that were other ids of whoever bears the address."""
+        """The holders that are former ids of the person who has the address."""
         return {self.contested[slack_id] for slack_id in self.one_person}
 
     @property
-    def turned_out(self) -> set[str]:
-        """Slack ids of those of whom nobody knew, before Slack was asked, that they are the same person as the holder."""
+    def newly_identified(self) -> set[str]:
+        """Slack ids of the people who, as only Slack's answer has shown, are the same person as the holder."""
         return self.of_holder.keys() - self.one_person
 
     def not_known_to_be_gone(self, former_holders: Collection[str]) -> list[str]:
-        """Return those of *former_holders* of whom Slack has not said that they have left."""
+        """Return those of *former_holders* who have not left, as far as Slack has said."""
         return sorted(set(former_holders) - self._gone)
 
     def settle(self, seen: Mapping[str, Observation[SourceUser]]) -> set[str]:
-        """Conclude from what Slack says of the holders; return the Slack ids of all for whom that makes a difference.
+        """Decide by Slack's answers about the holders; return the Slack ids of everybody whose plan that changes.
 
-        Of two who bear one address nobody can tell which of them has returned: neither gets the mapping.
+        Where two people have one address, nobody can tell which of them has returned: neither gets the mapping.
         """
         for slack_id, holder in self.contested.items():
             answer = seen.get(holder, NOT_ASKED)
@@ -89,17 +90,17 @@ class Returns:
 
 
 def has_left(seen: Observation[SourceUser]) -> bool:
-    """Tell whether Slack says that somebody is gone, was deactivated or was erased."""
+    """Tell whether Slack says that the person is gone, deactivated or erased."""
     return isinstance(seen, Gone) or (isinstance(seen, Present) and (seen.value.deactivated or seen.value.forgotten))
 
 
 def _is_id_of(slack_id: str, seen: Observation[SourceUser]) -> bool:
-    """Tell whether *slack_id* is another id of the person, as Slack shows that one."""
+    """Tell whether Slack shows *slack_id* as an id of the person in *seen*."""
     return isinstance(seen, Present) and slack_id in seen.value.ids
 
 
 def given_before(docebo_id: int, former_holder: str) -> str:
-    """Return what is told of somebody whose account was given to another one before, and what there is to do."""
+    """Return the reason, with advice, for somebody whose account was given to another person before."""
     return (
         f"account {docebo_id} belongs to {former_holder}, to whom it was given before, as long as Slack does not say that the"
         " person has left. If it is somebody else's by now, link that one to it, with MAP_SLACK_USER_DATA on: the form Decide"
@@ -108,7 +109,7 @@ def given_before(docebo_id: int, former_holder: str) -> str:
 
 
 def elsewhere(docebo_id: int, holder: str) -> str:
-    """Return what is told of somebody whose account is mapped under another id that Slack still shows, and what to do."""
+    """Return the reason, with advice, for somebody whose account is mapped under another id that Slack still shows."""
     return (
         f"account {docebo_id} belongs to {holder}, under which this person was known before, and which Slack still shows."
         " If these are two people by now, link each to an account: the form Decide about people on the status page"
@@ -116,12 +117,12 @@ def elsewhere(docebo_id: int, holder: str) -> str:
 
 
 def reported(docebo_id: int, holder: str) -> str:
-    """Return what is told of somebody who has returned, and what there is to do."""
+    """Return the reason, with advice, for somebody who has returned, and whose account is mapped to *holder*."""
     return _reported(docebo_id, f"is mapped to {holder}")
 
 
 def reported_given(docebo_id: int, former_holder: str) -> str:
-    """Return what `reported` does, of an account that is mapped to nobody."""
+    """Return the reason like `reported`, for an account that is mapped to nobody."""
     return _reported(docebo_id, f"was given to {former_holder} before")
 
 

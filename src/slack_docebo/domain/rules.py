@@ -87,12 +87,12 @@ class AttributeRule:
 
     @property
     def moves(self) -> bool:
-        """Whether accounts that are there may be moved by it, where the settings say so."""
+        """Whether the rule may move existing accounts, if the settings allow it."""
         return self.target == BRANCH and not self.on_create_only
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """What is read of a person."""
+        """The sources that the rule reads."""
         return self.formula.sources
 
     @property
@@ -110,19 +110,19 @@ class AttributeRule:
         """The id of the additional field that is written, if it is one."""
         return field_id_of(self.target)
 
-    def reading(self, renamed: Callable[[str], str]) -> Self:
-        """Return the rule with other names of its sources, like ids in the place of labels."""
-        return replace(self, formula=self.formula.reading(renamed))
+    def with_sources(self, renamed: Callable[[str], str]) -> Self:
+        """Return the rule with its sources renamed, like ids in place of labels."""
+        return replace(self, formula=self.formula.with_sources(renamed))
 
-    def looking_up(self, tables: Mapping[str, LookupTable]) -> Self:
-        """Return the rule with the *tables* that it looks things up in."""
-        return replace(self, formula=self.formula.looking_up(tables))
+    def with_tables(self, tables: Mapping[str, LookupTable]) -> Self:
+        """Return the rule with the *tables* that its formula uses."""
+        return replace(self, formula=self.formula.with_tables(tables))
 
     def value(self, user: SourceUser) -> str | None:
         """Return the value for *user* in the form in which Docebo shows it, or None if it is not known.
 
-        It is not known where Slack does not say what is read, where the formula has nothing for it, and where the target
-        cannot hold it: neither may touch what the account has.
+        It is not known where Slack does not say what is read, where the formula has no value for it, and where the
+        target cannot hold it: in none of these cases is the account's value changed.
         """
         result = self._result(user)
         if isinstance(result, NoValue):
@@ -130,7 +130,7 @@ class AttributeRule:
         return self.values.named(result) if self.values and result else result
 
     def shortfall(self, user: SourceUser) -> Shortfall | None:
-        """Return what keeps a value of Slack's from the target, if anything does."""
+        """Return why the target does not get Slack's value, if it does not."""
         result = self._result(user)
         if isinstance(result, NoValue):
             return Shortfall(self.target, result.value, result.why)
@@ -143,7 +143,7 @@ class AttributeRule:
 
     @property
     def may_fall_short(self) -> bool:
-        """Whether there can be values that the target does not get."""
+        """Whether the target may lack values that Slack has."""
         if self.values is not None or not isinstance(self.formula, OneSource):
             return True
         return self.target in CASELESS and self.is_custom  # which may be too long
@@ -153,9 +153,9 @@ class AttributeRule:
         return self._fitting(result) if isinstance(result, str) else result
 
     def _fitting(self, text: str) -> Result:
-        """Cut *text* to the length that is read back from Docebo; a longer one would differ for ever.
+        """Cut *text* to the length that Docebo returns; a longer one would always seem to differ.
 
-        What something is found by is not cut, and nothing is not what Slack says either: it has no place.
+        A value by which something is found is not cut; one that does not fit is no value.
         """
         if len(text) <= LONGEST_ADDRESS or self.target == BRANCH:  # the shortest of the bounds; a path may be long
             return text
@@ -193,10 +193,10 @@ def distinct(rules: Iterable[AttributeRule]) -> tuple[AttributeRule, ...]:
 def no_longer_filled(
     before: Iterable[AttributeRule], after: Iterable[AttributeRule], titles: Mapping[str, str] = NO_TITLES
 ) -> list[str]:
-    """Return the targets that a rule of *before* fills and none of *after*, as rules name them.
+    """Return the targets that a rule in *before* fills and none in *after*, as rules name them.
 
-    A field may be named by its id in one of them and by its title in the other: `field_16` and `field:Unit`. *titles*, by
-    the targets with ids, tell which are the same; where they do not, what may be the same is left out.
+    A field may be named by its id in one of them and by its title in the other: `field_16` and `field:Unit`. *titles*,
+    by the targets with ids, tell which are the same; where they do not, targets that may be the same are left out.
     """
 
     def name(target: str) -> str:
@@ -226,7 +226,7 @@ def reads_scim(rules: Iterable[AttributeRule]) -> bool:
 def shortfalls(
     user: SourceUser, rules: Iterable[AttributeRule], *, creating: bool, moving: bool = False
 ) -> tuple[Shortfall, ...]:
-    """Return which values of Slack's the account of *user* does not get; *moving*, one that is there gets a branch, too."""
+    """Return Slack's values that the account of *user* does not get; with *moving*, an existing one may be moved."""
     found = (
         rule.shortfall(user)
         for rule in rules

@@ -47,11 +47,11 @@ class Scope:
     excluded_ids: frozenset[str] = frozenset()
 
     def reason_against(self, user: SourceUser) -> str:
-        """Return why *user* is out of scope, or "" if in scope; a leaver is always out of it."""
+        """Return why *user* is out of scope, or "" if in scope; a leaver is always out of scope."""
         return self.reason_against_kind(user) or self._reason_against_address(user)
 
     def as_member(self, user: SourceUser) -> SourceUser:
-        """Return *user* as a member of the workspace, whichever others Slack names first."""
+        """Return *user* as a member of this workspace, whichever Slack names first."""
         return user if self.team in {"", user.team} else replace(user, team=self.team)
 
     def reason_against_kind(self, user: SourceUser) -> str:
@@ -65,7 +65,7 @@ class Scope:
         return ""
 
     def is_here(self, user: SourceUser) -> bool:
-        """Tell whether *user* is a person of this workspace who has not left, as Slack says, be it in scope or not."""
+        """Tell whether *user* is a person of this workspace who has not left, as Slack says, in scope or not."""
         return not self._reason_against_presence(user)
 
     def _reason_against_presence(self, user: SourceUser) -> str:
@@ -84,9 +84,9 @@ class Scope:
         return ""
 
     def kind_in_doubt(self, user: SourceUser) -> str:
-        """Return what Slack does not say of *user*, who is in scope as far as it says, or "".
+        """Return what Slack does not say about *user*, who is otherwise in scope, or "".
 
-        Without it nobody gets an account, or is let into one again; an account that is open is looked after.
+        Without it nobody gets an account or is let in again; an account that is open stays in use.
         """
         excluded = {"bot"}
         if self.guests is not Guests.ALL:
@@ -122,9 +122,9 @@ class Scope:
         return ""
 
     def reason_against_membership(self, slack_ids: Collection[str]) -> str:
-        """Return why the person with these *slack_ids* is out of scope by what says so by ids alone, or "".
+        """Return why the person with these *slack_ids* is out of scope by ids alone, or "".
 
-        That are Slack's user groups, and the other ids of whoever is excluded by one.
+        That is by Slack's user groups, or by another id of somebody who is excluded.
         """
         if not self.excluded_ids.isdisjoint(slack_ids):
             return "excluded"
@@ -141,5 +141,5 @@ def ids_named(patterns: Sequence[str]) -> frozenset[str]:
 
 
 def person_keys(user: SourceUser) -> tuple[str, ...]:
-    """Return by what patterns are compared with *user*."""
+    """Return the keys with which patterns are compared for *user*."""
     return (*pattern_keys(user.email), *(slack_id.casefold() for slack_id in user.ids))

@@ -66,7 +66,7 @@ SOURCES: dict[str, Callable[[SourceUser], str | None]] = {
 
 
 def said(user: SourceUser, source: str) -> str | None:
-    """Return what Slack says of *user* under the name *source*; None where it says nothing, which is not the same as "".
+    """Return what Slack says of *user* under the source *name*; None if it says nothing, which differs from "".
 
     An address that Slack has not confirmed counts as not said.
     """
@@ -81,7 +81,7 @@ def said(user: SourceUser, source: str) -> str | None:
 
 
 def is_source(name: str) -> bool:
-    """Tell whether a rule can read what bears this *name*."""
+    """Tell whether *name* is a source that a rule can read."""
     return (
         name in SOURCES or name in SCIM_SOURCES or (name.startswith(CUSTOM) and bool(name.removeprefix(CUSTOM).strip()))
     )

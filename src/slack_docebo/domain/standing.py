@@ -1,4 +1,4 @@
-"""Standings: why somebody is left alone, kept until it changes, so that a plan tells changes only."""
+"""Standings: why somebody is left alone, stored until it changes, so that a plan shows changes only."""
 
 import re
 from dataclasses import dataclass
@@ -34,15 +34,15 @@ UNDECIDED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Why somebody is left alone, and which account is theirs, as far as that is known."""
+    """Why somebody is left alone, and which account is theirs if that is known."""
 
     reason: str
     docebo_id: int | None = None
 
     def covers(self, operation: Operation) -> bool:
-        """Tell whether *operation* leaves the person alone and says nothing new.
+        """Tell whether *operation* leaves the person alone for the reason that is known already.
 
-        A run that does not look at Docebo knows less: what it says does not replace what one that looked has said.
+        A run that does not look at Docebo knows less: its reason does not replace that of a run that looked.
         """
         if operation.kind is not Kind.LEAVE or operation.docebo_id not in {None, self.docebo_id}:
             return False
@@ -61,9 +61,9 @@ def is_undecided(reason: str) -> bool:
 
 
 def standing_after(operation: Operation, docebo_id: int | None, *, provision: bool) -> Standing | None:
-    """Return how the next import will find the person after *operation* was carried out on account *docebo_id*.
+    """Return the standing that the next import will find once *operation* was carried out on account *docebo_id*.
 
-    None where only that import can know, and of whoever is not looked at any more.
+    None where only that import can know, and for people who are not looked at any more.
     """
     match operation.kind:
         case Kind.CREATE | Kind.UPDATE:

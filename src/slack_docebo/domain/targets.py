@@ -32,12 +32,12 @@ def is_manager(target: str) -> bool:
 
 
 def is_never_shown(target: str) -> bool:
-    """Tell whether no list shows what an account has for an attribute: we know only what we gave it."""
+    """Tell whether no list shows the values of an attribute: then only our own writes are known."""
     return target == BRANCH or is_manager(target)
 
 
 def field_id_of(target: str) -> int | None:
-    """Return the id of the additional field that an attribute of an account is, None if it is none."""
+    """Return the id of the additional field that an attribute stands for, or None."""
     found = _FIELD.fullmatch(target)
     return int(found[1]) if found else None
 
@@ -48,5 +48,5 @@ def title_of(target: str) -> str:
 
 
 def is_target(name: str) -> bool:
-    """Tell whether a rule can write what bears this *name*."""
+    """Tell whether *name* is an attribute that a rule can fill."""
     return name in TARGETS or field_id_of(name) is not None or bool(title_of(name).strip())

@@ -67,7 +67,7 @@ def key(text: str, longest: int = LONGEST_NAME) -> str:
     return text if len(text) <= longest else ""
 
 
-def without_copied_along(text: str) -> str:
+def stripped(text: str) -> str:
     """Return *text* without the blanks, and the signs that nobody sees, which copying leaves around it."""
     return text.strip().strip(COPIED_ALONG).strip()
 

@@ -1,4 +1,4 @@
-"""Unfound accounts: creations that were sent, of which nobody knows what became. Until somebody does, there is no second one."""
+"""Unfound accounts: creations that were sent and whose outcome nobody knows; until then no second one is made."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ WHAT_TO_DO = (
 
 @dataclass(frozen=True, slots=True)
 class Unfound:
-    """A creation, for whom it was, and what it would bear."""
+    """A creation: who it was for, and the username and address that were sent."""
 
     plan_id: str
     seq: int
@@ -25,9 +25,9 @@ class Unfound:
     is_said: bool  # to be made, by Docebo, which does not show it; else there was no answer, or a refusal
 
     def stands_against(self, operation: Operation, slack_ids: Collection[str]) -> bool:
-        """Tell whether *operation*, about the person with these *slack_ids*, could make a second account beside this one.
+        """Tell whether *operation*, for the person *slack_ids*, could make a second account beside this one.
 
-        Of a call without an answer the very same row may be sent once more: Docebo refuses a username that it has.
+        After a call without an answer the very same row may be sent once more: Docebo refuses a username that exists.
         """
         username, email = (str(operation.changes.get(name, "")) for name in ("username", "email"))
         is_same_name = mailbox(username) == mailbox(self.username)
@@ -37,7 +37,7 @@ class Unfound:
 
 
 def reason_by_unfound(operation: Operation, slack_ids: Collection[str], unfound: Iterable[Unfound]) -> str:
-    """Return why no account is made for the person with these *slack_ids* before an *unfound* one is found, or ""."""
+    """Return why no account is made for the person with these *slack_ids* while one is *unfound*, or ""."""
     if operation.kind is not Kind.CREATE:
         return ""
     found = next((one for one in unfound if one.stands_against(operation, slack_ids)), None)

@@ -28,7 +28,7 @@ class UnusedTables:
 
     def __init__(self, formulas: Iterable[Formula], tables: Mapping[str, LookupTable]) -> None:
         self._tables = {name: _Watched(name, one.rows, one.default, one.heading) for name, one in tables.items()}
-        self._formulas = [one.looking_up(self._tables) for one in formulas if one.tables]
+        self._formulas = [one.with_tables(self._tables) for one in formulas if one.tables]
 
     @property
     def looks(self) -> bool:

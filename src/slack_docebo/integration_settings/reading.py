@@ -48,7 +48,7 @@ def read_rows(rows: object) -> IntegrationSettings:
     if problems:
         more = f"; and {len(problems) - PROBLEMS_TOLD} more" if len(problems) > PROBLEMS_TOLD else ""
         raise ConfigurationError(f"{VARIABLE}: {'; '.join(problems[:PROBLEMS_TOLD])}{more}")
-    return settings.remarked(_switches_off(values))
+    return settings.with_remarks(_switches_off(values))
 
 
 def _switches_off(values: Mapping[str, object]) -> Iterator[str]:

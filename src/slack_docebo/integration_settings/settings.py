@@ -367,7 +367,7 @@ class IntegrationSettings(BaseModel):
 
     @property
     def ids_excluded(self) -> frozenset[str]:
-        """The Slack ids of people who are not to be looked after, also by a user group, once these are read."""
+        """The Slack ids of excluded people, also those excluded by a user group once it is read."""
         _, members = self._members or (None, frozenset[str]())
         return ids_named(self.scope_exclude) | members
 
@@ -378,26 +378,26 @@ class IntegrationSettings(BaseModel):
 
     @property
     def ids_of_members(self) -> frozenset[str]:
-        """The Slack ids of the people in the user groups that are looked after, once these are read."""
+        """The Slack ids of people in the user groups in scope, once these are read."""
         members, _ = self._members or (None, None)
         return members or frozenset()
 
-    def knowing_ids(self, named: Mapping[str, str]) -> Self:
-        """Return these settings with further ids of people whom the scope names by one: which, by the further ones."""
+    def with_other_ids(self, named: Mapping[str, str]) -> Self:
+        """Return these settings with further ids of people whom the scope names: the named id by each further one."""
         self._other_ids = dict(named)
         return self
 
-    def without_refused(self, values: Iterable[str]) -> Self:
-        """Return these settings, which know what *values* of attributes Docebo refuses, as they are remembered."""
+    def with_refused_values(self, values: Iterable[str]) -> Self:
+        """Return these settings with the digests of the attribute *values* that Docebo refuses."""
         self._refused = frozenset(values)
         return self
 
     def frozen_until(self, now: datetime) -> date | None:
-        """Return the last of the days, of which today is one, on which nothing is written; None if today is none."""
+        """Return the last of the days, today among them, on which nothing is written; None if today is none."""
         return frozen_until(self.freeze, now, self.time_zone)
 
     def policy(self, team: str) -> Policy:
-        """Return the rules' view of these settings for the workspace *team*."""
+        """Return these settings as the policy for the workspace *team*."""
         if self._members is None and self.reads_user_groups:
             raise ConfigurationError("Slack's user groups, which the scope names, have not been read")
         members, excluded_members = self._members or (None, frozenset())
@@ -438,7 +438,7 @@ class IntegrationSettings(BaseModel):
         return self
 
     def with_members_as(self, other: Self) -> Self:
-        """Return these settings with the members that *other* knows; raise ValueError where that names other groups."""
+        """Return these settings with the members that *other* knows; raise ValueError if it names other groups."""
         named = (self.scope_usergroups, self.scope_exclude_usergroups)
         if named != (other.scope_usergroups, other.scope_exclude_usergroups):
             raise ValueError("it was made with other user groups in the settings")
@@ -450,8 +450,8 @@ class IntegrationSettings(BaseModel):
         """Whether the scope names user groups."""
         return bool(self.scope_usergroups or self.scope_exclude_usergroups)
 
-    def holding(self, values: Mapping[str, Values]) -> Self:
-        """Return these settings with the *values* that attributes can hold, in the rules that fill these; others stay as known."""
+    def with_values(self, values: Mapping[str, Values]) -> Self:
+        """Return these settings with the *values* that attributes can hold, in the rules for these attributes."""
         rules = tuple(replace(rule, values=values.get(rule.target, rule.values)) for rule in self.attributes)
         return self.model_copy(update={"attributes": rules})
 
@@ -460,20 +460,20 @@ class IntegrationSettings(BaseModel):
         """The names of the lookup tables that the attribute mapping uses."""
         return tuple(dict.fromkeys(name for rule in self.attributes for name in rule.formula.tables))
 
-    def trying(self, rules: str) -> Self:
-        """Return these settings with other *rules*, which need not be saved; raise ConfigurationError if they are wrong."""
+    def with_rules(self, rules: str) -> Self:
+        """Return these settings with other *rules*, saved or not; raise ConfigurationError if they are wrong."""
         try:
             return self.model_copy(update={"attributes": rules_of(rules)})
         except ValueError as error:
             raise ConfigurationError(f"these rules cannot be used: {error}") from None
 
-    def looking_up(self, tables: Mapping[str, LookupTable]) -> Self:
+    def with_tables(self, tables: Mapping[str, LookupTable]) -> Self:
         """Return these settings with the *tables* in the rules that look something up."""
-        rules = tuple(rule.looking_up(tables) for rule in self.attributes)
+        rules = tuple(rule.with_tables(tables) for rule in self.attributes)
         self._tables = tables
         return self.model_copy(update={"attributes": rules})
 
-    def mirroring(self, rules: tuple[AttributeRule, ...]) -> Self:
+    def with_mirror(self, rules: tuple[AttributeRule, ...]) -> Self:
         """Return these settings with *rules*, which fill the mirrored fields, in the attribute mapping."""
         added = tuple(rule for rule in rules if rule not in self.attributes)
         taken = {rule.target for rule in self.attributes}
@@ -483,14 +483,14 @@ class IntegrationSettings(BaseModel):
             )
         return self.model_copy(update={"attributes": (*self.attributes, *added)})
 
-    def remarked(self, remarks: Iterable[str]) -> Self:
+    def with_remarks(self, remarks: Iterable[str]) -> Self:
         """Return these settings, which keep *remarks* on how the table is written."""
         self._remarks = tuple(remarks)
         return self
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What is not wrong in the table, and perhaps not meant."""
+        """What in the table is not wrong but perhaps not meant."""
         return self._remarks
 
     def unmatched(self) -> UnmatchedEntries:
@@ -509,7 +509,7 @@ class IntegrationSettings(BaseModel):
 
     @property
     def written(self) -> dict[str, str]:
-        """The values by key as the table holds them, without the mail address: what a plan remembers of its settings."""
+        """The values by key as the table holds them, without the mail address, as a plan stores them."""
         names = set(type(self).model_fields) - {"notification_mail_id"}
         return {name.upper(): as_written(getattr(self, name)) for name in sorted(names)}
 

@@ -45,7 +45,7 @@ BLANK = {"username_digest": "", "address_digest": "", "level": "", "verified_by"
 
 
 def _insertion(*columns: str, on_conflict: str) -> TextClause:
-    """Return the INSERT of an account with these *columns*, beside those that each row has."""
+    """Return the INSERT of an account with these *columns* and those that every row has."""
     return insertion_text([account.c[name] for name in ("platform_id", "user_id", *BLANK, *columns)], on_conflict)
 
 
@@ -114,7 +114,7 @@ DEACTIVATED_SINCE = WhereIn(
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What Docebo took for the account; "" and None where nothing was written."""
+    """What Docebo accepted for the account; "" and None where nothing was written."""
 
     docebo_id: int
     username: str = ""
@@ -130,7 +130,7 @@ class AccountRepository:
         self._platform_id = platform_id
 
     def note_written(self, accounts: Iterable[Written], *, now: datetime) -> None:
-        """Note what was written, names and addresses as digests."""
+        """Note what was written, with names and addresses as digests."""
         rows = (
             self._row(
                 written.docebo_id,
@@ -145,7 +145,10 @@ class AccountRepository:
         carry_out(self._connection, WRITTEN, rows)
 
     def note_seen(self, accounts: MappingType[int, LastSeen], *, now: datetime) -> None:
-        """Note what accounts were seen to bear; those that a table gives to somebody stay claimed where that says so."""
+        """Note what the accounts were seen to show, as digests.
+
+        An account whose *claimed* is set stays the claim of a table until it has shown whose it is.
+        """
         rows = (
             self._row(
                 docebo_id,
@@ -160,84 +163,81 @@ class AccountRepository:
         carry_out(self._connection, WRITTEN, rows)
 
     def last_seen(self, docebo_ids: Iterable[int]) -> dict[int, LastSeen]:
-        """Return what these accounts were last seen to bear; without those of which nothing is known."""
+        """Return what these accounts were last seen to show, without those of which nothing is known."""
         return {
             row.user_id: LastSeen(row.username_digest, row.address_digest, row.verified_by == WRITTEN_BY_US)
             for row in LAST_SEEN.rows(self._connection, docebo_ids, platform=self._platform_id)
         }
 
     def known_since(self, moment: datetime, docebo_ids: Collection[int] | None) -> list[int]:
-        """Return of which accounts, or of *docebo_ids* among them, we have learned since *moment* what they bear.
-
-        That is by writing it, or by a look.
-        """
+        """Return the accounts, or those of *docebo_ids*, whose name or address was written or seen since *moment*."""
         query = self._select().where(account.c.verified_at >= moment)
         return [row.user_id for row in self._of(query, account.c.user_id, docebo_ids)]
 
     def opened(self, docebo_ids: Collection[int]) -> set[int]:
-        """Return which of these accounts are open as we have written them last."""
+        """Return which of these accounts are active by what we last wrote."""
         query = self._select().where(account.c.active.is_(True))
         return {row.user_id for row in self._of(query, account.c.user_id, docebo_ids)}
 
     def forget_seen(self, docebo_ids: Iterable[int]) -> None:
-        """Forget what these accounts were last seen to bear: somebody has said whose they are."""
+        """Forget what these accounts were last seen to show, because somebody has said whose they are."""
         self._change(FORGET_SEEN, docebo_ids)
 
     def note_claimed(self, docebo_ids: Iterable[int]) -> None:
-        """Note that a table says whose these accounts are: whatever was seen of them before, they have to show it."""
+        """Note that a table says whose these accounts are: they have to prove it, whatever was seen of them before."""
         rows = (self._row(docebo_id, verified_by=CLAIMED) for docebo_id in docebo_ids)
         carry_out(self._connection, CLAIM, rows)
 
     def note_deactivated(self, docebo_ids: Iterable[int], *, now: datetime, run: str) -> None:
-        """Note that these accounts are inactive because of us; what was noted before stays."""
+        """Note that we have made these accounts inactive; an earlier note stays."""
         rows = (self._row(docebo_id, deactivated_at=now, deactivated_by=run) for docebo_id in docebo_ids)
         carry_out(self._connection, DEACTIVATED, rows)
 
     def note_placed(self, branches: MappingType[int, int | None]) -> None:
-        """Note to which branch, by account, we have brought these accounts, whose rows are there; None where nobody knows."""
+        """Note the branch into which we have moved each account, which must have a row; None where that is in doubt."""
         for docebo_id, branch_id in branches.items():
             self._connection.execute(self._update(docebo_id).values(branch_placed=branch_id))
 
     def placed(self, docebo_ids: Collection[int] | None = None) -> dict[int, int]:
-        """Return to which branch we have brought accounts: all of them, or these."""
+        """Return the branch into which we have moved each account: all accounts, or these."""
         query = self._select(account.c.branch_placed).where(account.c.branch_placed.is_not(None))
         rows = self._of(query, account.c.user_id, docebo_ids)
         return {row.user_id: row.branch_placed for row in rows}
 
     def note_left(self, branches: MappingType[int, int]) -> None:
-        """Note from which branches, by account, we have moved people who have left; what was noted before stays."""
+        """Note the branch out of which we have moved each leaver's account; an earlier note stays."""
         for docebo_id, branch_id in branches.items():
             first = self._update(docebo_id).where(account.c.branch_left.is_(None))
             self._connection.execute(first.values(branch_left=branch_id))
 
     def clear_placed(self, docebo_ids: Iterable[int]) -> None:
-        """Note that nobody knows to which branch we have brought these accounts: Docebo is asked who is in it."""
+        """Note that the branch of these accounts is in doubt, so that Docebo is asked for it."""
         self._change(CLEAR_PLACED, docebo_ids)
 
     def doubt_given(self, docebo_ids: Collection[int]) -> None:
-        """Note that nobody knows where these accounts are, or who is their manager: what we gave was the former owner's."""
+        """Note that branch and manager of these accounts are in doubt: what we gave was for the former owner."""
         self.clear_placed(docebo_ids)
         self._note_possible(self.managers(docebo_ids))
         self._change(DOUBT_MANAGERS, docebo_ids)
 
     def clear_left(self, docebo_ids: Iterable[int]) -> None:
-        """Forget from which branch these accounts were moved: they are no longer where people who have left are brought."""
+        """Forget the branch out of which these accounts were moved: they are no longer in the leavers' branch."""
         self._change(CLEAR_LEFT, docebo_ids)
 
     def left(self) -> dict[int, int]:
-        """Return from which branches, by account, we have moved people who have left and were not moved back."""
+        """Return the branch out of which we have moved each leaver's account that was not moved back."""
         query = self._select(account.c.branch_left).where(account.c.branch_left.is_not(None))
         return {row.user_id: row.branch_left for row in self._connection.execute(query)}
 
     def note_managers(self, managers: MappingType[tuple[int, int], int]) -> None:
-        """Note whom, by account and type of manager, we have made manager; 0 for nobody."""
+        """Note the manager that we have written, by account and type; 0 for none."""
         self._set_managers(managers)
         for type_id in {type_id for _, type_id in managers}:
             known = [docebo_id for docebo_id, its_type in managers if its_type == type_id]
             FORGET_POSSIBLE.change(self._connection, known, platform=self._platform_id, type=type_id)
 
     def doubt_managers(self, sent: MappingType[tuple[int, int], int]) -> None:
-        """Note that nobody knows whether these, by account and type, were made managers, or those of before still are it."""
+        """Note that each manager in *sent*, by account and type, may be written, or the former one still in place."""
         before = self.managers({docebo_id for docebo_id, _ in sent})
         self._note_possible({key: manager_id for key, manager_id in before.items() if key in sent})
         self._note_possible(sent)
@@ -261,9 +261,9 @@ class AccountRepository:
             )
 
     def managers(self, docebo_ids: Collection[int]) -> dict[tuple[int, int], int]:
-        """Return whom we have made manager of these accounts, by account and type.
+        """Return the manager that we have written for these accounts, by account and type.
 
-        0 stands where we have removed one, IN_DOUBT where nobody knows.
+        The manager is 0 where we have removed it, and IN_DOUBT where nobody knows.
         """
         query = select(manager.c.user_id, manager.c.type_id, manager.c.manager_id).where(
             manager.c.platform_id == self._platform_id
@@ -272,18 +272,18 @@ class AccountRepository:
         return {(row.user_id, row.type_id): row.manager_id for row in rows}
 
     def managers_as(self, type_id: int, docebo_ids: Collection[int] | None = None) -> dict[int, int]:
-        """Return what `managers` does for one type, by account: of all accounts, or of these."""
+        """Return the managers of one type like `managers`, by account: of all accounts, or of these."""
         query = select(manager.c.user_id, manager.c.manager_id).where(
             manager.c.platform_id == self._platform_id, manager.c.type_id == type_id
         )
         return {row.user_id: row.manager_id for row in self._of(query, manager.c.user_id, docebo_ids)}
 
     def may_have_as(self, type_id: int, docebo_ids: Collection[int] | None = None) -> dict[int, Collection[int]]:
-        """Return whom accounts may have as managers of one type by what we have set, or may have: all, or these."""
+        """Return the managers of one type that accounts may have by what we have written: all accounts, or these."""
         return may_have(self.managers_as(type_id, docebo_ids), self.in_doubt_as(type_id, docebo_ids))
 
     def in_doubt_as(self, type_id: int, docebo_ids: Collection[int] | None = None) -> dict[int, list[int]]:
-        """Return whom accounts may have as managers of one type where nobody knows that: all, or these."""
+        """Return the managers of one type that each account in doubt may have: all accounts, or these."""
         query = select(possible_manager.c.user_id, possible_manager.c.manager_id).where(
             possible_manager.c.platform_id == self._platform_id, possible_manager.c.type_id == type_id
         )
@@ -293,24 +293,24 @@ class AccountRepository:
         return in_doubt
 
     def gone(self) -> dict[int, datetime]:
-        """Return since when accounts are known to be gone."""
+        """Return since when each account that is gone is known to be."""
         query = self._select(account.c.gone_since).where(account.c.gone_since.is_not(None))
         return {row.user_id: row.gone_since for row in self._connection.execute(query)}
 
     def usernames(self, docebo_ids: Iterable[int]) -> dict[int, str]:
-        """Return the digests of the usernames under which accounts were last seen; without those that are not known."""
+        """Return the digests of the last known usernames of these accounts, without those that are not known."""
         query = self._select(account.c.username_digest).where(account.c.username_digest != "")
         rows = WhereIn(query, account.c.user_id).rows(self._connection, docebo_ids)
         return {row.user_id: row.username_digest for row in rows}
 
     def bearing(self, usernames: Iterable[str]) -> dict[str, int]:
-        """Return which accounts were last seen to bear these usernames, or written with them, by username."""
+        """Return the accounts last seen or written with one of these usernames, by username."""
         wanted = {digest(username): username for username in usernames}
         named = WhereIn(self._select(account.c.username_digest), account.c.username_digest)
         return {wanted[row.username_digest]: row.user_id for row in named.rows(self._connection, wanted)}
 
     def with_addresses(self, addresses: Iterable[str]) -> dict[str, list[int]]:
-        """Return, by address, which accounts were last seen to bear it, or written with it."""
+        """Return the accounts last seen or written with one of these addresses, by address."""
         wanted = {digest(address): address for address in addresses}
         addressed = WhereIn(self._select(account.c.address_digest), account.c.address_digest)
         found: dict[str, list[int]] = {}
@@ -319,7 +319,7 @@ class AccountRepository:
         return found
 
     def usernames_of_people(self) -> dict[int, str]:
-        """Return, like `usernames`, those of all accounts that are mapped; where none is, of those that were given to somebody."""
+        """Return `usernames` of all mapped accounts or, if there are none, of those that were given to somebody."""
         named = self._select(account.c.username_digest).where(account.c.username_digest != "")
         for table in (mapping, applied):
             is_somebodys = exists().where(
@@ -331,31 +331,31 @@ class AccountRepository:
         return {}
 
     def note_gone(self, docebo_ids: Iterable[int], *, now: datetime) -> None:
-        """Note that these accounts are gone, as Docebo said when it was asked for their ids."""
+        """Note that these accounts are gone, as Docebo has answered for their ids."""
         rows = (
             self._row(docebo_id, verified_at=now, verified_by="asked for", gone_since=now) for docebo_id in docebo_ids
         )
         carry_out(self._connection, GONE, rows)
 
     def clear_gone(self, docebo_ids: Iterable[int]) -> None:
-        """Note that these accounts are there."""
+        """Note that these accounts exist."""
         self._change(CLEAR_GONE, docebo_ids)
 
     def deactivated(self, docebo_ids: Iterable[int]) -> dict[int, datetime]:
-        """Return which of these accounts are inactive because of us, and since when."""
+        """Return which of these accounts we have made inactive, and when."""
         rows = DEACTIVATED_SINCE.rows(self._connection, docebo_ids, platform=self._platform_id)
         return {row.user_id: row.deactivated_at for row in rows}
 
     def deactivated_before(self, moment: datetime) -> set[int]:
-        """Return which accounts are inactive because of us, and were so before *moment*."""
+        """Return which accounts we have made inactive before *moment*."""
         return set(self._connection.scalars(self._select().where(account.c.deactivated_at < moment)))
 
     def clear_deactivated(self, docebo_ids: Iterable[int]) -> None:
-        """Note that these accounts are not inactive because of us."""
+        """Note that it was not us who made these accounts inactive."""
         self._change(CLEAR_DEACTIVATED, docebo_ids)
 
     def _row(self, docebo_id: int, **known: object) -> dict[str, object]:
-        """Return the row of an account with what is *known* of it."""
+        """Return the row of an account, with empty values for what is not *known*."""
         return {"platform_id": self._platform_id, "user_id": docebo_id, **BLANK, **known}
 
     def _select(self, *columns: Column[Any]) -> Select[Any]:
@@ -363,7 +363,7 @@ class AccountRepository:
         return select(account.c.user_id, *columns).where(account.c.platform_id == self._platform_id)
 
     def _update(self, docebo_id: int) -> Update:
-        """Return the change of one account."""
+        """Return the UPDATE of one account."""
         return update(account).where(account.c.platform_id == self._platform_id, account.c.user_id == docebo_id)
 
     def _of(self, query: Select[Any], column: Column[Any], docebo_ids: Collection[int] | None) -> Iterator[Row[Any]]:
@@ -377,7 +377,7 @@ class AccountRepository:
 
 
 def last_seen_of(row: Row[Any]) -> LastSeen:
-    """Return what the account of *row*, which may be joined without one, was last seen to bear."""
+    """Return what the account of *row* was last seen to show; a joined row may have no account."""
     return LastSeen(
         *(row.username_digest or "", row.address_digest or ""),
         *(row.verified_by == WRITTEN_BY_US, row.verified_by == CLAIMED),
@@ -385,7 +385,7 @@ def last_seen_of(row: Row[Any]) -> LastSeen:
 
 
 def addresses_of_accounts(connection: Connection, slack_ids: Iterable[str]) -> set[str]:
-    """Return, as digests, the addresses of the accounts that only this person was given, and that no other account bears."""
+    """Return digests of the addresses of accounts given only to this person, if no other account has the address."""
     theirs = select(identity.c.person_id).where(identity.c.slack_id.in_(list(slack_ids)))
     to_person, to_others = _given(theirs)
     other = account.alias()
@@ -395,9 +395,9 @@ def addresses_of_accounts(connection: Connection, slack_ids: Iterable[str]) -> s
 
 
 def blank_accounts_of(connection: Connection, slack_id: str, addresses: Iterable[str]) -> None:
-    """Take the digests out of the accounts that only this person was ever given, or that bear one of *addresses*.
+    """Remove the digests from accounts that were given only to this person, or that have one of *addresses*.
 
-    A dry run leaves some of accounts that nobody was given.
+    Accounts that were given to nobody have digests after a dry run.
     """
     theirs = select(identity.c.person_id).where(identity.c.slack_id == slack_id)
     to_person, to_others = _given(theirs)
@@ -415,7 +415,7 @@ def blank_accounts_of(connection: Connection, slack_id: str, addresses: Iterable
 
 
 def _given(theirs: Select[tuple[int]]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Return the conditions that an account was given to one of *theirs*, the keys of people, and to somebody else."""
+    """Return two conditions: that an account was given to one of *theirs*, keys of people, and to somebody else."""
     given = [
         (table.c.platform_id == account.c.platform_id, table.c.user_id == account.c.user_id, table.c.person_id)
         for table in (mapping, applied)

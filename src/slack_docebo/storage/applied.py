@@ -1,4 +1,4 @@
-"""What was last applied of each person on a platform; it outlives the mapping."""
+"""What was last applied to each person's account on a platform; it outlives the mapping."""
 
 from collections.abc import Collection, Iterable
 from collections.abc import Mapping as MappingType
@@ -62,7 +62,7 @@ class AppliedRepository:
         self._docebo = docebo
 
     def of(self, team: str, slack_ids: Iterable[str]) -> dict[str, Applied]:
-        """Return, by Slack id, what was last applied of those who were given an account."""
+        """Return what was last applied, by Slack id, for people who were given an account."""
         here = {"platform": self._platforms.find(self._docebo), "team": team}
         return {
             row.slack_id: Applied(
@@ -72,9 +72,9 @@ class AppliedRepository:
         }
 
     def of_people(self, team: str, users: Collection[SourceUser]) -> dict[str, Applied]:
-        """Return, by Slack id, what was last applied of those of *users* who were given an account, under any id.
+        """Return what was last applied, by Slack id, to those of *users* who were given an account under any id.
 
-        What an account bears says nothing about whose it is once it was given to several people.
+        An account that was given to several people proves by nothing whose it is, so it is returned as never seen.
         """
         known = self.of(team, (slack_id for user in users for slack_id in user.ids))
         given = {one.docebo_id for one in known.values()}
@@ -88,15 +88,15 @@ class AppliedRepository:
         }
 
     def former_holders(self, docebo_ids: Collection[int]) -> dict[int, set[str]]:
-        """Return, by Docebo id, every Slack id of those to whom the accounts were given, of accounts that nobody is mapped to."""
+        """Return everybody, as Slack ids, to whom these accounts were given, by account; only for unmapped accounts."""
         is_mapped = exists().where(mapping.c.platform_id == rows.c.platform_id, mapping.c.user_id == rows.c.user_id)
         return self._given(docebo_ids, ~is_mapped)
 
     def given(self, docebo_ids: Collection[int]) -> dict[int, set[str]]:
-        """Return, by Docebo id, every Slack id of those to whom the accounts were given, be they mapped or not.
+        """Return everybody, as Slack ids, to whom these accounts were given, by account, mapped or not.
 
-        Somebody who has another account by now is no longer among them. Of an account that nobody else has, the journal tells for
-        whom it was created or changed.
+        Somebody who has another account by now is left out. For an account that nobody is on record for, the journal
+        tells for whom it was created or changed.
         """
         given = self._given(docebo_ids)
         written = (
@@ -115,9 +115,9 @@ class AppliedRepository:
         return given
 
     def stamps(self, team: str, slack_ids: Iterable[str], *, now: datetime) -> dict[str, int]:
-        """Return the newest `updated` of Slack that was applied, of those of whom anything was.
+        """Return the newest of Slack's `updated` stamps that was applied, by Slack id.
 
-        UNSTAMPED where no stamp was noted yet, NOT_BELIEVED where the one of what was applied last cannot be.
+        It is UNSTAMPED where no stamp was noted yet, and NOT_BELIEVED where the last one cannot be right.
         """
         here = {"platform": self._platforms.find(self._docebo), "team": team}
         return {
@@ -126,7 +126,7 @@ class AppliedRepository:
         }
 
     def save(self, team: str, applied: MappingType[str, Applied], *, now: datetime, run: str = "") -> None:
-        """Note by Slack id what was applied, and of the accounts, whether they are inactive because of us."""
+        """Note by Slack id what was applied, and whether we have made the accounts inactive."""
         if not applied:
             return
         self.note(team, applied, now=now)
@@ -136,9 +136,9 @@ class AppliedRepository:
         accounts.clear_deactivated([one.docebo_id for one in applied.values() if not one.deactivated])
 
     def note(self, team: str, applied: MappingType[str, Applied], *, now: datetime) -> None:
-        """Note by Slack id which account is whose, and what was applied to it."""
+        """Note by Slack id whose account it is, and what was applied to it."""
         platform_id = self._platforms.take(self._docebo)
-        people = PersonRepository(self._connection).meet(team, applied, now=now)
+        people = PersonRepository(self._connection).register(team, applied, now=now)
         changed = (
             {
                 "platform_id": platform_id,
@@ -153,14 +153,14 @@ class AppliedRepository:
         carry_out(self._connection, SAVE, changed)
 
     def advance(self, team: str, updated: MappingType[str, int], *, now: datetime) -> None:
-        """Note by Slack id the `updated` that was applied; an older one than noted is ignored.
+        """Note by Slack id the `updated` stamp that was applied; a stamp older than the one on record is ignored.
 
-        One that is missing, or further in the future than clocks differ, is not believed, and says so from then on.
+        A stamp that is missing, or further in the future than clocks differ, is recorded as NOT_BELIEVED.
         """
         if not updated:
             return
         platform_id = self._platforms.take(self._docebo)
-        people = PersonRepository(self._connection).meet(team, updated, now=now)
+        people = PersonRepository(self._connection).register(team, updated, now=now)
         seen = (
             {
                 "platform_id": platform_id,
@@ -175,18 +175,18 @@ class AppliedRepository:
         carry_out(self._connection, ADVANCE, seen)
 
     def doubt_future_stamps(self, now: datetime) -> int:
-        """Let stamps that lie further in the future than clocks differ not be believed; return how many there were."""
+        """Mark stamps further in the future than clocks differ as NOT_BELIEVED; return how many there were."""
         ahead = rows.c.slack_updated > int((now + TOLERANCE).timestamp())
         return self._connection.execute(update(rows).where(ahead).values(slack_updated=NOT_BELIEVED)).rowcount
 
     def forget_echoes(self, team: str, slack_ids: Iterable[str]) -> None:
-        """Forget what the accounts of *slack_ids* once read back in a form of their own."""
+        """Forget the echoes of the accounts of *slack_ids*."""
         people = PersonRepository(self._connection).of(team, slack_ids)
         forgotten = update(rows).where(rows.c.platform_id == self._platforms.find(self._docebo)).values(echo="")
         WhereIn(forgotten, rows.c.person_id).change(self._connection, people.values())
 
     def _given(self, docebo_ids: Iterable[int], *conditions: ColumnElement[bool]) -> dict[int, set[str]]:
-        """Return, by Docebo id, every Slack id of those on record as having been given the accounts."""
+        """Return everybody, as Slack ids, to whom the accounts were given on record, by account."""
         query = (
             select(rows.c.user_id, identity.c.slack_id)
             .join(identity, identity.c.person_id == rows.c.person_id)

@@ -28,7 +28,7 @@ class Contact:
 
     @property
     def is_broken(self) -> bool:
-        """Tell whether the last time did not work."""
+        """Tell whether the last contact failed."""
         return self.asked_at != self.worked_at
 
 
@@ -39,7 +39,7 @@ class ContactRepository:
         self._connection = connection
 
     def note(self, docebo: str, side: Side, *, works: bool, now: datetime) -> None:
-        """Note that *side* was asked now, and whether that *works*."""
+        """Record that *side* was contacted now, and whether that *works*."""
         events = (ASKED, WORKED) if works else (ASKED,)
         self._connection.execute(
             REACH, [{"docebo": docebo, "name": f"{side}-{event}", "reached_at": now} for event in events]

@@ -29,7 +29,7 @@ class DecisionRepository:
         self._connection = connection
 
     def binding(self, team: str) -> Decisions:
-        """Return who of the workspace is never touched, or was linked by hand: they are few."""
+        """Return the decisions *never* and *linked* about the workspace's people; there are few."""
         return {
             row.slack_id: Decision(
                 slack_id=row.slack_id,
@@ -43,7 +43,7 @@ class DecisionRepository:
         }
 
     def acknowledged(self, team: str) -> Decisions:
-        """Return what was acknowledged about people of the workspace, also about those of whom more was decided."""
+        """Return the acknowledgements about the workspace's people, also of people with another decision."""
         return {  # of two about one person the later counts
             row.slack_id: Decision(
                 slack_id=row.slack_id,
@@ -57,9 +57,9 @@ class DecisionRepository:
         }
 
     def put(self, team: str, one: Decision) -> None:
-        """Keep a decision, in place of an earlier one about the same person; an acknowledgement and another stand together.
+        """Store a decision in place of an earlier one about the person; an acknowledgement and another can coexist.
 
-        So goes what was decided under another id of the person: it may be the later one by a clock that was ahead.
+        It also replaces a decision under another id of the person, which would count as later if its clock was ahead.
         """
         if one.verdict is not Verdict.LEAVE_SO and (seen := self.acknowledged(team).get(one.slack_id)):
             self.put(team, seen)  # a former release may have kept it where the other decision goes
@@ -79,35 +79,26 @@ class DecisionRepository:
         )
 
     def take_back(self, team: str, slack_id: str, *, acknowledged_alone: bool) -> int:
-        """Delete what was decided about this person, or only what was acknowledged; return how many decisions that were."""
+        """Delete the decisions about this person, or only the acknowledgement; return how many there were."""
         ids = self._ids(team, slack_id)
         taken = self._delete_acknowledged(team, ids)
         if not acknowledged_alone:
             taken += self._delete(decision, decision.c.slack_team == team, ids)
         return taken
 
-    def forget(self, slack_id: str) -> int:
-        """Delete what was decided about this person, in whichever workspace; return the number of rows.
-
-        Out of what was decided about others goes the id.
-        """
+    def forget(self, slack_id: str) -> None:
+        """Delete the decisions about this person, in whichever workspace, and erase the id from those about others."""
         for table in (decision, acknowledgement):
             for column in (table.c.reason, table.c.why):
                 replace_mentions(self._connection, column, slack_id)
-        return sum(self._delete(table, true(), [slack_id]) for table in (decision, acknowledgement))
-
-    def count_of(self, slack_id: str) -> int:
-        """Return how many decisions are about this person."""
-        binding = select(decision.c.slack_id).where(decision.c.slack_id == slack_id)
-        acknowledged = select(acknowledgement.c.slack_id).where(acknowledgement.c.slack_id == slack_id)
-        return len(self._connection.execute(union_all(binding, acknowledged)).all())
+            self._delete(table, true(), [slack_id])
 
     def _ids(self, team: str, slack_id: str) -> Collection[str]:
-        """Return every id under which the person is known in the workspace."""
+        """Return all ids of the person in the workspace."""
         return PersonRepository(self._connection).by_every_id(team, [slack_id]).keys()
 
     def _delete_acknowledged(self, team: str, slack_ids: Collection[str]) -> int:
-        """Delete acknowledgements, those too that a former release has kept among the other decisions."""
+        """Delete acknowledgements, including those that a former release has stored among the other decisions."""
         deleted = self._delete(acknowledgement, acknowledgement.c.slack_team == team, slack_ids)
         return deleted + self._delete(decision, (decision.c.slack_team == team) & ~_BINDS, slack_ids)
 

@@ -41,20 +41,20 @@ class DialectRepository:
         return {name: Learned(value, at, source) for name, value, at, source in found}
 
     def known(self, now: datetime) -> Dialect:
-        """Return what is known *now*: what was learned too long ago is not."""
+        """Return the dialect as of *now*, without answers that are too old."""
         return Dialect.of(self.all(), now)
 
     def learn(self, name: str, value: str, *, source: str, now: datetime) -> None:
-        """Note that *name* is *value*, and what showed it; a newer value takes the place of an older.
+        """Store *value* as the answer *name*, with what showed it, in place of an older one.
 
-        What was set by hand stays as it is, unless this is, too.
+        An answer set by hand is replaced only by another one set by hand.
         """
         platform_id = self._platforms.take(self._docebo)
         entry = {"platform_id": platform_id, "name": name, "value": value, "source": source, "learned_at": now}
         self._connection.execute(LEARN, entry)
 
     def forget(self, name: str) -> bool:
-        """Let nothing be known under *name*; tell whether anything was."""
+        """Delete the answer *name*, and tell whether there was one."""
         platform_id = self._platforms.find(self._docebo)
         gone = delete(dialect).where(dialect.c.platform_id == platform_id, dialect.c.name == name)
         return self._connection.execute(gone).rowcount > 0

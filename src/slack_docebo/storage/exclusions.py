@@ -1,4 +1,4 @@
-"""Exclusions: by what the forgotten are known again, without saying who they are."""
+"""Exclusions: digests by which the forgotten are recognised without being named."""
 
 import secrets
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ class ExclusionRepository:
         self._connection = connection
 
     def all(self) -> Exclusions:
-        """Return everybody who is excluded."""
+        """Return all exclusions."""
         return Exclusions(frozenset(self._connection.scalars(ALL)))
 
     def add(self, names: Iterable[str], *, now: datetime, digests: Iterable[str] = ()) -> None:
@@ -35,7 +35,7 @@ class ExclusionRepository:
             self._connection.execute(known)
 
     def note_other_id(self, slack_id: str, known_as: str) -> None:
-        """Exclude by *slack_id* as well whoever is excluded by the id *known_as*: to lift one is to lift both."""
+        """Also exclude *slack_id*, another id of the person excluded as *known_as*; lifting one lifts both."""
         of_person = select(exclusion.c.person_key, exclusion.c.since).where(exclusion.c.digest == digest(known_as))
         for person_key, since in self._connection.execute(of_person).all():
             row = insertion(self._connection, exclusion).values(
@@ -44,7 +44,7 @@ class ExclusionRepository:
             self._connection.execute(row.on_conflict_do_nothing())
 
     def lift(self, name: str) -> bool:
-        """Exclude the person with this Slack id or address no longer; tell whether anybody with it was."""
+        """Stop excluding the person with this Slack id or address; tell whether anybody was excluded by it."""
         digests = list(map(digest, spellings(name)))
         keys = select(exclusion.c.person_key).where(exclusion.c.digest.in_(digests)).scalar_subquery()
         return self._connection.execute(delete(exclusion).where(exclusion.c.person_key.in_(keys))).rowcount > 0

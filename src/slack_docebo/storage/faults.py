@@ -1,4 +1,4 @@
-"""Faults of the database, told in one line that says what to do."""
+"""Faults of the database, reported in one line that says what to do."""
 
 import re
 from collections.abc import Iterator

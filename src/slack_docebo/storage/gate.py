@@ -74,10 +74,10 @@ class BatchGate:
 
     @asynccontextmanager
     async def call(self, check: Callable[[], None] = _nothing) -> AsyncIterator[None]:
-        """Wait for the turn, and keep everybody else out for the block, which makes exactly one call.
+        """Wait for the turn, and keep everybody else out of the block, which makes exactly one call.
 
-        *check* is made just before each attempt of it, and keeps it back by raising a SyncError. Raises TransientError
-        where the turn does not come.
+        *check* runs just before each attempt of the call, and stops it by raising a SyncError. Raises TransientError if
+        the turn does not come.
         """
         lock = self._store.lock(f"batch {self._docebo}")
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -111,7 +111,7 @@ class BatchGate:
             lock.release()
 
     def begin_attempt(self) -> None:
-        """Note that an attempt of the call begins now: for the client, which makes several, to do just before each.
+        """Note that an attempt of the call begins now: the client, which makes several, does so just before each.
 
         Raises StorageError if another has entered since: the connection that kept others out was lost.
         """
@@ -125,7 +125,11 @@ class BatchGate:
         while True:
             with self._store.transaction(durable=False) as tables:
                 found = tables.connection.execute(ENTRY_KEPT, {"at": self._docebo}).one_or_none()
-                wait = self._rest(found.busy_since) if found and found.busy_since and tuple(found) != sat_out else 0.0
+                wait = (
+                    self._grace_left(found.busy_since)
+                    if found and found.busy_since and tuple(found) != sat_out
+                    else 0.0
+                )
                 if not wait:
                     entry = {"docebo": self._docebo, "holder": holder, "busy_since": self._clock()}
                     tables.connection.execute(ENTER, entry)
@@ -133,7 +137,7 @@ class BatchGate:
             sat_out = tuple(found) if found else ()
             await self._sleep(wait)
 
-    def _rest(self, busy_since: datetime) -> float:
+    def _grace_left(self, busy_since: datetime) -> float:
         """Return how many seconds of the grace period are left; all of it if another machine's clock is ahead."""
         rest = min(busy_since + self._grace - self._clock(), self._grace)
         return max(0.0, rest.total_seconds())
@@ -150,10 +154,10 @@ class BatchGate:
 
 
 class RunLock:
-    """Lets one run called *name* at a time work on *docebo*; whoever comes second is sent away, not kept waiting.
+    """Lets one run called *name* at a time work on *docebo*; a second one is turned away, not kept waiting.
 
-    While it is held, *store* refuses each transaction with LockLost once another has taken the lock, as can happen to
-    a process that stood still or was cut off from the database. *holder* is what the others are told of this run.
+    While the lock is held, *store* refuses each transaction with LockLost once another has taken it, as can happen to a
+    process that stood still or was cut off from the database. *holder* is what others are told of this run.
     """
 
     def __init__(self, store: Store, docebo: str, name: str, *, holder: str = "") -> None:

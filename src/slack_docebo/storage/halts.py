@@ -23,7 +23,7 @@ class Halt:
         return self.by_clock("UTC")
 
     def by_clock(self, zone: str) -> str:
-        """Say it with the time in this zone."""
+        """Return the order in words, with the time in this zone."""
         why = f" ({self.reason})" if self.reason else ""
         return f"stopped since {in_zone(self.since, zone)}{why}"
 
@@ -40,10 +40,10 @@ class HaltRepository:
         return None if row is None else Halt(row.since, row.reason)
 
     def stop(self, docebo: str, reason: str, *, now: datetime) -> None:
-        """Give the order; one that was given before keeps its moment."""
+        """Store the order; an earlier one keeps its time."""
         order = insertion(self._connection, halt).values(docebo=docebo, since=now, reason=reason)
         self._connection.execute(order.on_conflict_do_update(index_elements=["docebo"], set_={"reason": reason}))
 
     def go(self, docebo: str) -> bool:
-        """Take the order back; tell whether there was one."""
+        """Delete the order, and tell whether there was one."""
         return self._connection.execute(delete(halt).where(halt.c.docebo == docebo)).rowcount > 0

@@ -1,10 +1,10 @@
 """The inbox: Slack's events, committed before they are acknowledged.
 
-`put` wants a run in the transaction that stores the event, and only a claim that finds nothing ends that (see
-`storage.wake_ups`). So as long as an event that is due is not done, a run is wanted, whoever dies in between.
+`put` sets the wake-up in the transaction that stores the event, and only a claim that finds nothing clears it (see
+`storage.wake_ups`). So as long as a due event is not done, a run is wanted, whichever process dies in between.
 
-An event is due when its own time has come and its person has something left of the share (see `storage.shares`): of
-those who keep changing, what came meanwhile is claimed together.
+An event is due when its own time has come and its person has something left of the share (see `storage.shares`): events
+of somebody who keeps changing are claimed together.
 """
 
 import enum
@@ -48,7 +48,7 @@ MEMBERS_CHANGED = "subteam_members_changed"  # the kind of an event about somebo
 
 
 class EventState(enum.StrEnum):
-    """How far an event has come."""
+    """What became of an event so far."""
 
     WAITING = "waiting"
     CLAIMED = "claimed"
@@ -127,7 +127,7 @@ class InboxEntry:
 
 @dataclass(frozen=True, slots=True)
 class InboxStatus:
-    """How much there is to do."""
+    """How many events there are, and how old."""
 
     waiting: int  # claimed ones included: not done yet
     oldest_received_at: datetime | None  # of those
@@ -143,9 +143,9 @@ class InboxRepository:
         self._wake_ups = WakeUpRepository(connection)
 
     def put(self, events: Sequence[Event]) -> int:
-        """Store the events that are not there yet, and wake a run up; return how many were new.
+        """Store the events that are new, and ask for a run; return how many were new.
 
-        Of the forgotten nothing is stored.
+        Events about forgotten people are not stored.
         """
         excluded = ExclusionRepository(self._connection).all()
         kept = [event for event in events if not excluded.cover_any((event.slack_id, _address(event.profile)))]
@@ -173,19 +173,19 @@ class InboxRepository:
     def claim(
         self, run: str, limit: int, now: datetime, *, left: float = ALL, lease: timedelta = LEASE
     ) -> list[InboxEntry]:
-        """Take the oldest events that are due, at most *limit*, for *run*; a claim that has lapsed is taken over.
+        """Claim the oldest events that are due, at most *limit*, for *run*; claims that have lapsed are taken over.
 
         *left* is the part of the hour's calls that is left. When no event is due, no run is wanted any more.
         """
         self._wake_ups.hold()
-        ids = list(self._connection.scalars(OLDEST_DUE, {"most": limit, **_at(now, left)}))
+        ids = list(self._connection.scalars(OLDEST_DUE, {"most": limit, **_due_parameters(now, left)}))
         if not ids:
             self._wake_ups.want_no_run()
         self._change(ids, state=EventState.CLAIMED.value, claimed_by=run, due_at=now + lease)
         return sorted(self.of(ids), key=lambda entry: (entry.event.received_at, entry.event.event_id))
 
     def release(self, *, run: str | None = None) -> int:
-        """Give up the claims of *run*, or of every run: then the caller knows that none of them is alive."""
+        """Give up the claims of *run* or, if the caller knows that no run is alive, of all; return their number."""
         whose = IS_CLAIMED if run is None else and_(IS_CLAIMED, event_columns.claimed_by == run)
         return self._connection.execute(update(inbox_event).where(whose).values(**TO_BE_TRIED)).rowcount
 
@@ -202,28 +202,28 @@ class InboxRepository:
         return self._change(event_ids, _is_open(run), attempts=event_columns.attempts + 1, **again)
 
     def park(self, event_ids: Iterable[str], error: str, now: datetime, *, run: str | None = None) -> int:
-        """Count a failed attempt and set the events aside until somebody replays them.
+        """Count a failed attempt, and park the events until somebody replays them.
 
-        No limit holds them back then; with which incident somebody has let them through stays known.
+        No limit holds them back then; the incident stays on record if somebody has let it through.
         """
         attempts, incident = event_columns.attempts + 1, case((IS_LET_THROUGH, event_columns.incident), else_="")
         return self._set_aside(event_ids, run, error, now, attempts=attempts, incident=incident)
 
     def hold(self, event_ids: Iterable[str], incident: str, error: str, now: datetime, *, run: str) -> int:
-        """Set the events that *run* still has aside until somebody lets *incident* through, or replays them."""
+        """Park the events that *run* still has, until somebody lets *incident* through or replays them."""
         return self._set_aside(event_ids, run, error, now, incident=incident)
 
     def mark(self, event_ids: Iterable[str], incident: str) -> None:
-        """Note that the events wait with *incident*, as an older event of the same person did, which they supersede."""
+        """Note that these events wait with *incident*, like an older event of the same person that they supersede."""
         self._change(event_ids, IS_OPEN, incident=incident)
 
     def incidents(self) -> dict[str, int]:
-        """Return with which refused plans events are held back, and how many."""
+        """Return the incidents with which events are held back, and how many events each holds."""
         query = select(event_columns.incident, func.count()).where(IS_HELD).group_by(event_columns.incident)
         return dict(self._connection.execute(query).tuples().all())
 
     def parked_errors(self, team: str, slack_ids: Iterable[str]) -> list[tuple[str, str]]:
-        """Return of each parked event about these people, unless a limit holds it back, the Slack id and the error."""
+        """Return Slack id and error of each parked event about these people that no limit holds back."""
         query = select(event_columns.slack_id, event_columns.error).where(
             IS_PARKED, ~IS_HELD, event_columns.slack_team == team
         )
@@ -231,12 +231,12 @@ class InboxRepository:
         return [(row.slack_id, row.error) for row in rows]
 
     def replay_held(self, incident: str, now: datetime) -> int:
-        """Let the events that are held back with *incident* be tried anew; return how many there were."""
-        held = self._connection.execute(_anew(and_(IS_PARKED, event_columns.incident == incident)))
+        """Let the events that *incident* holds back be tried again; return how many there were."""
+        held = self._connection.execute(_retried(and_(IS_PARKED, event_columns.incident == incident)))
         return self._with_run(held.rowcount, now)
 
     def seconds_to_apply(self, since: datetime) -> list[float]:
-        """Return how long each event that was applied *since* then had been on its way through the inbox."""
+        """Return, for each event applied since *since*, the seconds from its reception to its application."""
         query = select(inbox_event.c.received_at, inbox_event.c.done_at).where(
             IS_APPLIED, inbox_event.c.done_at >= since
         )
@@ -258,19 +258,19 @@ class InboxRepository:
         return None if row is None else _entry(row)
 
     def of(self, event_ids: Iterable[str]) -> list[InboxEntry]:
-        """Return those of the events that are still there."""
+        """Return those of the events that still exist."""
         rows = WhereIn(select(inbox_event), event_columns.event_id).rows(self._connection, event_ids)
         return list(map(_entry, rows))
 
     def replay(self, event_ids: Iterable[str] | None, now: datetime) -> int:
-        """Let parked events, with None all of them, be tried anew, and wake a run up; return how many there were."""
-        anew = _anew(IS_PARKED)
+        """Let these parked events, or with None all, be tried again, and ask for a run; return how many there were."""
+        anew = _retried(IS_PARKED)
         if event_ids is None:
             return self._with_run(self._connection.execute(anew).rowcount, now)
         return self._with_run(WhereIn(anew, event_columns.event_id).change(self._connection, event_ids), now)
 
     def parked_ids(self, event_ids: Iterable[str] | None, incident: str = "") -> set[str]:
-        """Return which of these events, with None of all or of those held back with *incident*, are parked."""
+        """Return which of these events are parked; with None, all that are, or all held back with *incident*."""
         parked = select(event_columns.event_id).where(IS_PARKED)
         if event_ids is None:
             held = and_(IS_HELD, event_columns.incident == incident) if incident else true()
@@ -278,74 +278,70 @@ class InboxRepository:
         return {row.event_id for row in WhereIn(parked, event_columns.event_id).rows(self._connection, event_ids)}
 
     def drop(self, event_ids: Iterable[str], now: datetime) -> int:
-        """Let parked events count as done, with nothing applied; return how many there were.
+        """Mark parked events as done with nothing applied; return how many there were.
 
-        They are kept like all that is done, so that Slack's sending one again makes no new event of it.
+        They are stored as long as other finished events, so that one that Slack sends again is not taken for a new one.
         """
         return self._change(event_ids, IS_PARKED, state=EventState.SUPERSEDED.value, error=DROPPED, done_at=now)
 
     def look_again(self, slack_ids: Iterable[str], *, since: datetime, now: datetime) -> int:
-        """Let the events of *slack_ids* that were applied *since* be looked at once more; return how many there are.
+        """Let events about *slack_ids* that were applied since *since* be tried again; return how many there are.
 
-        Those that a run has in work are taken from it: it may have compared with what was there before.
+        Events that a run has claimed are included: it may have compared them with what was there before.
         """
         return self._with_run(LOOK_AGAIN.change(self._connection, slack_ids, since=since), now)
 
     def look_at_parked(self, team: str, slack_ids: Iterable[str], *, now: datetime) -> int:
-        """Let parked events about these people, under whichever id, be tried once more; return how many there are.
+        """Let parked events about these people, under any of their ids, be tried again; return how many there are.
 
-        Since then something else has brought the people in line, perhaps with what these events say. What has to wait for
-        somebody is set aside again by the run that tries it.
+        Something else has brought the people in line since, perhaps with what these events say. The run that tries an
+        event parks it again if it has to wait for somebody.
         """
         theirs = PersonRepository(self._connection).by_every_id(team, slack_ids)
         return self._with_run(ONCE_MORE.change(self._connection, theirs), now)
 
     def doubt_future_tries(self, now: datetime, *, longest: timedelta) -> None:
-        """Let events be tried at once that would wait for more than the *longest* delay: the clock was ahead when they failed."""
+        """Make events due that would wait longer than *longest*: the clock was ahead when they failed."""
         ahead = event_columns.state == EventState.WAITING.value, event_columns.due_at > now + longest + TOLERANCE
         self._connection.execute(update(inbox_event).where(*ahead).values(due_at=AT_ONCE))
 
     def purge(self, before: datetime) -> int:
-        """Delete the events that were applied or superseded earlier than *before*; no other is ever deleted for age."""
+        """Delete the events finished before *before* and return how many; no other event is deleted for its age."""
         done = event_columns.state.in_([state.value for state in FINISHED])
         return self._connection.execute(delete(inbox_event).where(done, event_columns.done_at < before)).rowcount
 
-    def forget(self, slack_id: str) -> int:
-        """Delete everything about one person, and return how many events that were."""
+    def forget(self, slack_id: str) -> None:
+        """Delete everything about one person."""
         ShareRepository(self._connection).forget(slack_id)
         replace_mentions(self._connection, event_columns.error, slack_id)
-        return self._connection.execute(delete(inbox_event).where(event_columns.slack_id == slack_id)).rowcount
+        self._connection.execute(delete(inbox_event).where(event_columns.slack_id == slack_id))
 
     def keep(self, event_ids: Iterable[str]) -> set[str]:
-        """Return which of the events are still there, and let nobody delete those before this transaction ends."""
+        """Return which of the events still exist, and keep others from deleting those before this transaction ends."""
         there = select(event_columns.event_id).with_for_update(read=True, key_share=True)
         return {row.event_id for row in WhereIn(there, event_columns.event_id).rows(self._connection, event_ids)}
 
-    def count_of(self, slack_id: str) -> int:
-        """Return how many events about one person there are."""
-        return self._connection.scalar(select(func.count()).where(event_columns.slack_id == slack_id)) or 0
-
     def bearers(self, address: str) -> set[str]:
-        """Return the Slack ids of those whose profile, in an event that is kept, bears this e-mail address."""
+        """Return the Slack ids of people whose profile in a stored event has this e-mail address."""
         bears = func.lower(event_columns.profile["email"].as_string()) == func.lower(address)
         return set(self._connection.scalars(select(event_columns.slack_id).where(bears)))
 
     def addresses_of(self, slack_id: str) -> set[str]:
-        """Return the e-mail addresses that the events of one person tell."""
+        """Return the e-mail addresses in the events about one person."""
         profiles = self._connection.scalars(select(event_columns.profile).where(event_columns.slack_id == slack_id))
         return {_address(profile) for profile in profiles} - {""}
 
     def applied_since(self, moment: datetime, team: str, slack_ids: Iterable[str]) -> set[str]:
-        """Return about whom of *slack_ids*, under whichever id of the person, an event was applied later than *moment*."""
+        """Return for which of *slack_ids* an event about the person, under any id, was applied after *moment*."""
         return {slack_id for slack_id, _ in self._applied_since(moment, team, slack_ids)}
 
     def stamps_applied_since(self, moment: datetime, team: str, slack_ids: Iterable[str]) -> list[tuple[str, int]]:
-        """Return, by the one of *slack_ids*, the stamps of the events of this workspace that `applied_since` finds."""
+        """Return the stamps of the events of this workspace that `applied_since` finds, by the one of *slack_ids*."""
         found = self._applied_since(moment, team, slack_ids)
         return [(slack_id, row.updated) for slack_id, row in found if row.slack_team == team]
 
     def set_aside(self, team: str, slack_ids: Iterable[str]) -> Iterator[tuple[str, InboxEntry]]:
-        """Yield, by the one of *slack_ids*, the events of that person, under whichever id, that nobody has applied or has in work."""
+        """Yield the events about the person, under any id, that were neither applied nor claimed; by *slack_ids*."""
         theirs = PersonRepository(self._connection).by_every_id(team, slack_ids)
         for row in SET_ASIDE.rows(self._connection, theirs):
             for slack_id in theirs[row.slack_id]:
@@ -360,9 +356,9 @@ class InboxRepository:
     def last_applied(
         self, slack_ids: Iterable[str], *, since: datetime | None = None
     ) -> dict[str, MappingType[str, Any]]:
-        """Return the profile of the newest event that was applied, for those of *slack_ids* who have one.
+        """Return the profile of the newest applied event for each of *slack_ids* who has one.
 
-        What was applied before *since* was so to another Docebo.
+        Events applied before *since* are left out: they were applied to another Docebo.
         """
         to_this_one = true() if since is None else event_columns.done_at >= since
         newest = func.row_number().over(
@@ -386,23 +382,25 @@ class InboxRepository:
         return profiles
 
     def due(self, now: datetime, limit: int, *, left: float = ALL) -> int:
-        """Count, up to *limit*, the events that a claim would find now."""
-        return self._connection.scalar(COUNT_DUE, {"most": limit, **_at(now, left)}) or 0
+        """Count the events that a claim would find now, up to *limit*."""
+        return self._connection.scalar(COUNT_DUE, {"most": limit, **_due_parameters(now, left)}) or 0
 
     def people_due(self, now: datetime, limit: int, *, left: float) -> int:
-        """Count, up to *limit*, the people whose events a claim would find now."""
-        return self._connection.scalar(COUNT_PEOPLE_DUE, {"most": limit, **_at(now, left)}) or 0
+        """Count the people whose events a claim would find now, up to *limit*."""
+        return self._connection.scalar(COUNT_PEOPLE_DUE, {"most": limit, **_due_parameters(now, left)}) or 0
 
     def claimed(self) -> int:
-        """Count the events that a run has in work, or had when it died."""
+        """Count the events that a run has claimed, alive or not."""
         return self._connection.scalar(select(func.count()).select_from(inbox_event).where(IS_CLAIMED)) or 0
 
     def is_due_without_a_run(self, now: datetime) -> bool:
-        """Tell whether an event is due and no run is at work or wanted, as when the delay before a further attempt is over.
+        """Tell whether an event is due while no run is at work or wanted, as when the delay before a retry is over.
 
         Events of people who have spent some of their share do not count: a run might find that they are not due yet.
         """
-        return self._connection.scalar(DUE.where(~has_run(now)), {"most": 1, **_at(now, left=0)}) is not None
+        return (
+            self._connection.scalar(DUE.where(~has_run(now)), {"most": 1, **_due_parameters(now, left=0)}) is not None
+        )
 
     def _set_aside(self, event_ids: Iterable[str], run: str | None, error: str, now: datetime, **values: object) -> int:
         aside = {"state": EventState.PARKED.value, "claimed_by": "", "error": error, "done_at": now}
@@ -413,7 +411,7 @@ class InboxRepository:
         return WhereIn(change, event_columns.event_id).change(self._connection, event_ids)
 
     def _with_run(self, count: int, now: datetime) -> int:
-        """Wake a run up, if *count* events are to be tried, and return *count*."""
+        """Ask for a run if *count* events are to be tried, and return *count*."""
         if count:
             self._wake_ups.want_run(now)
         return count
@@ -427,12 +425,12 @@ def _is_open(run: str | None) -> ColumnElement[bool]:
     return IS_OPEN if run is None else and_(IS_OPEN, event_columns.claimed_by == run)
 
 
-def _anew(which: ColumnElement[bool]) -> Update:
-    """Return the change that lets events be tried as if they had just come."""
+def _retried(which: ColumnElement[bool]) -> Update:
+    """Return the UPDATE that makes these events due as if they had just come."""
     return update(inbox_event).where(which).values(**TO_BE_TRIED, attempts=0)
 
 
-def _at(now: datetime, left: float) -> dict[str, object]:
+def _due_parameters(now: datetime, left: float) -> dict[str, object]:
     """Return the parameters of IS_DUE."""
     return {"now": now, **spent(now, left)}
 

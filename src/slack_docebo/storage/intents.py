@@ -1,7 +1,7 @@
-"""Intents: operations that are about to be sent to Docebo, noted before the call and gone with their outcome.
+"""Intents: operations that are about to be sent to Docebo, noted before the call and deleted with their outcome.
 
-An intent that is still there when a plan is taken up again says that nobody knows what became of the operation. Where nobody
-looks any more for an account that may have been made, that is remembered as long as the plan is.
+An intent that is still there when a plan is taken up again shows that nobody knows what became of the operation. Once
+no run looks for an account any more that may have been created, that is noted for as long as the plan exists.
 """
 
 from collections.abc import Iterable, Mapping
@@ -42,7 +42,7 @@ class IntentRepository:
         self._connection = connection
 
     def take_turns(self, docebo: str) -> None:
-        """Let nobody else note intents for this Docebo before this transaction ends, so that limits count them all.
+        """Keep others from noting intents for this Docebo until the transaction ends, so that limits count all.
 
         SQLite lets one transaction write at a time anyway.
         """
@@ -59,22 +59,22 @@ class IntentRepository:
         carry_out(self._connection, SETTLE, ({"of": plan_id, "place": seq} for seq in seqs))
 
     def of(self, plan_id: str) -> set[int]:
-        """Return the operations of the plan that somebody will look for, for nobody knows what became of them."""
+        """Return the operations of the plan, as numbers, whose outcome is unknown and has yet to be found out."""
         return set(self._connection.scalars(select(intent.c.seq).where(intent.c.plan_id == plan_id)))
 
     def sent(self, plan_id: str) -> set[int]:
-        """Return the operations of the plan that may have been carried out, whether anybody still looks for them or not."""
+        """Return the operations of the plan, as numbers, that may have been carried out, given up or not."""
         given_up = select(doubtful_creation.c.seq).where(doubtful_creation.c.plan_id == plan_id)
         return self.of(plan_id) | set(self._connection.scalars(given_up))
 
     def creations_of(self, docebo: str, plan_id: str, slack_ids: Iterable[str]) -> set[tuple[str, str]]:
-        """Return team and Slack id of those whom another plan was to create, and nobody knows what became of it."""
+        """Return team and Slack id of people for whom another plan has sent a creation with an unknown outcome."""
         sent = _among(intent, docebo, *_PERSON)
         creations = sent.where(operation.c.kind == Kind.CREATE.value, operation.c.plan_id != plan_id)
         return _found(WhereIn(creations, operation.c.slack_id).rows(self._connection, slack_ids))
 
     def updates(self, docebo: str) -> list[tuple[int, Mapping[str, Value]]]:
-        """Return the changes of accounts that were sent, or are about to be, and nobody knows what became of."""
+        """Return account and changes of the updates that were sent, or are about to be, with an unknown outcome."""
         sent = _among(intent, docebo, operation.c.docebo_id, operation.c.changes)
         updates = sent.where(
             operation.c.plan_id.in_(select(intent.c.plan_id)),  # few of all, whose operations are looked at
@@ -84,43 +84,43 @@ class IntentRepository:
         return [(row.docebo_id, row.changes) for row in self._connection.execute(updates)]
 
     def given_up(self, docebo: str, slack_ids: Iterable[str]) -> set[tuple[str, str]]:
-        """Return team and Slack id of those whose account may have been made without anybody looking for it any more."""
+        """Return team and Slack id of people who may have an account that no run looks for any more."""
         unknown = operation.c.outcome.in_([Outcome.PLANNED.value, Outcome.SKIPPED.value])
         sent = _among(doubtful_creation, docebo, *_PERSON).where(unknown)
         return _found(WhereIn(sent, operation.c.slack_id).rows(self._connection, slack_ids))
 
     def note_given_up(self, plan_id: str, seqs: Iterable[int]) -> None:
-        """Note that these creations of the plan may have been carried out, although nobody looks for the accounts any more."""
+        """Note that these creations of the plan may have been carried out, and that no run looks for the accounts."""
         rows = ({"plan_id": plan_id, "seq": seq} for seq in seqs)
         carry_out(self._connection, NOTE_GIVEN_UP, rows)
 
     def about(self, docebo: str, slack_ids: Iterable[str]) -> dict[str, set[int]]:
-        """Return, by plan, which operations about these people were sent without anybody knowing what became of them."""
+        """Return the operations about these people that were sent with an unknown outcome: numbers by plan."""
         sent = _among(intent, docebo, *_PLACE)
         return _by_plan(WhereIn(sent, operation.c.slack_id).rows(self._connection, slack_ids))
 
     def under(self, docebo: str, of: str) -> dict[str, set[int]]:
-        """Return what `about` does of the plan, or of the flow run, *of*."""
+        """Return the operations like `about`, for *of*, a plan or a flow run."""
         sent = _among(intent, docebo, *_PLACE).where(or_(intent.c.plan_id == of, intent.c.flow_run == of))
         return _by_plan(self._connection.execute(sent))
 
     def run_of(self, plan_id: str) -> str:
-        """Return the flow run that has sent last what nobody knows the outcome of, "" where there is none."""
+        """Return the last flow run that has sent an operation of the plan with an unknown outcome, or ""."""
         query = select(intent.c.flow_run).where(intent.c.plan_id == plan_id).order_by(intent.c.noted_at.desc()).limit(1)
         return self._connection.scalar(query) or ""
 
     def give_up(self, plan_id: str, before: datetime) -> None:
-        """Delete the intents of the plan that were noted *before* then."""
+        """Delete the intents of the plan that were noted earlier than *before*."""
         self._connection.execute(delete(intent).where(intent.c.plan_id == plan_id, intent.c.noted_at < before))
 
     def left_behind(self, docebo: str, kinds: Iterable[PlanKind], *, before: datetime) -> list[str]:
-        """Return the ids of the plans that have intents, the oldest first: those of *kinds*, and any noted *before* then."""
+        """Return the plans with intents, as ids, the oldest first: those of *kinds*, and all idle since *before*."""
         which = {"docebo": docebo, "kinds": [kind.value for kind in kinds], "before": before}
         return list(self._connection.scalars(LEFT_BEHIND, which))
 
 
 def _among(sent: Table, docebo: str, *columns: Column[Any]) -> Select[Any]:
-    """Return the query for *columns* of the operations that are among those *sent* to that Docebo."""
+    """Return the query for *columns* of the operations in *sent*, a table of places in plans, for that Docebo."""
     return (
         select(*columns)
         .select_from(operation)

@@ -100,7 +100,7 @@ PASSED_BETWEEN = [WhereIn(_passed_on, operations.c.slack_id), WhereIn(_passed_on
 
 
 def _in_plan(plan_id: BindParameter[str]) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions that the plan has carried an operation out, or is still to do so."""
+    """Return the conditions that the plan has carried out an operation, or still has to."""
     counted = operations.c.outcome.in_([Outcome.PLANNED.value, Outcome.APPLIED.value])
     return operations.c.plan_id == plan_id, counted
 
@@ -201,20 +201,20 @@ class JournalRepository:
         self._connection = connection
 
     def sizes(self, plan_id: str, ends_by: date) -> dict[Change, int]:
-        """Count the people whom the plan has changed or is still to change, as limits count them.
+        """Count the people whom the plan has changed or has yet to change, as limits count them.
 
-        Whose account is made to end by *ends_by* counts as deactivated.
+        An account that is made to end by *ends_by* counts as deactivated.
         """
         return self._people(IN_PLAN, ends_by, plan_id=plan_id)
 
     def people_changed(
         self, plan_id: str, sizes: MappingType[Change, int], since: datetime, until: datetime, ends_by: date
     ) -> dict[Change, int]:
-        """Count the people who were changed *since* then, *until* then, and whom the plan does not change so.
+        """Count the people changed between *since* and *until* by others, beyond those the plan changes so.
 
-        Whatever run did it. Counted are the changes of *sizes*, which are those of the plan by the same *ends_by*.
-        Who may have been changed counts as well: a run is at work on it, or died. Left out is what somebody let through:
-        what was applied by its id over a limit, and a reset.
+        The changes of *sizes* are counted, which are the plan's by the same *ends_by*. Possible changes count as well:
+        those that a run is working on, or died over. What somebody let through is left out: a plan applied by its id
+        over a limit, and a reset.
         """
         of = PlanRepository(self._connection).read(plan_id)
         given = {"plan_id": plan_id, "docebo": of.docebo, "slack_team": of.slack_team, "since": since, "until": until}
@@ -222,9 +222,10 @@ class JournalRepository:
         return {change: others for change, people in together.items() if (others := people - sizes[change]) > 0}
 
     def others_at_work(self, plan_id: str, since: datetime) -> bool:
-        """Tell whether anybody was changed *since* then, or may have been, by another plan than this one.
+        """Tell whether another plan has changed anybody since *since*, or may have.
 
-        Where a plan has done much itself, the others are looked through, which are few, and not all that was done since.
+        Where this plan has done much itself, the other plans are looked through, which are few, instead of all
+        operations.
         """
         given = {"plan_id": plan_id, "since": since}
         if self._connection.execute(OTHERS_SENT, given).first():
@@ -241,7 +242,7 @@ class JournalRepository:
     def people_by_day(
         self, docebo: str, since: datetime, time_zone: str = "Etc/UTC"
     ) -> dict[tuple[date, Kind, Outcome], int]:
-        """Count the people who were changed, or failed, *since* then, by the day as people in *time_zone* live it."""
+        """Count the people changed, or failed, since *since*, by day in *time_zone*, kind and outcome."""
         at: ColumnElement[Any] = operations.c.done_at
         ends = _ends_of_days(since, datetime.now(UTC), ZoneInfo(time_zone))
         last = max(ends).isoformat()  # also of what was done by a clock that was ahead
@@ -262,7 +263,7 @@ class JournalRepository:
         }
 
     def refusals(self, docebo: str, since: datetime) -> tuple[int, int]:
-        """Return of how many people rows were sent to Docebo *since* then, and of how many the last one was refused."""
+        """Return for how many people rows were sent to Docebo since *since*, and for how many the last was refused."""
 
         def last(outcome: Outcome) -> ColumnElement[Any]:
             return func.max(case((operations.c.outcome == outcome.value, operations.c.done_at)))
@@ -286,12 +287,12 @@ class JournalRepository:
         return row[0], row[1]
 
     def created_since(self, docebo: str, since: datetime) -> int:
-        """Count the accounts that were created *since* then, or may have been."""
+        """Count the accounts that were created since *since*, or may have been."""
         which = {"docebo": docebo, "since": since}
         return sum(self._connection.scalar(query, which) or 0 for query in CREATED_SINCE)
 
     def applied(self, *, plan_id: str = "", flow_run: str = "") -> Iterator[JournalEntry]:
-        """Yield what a plan, or else a run, has done, in the order in which it was done."""
+        """Yield what a plan, or else a flow run, has done, in order."""
         of = operations.c.plan_id == plan_id if plan_id else operations.c.flow_run == flow_run
         query = (
             select(operations)
@@ -303,9 +304,9 @@ class JournalRepository:
             yield from map(entry_of, rows)
 
     def ended(self, docebo: str, docebo_ids: Iterable[int]) -> dict[int, str]:
-        """Return which of these accounts we have let expire, whoever had them then, with the expiration date of before.
+        """Return those of these accounts that we have let expire, with the expiration date they had before.
 
-        That is "" where they had none, or nobody knows. Left out is which we have deactivated since.
+        The date is "" where there was none or nobody knows it. Accounts that we have deactivated since are left out.
         """
         before: dict[int, str | None] = {}
         for row in ENDED.rows(self._connection, docebo_ids, docebo=docebo):
@@ -313,9 +314,9 @@ class JournalRepository:
         return {docebo_id: date for docebo_id, date in before.items() if date is not None}
 
     def passed_on(self, slack_ids: Collection[str]) -> set[str]:
-        """Return whose mappings have passed to *slack_ids*, or from them to whom, as on a return under a new id.
+        """Return the Slack ids whose mappings *slack_ids* have got or passed on, as on a return under a new id.
 
-        Left out is what was given back.
+        A mapping that was given back is left out.
         """
         found = (row for by in PASSED_BETWEEN for row in by.rows(self._connection, slack_ids))
         return {slack_id for row in found for slack_id in (row.former, row.heir)}
@@ -334,8 +335,8 @@ class JournalRepository:
         headers = {row.id: plan_of(row) for row in told}
         return [(headers[entry.plan_id], entry) for entry in entries]
 
-    def undone(self, docebo: str, since: datetime, slack_ids: Iterable[str]) -> Iterator[tuple[str, str]]:
-        """Yield, by Slack id, the errors with which plans made *since* then have failed for these people, or skipped them."""
+    def failures(self, docebo: str, since: datetime, slack_ids: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Yield Slack id and error of the operations for these people that failed or were skipped since *since*."""
         query = (
             select(operations.c.slack_id, operations.c.error)
             .join(plans, plans.c.id == operations.c.plan_id)
@@ -350,39 +351,34 @@ class JournalRepository:
         for row in WhereIn(query, operations.c.slack_id).rows(self._connection, slack_ids):
             yield row.slack_id, row.error
 
-    def forget(self, slack_id: str) -> int:
-        """Take the person out of every operation, the id included; what was still planned is skipped.
+    def forget(self, slack_id: str) -> None:
+        """Erase the person from every operation, the id included; what was still planned is skipped.
 
-        Kinds, accounts and outcomes stay, so that the numbers of a plan remain true; a plan that can still be carried
-        out does not say again that somebody is left alone. Returns how many operations were about the person.
+        Kinds, accounts and outcomes stay, so that the numbers of a plan remain true; rows that leave the person alone
+        are deleted from plans that can still be carried out.
         """
         of_person = operations.c.slack_id == slack_id
         open_plans = select(plans.c.id).where(plans.c.state.in_(sorted(OPEN)))
         left = delete(operations).where(of_person, operations.c.outcome == Outcome.LEFT.value)
-        told = self._connection.execute(left.where(operations.c.plan_id.in_(open_plans))).rowcount
+        self._connection.execute(left.where(operations.c.plan_id.in_(open_plans)))
         planned = update(operations).where(of_person, operations.c.outcome == Outcome.PLANNED.value)
         self._connection.execute(planned.values(outcome=Outcome.SKIPPED.value))
         digests = "username_digest", "address_digest"
         empty = dict.fromkeys(("slack_id", "slack_name", "fingerprint", "echo", "error", "said", *digests), "")
         blank: dict[str, object] = {**empty, "maps": False, "changes": {}, "before": {}, "prior": None}
-        told += self._connection.execute(update(operations).where(of_person).values(**blank)).rowcount
+        self._connection.execute(update(operations).where(of_person).values(**blank))
         self._forget_as_former(slack_id)
         for column in (operations.c.reason, operations.c.error, operations.c.said):
             replace_mentions(self._connection, column, slack_id)
-        return told
 
     def _forget_as_former(self, slack_id: str) -> None:
-        """Take the person out of operations that pass, or were to pass, the mapping on to somebody else."""
+        """Erase the person from operations that pass, or were to pass, the mapping on to somebody else."""
         key = operations.c.plan_id, operations.c.seq
         passes_on = select(*key, operations.c.prior).where(operations.c.prior["slack_id"].as_string() == slack_id)
         for plan_id, seq, prior in self._connection.execute(passes_on).all():
             nameless = {name: value for name, value in prior.items() if name != "slack_id"} | {"slack_name": ""}
             one = update(operations).where(operations.c.plan_id == plan_id, operations.c.seq == seq)
             self._connection.execute(one.values(prior=nameless))
-
-    def count_of(self, slack_id: str) -> int:
-        """Return how many operations are about the person."""
-        return self._connection.scalar(select(func.count()).where(operations.c.slack_id == slack_id)) or 0
 
     def addresses_of(self, slack_id: str) -> set[str]:
         """Return the e-mail addresses that were given to the person's account, or taken from it."""
@@ -392,7 +388,7 @@ class JournalRepository:
         return {address for address in found if "@" in address}
 
     def bearers(self, address: str) -> set[str]:
-        """Return the Slack ids of those to whose account an operation gave, or from it took, this e-mail address."""
+        """Return the Slack ids of people whose account an operation gave this e-mail address, or took it from."""
         columns = operations.c.changes, operations.c.before
         written = json.dumps(address)[1:-1]
         some = or_(*(cast(column, Text).icontains(written, autoescape=True) for column in columns))

@@ -1,8 +1,8 @@
 """Leases: who took a lock last, and under which number.
 
-A lock alone cannot keep a process out that stood still while its session with the database was lost: it believes that
-it holds the lock, which another has by now. So each lock has a number that grows whenever somebody takes it, and the
-store refuses a transaction whose number is no longer the newest. No clock decides anything.
+A lock alone cannot stop a process that stood still while its session with the database was lost: it believes that it
+holds the lock, which another has by now. So each lock has a number that grows whenever somebody takes it, and the store
+refuses a transaction whose number is no longer the newest. No clock is involved.
 """
 
 from dataclasses import dataclass
@@ -66,14 +66,14 @@ class LeaseRepository:
         self._connection = connection
 
     def take(self, name: str, holder: Holder) -> int:
-        """Note the new holder of the lock *name* and return the number it has from now on."""
+        """Record the new holder of the lock *name*, and return the lock's new number."""
         row = {"name": name, "number": 1, "holder": holder.name, "host": holder.host, "pid": holder.pid}
         self._connection.execute(TAKE, row | {"since": holder.since})
         number: int = self._connection.execute(NUMBER, {"of": name}).scalar_one()
         return number
 
     def check(self, name: str, number: int) -> None:
-        """Raise LockLost unless *number* is the newest; nobody takes the lock before this transaction ends."""
+        """Raise LockLost unless *number* is the newest; it stays the newest until this transaction ends."""
         if self._connection.scalar(NUMBER_KEPT, {"of": name}) != number:
             raise LockLost(
                 f"another run took this one's place: {self.holder(name) or 'the database was restored meanwhile'}."

@@ -1,4 +1,4 @@
-"""Leavers: since when people with a mapping have been seen to have left, where they are acted on only later."""
+"""Leavers: since when mapped people have been seen to have left, for the days of grace."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -20,14 +20,13 @@ class LeaverRepository:
         self._connection = connection
 
     def since(self, team: str, slack_ids: Iterable[str]) -> dict[str, datetime]:
-        """Return when those of *slack_ids* who are leavers were first seen as such."""
+        """Return when those of *slack_ids* who are leavers were first seen as leavers."""
         return {row.slack_id: row.since for row in SINCE.rows(self._connection, slack_ids, team=team)}
 
     def note(self, team: str, slack_ids: Iterable[str], *, now: datetime) -> None:
-        """Note that these people have left; what was noted before stays.
+        """Note that these people have left; an earlier note stays.
 
-        Not as of a time before anything was read last: then the clock is behind, and their days of grace would be over as
-        soon as it is right again.
+        The time is not earlier than the last proven read: a clock that is behind would end the days of grace too soon.
         """
         newest = self._connection.scalar(select(func.max(proven_read.c.proven_at)))
         since = max(now, newest or now)
@@ -39,17 +38,12 @@ class LeaverRepository:
             )
 
     def clear(self, team: str, slack_ids: Iterable[str]) -> None:
-        """Note that these people are no leavers, or were acted on."""
+        """Delete these people, who are not leavers any more or were acted on."""
         CLEAR.change(self._connection, slack_ids, team=team)
 
     def purge(self, oldest: datetime) -> None:
-        """Delete who was first seen before *oldest*: nobody plans for them any more."""
+        """Delete leavers first seen before *oldest*: no plan is about them any more."""
         self._connection.execute(delete(leaver).where(leaver.c.since < oldest))
-
-    def count_of(self, slack_id: str) -> int:
-        """Return in how many workspaces this person was seen to have left."""
-        query = select(func.count()).select_from(leaver).where(leaver.c.slack_id == slack_id)
-        return self._connection.scalar(query) or 0
 
     def forget(self, slack_id: str) -> None:
         """Delete what is known of one person, in whatever workspace."""

@@ -17,7 +17,7 @@ from slack_docebo.storage.accounts import AccountRepository, last_seen_of
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.column_types import storable
 from slack_docebo.storage.people import PersonRepository
-from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
+from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.schema import account, applied, operation
 from slack_docebo.storage.schema import mapping as rows
 from slack_docebo.storage.statements import WhereIn, carry_out, in_portions, insertion_text
@@ -48,21 +48,15 @@ READ = (
     .outerjoin(applied, and_(applied.c.platform_id == rows.c.platform_id, applied.c.person_id == rows.c.person_id))
     .outerjoin(account, and_(account.c.platform_id == rows.c.platform_id, account.c.user_id == rows.c.user_id))
 )
-_IN_TEAM = rows.c.slack_team == bindparam("team")
-_HERE = and_(_IN_TEAM, rows.c.platform_id == bindparam("platform"))
-# Each for one platform, and for all of them.
-OF = {True: WhereIn(READ.where(_HERE), rows.c.slack_id), False: WhereIn(READ.where(_IN_TEAM), rows.c.slack_id)}
-OF_ACCOUNTS = {True: WhereIn(READ.where(_HERE), rows.c.user_id), False: WhereIn(READ.where(_IN_TEAM), rows.c.user_id)}
-_HOLDERS = select(rows.c.user_id, rows.c.slack_id)
-HOLDERS = {
-    True: WhereIn(_HOLDERS.where(_HERE), rows.c.user_id),
-    False: WhereIn(_HOLDERS.where(_IN_TEAM), rows.c.user_id),
-}
+_HERE = and_(rows.c.slack_team == bindparam("team"), rows.c.platform_id == bindparam("platform"))
+OF = WhereIn(READ.where(_HERE), rows.c.slack_id)
+OF_ACCOUNTS = WhereIn(READ.where(_HERE), rows.c.user_id)
+HOLDERS = WhereIn(select(rows.c.user_id, rows.c.slack_id).where(_HERE), rows.c.user_id)
 
 
 @dataclass(frozen=True, slots=True)
 class MappingRecord:
-    """A mapping with everything that is known with it."""
+    """A mapping with everything that is stored about it."""
 
     mapping: Mapping
     slack_updated: int
@@ -71,12 +65,9 @@ class MappingRecord:
 
 
 class MappingRepository:
-    """The mappings on the platform at *docebo*, with what was last applied; the caller owns the transaction.
+    """The mappings on the platform at *docebo*, with what was last applied; the caller owns the transaction."""
 
-    Who names no platform reads those of all platforms, and writes to the only one that is known.
-    """
-
-    def __init__(self, connection: Connection, platforms: PlatformRepository, docebo: str = UNKNOWN) -> None:
+    def __init__(self, connection: Connection, platforms: PlatformRepository, docebo: str) -> None:
         self._connection = connection
         self._platforms = platforms
         self._docebo = docebo
@@ -86,7 +77,7 @@ class MappingRepository:
         return map(_mapping, self._stream(READ.where(self._of(team))))
 
     def records(self, team: str, slack_ids: Collection[str] = ()) -> Iterator[MappingRecord]:
-        """Yield, like `all`, everything that is known with the mappings; only those of *slack_ids*, if any are named."""
+        """Yield every mapping as a full record, in the order of Slack ids; with *slack_ids*, only theirs."""
         if slack_ids:
             found = iter(sorted(self._where_in(OF, team, slack_ids), key=lambda row: str(row.slack_id)))
         else:
@@ -95,31 +86,31 @@ class MappingRepository:
             yield MappingRecord(_mapping(row), row.slack_updated, row.mapped_at, row.changed_at)
 
     def of(self, team: str, slack_ids: Iterable[str]) -> dict[str, Mapping]:
-        """Return the mappings of those of *slack_ids* who have one."""
+        """Return the mappings of those of *slack_ids* who have one, by Slack id."""
         return {row.slack_id: _mapping(row) for row in self._where_in(OF, team, slack_ids)}
 
     def of_people(self, team: str, users: Collection[SourceUser]) -> dict[str, Mapping]:
-        """Return, by Slack id, the mappings of those of *users* who have one, under whichever of their ids."""
+        """Return the mappings of those of *users* who have one under any of their ids, by their Slack id."""
         known = self.of(team, (slack_id for user in users for slack_id in user.ids))
         theirs = ((user.slack_id, [known[slack_id] for slack_id in user.ids if slack_id in known]) for user in users)
         return {slack_id: mappings[0] for slack_id, mappings in theirs if mappings}
 
     def known_of_people(self, team: str, users: Collection[SourceUser]) -> dict[str, Known]:
-        """Return, by Slack id, the mapping of each of *users*, else what was last applied, of whom there is either."""
+        """Return the mapping of each of *users*, else what was last applied, if there is either; by Slack id."""
         mapped = self.of_people(team, users)
         unmapped = [user for user in users if user.slack_id not in mapped]
         return {**mapped, **self._applied.of_people(team, unmapped)}
 
     def of_accounts(self, team: str, docebo_ids: Iterable[int]) -> dict[int, Mapping]:
-        """Return, by Docebo id, the mappings of those of the accounts that have one."""
+        """Return the mappings of those accounts that have one, by Docebo id."""
         return {row.user_id: _mapping(row) for row in self._where_in(OF_ACCOUNTS, team, docebo_ids)}
 
     def holders(self, team: str, docebo_ids: Iterable[int]) -> dict[int, str]:
-        """Return, by Docebo id, the Slack id that holds the account."""
+        """Return the Slack id to which each account is mapped, by Docebo id."""
         return {row.user_id: row.slack_id for row in self._where_in(HOLDERS, team, docebo_ids)}
 
     def unseen(self, team: str) -> list[int]:
-        """Return the accounts of mappings of which nobody knows what they bear: somebody has just mapped them by hand."""
+        """Return the mapped accounts that were never seen, because somebody has just mapped them by hand."""
         is_unseen = func.coalesce(account.c.username_digest, "") + func.coalesce(account.c.address_digest, "") == ""
         return [row.user_id for row in self._connection.execute(READ.where(self._of(team), is_unseen))]
 
@@ -128,11 +119,11 @@ class MappingRepository:
         return (row.slack_id for row in self._stream(select(rows.c.slack_id).where(self._of(team))))
 
     def save(self, mappings: Sequence[Mapping], *, now: datetime, run: str = "") -> None:
-        """Insert or update, with what was applied; saving an equal mapping again changes nothing.
+        """Insert or update mappings, with what was applied; saving an equal mapping again changes nothing.
 
-        Accounts may move between the people of one call, in any order. An account that anybody else holds is not
-        taken away: that raises StorageConflict before anything is written, and the caller should have planned an unmap.
-        *run* is who says so, where an account is inactive because of us.
+        Accounts may move between the people of one call, in any order. An account that somebody else holds is not taken
+        away: StorageConflict is raised before anything is written, and the caller should have planned an unmap. *run*
+        is recorded as the one that has made an account inactive.
         """
         by_team: dict[str, dict[str, Mapping]] = {}
         for mapping in mappings:  # of two of one person the later counts
@@ -152,8 +143,8 @@ class MappingRepository:
             )
 
     def pass_on(self, team: str, heirs: MappingType[str, str], *, now: datetime) -> None:
-        """Put mappings under other Slack ids: *heirs* by the ids that have them so far."""
-        people = PersonRepository(self._connection).meet(team, heirs.values(), now=now)
+        """Give mappings to other Slack ids; *heirs* are the new ids by the present ones."""
+        people = PersonRepository(self._connection).register(team, heirs.values(), now=now)
         for slack_id, heir in heirs.items():
             self._connection.execute(
                 update(rows)
@@ -171,10 +162,10 @@ class MappingRepository:
     def delete_planned(
         self, plan_id: str, team: str, seqs: range, backed_up: MappingType[str, tuple[int, datetime]]
     ) -> int:
-        """Delete the mappings that the still planned unmappings numbered *seqs* speak of; return how many there were.
+        """Delete the mappings named by the planned unmappings numbered *seqs*; return how many were deleted.
 
-        *backed_up* is account and last change of each mapping in the backup, by Slack id. What is not exactly in it,
-        because it was moved, made or changed since, stays, and its unmapping is recorded as skipped.
+        *backed_up* gives account and last change of each mapping in the backup, by Slack id. A mapping that differs
+        from its backup, because it was made, moved or changed since, stays, and its unmapping is recorded as skipped.
         """
         planned = and_(
             operation.c.plan_id == plan_id,
@@ -196,10 +187,6 @@ class MappingRepository:
         )
         return deleted
 
-    def count_of(self, slack_id: str) -> int:
-        """Return how many mappings of one person there are, in whatever workspace and on whatever platform."""
-        return self._connection.scalar(select(func.count()).where(rows.c.slack_id == slack_id)) or 0
-
     def count(self, team: str) -> int:
         return self._connection.scalar(select(func.count()).select_from(rows).where(self._of(team))) or 0
 
@@ -211,22 +198,20 @@ class MappingRepository:
     def _applied(self) -> AppliedRepository:
         return AppliedRepository(self._connection, self._platforms, self._docebo)
 
-    def _where_in(self, queries: MappingType[bool, WhereIn], team: str, values: Iterable[Any]) -> Iterator[Row[Any]]:
-        """Yield the rows of the workspace on this platform that are found for any of *values*."""
-        here = {"platform": self._platform_id} if self._docebo else {}
-        return queries[bool(here)].rows(self._connection, values, team=team, **here)
+    def _where_in(self, query: WhereIn, team: str, values: Iterable[Any]) -> Iterator[Row[Any]]:
+        """Yield the workspace's rows on this platform that match any of *values*."""
+        return query.rows(self._connection, values, team=team, platform=self._platform_id)
 
     def _of(self, team: str) -> ColumnElement[bool]:
-        """Return the condition that a row is one of the workspace's on this platform."""
-        in_team = rows.c.slack_team == team
-        return and_(in_team, rows.c.platform_id == self._platform_id) if self._docebo else in_team
+        """Return the condition that a row belongs to the workspace and this platform."""
+        return and_(rows.c.slack_team == team, rows.c.platform_id == self._platform_id)
 
     def _stream(self, query: Select[Any]) -> Iterator[Row[Any]]:
         with in_portions(self._connection, query.order_by(rows.c.slack_id)) as found:
             yield from found
 
     def _free_accounts(self, team: str, wanted: MappingType[str, int]) -> None:
-        """Make room for *wanted*, Docebo ids by Slack id, so that the order of the rows does not matter."""
+        """Free the accounts in *wanted* (Docebo ids by Slack id), so that rows can be written in any order."""
         shared = [docebo_id for docebo_id, users in Counter(wanted.values()).items() if users > 1]
         held = self.holders(team, wanted.values())
         taken = [docebo_id for docebo_id, slack_id in held.items() if slack_id not in wanted]
@@ -244,7 +229,7 @@ class MappingRepository:
         if not mappings:
             return
         platform_id = self._platforms.take(self._docebo)
-        people = PersonRepository(self._connection).meet(team, [mapping.slack_id for mapping in mappings], now=now)
+        people = PersonRepository(self._connection).register(team, [mapping.slack_id for mapping in mappings], now=now)
         changed = (
             {
                 "platform_id": platform_id,
@@ -262,7 +247,7 @@ class MappingRepository:
 
 
 def _stored(mapping: Mapping) -> Mapping:
-    """Return *mapping* as it comes back: with a name that every database can hold."""
+    """Return *mapping* as it is read back: with a name that every database can hold."""
     return replace(mapping, slack_name=storable(mapping.slack_name))
 
 

@@ -1,4 +1,4 @@
-"""Milestones: when what has to happen again and again last did, for whoever watches over it."""
+"""Milestones: when each thing that has to recur last happened, for whoever monitors it."""
 
 import enum
 from datetime import datetime
@@ -13,7 +13,7 @@ REACH = insertion_text(milestone.columns, "(docebo, name) DO UPDATE SET reached_
 
 
 class Milestone(enum.StrEnum):
-    """What has to happen again and again, and a look that found why an import does not."""
+    """What has to recur, and the check that found why an import does not."""
 
     IMPORT = "import"  # of everybody, for real, taken through to its end
     SWEEP = "sweep"
@@ -33,7 +33,8 @@ class MilestoneRepository:
     def last(self, docebo: str, *, now: datetime) -> dict[Milestone, datetime]:
         """Return when each milestone was last reached, without those that never were.
 
-        One noted by a clock that was ahead is left out: until that time it would hide that it is reached no more.
+        A time in the future is left out: the clock was ahead, and it would hide that the milestone is not reached any
+        more.
         """
         query = select(milestone.c.name, milestone.c.reached_at).where(
             milestone.c.docebo == docebo, milestone.c.reached_at <= now + TOLERANCE

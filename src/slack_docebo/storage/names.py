@@ -1,4 +1,4 @@
-"""How people are called in Slack: kept only while PEOPLE_SHOWN is `names`."""
+"""The names of people in Slack, stored only while PEOPLE_SHOWN is `names`."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ REPLACE = insertion_text(
 
 @dataclass(frozen=True, slots=True)
 class PersonName:
-    """How somebody is called, and the address; each "" where Slack shows none."""
+    """A person's name and address, each "" where Slack shows none."""
 
     name: str = ""
     email: str = ""
@@ -32,7 +32,7 @@ class NameRepository:
         self._connection = connection
 
     def note(self, team: str, users: Iterable[SourceUser]) -> None:
-        """Keep how *users* are called now."""
+        """Store the present names of *users*."""
         for some in chunks(users):
             known = self.of(team, [user.slack_id for user in some])
             called = {user.slack_id: PersonName(user.real_name or user.display_name, user.email) for user in some}
@@ -44,15 +44,15 @@ class NameRepository:
             carry_out(self._connection, REPLACE, rows)
 
     def of(self, team: str, slack_ids: Iterable[str]) -> dict[str, PersonName]:
-        """Return how those of *slack_ids* are called of whom that is kept."""
+        """Return the stored names of those of *slack_ids* who have one."""
         query = select(person_name).where(person_name.c.slack_team == team)
         rows = WhereIn(query, person_name.c.slack_id).rows(self._connection, slack_ids)
         return {row.slack_id: PersonName(row.name, row.email) for row in rows}
 
     def find(self, team: str, words: Iterable[str], limit: int) -> list[str]:
-        """Return the Slack ids of those whose name and address together hold all of *words*, by name, at most *limit*.
+        """Return the Slack ids of at most *limit* people whose name and address contain all *words*, by name.
 
-        Letters with marks are found without, too: whoever asks may have no key for them.
+        Letters with marks are also found without them: whoever searches may have no key for them.
         """
         wanted = [unicodedata.normalize("NFC", word).casefold() for word in words]
         everybody = select(person_name).where(person_name.c.slack_team == team).order_by(person_name.c.name)
@@ -62,9 +62,9 @@ class NameRepository:
         return list(islice(found, limit))
 
     def forget(self, slack_id: str) -> None:
-        """Delete how one person is called, in whatever workspace."""
+        """Delete the name of one person, in whatever workspace."""
         self._connection.execute(delete(person_name).where(person_name.c.slack_id == slack_id))
 
     def clear(self) -> None:
-        """Delete how everybody is called."""
+        """Delete all names."""
         self._connection.execute(delete(person_name))

@@ -1,4 +1,4 @@
-"""Page limits: how many people a source could give on one page, where it could not give as many as were asked for."""
+"""Page limits: how many people a source can give on one page, where that is less than was asked for."""
 
 from datetime import datetime
 
@@ -15,12 +15,12 @@ class PageLimitRepository:
         self._connection = connection
 
     def get(self, source: str, *, since: datetime) -> int | None:
-        """Return the limit of *source* that was learned after *since*, or None."""
+        """Return the limit of *source* if it was learned after *since*, else None."""
         query = select(page_limit.c.people).where(page_limit.c.source == source, page_limit.c.learned_at > since)
         return self._connection.scalar(query)
 
     def learn(self, source: str, people: int, *, now: datetime) -> None:
-        """Note the limit of *source*; a newer one takes the place of an older."""
+        """Store the limit of *source*, in place of an older one."""
         limit = {"people": people, "learned_at": now}
         self._connection.execute(
             insertion(self._connection, page_limit)

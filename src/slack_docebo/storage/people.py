@@ -1,18 +1,18 @@
-"""People, by a key of their own, whatever ids Slack gives them."""
+"""People, each by a key of our own, whatever ids Slack gives them."""
 
 import secrets
 from collections.abc import Iterable
 from collections.abc import Mapping as MappingType
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, func, select, true, update
+from sqlalchemy import Connection, bindparam, delete, select, true, update
 
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.storage.schema import identity, person
 from slack_docebo.storage.statements import WhereIn, carry_out, insertion_text, is_postgresql
 
 # Made once: a statement costs more to build than to carry out.
-MEET = insertion_text(person.columns, "DO NOTHING")
+REGISTER = insertion_text(person.columns, "DO NOTHING")
 IDENTIFY = insertion_text([identity.c.slack_team, identity.c.slack_id, identity.c.person_id], "DO NOTHING")
 OF = WhereIn(
     select(identity.c.slack_id, identity.c.person_id).where(identity.c.slack_team == bindparam("team")),
@@ -41,34 +41,34 @@ class PersonRepository:
         self._connection = connection
 
     def of(self, team: str, slack_ids: Iterable[str]) -> dict[str, int]:
-        """Return, by Slack id, the keys of those who are known."""
+        """Return the keys of those of *slack_ids* who are known, by Slack id."""
         return {row.slack_id: row.person_id for row in OF.rows(self._connection, slack_ids, team=team)}
 
     def ids_of(self, slack_ids: Iterable[str]) -> set[str]:
-        """Return *slack_ids* and every other id by which the same people are known."""
+        """Return *slack_ids* and all other ids of the same people."""
         wanted = set(slack_ids)
         return wanted | {row.slack_id for row in IDS_OF.rows(self._connection, wanted)}
 
     def other_ids(self, team: str, slack_ids: Iterable[str]) -> dict[str, str]:
-        """Return, by each other id under which the same people are known, the one of *slack_ids*."""
+        """Return the one of *slack_ids* for each other id of the same person."""
         return {row.other: row.slack_id for row in OTHER_IDS.rows(self._connection, slack_ids, team=team)}
 
     def by_every_id(self, team: str, slack_ids: Iterable[str]) -> dict[str, set[str]]:
-        """Return, by each id under which the same people are known, those of *slack_ids* that are that person's."""
+        """Return, for each id of the same people, those of *slack_ids* that are the same person's."""
         theirs = {slack_id: {slack_id} for slack_id in slack_ids}
         for row in OTHER_IDS.rows(self._connection, list(theirs), team=team):
             theirs.setdefault(row.other, set()).add(row.slack_id)
         return theirs
 
-    def meet(self, team: str, slack_ids: Iterable[str], *, now: datetime) -> dict[str, int]:
-        """Return the key of each of *slack_ids*; those who are not known yet are from now on."""
+    def register(self, team: str, slack_ids: Iterable[str], *, now: datetime) -> dict[str, int]:
+        """Return the key of each of *slack_ids*, with a new one for each that is not known yet."""
         wanted = set(slack_ids)
         known = self.of(team, wanted)
         # Drawn at random: two processes that meet somebody at the same moment need not wait for each other.
         new = {slack_id: secrets.randbits(62) for slack_id in sorted(wanted - known.keys())}
         if not new:
             return known
-        carry_out(self._connection, MEET, ({"id": key, "known_since": now} for key in new.values()))
+        carry_out(self._connection, REGISTER, ({"id": key, "known_since": now} for key in new.values()))
         identities = ({"slack_team": team, "slack_id": name, "person_id": key} for name, key in new.items())
         carry_out(self._connection, IDENTIFY, identities)
         if not is_postgresql(self._connection):  # one transaction writes at a time: nobody else has met them
@@ -76,9 +76,9 @@ class PersonRepository:
         return known | self.of(team, new)
 
     def note_ids(self, team: str, known: MappingType[str, str]) -> None:
-        """Note that somebody known under one id bears another, too; *known* has the former by the latter.
+        """Note further ids of people; *known* gives, by the further id, one that is known.
 
-        An id of which something is noted already stays whose it is.
+        A further id that is known already stays with its person.
         """
         people = self.of(team, known.values())
         identities = (
@@ -88,33 +88,27 @@ class PersonRepository:
         )
         carry_out(self._connection, IDENTIFY, identities)
 
-    def meet_under_both_ids(self, team: str, users: Iterable[SourceUser], *, now: datetime) -> None:
-        """Let those of *users* whom Slack shows under two ids be known under both, as one person."""
+    def register_both_ids(self, team: str, users: Iterable[SourceUser], *, now: datetime) -> None:
+        """Make each of *users* whom Slack shows with two ids known under both, as one person."""
         local_ids = {user.slack_id: user.local_id for user in users if user.local_id}
         self.note_ids(team, local_ids)
-        self.meet(team, local_ids, now=now)
+        self.register(team, local_ids, now=now)
         self.note_ids(team, {local_id: slack_id for slack_id, local_id in local_ids.items()})
 
     def gone(self, team: str) -> dict[str, datetime]:
-        """Return, by Slack id, since when Slack is known to have nobody under it."""
+        """Return since when Slack is known to have nobody under an id, by that id."""
         query = select(identity.c.slack_id, identity.c.gone_since).where(
             identity.c.slack_team == team, identity.c.gone_since.is_not(None)
         )
         return {row.slack_id: row.gone_since for row in self._connection.execute(query)}
 
     def note_gone(self, team: str, slack_ids: Iterable[str], *, since: datetime | None) -> None:
-        """Note *since* when Slack has nobody under these ids; None: it has."""
+        """Note that Slack has nobody under these ids *since* then, or with None that it has somebody."""
         changed = identity.c.gone_since.is_not(None) if since is None else true()
         noted = update(identity).where(identity.c.slack_team == team, changed).values(gone_since=since)
         WhereIn(noted, identity.c.slack_id).change(self._connection, slack_ids)
 
-    def count_of(self, slack_id: str) -> int:
-        """Return in how many workspaces the person is known."""
-        return self._connection.scalar(select(func.count()).where(identity.c.slack_id == slack_id)) or 0
-
-    def forget(self, slack_id: str) -> int:
-        """Delete the person with all identities, mappings and what was applied; return how many identities there were."""
+    def forget(self, slack_id: str) -> None:
+        """Delete the person with all ids, mappings and what was applied."""
         keys = select(identity.c.person_id).where(identity.c.slack_id == slack_id).scalar_subquery()
-        count = self.count_of(slack_id)
         self._connection.execute(delete(person).where(person.c.id.in_(keys)))
-        return count

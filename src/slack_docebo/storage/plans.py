@@ -1,4 +1,4 @@
-"""Plans: what a run means to do, or did, as a whole."""
+"""Plans: what a run is to do, or did, as a whole."""
 
 import secrets
 from collections.abc import Mapping as MappingType
@@ -48,7 +48,7 @@ AFTER_AN_IMPORT = frozenset({PlanKind.CUSTOM_FIELDS, PlanKind.MOVES, PlanKind.MA
 
 
 class PlanState(StrEnum):
-    """How far a plan has come."""
+    """How far a plan has got."""
 
     PLANNING = "planning"  # not whole yet: a run that died while planning leaves it so, and it is never applied
     PLANNED = "planned"
@@ -79,59 +79,59 @@ class Plan:
     finished_at: datetime | None = None
 
     def check_open(self) -> None:
-        """Raise PlanNotApplicable unless something of it may still be carried out."""
+        """Raise PlanNotApplicable if nothing of it can be carried out any more."""
         if self.state not in OPEN:
             raise PlanNotApplicable(f"plan {self.id} is {self.state}: make a new one with a dry run")
 
     @property
     def read_since(self) -> datetime | None:
-        """When the run began that read what the plan is made of; None where that came by itself, in events."""
+        """When the run began that read the data of the plan; None if the data came in events."""
         begun = self.facts.get(READ_SINCE)
         return datetime.fromisoformat(begun) if isinstance(begun, str) else None
 
     @property
     def over_limit(self) -> list[str]:
-        """The limits that the plan exceeds, one sentence each, as was told last."""
+        """The sentences about the limits that the plan exceeded when it was last measured."""
         over = self.facts.get("over_limit")
         return list(over) if isinstance(over, list) else []
 
     @property
     def over(self) -> frozenset[Change]:
-        """In what the plan changes more people than the limits allow, as was told last."""
+        """The changes of which the plan had more than the limits allow when it was last measured."""
         over = self.facts.get(OVER)
         return frozenset(map(Change, over)) if isinstance(over, list) else frozenset()
 
     @property
     def may_be_parted(self) -> bool:
-        """Whether a part of it may be applied before the rest: nothing of it was begun, and it is of a kind that has parts."""
+        """Whether a part of it may be applied first: nothing of it was begun, and its kind has parts."""
         has_parts = self.kind not in {PlanKind.REALTIME_SYNC, PlanKind.RESET_MAPPINGS}
         return has_parts and self.state in {PlanState.PLANNED, PlanState.REFUSED}
 
     @property
     def is_part(self) -> bool:
-        """Whether it is for some of the people of another plan."""
+        """Whether it holds some of the people of another plan."""
         return PART_OF in self.facts
 
     @property
     def is_let_through(self) -> bool:
-        """Whether somebody has let the plan through over a limit, by its id."""
+        """Whether somebody has let the plan exceed a limit."""
         return self.facts.get(LET_THROUGH) is True
 
     @property
     def looked_after(self) -> int:
-        """How many people are looked after, of whom percentages are."""
+        """The number of people looked after, of which percentages are taken."""
         people = self.facts.get("looked_after")
         return people if isinstance(people, int) else 0
 
     @property
     def left_as_before(self) -> dict[str, int]:
-        """How many people the plan leaves alone for the reason that stood before, by reason; they have no row in it."""
+        """How many people are left alone for the same reason as before, by reason; they have no row in the plan."""
         counts = self.facts.get("left_as_before")
         return dict(counts) if isinstance(counts, dict) else {}
 
 
 def new_plan_id() -> str:
-    """Return an id that is short enough to be typed; its first character is a digit, which no word begins with."""
+    """Return an id short enough to be typed; it begins with a digit, so that it cannot be taken for a word."""
     return secrets.choice(digits) + "".join(secrets.choice(CROCKFORD) for _ in range(ID_LENGTH - 1))
 
 
@@ -175,11 +175,11 @@ class PlanRepository:
         return [plan_of(row) for row in self._connection.execute(query)]
 
     def last_whole(self, docebo: str, team: str) -> Plan | None:
-        """Return the newest plan that was made of a whole, proven list of the workspace's people, if there is one."""
+        """Return the newest plan made from a complete, proven list of the workspace's people, or None."""
         return self._newest_import(docebo, team, plans.c.state != PlanState.PLANNING.value)
 
     def last_import(self, docebo: str, team: str) -> Plan | None:
-        """Return the newest plan for everybody that was carried out, be it not for all of them, if there is one."""
+        """Return the newest plan for everybody that was carried out, at least in part, or None."""
         done = [PlanState.APPLIED.value, PlanState.PARTLY_APPLIED.value]
         is_whole = plans.c.facts[PART_OF].as_string().is_(None)
         return self._newest_import(docebo, team, plans.c.state.in_(done), is_whole)
@@ -192,7 +192,7 @@ class PlanRepository:
     def set_state(
         self, plan_id: str, state: PlanState, *, facts: Facts | None = None, finished_at: datetime | None = None
     ) -> None:
-        """Change the state and, where given, replace the facts and the end."""
+        """Change the state and, if given, replace *facts* and *finished_at*."""
         statement = update(plans).where(plans.c.id == plan_id).values(state=state.value)
         if facts is not None:
             statement = statement.values(facts=dict(facts))
@@ -202,10 +202,10 @@ class PlanRepository:
             raise StorageError(f"Plan {plan_id} is no longer in the database: make a new plan")
 
     def purge(self, before: datetime, *, limit: int) -> int:
-        """Delete the oldest plans, at most *limit*, that were made and applied earlier than *before*, with their operations.
+        """Delete the oldest plans, at most *limit*, that were made and last used before *before*; return how many.
 
-        Return how many there were. The newest plan stays: its settings serve the command line while Prefect is down. So does
-        one with which events are held back, and one of a creation whose account nobody has found.
+        Their operations are deleted with them. The newest plan stays, for its settings serve the command line while
+        Prefect is down; so does a plan that holds events back, or that has an unfound account.
         """
         newest = select(plans.c.id).order_by(plans.c.created_at.desc(), plans.c.id).limit(1).scalar_subquery()
         incidents = select(inbox_event.c.incident).where(inbox_event.c.incident != "")

@@ -1,4 +1,4 @@
-"""The platforms: each Docebo that this database knows, by its address, and the one that it is linked to."""
+"""The platforms: each Docebo that this database knows, by address, and the one that the database is linked to."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,7 +35,7 @@ WITH_RECORDS = (
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """A Docebo of which something is kept."""
+    """A Docebo of which the database has records."""
 
     id: int
     address: str
@@ -51,10 +51,10 @@ class PlatformRepository:
         self._checked: set[str] = set()  # addresses
 
     def find(self, address: str) -> int | None:
-        """Return the id of the platform at *address*; of one without an address, if that is still free to be taken.
+        """Return the id of the platform at *address*, else of the one without an address, if there is one.
 
-        With UNKNOWN return the only platform there is, or the one that the database is linked to, else the one without
-        an address.
+        For UNKNOWN, return the only platform or the one that the database is linked to, else the one without an
+        address.
         """
         if not self._known:
             self._known = {row.address: row.id for row in self._connection.execute(KNOWN)}
@@ -66,9 +66,9 @@ class PlatformRepository:
         return known.get(address, known.get(UNKNOWN))
 
     def take(self, address: str) -> int:
-        """Return, like `find`, the id of the platform; from now on it bears *address*, and a missing one is there.
+        """Return the id of the platform like `find`, after it was added, or given *address*, where that is needed.
 
-        Raises PlatformMismatch where the database is linked to another.
+        Raises PlatformMismatch where the database is linked to another one.
         """
         self.check(address)
         found = self.find(address)
@@ -84,9 +84,9 @@ class PlatformRepository:
         return found
 
     def linked(self) -> Platform | None:
-        """Return the platform that the database is linked to: by the newest relink, else the only one it knows people of.
+        """Return the platform that the database is linked to: by the newest relink, else the only one with records.
 
-        None where nothing is kept yet, or where a release that did not ask has come to know several.
+        None while there are no records, or where a release that did not check has made records of several.
         """
         known = self._with_records()
         relinked = [one for one in known if one.linked_at]
@@ -95,9 +95,9 @@ class PlatformRepository:
         return known[0] if len(known) == 1 else None
 
     def check(self, address: str) -> None:
-        """Raise PlatformMismatch where the database is linked to another platform than that at *address*.
+        """Raise PlatformMismatch where the database is linked to another platform than the one at *address*.
 
-        Mappings of no known address are still for anybody to take.
+        Mappings without an address belong to whichever platform comes first.
         """
         if address in self._checked:
             return
@@ -114,9 +114,9 @@ class PlatformRepository:
         )
 
     def relink(self, address: str, *, now: datetime) -> None:
-        """Link the database to the platform at *address*, which has mappings of its own, or none yet.
+        """Link the database to the platform at *address*, which has mappings of its own or none yet.
 
-        It is the newest link also where the clock was ahead at the last one.
+        This becomes the newest link even if the clock was ahead at the last one.
         """
         newest = self._connection.scalar(select(func.max(platform.c.linked_at)))
         now = max(now, newest + timedelta(microseconds=1)) if newest else now
@@ -125,9 +125,9 @@ class PlatformRepository:
         self._forget()
 
     def move(self, former: str, address: str) -> None:
-        """Note that the platform at *former* is at *address* now, with all that is kept of it.
+        """Change the address of a platform from *former* to *address*, with all its records.
 
-        Raises PlatformMismatch where something is kept of *address* already.
+        Raises PlatformMismatch where there are records for *address* already.
         """
         if address in {one.address for one in self._with_records()}:
             raise PlatformMismatch(
@@ -153,5 +153,5 @@ class PlatformRepository:
         self._checked.clear()
 
     def _with_records(self) -> list[Platform]:
-        """Return the platforms at a known address with mappings, or with something applied, or linked by somebody."""
+        """Return the platforms with an address that have mappings or applied records, or were linked by hand."""
         return [Platform(*row) for row in self._connection.execute(WITH_RECORDS)]

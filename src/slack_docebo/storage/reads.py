@@ -1,4 +1,4 @@
-"""Reads that were proven complete: the measure by which a suspiciously short one is noticed."""
+"""Reads that were proven complete: the measure by which a later one is found to be too short."""
 
 import json
 import zlib
@@ -19,12 +19,12 @@ LISTED = LAST.with_only_columns(proven_read.c.listed)
 
 
 def slack_source(team: str) -> str:
-    """Return the name of Slack's list of the people of a workspace."""
+    """Return the name of the source that is Slack's list of a workspace's people."""
     return f"slack:{team}"
 
 
 def docebo_source(docebo: str) -> str:
-    """Return the name of Docebo's list of accounts."""
+    """Return the name of the source that is Docebo's list of accounts."""
     return f"docebo:{docebo}"
 
 
@@ -55,12 +55,12 @@ class ReadRepository:
         )
 
     def listed(self, source: str) -> list[int]:
-        """Return the ids that the latest read of *source* has listed, in their order; none where they were not kept."""
+        """Return the ids in the latest read of *source*, in order; none if they were not kept."""
         packed = self._connection.scalar(LISTED, {"of": source})
         return [] if packed is None else list(accumulate(json.loads(zlib.decompress(packed))))
 
     def record(self, read: ProvenRead, *, listed: Iterable[int] = ()) -> None:
-        """Add a read, with the ids that it has *listed*: those of the read before are not kept any more."""
+        """Add a read with the ids it has *listed*, and drop the ids of the one before."""
         self._connection.execute(
             update(proven_read)
             .where(proven_read.c.source == read.source, proven_read.c.listed.is_not(None))
@@ -80,7 +80,7 @@ class ReadRepository:
         self._connection.execute(RECORD, row)
 
     def purge(self, before: datetime) -> int:
-        """Delete the reads from before *before*, but for the latest of each source; return how many there were."""
+        """Delete the reads made before *before*, except the latest of each source; return how many there were."""
         latest = select(func.max(proven_read.c.id)).group_by(proven_read.c.source)
         old = delete(proven_read).where(proven_read.c.proven_at < before, proven_read.c.id.not_in(latest))
         return self._connection.execute(old).rowcount

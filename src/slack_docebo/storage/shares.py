@@ -35,7 +35,7 @@ class ShareRepository:
         self._connection = connection
 
     def spend(self, slack_ids: Iterable[str], now: datetime) -> None:
-        """Book one look at each of these people, whether or not there is something left of the share."""
+        """Book one look at each of these people, even where the share is used up."""
         present = now.timestamp()
         people = sorted(set(slack_ids))
         known = {row.slack_id: row.arrival for row in ARRIVALS.rows(self._connection, people)}
@@ -46,7 +46,7 @@ class ShareRepository:
         carry_out(self._connection, BOOK, rows)
 
     def purge(self, now: datetime) -> None:
-        """Delete the rows of those who have their whole share again, or had spent it before the clock was set back."""
+        """Delete the rows of people who have their whole share again, and rows booked before the clock was set back."""
         present = now.timestamp()
         over = or_(share.arrival <= present, share.arrival > present + HOUR)
         self._connection.execute(delete(person_share).where(over))
@@ -57,6 +57,6 @@ class ShareRepository:
 
 
 def spent(now: datetime, left: float) -> dict[str, object]:
-    """Return the parameters of HAS_TO_WAIT for who has spent a larger part of the share than *left*, from 0 to 1."""
+    """Return the parameters of HAS_TO_WAIT: people wait who have spent more of their share than *left*, 0 to 1."""
     present = now.timestamp()
     return {"latest": max(present, present + left * HOUR - INTERVAL), "in_an_hour": present + HOUR}

@@ -1,4 +1,4 @@
-"""Mappings on their way into the table: gathered beside it, looked at as a whole, then taken over together."""
+"""Mappings on their way into the table: collected beside it, checked as a whole, then merged together."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -60,17 +60,17 @@ staged = Table(
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Why what came from *source* cannot be taken over."""
+    """Why the mapping from *source* cannot be merged."""
 
     source: int
     reason: str
 
 
 class MappingStaging:
-    """A temporary table of mappings on the platform at *docebo*, gone at the end of the block; the caller owns the transaction.
+    """A temporary table of mappings on the platform at *docebo*, for one block in the caller's transaction.
 
-    Hundreds of thousands of rows are compared with each other and with the table without being held in memory. Each
-    row has a *source*, the number by which people find where it came from: a line of a file, the id of an account.
+    Hundreds of thousands of rows are compared with each other and with the table without being held in memory. Each row
+    has a *source*, the number by which people find where it came from: a line of a file, the id of an account.
     """
 
     def __init__(self, connection: Connection, docebo: str) -> None:
@@ -89,7 +89,7 @@ class MappingStaging:
             staged.drop(self._connection)
 
     def add(self, records: Iterable[tuple[int, MappingRecord]]) -> None:
-        """Gather *records*, each with its source; who is mapped under another id, as in an organisation, goes by that one."""
+        """Add *records*, each with its source; a person who is mapped under another id is added under that one."""
         insert_rows(self._connection, staged, ({"source": source, **_columns_of(record)} for source, record in records))
         mapped_as = (
             select(mapping.c.slack_id)
@@ -105,7 +105,7 @@ class MappingStaging:
         self._connection.execute(by_that)
 
     def conflicts(self) -> Iterator[Conflict]:
-        """Yield what must not be taken over: people and accounts named twice, accounts held by somebody else."""
+        """Yield what must not be merged: people and accounts named twice, accounts that somebody else holds."""
         for column, reason in (
             (staged.c.slack_id, "this Slack user is named more than once"),
             (staged.c.user_id, "this account is given to more than one Slack user"),
@@ -137,17 +137,17 @@ class MappingStaging:
             yield Conflict(row.source, f"the account is held by {row.holder}: unmap that one first")
 
     def leave_out(self, sources: Iterable[int]) -> None:
-        """Drop what came from *sources*."""
+        """Remove the rows from *sources*."""
         WhereIn(delete(staged), staged.c.source).change(self._connection, sources)
 
     def count(self) -> int:
         return self._connection.scalar(select(func.count()).select_from(staged)) or 0
 
     def merge(self) -> int:
-        """Take over names and accounts and return how many mappings that changed.
+        """Write names and accounts to the mapping, and return how many mappings that changed.
 
-        Whose account is another one has a claim to it, and no more, until it has shown whose it is: what was applied before,
-        and to which account, stays known.
+        A person who gets another account only has a claim to it, until it has shown whose it is: what was applied
+        before, and to which account, is kept.
         """
         claimed = self._new_accounts()
         differs = or_(mapping.c.slack_name != staged.c.slack_name, mapping.c.user_id != staged.c.user_id)
@@ -165,11 +165,11 @@ class MappingStaging:
         return changed
 
     def restore(self) -> int:
-        """Take over the rows as they are, to the last column, and return how many mappings that changed.
+        """Write the rows to the mapping with all columns, and return how many mappings that changed.
 
-        An account of which nothing is known, or that was given to somebody else, too, is then claimed, like by `merge`, and
-        no more. Of what was applied to the same account, the newer one stays; so does what is known since the row was
-        written of whether the account is inactive because of us, and when that was.
+        An account that was never seen, or was also given to somebody else, is only claimed, as by `merge`. Of two
+        records of what was applied to the same account, the newer one is kept; so is what was learned since the row was
+        written of whether and when we have made the account inactive.
         """
         compared = ("slack_name", "user_id", "mapped_at")
         changed = self._count(
@@ -196,7 +196,7 @@ class MappingStaging:
         return changed
 
     def _new_accounts(self) -> set[int]:
-        """Return the accounts of staged rows whose people do not have them yet."""
+        """Return the staged accounts that are not mapped to their person yet."""
         is_there = and_(
             _same_person(staged, mapping),
             mapping.c.platform_id == self._platform_id,
@@ -205,7 +205,7 @@ class MappingStaging:
         return set(self._connection.scalars(select(staged.c.user_id).where(~exists().where(is_there))))
 
     def _given_to_others(self) -> set[int]:
-        """Return the accounts of staged rows that were given to somebody else than those, too, before or since."""
+        """Return the staged accounts that were also given to another person, earlier or later."""
         is_of_row = and_(_same_person(staged, identity), identity.c.person_id == applied.c.person_id)
         to_another = exists().where(
             applied.c.platform_id == self._platform_id,
@@ -215,7 +215,7 @@ class MappingStaging:
         return set(self._connection.scalars(select(staged.c.user_id).where(to_another)))
 
     def _is_known_since(self) -> ColumnElement[bool]:
-        """Return the condition that we have learned something of a staged account after its row was written."""
+        """Return the condition that something was learned of a staged account after its row was written."""
         row, its = mapping.alias(), account.alias()
         is_newer = row.c.user_id == staged.c.user_id, row.c.changed_at > staged.c.changed_at
         is_shut_since = its.c.deactivated_at > staged.c.changed_at
@@ -230,7 +230,7 @@ class MappingStaging:
         )
 
     def _count(self, differs: ColumnElement[bool]) -> int:
-        """Return how many staged rows are new, or differ from what is known."""
+        """Return how many staged rows are new or differ from the stored ones."""
         query = (
             select(func.count())
             .select_from(staged)
@@ -246,7 +246,7 @@ class MappingStaging:
         return self._connection.scalar(query) or 0
 
     def _clear_deactivated(self, of: Select[Any]) -> None:
-        """Note that the accounts for which *of* finds a row are not inactive because of us."""
+        """Note that it was not us who made the accounts inactive for which *of* finds a row."""
         self._connection.execute(
             update(account)
             .where(account.c.platform_id == self._platform_id, account.c.deactivated_at.is_not(None), of.exists())
@@ -254,8 +254,8 @@ class MappingStaging:
         )
 
     def _write_mappings(self, *, as_they_are: bool) -> None:
-        """Write the mappings *as they are* to the last column, or only names and accounts, and those where they differ."""
-        self._meet()
+        """Write all columns of the mappings if *as_they_are*, else names and accounts where these differ."""
+        self._register_people()
         on_platform = mapping.c.platform_id == self._platform_id
         moving = select(staged.c.source).where(_same_person(staged, mapping), staged.c.user_id != mapping.c.user_id)
         # Docebo ids are positive: the negative one is free, and is replaced by the statement that follows.
@@ -277,7 +277,7 @@ class MappingStaging:
         self._connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values, where=differs))
 
     def _write_applied(self) -> None:
-        """Write what was applied, where that is newer or was to another account."""
+        """Write what was applied, where it is newer or is about another account."""
         statement = self._insertion(applied, "user_id", "fingerprint", "echo", "slack_updated")
         old, new = applied.c, statement.excluded
         values: dict[str, ColumnElement[Any]] = {name: new[name] for name in ("user_id", "fingerprint", "echo")}
@@ -289,12 +289,12 @@ class MappingStaging:
         self._connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values, where=differs))
 
     def _insertion(self, table: Table, *names: str) -> postgresql.Insert | sqlite.Insert:
-        """Return the INSERT of these columns of what is staged."""
+        """Return the INSERT of these columns of the staged rows."""
         rows = select(literal(self._platform_id), identity.c.person_id, *(staged.c[name] for name in names))
         into = ["platform_id", "person_id", *names]
         return insertion(self._connection, table).from_select(into, rows.where(_same_person(staged, identity)))
 
-    def _meet(self) -> None:
+    def _register_people(self) -> None:
         """Add the people and identities that are missing."""
         known = exists().where(_same_person(staged, identity))
         query = select(staged.c.slack_team, staged.c.slack_id, staged.c.mapped_at).where(~known)
@@ -302,7 +302,7 @@ class MappingStaging:
         for team in {row.slack_team for row in new}:
             ids = [row.slack_id for row in new if row.slack_team == team]
             now = max(row.mapped_at for row in new)
-            PersonRepository(self._connection).meet(team, ids, now=now)
+            PersonRepository(self._connection).register(team, ids, now=now)
 
     def _stream(self, query: Select[Any]) -> Iterator[Row[Any]]:
         ordered = query.order_by(staged.c.source)

@@ -49,7 +49,7 @@ class Period:
 
 
 class StandingRepository:
-    """The table `standing`: of people in a workspace towards a Docebo; the caller owns the transaction."""
+    """The table `standing`, by Docebo and workspace; the caller owns the transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -57,7 +57,7 @@ class StandingRepository:
     def of(
         self, docebo: str, team: str, slack_ids: Iterable[str], *, begun_by: datetime | None = None
     ) -> dict[str, Standing]:
-        """Return the standing of those of *slack_ids* who have one; with *begun_by* only what has stood since then."""
+        """Return the standings of those of *slack_ids* who have one; with *begun_by*, only those begun by then."""
         return {
             row.slack_id: Standing(row.reason, row.docebo_id)
             for row in OF.rows(self._connection, slack_ids, at=docebo, team=team)
@@ -73,7 +73,7 @@ class StandingRepository:
     def replace(
         self, docebo: str, team: str, found: MappingType[str, Standing | None], *, plan_id: str, now: datetime
     ) -> None:
-        """End the standing of everybody in *found*, by Slack id, and begin the one given there."""
+        """End the present standing of everybody in *found*, by Slack id, and begin the given one, if any."""
         END.change(self._connection, found, at=docebo, team=team, end=now)
         rows = (
             {
@@ -92,7 +92,7 @@ class StandingRepository:
         carry_out(self._connection, INSERT, rows)
 
     def end_of_unmapped(self, docebo: str, team: str, plan_id: str, seqs: range, *, now: datetime) -> None:
-        """End the standing *in line* of everybody whose mapping was deleted by one of the plan's operations numbered *seqs*."""
+        """End the standing *in line* of people whose mapping the plan's operations numbered *seqs* have deleted."""
         unmapped = select(operation.c.slack_id).where(
             operation.c.plan_id == plan_id,
             operation.c.seq.between(seqs.start, seqs.stop - 1),
@@ -111,7 +111,7 @@ class StandingRepository:
                 yield row.slack_id
 
     def standing_for(self, docebo: str, team: str, reasons: Iterable[str]) -> dict[str, str]:
-        """Return the Slack ids of those who are left alone for one of *reasons*, with which."""
+        """Return the people who are left alone for one of *reasons*: the reason by Slack id."""
         query = select(standings.c.slack_id, standings.c.reason).where(_lasting(docebo, team))
         rows = WhereIn(query, standings.c.reason).rows(self._connection, reasons)
         return {row.slack_id: row.reason for row in rows}
@@ -123,7 +123,7 @@ class StandingRepository:
         return self._periods(query.order_by(standings.c.slack_id))
 
     def reasons(self, docebo: str, team: str) -> Counter[str]:
-        """Count those who have a standing, by its reason."""
+        """Count the people who have a standing, by its reason."""
         query = select(standings.c.reason, func.count()).where(_lasting(docebo, team)).group_by(standings.c.reason)
         return Counter(dict(self._connection.execute(query).tuples().all()))
 
@@ -132,14 +132,10 @@ class StandingRepository:
         query = select(standings).where(_towards(docebo, team), standings.c.slack_id == slack_id)
         return list(self._periods(query.order_by(standings.c.since.desc())))
 
-    def forget(self, slack_id: str) -> int:
-        """Delete every standing of one person, in whatever workspace; return how many there were."""
+    def forget(self, slack_id: str) -> None:
+        """Delete every standing of one person, in whatever workspace."""
         replace_mentions(self._connection, standings.c.reason, slack_id)
-        return self._connection.execute(delete(standings).where(standings.c.slack_id == slack_id)).rowcount
-
-    def count_of(self, slack_id: str) -> int:
-        """Return how many standings of one person there are, in whatever workspace."""
-        return self._connection.scalar(select(func.count()).where(standings.c.slack_id == slack_id)) or 0
+        self._connection.execute(delete(standings).where(standings.c.slack_id == slack_id))
 
     def purge(self, before: datetime) -> int:
         """Delete the standings that ended earlier than *before*, and return how many there were."""

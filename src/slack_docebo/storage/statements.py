@@ -40,14 +40,14 @@ _insertion_into = lru_cache(insert)
 
 
 def chunks(values: Iterable[T]) -> Iterator[list[T]]:
-    """Yield *values* in lists that every database takes in one statement."""
+    """Yield *values* in lists short enough for one statement in every database."""
     rest = iter(values)
     while chunk := list(islice(rest, ROWS_AT_ONCE)):
         yield chunk
 
 
 def is_in(connection: Connection, column: Column[Any], values: list[T]) -> ColumnElement[bool]:
-    """Return the condition that *column* is one of *values*, for a query inside which it stands: `WhereIn` adds it at the end."""
+    """Return the condition that *column* is one of *values*, for use inside a query; `WhereIn` adds it at the end."""
     if is_postgresql(connection):
         # On a table without statistics its planner compares every row with every value of a plain list.
         return column.in_(select(func.unnest(literal(values, postgresql.ARRAY(column.type)))))
@@ -55,14 +55,14 @@ def is_in(connection: Connection, column: Column[Any], values: list[T]) -> Colum
 
 
 def in_portions(connection: Connection, query: Select[Any]) -> CursorResult[Any]:
-    """Return the rows of *query*, which are fetched some at a time; who does not read to the end closes them."""
+    """Return the rows of *query*, fetched some at a time; a caller that does not read to the end closes the result."""
     return connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE})
 
 
 class WhereIn:
-    """A *statement* for which each call gives the values, however many, of which *column* has to be one.
+    """A *statement* with the condition that *column* is one of the values, however many, that each call gives.
 
-    It is made once and kept, because to build a statement costs more than to carry it out.
+    It is made once and kept, because building a statement costs more than executing it.
     """
 
     def __init__(self, statement: Select[Any] | Update | Delete, column: ColumnElement[Any]) -> None:
@@ -70,7 +70,7 @@ class WhereIn:
         self._column = column
 
     def rows(self, connection: Connection, values: Iterable[Any], **parameters: object) -> Iterator[Row[Any]]:
-        """Yield the rows that are found, or changed and returned, for any of *values*."""
+        """Yield the rows found, or changed and returned, for any of *values*."""
         statement = self._for(connection)
         for some in chunks(dict.fromkeys(values)):
             yield from connection.execute(statement, {**parameters, GIVEN: some})
@@ -99,9 +99,9 @@ def insertion(connection: Connection, table: Table) -> postgresql.Insert | sqlit
 
 
 def insertion_text(columns: Iterable[Column[Any]], on_conflict: str) -> TextClause:
-    """Return an INSERT of these *columns* that both databases take and that is compiled once, for what is done often.
+    """Return an INSERT of these *columns* for both databases that is compiled once, for frequent use.
 
-    One made with `insertion` is compiled anew each time: SQLAlchemy does not cache an ON CONFLICT.
+    One made with `insertion` is compiled each time: SQLAlchemy does not cache an ON CONFLICT.
     """
     into = list(columns)
     names = [column.name for column in into]
@@ -111,9 +111,9 @@ def insertion_text(columns: Iterable[Column[Any]], on_conflict: str) -> TextClau
 
 
 def carry_out(connection: Connection, statement: Executable, rows: Iterable[MappingType[str, object]]) -> None:
-    """Carry out *statement*, made once and kept, for each of *rows*, which name its parameters.
+    """Execute *statement*, which was made once and kept, with the parameters in each of *rows*.
 
-    By SQLAlchemy's own ways, each row costs as much again as what SQLite does about it.
+    For SQLite it goes to the driver directly: SQLAlchemy's overhead for each row is as large as SQLite's work.
     """
     if is_postgresql(connection):
         for some in chunks(rows):
@@ -126,7 +126,7 @@ def carry_out(connection: Connection, statement: Executable, rows: Iterable[Mapp
 
 @lru_cache
 def _for_sqlite(statement: ClauseElement) -> tuple[str, list[tuple[str, ColumnElement[Any]]]]:
-    """Return *statement* in SQL, and its parameters in their order."""
+    """Return the SQL text of *statement*, and its parameters in order."""
     compiled: Any = statement.compile(dialect=sqlite.dialect())
     return compiled.string, [(name, compiled.binds[name]) for name in compiled.positiontup]
 
@@ -171,7 +171,7 @@ def is_postgresql(connection: Connection) -> bool:
 
 
 def replace_mentions(connection: Connection, column: Column[Any], slack_id: str) -> None:
-    """Put SOMEBODY in the place of this id, as a word, wherever a text of *column* names it."""
+    """Replace this id, as a word, with SOMEBODY in all texts of *column*."""
     texts = select(column).where(column.contains(slack_id, autoescape=True)).distinct()
     for said in connection.scalars(texts).all():
         connection.execute(
@@ -180,5 +180,5 @@ def replace_mentions(connection: Connection, column: Column[Any], slack_id: str)
 
 
 def without_mention(said: str, slack_id: str) -> str:
-    """Return *said* with SOMEBODY in the place of this id."""
+    """Return *said* with this id replaced by SOMEBODY."""
     return re.sub(rf"(?<![A-Za-z0-9]){re.escape(slack_id)}(?![A-Za-z0-9])", SOMEBODY, said)

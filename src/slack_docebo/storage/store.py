@@ -64,9 +64,9 @@ class Store:
         path = None
         with translated_files(shown):
             if parsed.drivername in SQLITE:
-                path = _the_file(Path(parsed.database or ""))
+                path = _real_path(Path(parsed.database or ""))
                 _keep_private(path)
-        writers, readers = _on_a_server(parsed) if path is None else _in_a_file(path)
+        writers, readers = _postgresql_engines(parsed) if path is None else _sqlite_engines(path)
         store = cls(writers, readers, url=shown, path=path)
         try:
             store._migrate()
@@ -94,7 +94,7 @@ class Store:
         """
         with translated(self.url), self._writers.begin() as connection:
             if self._path is not None:
-                _let_wait(connection, DURABLE if durable else HASTY)
+                _set_synchronous(connection, DURABLE if durable else HASTY)
                 # A transaction that reads first and writes later could not wait for another writer.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             elif not durable:
@@ -107,14 +107,14 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Tables]:
-        """Lend the tables to somebody who sees one moment of the database, cannot change it, and holds nobody up."""
+        """Lend the tables for reading: they show one moment of the database, cannot change it, and block nobody."""
         with translated(self.url), self._readers.begin() as connection:
             if self._path is not None:
                 connection.exec_driver_sql("BEGIN")
             yield Tables(connection)
 
     def lock(self, name: str) -> Lock:
-        """Return a new, free holder of the lock *name*, which all users of this database share."""
+        """Return a new, free instance of the lock *name*, which all users of this database share."""
         if self._path is None:
             return AdvisoryLock(self._writers, name, database=self.url)
         return LockedFile(self._path.with_name(f"{self._path.name}.{in_file_name(name)}.lock"), database=self.url)
@@ -179,11 +179,11 @@ def _parsed(url: str) -> URL:
     return parsed
 
 
-def _the_file(path: Path) -> Path:
-    """Return the file that *path* leads to, whatever links lead there: what lies beside it is the same for everybody.
+def _real_path(path: Path) -> Path:
+    """Return the file that *path* leads to through all links: what lies beside it is the same for everybody.
 
-    A second name that is no link leads nowhere: SQLite looks for a journal beside the name it was given, so two names
-    of one file damage it (https://www.sqlite.org/howtocorrupt.html, 2.4).
+    A hard link leads nowhere: SQLite looks for a journal beside the name it was given, so two names of one file damage
+    it (https://www.sqlite.org/howtocorrupt.html, 2.4).
     """
     given = path.absolute()
     for link in (given, *given.parents):
@@ -198,7 +198,7 @@ def _the_file(path: Path) -> Path:
 
 
 def _keep_private(path: Path) -> None:
-    """Make the database's file where it is missing; names and e-mail addresses are in it: for its owner only.
+    """Create the database's file, if it is missing, for its owner only, as it contains names and e-mail addresses.
 
     SQLite makes the files beside it with the same rights. One that was restored with `cp` may be open to others.
     """
@@ -222,7 +222,7 @@ def _shown(url: URL) -> str:
     return URL.create(url.drivername, host=url.host, port=url.port, database=url.database).render_as_string()
 
 
-def _on_a_server(url: URL) -> tuple[Engine, Engine]:
+def _postgresql_engines(url: URL) -> tuple[Engine, Engine]:
     """Return the writers' and the readers' engine of a PostgreSQL database."""
     # A holder of a lock is silent for long: keepalives tell both ends early when the other is gone.
     ours = {"connect_timeout": 10, "application_name": "slack-docebo"}
@@ -236,20 +236,20 @@ def _on_a_server(url: URL) -> tuple[Engine, Engine]:
     return engine, engine.execution_options(**SNAPSHOT)
 
 
-def _in_a_file(path: Path) -> tuple[Engine, Engine]:
+def _sqlite_engines(path: Path) -> tuple[Engine, Engine]:
     """Return the writers' and the readers' engine of an SQLite database.
 
     Each has connections of its own: one whose `query_only` is changed prepares all its statements anew
     (OP_Expire in https://github.com/sqlite/sqlite/blob/master/src/pragma.c), a tenth of what a run costs.
     """
-    return _of_file(path, query_only=0), _of_file(path, query_only=1)
+    return _sqlite_engine(path, query_only=0), _sqlite_engine(path, query_only=1)
 
 
-def _of_file(path: Path, *, query_only: int) -> Engine:
+def _sqlite_engine(path: Path, *, query_only: int) -> Engine:
     url = URL.create("sqlite", database=str(path))
     engine = create_engine(url, creator=partial(_connected, path, query_only), hide_parameters=True)
     # Events of the pool alone: one of the engine's would be looked for at each statement, a fifth of what that costs.
-    event.listen(engine, "connect", _note_file)
+    event.listen(engine, "connect", _note_identity)
     event.listen(engine, "checkout", partial(_check_file, str(path)))
     return engine
 
@@ -271,12 +271,12 @@ def _connected(path: Path, query_only: int) -> sqlite3.Connection:
     return connection
 
 
-def _note_file(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+def _note_identity(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
     record.info["file"] = _identity(connection.execute("PRAGMA database_list").fetchone()[2])
 
 
 def _check_file(path: str, _connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
-    """Let no connection outlive its file: SQLite goes on writing to one that was removed, and what it commits is gone."""
+    """Refuse a connection whose file was removed: SQLite would go on writing to it, and lose what it commits."""
     if record.info["file"] != _identity(path):
         raise DisconnectionError
 
@@ -289,8 +289,8 @@ def _identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _let_wait(connection: Connection, synchronous: str) -> None:
-    """Let the commits of this SQLite connection wait for the disk as *synchronous* says."""
+def _set_synchronous(connection: Connection, synchronous: str) -> None:
+    """Set how the commits of this SQLite connection wait for the disk."""
     known = connection.connection.info
     if known.get("synchronous") != synchronous:  # each time would be a third of what a short transaction costs
         connection.exec_driver_sql(f"PRAGMA synchronous = {synchronous}")

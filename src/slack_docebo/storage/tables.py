@@ -1,7 +1,6 @@
 """The tables of the store, as one transaction sees them."""
 
 from collections.abc import Iterable
-from functools import cached_property
 
 from sqlalchemy import Connection
 
@@ -39,16 +38,41 @@ from slack_docebo.storage.wake_ups import WakeUpRepository
 
 
 class Tables:
-    """The repositories of one transaction, which ends with the block that it was lent to."""
+    """The repositories of one transaction; they may be used until its block ends."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.contacts = ContactRepository(connection)
+        self.decisions = DecisionRepository(connection)
+        self.exclusions = ExclusionRepository(connection)
+        self.halts = HaltRepository(connection)
+        self.inbox = InboxRepository(connection)
+        self.intents = IntentRepository(connection)
+        self.journal = JournalRepository(connection)
+        self.leavers = LeaverRepository(connection)
+        self.leases = LeaseRepository(connection)
+        self.links = LinkRepository(connection)
+        self.milestones = MilestoneRepository(connection)
+        self.names = NameRepository(connection)
+        self.operations = OperationRepository(connection)
+        self.page_limits = PageLimitRepository(connection)
+        self.people = PersonRepository(connection)
+        self.plans = PlanRepository(connection)
+        self.platforms = PlatformRepository(connection)
+        self.profiles = ProfileRepository(connection)
+        self.reads = ReadRepository(connection)
+        self.refusals = RefusalRepository(connection)
+        self.setting_changes = SettingChangeRepository(connection)
+        self.shares = ShareRepository(connection)
+        self.standings = StandingRepository(connection)
+        self.unfound = UnfoundRepository(connection)
+        self.wake_ups = WakeUpRepository(connection)
 
     def accounts(self, platform_id: int) -> AccountRepository:
         return AccountRepository(self.connection, platform_id)
 
     def accounts_at(self, docebo: str) -> AccountRepository:
-        """Return the accounts of that Docebo, to be read; they are none where no run has met it yet."""
+        """Return the accounts of that Docebo, for reading; there are none before the first run for it."""
         return AccountRepository(self.connection, self.platforms.find(docebo))
 
     def applied(self, docebo: str = UNKNOWN) -> AppliedRepository:
@@ -61,11 +85,11 @@ class Tables:
         return MappingRepository(self.connection, self.platforms, docebo)
 
     def binding(self, team: str) -> Decisions:
-        """Return what `DecisionRepository.binding` does, by each of the ids under which the people are known."""
+        """Return `DecisionRepository.binding` by all ids of the people."""
         return self._by_every_id(team, self.decisions.binding(team))
 
     def acknowledged(self, team: str) -> Decisions:
-        """Return what `DecisionRepository.acknowledged` does, by each of the ids under which the people are known."""
+        """Return `DecisionRepository.acknowledged` by all ids of the people."""
         return self._by_every_id(team, self.decisions.acknowledged(team))
 
     def _by_every_id(self, team: str, decisions: Decisions) -> Decisions:
@@ -73,115 +97,15 @@ class Tables:
         return {slack_id: found for slack_id, ids in theirs.items() if (found := latest(decisions, ids))}
 
     def waiting(self, docebo: str, team: str, reasons: Iterable[str]) -> dict[str, str]:
-        """Return the Slack ids of those who wait for a decision, with why, which is one of the *reasons* that stand.
+        """Return the people who wait for a decision, as Slack ids with the reason, which is one of *reasons*.
 
-        Those are left out of whom just that is acknowledged.
+        People of whom somebody has acknowledged that reason are left out.
         """
         undecided = self.standings.standing_for(docebo, team, filter(is_undecided, reasons))
         seen = self.acknowledged(team)
         return {one: why for one, why in undecided.items() if one not in seen or not seen[one].acknowledges(why)}
 
     def parked_as_acknowledged(self, team: str) -> int:
-        """Count the parked events of the workspace that failed for what somebody has acknowledged."""
+        """Count the workspace's parked events whose error somebody has acknowledged."""
         seen = self.acknowledged(team)
         return sum(seen[slack_id].acknowledges(error) for slack_id, error in self.inbox.parked_errors(team, seen))
-
-    @property
-    def contacts(self) -> ContactRepository:
-        return ContactRepository(self.connection)
-
-    @property
-    def decisions(self) -> DecisionRepository:
-        return DecisionRepository(self.connection)
-
-    @property
-    def exclusions(self) -> ExclusionRepository:
-        return ExclusionRepository(self.connection)
-
-    @property
-    def halts(self) -> HaltRepository:
-        return HaltRepository(self.connection)
-
-    @property
-    def inbox(self) -> InboxRepository:
-        return InboxRepository(self.connection)
-
-    @property
-    def intents(self) -> IntentRepository:
-        return IntentRepository(self.connection)
-
-    @property
-    def journal(self) -> JournalRepository:
-        return JournalRepository(self.connection)
-
-    @property
-    def leavers(self) -> LeaverRepository:
-        return LeaverRepository(self.connection)
-
-    @property
-    def leases(self) -> LeaseRepository:
-        return LeaseRepository(self.connection)
-
-    @property
-    def links(self) -> LinkRepository:
-        return LinkRepository(self.connection)
-
-    @property
-    def milestones(self) -> MilestoneRepository:
-        return MilestoneRepository(self.connection)
-
-    @property
-    def names(self) -> NameRepository:
-        return NameRepository(self.connection)
-
-    @property
-    def operations(self) -> OperationRepository:
-        return OperationRepository(self.connection)
-
-    @property
-    def page_limits(self) -> PageLimitRepository:
-        return PageLimitRepository(self.connection)
-
-    @property
-    def people(self) -> PersonRepository:
-        return PersonRepository(self.connection)
-
-    @property
-    def plans(self) -> PlanRepository:
-        return PlanRepository(self.connection)
-
-    @cached_property
-    def platforms(self) -> PlatformRepository:
-        return PlatformRepository(self.connection)
-
-    @property
-    def profiles(self) -> ProfileRepository:
-        return ProfileRepository(self.connection)
-
-    @property
-    def reads(self) -> ReadRepository:
-        return ReadRepository(self.connection)
-
-    @property
-    def refusals(self) -> RefusalRepository:
-        return RefusalRepository(self.connection)
-
-    @property
-    def setting_changes(self) -> SettingChangeRepository:
-        return SettingChangeRepository(self.connection)
-
-    @property
-    def shares(self) -> ShareRepository:
-        return ShareRepository(self.connection)
-
-    @property
-    def standings(self) -> StandingRepository:
-        return StandingRepository(self.connection)
-
-    @property
-    def unfound(self) -> UnfoundRepository:
-        return UnfoundRepository(self.connection)
-
-    @property
-    def wake_ups(self) -> WakeUpRepository:
-        return WakeUpRepository(self.connection)

@@ -45,13 +45,13 @@ PLANS = _unfound(select(operation.c.plan_id))  # kept as long as somebody's acco
 
 
 class UnfoundRepository:
-    """What the tables `intent`, `doubtful_creation` and `operation` say of them; the caller owns the transaction."""
+    """The unfound accounts in `intent`, `doubtful_creation` and `operation`; the caller owns the transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def all(self, docebo: str, *, but_of: str = "") -> list[Unfound]:
-        """Return the creations for that Docebo of which nobody knows what became, *but_of* one plan: there are few."""
+        """Return the unfound accounts of that Docebo, without those of the plan *but_of*; there are few."""
         return [
             Unfound(
                 *(row.plan_id, row.seq, row.slack_id),
@@ -63,7 +63,7 @@ class UnfoundRepository:
         ]
 
     def settle(self, settled: Iterable[Unfound]) -> None:
-        """Stop looking for these accounts, and let them keep nobody from getting one."""
+        """Stop looking for these accounts, so that they keep nobody from getting one."""
         for one in settled:
             for table in (intent, doubtful_creation):
                 self._connection.execute(delete(table).where(table.c.plan_id == one.plan_id, table.c.seq == one.seq))

@@ -34,7 +34,7 @@ class WakeUpRepository:
         self._connection = connection
 
     def want_run(self, now: datetime) -> None:
-        """Set the wake-up: a run that serves events is wanted since *now*, or since before if it was set already."""
+        """Note that a run that serves events is wanted since *now*, or since earlier if that was noted before."""
         self._connection.execute(WANT, {"name": REALTIME_SYNC, "wanted_at": now})
 
     def run_wanted(self) -> bool:
@@ -42,9 +42,10 @@ class WakeUpRepository:
         return self._connection.scalar(WANTED) is not None
 
     def hold(self) -> None:
-        """Lock the wake-up for this transaction, once those who are setting it have committed.
+        """Lock the wake-up for this transaction, after everybody who is setting it has committed.
 
-        So a run that finds no event to claim, and clears the wake-up, clears none of an event that it has not seen.
+        So a run that finds no event to claim and clears the wake-up does not clear it for an event that it has not
+        seen.
         """
         self._connection.execute(select(wake_up.c.name).where(wake_up.c.name == REALTIME_SYNC).with_for_update())
 
@@ -53,9 +54,9 @@ class WakeUpRepository:
         self._set(wanted_at=None, asked_at=None)
 
     def may_ask(self, now: datetime, *, patience: timedelta) -> bool:
-        """Tell whether the caller is to ask Prefect for a run; if so, nobody else is told to for the time of *patience*.
+        """Tell whether the caller has to ask Prefect for a run; nobody else has to for the time of *patience* then.
 
-        Nobody is told to while no run is wanted, nor while one is at work, which looks for new events by itself.
+        Nobody has to ask while no run is wanted, nor while one is at work, which looks for new events by itself.
         """
         asked = wake_up.c.asked_at
         asking = (
@@ -71,11 +72,11 @@ class WakeUpRepository:
         return self._connection.execute(asking).rowcount == 1
 
     def not_asked(self) -> None:
-        """Note that Prefect could not be asked for the run, so that anybody may ask at once."""
+        """Note that asking Prefect for the run has failed, so that anybody may ask at once."""
         self._set(asked_at=None)
 
     def quiet(self, until: datetime | None) -> None:
-        """Let nobody ask for a run before *until*, because one is at work or has just failed; with None, anybody may ask."""
+        """Let nobody ask for a run before *until*, as one is at work or has just failed; with None, anybody may."""
         self._connection.execute(QUIET, {"name": REALTIME_SYNC, "quiet_until": until})
 
     def want_reconciliation(self, now: datetime) -> None:
@@ -92,7 +93,7 @@ class WakeUpRepository:
         return self._connection.scalar(query) is not None
 
     def reconciliation_asked(self, now: datetime) -> None:
-        """Note that a reconciliation was asked for, which will find what events have left out until now."""
+        """Note that a reconciliation was asked for, so that no other is wanted until Slack leaves out events again."""
         asked = update(wake_up).where(wake_up.c.name == RECONCILIATION).values(wanted_at=None, asked_at=now)
         self._connection.execute(asked)
 
@@ -114,14 +115,14 @@ class WakeUpRepository:
 
 
 def has_run(now: datetime) -> ColumnElement[bool]:
-    """Return the condition that a run which serves events is wanted, or at work."""
+    """Return the condition that a run that serves events is wanted or at work."""
     wanted_or_at_work = or_(wake_up.c.wanted_at.is_not(None), ~_is_past(wake_up.c.quiet_until, now, now))
     return exists().where(wake_up.c.name == REALTIME_SYNC, wanted_or_at_work)
 
 
 def _is_past(noted: Column[Any], moment: datetime, now: datetime) -> ColumnElement[bool]:
-    """Return the condition that nobody has to wait for what is *noted*, which is not later than *moment*.
+    """Return the condition that *noted* is empty, not later than *moment*, or impossibly far in the future.
 
-    Nor for what lies further in the future than anything is noted: the clock was ahead then.
+    In the last case the clock was ahead when it was noted.
     """
     return or_(noted.is_(None), noted <= moment, noted > now + LONGEST_QUIET + TOLERANCE)

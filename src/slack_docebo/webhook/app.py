@@ -57,7 +57,7 @@ def webhook_app(current: Current[WebhookSettings], reception: Reception) -> Star
         began = time.perf_counter()
         response = _objection(request, hosts) or _unsigned(request, verifier, reception)
         if response:
-            await _let_pass(request)
+            await _discard_body(request)
         else:
             response = await _answer(request, verifier, reception)
         reception.metrics.answers.labels(response.status_code).inc()
@@ -123,7 +123,7 @@ def _signature(request: Request) -> tuple[str | None, str | None]:
     return request.headers.get("x-slack-request-timestamp"), request.headers.get("x-slack-signature")
 
 
-async def _let_pass(request: Request) -> None:
+async def _discard_body(request: Request) -> None:
     """Read the body of a request that is refused without it.
 
     A connection that is closed while a body is on its way is reset, and the client never reads the answer:

@@ -1,4 +1,4 @@
-"""Figures of runs, for whoever watches: from the database, which outlives every run."""
+"""Figures of runs, for monitoring: from the database, which outlives every run."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ QUANTILES = {"0.5": 9, "0.95": 18}  # of twenty parts
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How runs did lately; a moment that is not there has not come yet."""
+    """How runs went lately; a moment that is missing has not come yet."""
 
     milestones: Mapping[Milestone, datetime] = field(default_factory=dict)
     reads: Mapping[str, datetime] = field(default_factory=dict)  # last complete one, by "slack" and "docebo"
@@ -36,7 +36,7 @@ class Figures:
 
     @property
     def seconds_by_quantile(self) -> dict[str, float]:
-        """From event to account; 0 where no event was applied."""
+        """Seconds from event to account, by quantile; 0 where no event was applied."""
         if len(self.seconds) < 2:
             return dict.fromkeys(QUANTILES, self.seconds[0] if self.seconds else 0.0)
         parts = quantiles(self.seconds, n=20, method="inclusive")

@@ -1,4 +1,4 @@
-"""Under which names the webhook is served: a page that gave its own name our address must not be able to read here."""
+"""The names under which the webhook is served: no web page whose name leads to our address may read here."""
 
 import logging
 import time
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class Hosts:
-    """The names of this installation, and those that no stranger's page can have."""
+    """The names of this installation, and those that no other web page can have."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = frozenset(map(bare, names))
@@ -41,7 +41,7 @@ class Hosts:
 
 
 def own_hosts(settings: ListeningSettings) -> Hosts:
-    """Return the names that *settings* give to the webhook."""
+    """Return the names of the webhook, from its *settings*."""
     public = urlsplit(settings.webhook_public_url or "").hostname
     return Hosts(
         filter(None, (public, settings.webhook_host, settings.webhook_observation_host, *settings.allowed_hosts))
@@ -49,5 +49,5 @@ def own_hosts(settings: ListeningSettings) -> Hosts:
 
 
 def comes_from_a_page(headers: Mapping[str, str]) -> bool:
-    """Tell whether a browser sent this for a page of somebody's: Slack, proxies and probes send neither header."""
+    """Tell whether a browser sent this for a web page: Slack, proxies and probes send neither header."""
     return "origin" in headers or ("sec-fetch-site" in headers and headers["sec-fetch-site"] not in OUR_OWN_FETCHES)

@@ -1,7 +1,7 @@
-"""Refusals in a row: requests that Slack has not signed for us, events that are of another app or workspace.
+"""Refusals in a row: requests without a valid signature, events for another app or workspace.
 
-Single ones are everyday: strangers try the address, and a shared channel brings people of another company. Many in a row,
-and none that is taken, are a wrong setting.
+Single ones are normal: strangers try the address, and a shared channel brings people of another company. Many in a row,
+with nothing accepted in between, show a wrong setting.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ class _Row:
 
 
 class Refusals:
-    """Counts refusals until something is taken, logs when they are many, and notes them in the store for the doctor."""
+    """Counts refusals until something is accepted, logs when there are many, and stores them for `doctor`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -36,23 +36,23 @@ class Refusals:
 
     @property
     def in_a_row(self) -> dict[str, int]:
-        """How many there were of each kind since something was taken."""
+        """How many refusals of each kind there were since something was accepted."""
         return {kind.value: self._rows[kind].number if kind in self._rows else 0 for kind in RefusalKind}
 
     def refused(self, kind: RefusalKind) -> None:
-        """Count one, and log where there are many."""
+        """Count one refusal, and log if there are many."""
         row = self._rows.setdefault(kind, _Row(datetime.now(UTC)))
         row.number += 1
         if row.number % LOG_FROM == 0 and set(str(row.number // LOG_FROM)) <= {"1", "0"}:
             logger.warning("%s", Refusal(kind, row.since, row.number).line)
 
     def taken(self, *kinds: RefusalKind) -> None:
-        """Begin to count anew."""
+        """Begin to count these kinds again."""
         for kind in kinds:
             self._rows.pop(kind, None)
 
     async def work(self) -> None:
-        """Note in the store what has changed, until cancelled."""
+        """Store changes until cancelled."""
         while True:
             numbers = {kind: row.number for kind, row in self._rows.items()}
             if numbers != self._noted:

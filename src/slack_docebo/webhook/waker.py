@@ -1,8 +1,7 @@
-"""Asking Prefect for runs, in a task of its own: Slack's requests are answered whether or not Prefect is up.
+"""Asking Prefect for runs, in a task of its own: Slack is answered whether or not Prefect is up.
 
-A run is asked for when an event comes, and when one falls due that had to wait: idle, no process is started to look. What
-somebody has changed from a shell is shown on the status page by a sweep, which is asked for here: the shell may not reach
-Prefect.
+A run is asked for when an event comes, and when one that had to wait is due: no process is started just to look. A
+sweep is asked for so that the status page shows what somebody has changed from a shell, which may not reach Prefect.
 """
 
 import asyncio
@@ -53,7 +52,7 @@ class Waker:
         self._looked_at = float("-inf")
 
     def nudge(self) -> None:
-        """Say that an event was stored, or that a reconciliation is wanted."""
+        """Wake the task up, because an event was stored or a reconciliation is wanted."""
         self._nudged.set()
 
     async def work(self) -> None:
@@ -136,7 +135,7 @@ class Waker:
             tables.wake_ups.want_run(now)
 
     def _note_asked(self) -> bool:
-        """Note that a run is asked for; return False where none is needed, or one was asked for or is at work."""
+        """Note that a run is asked for; return False if none is needed, or one was asked for or is at work."""
         with self._store.reading() as tables:
             if not tables.wake_ups.run_wanted():
                 return False
@@ -164,7 +163,7 @@ class Waker:
             tables.wake_ups.sweep_asked()
 
     def _say(self, complaint: str) -> None:
-        """Log what is wrong when it begins, and when it is over."""
+        """Log a problem when it begins, and when it is over."""
         if complaint != self._complaint:
             if complaint:
                 logger.error("no run could be asked for, events are kept: %s", complaint)

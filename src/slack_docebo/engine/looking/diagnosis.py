@@ -57,7 +57,7 @@ def ok(check: str, message: str) -> Finding:
 
 
 def warn(check: str, message: str) -> Finding:
-    """Return a finding of something that hinders no run, but that an administrator should know."""
+    """Return a finding that hinders no run but that an administrator should know."""
     return Finding(check, Level.WARN, redacted(message))
 
 

@@ -26,7 +26,7 @@ CHECKS = (
     ("database", installation.database),
     ("files", installation.files),
     ("Prefect", prefect.worker),
-    ("Prefect's door", prefect.prefects_door),
+    ("Prefect's door", prefect.prefect_access),
     ("deployments", prefect.deployments),
     ("integration_settings", prefect.settings),
     ("Slack", slack.token),

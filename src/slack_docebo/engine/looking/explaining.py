@@ -1,4 +1,4 @@
-"""One person explained: what both sides show, what the rules make of it, and what happened before. Nothing is written."""
+"""One person explained: what both sides show, what the rules do, and what happened before. Nothing is written."""
 
 import re
 from collections.abc import Mapping as MappingType
@@ -41,7 +41,7 @@ HIDDEN = "Slack's search by e-mail hides deactivated people: if this one has lef
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One rule for one person: what it reads, what comes of that, and what the account has."""
+    """One rule for one person: what it reads, its result, and what the account has."""
 
     name: str  # the attribute
     rule: str
@@ -64,7 +64,7 @@ class Compared:
 
 @dataclass(slots=True)
 class Explanation:
-    """Everything there is to know about one person; values are personal, `lines` holds none."""
+    """Everything that is known about one person; values are personal, `lines` holds none."""
 
     slack_id: str = ""
     user: SourceUser | None = None
@@ -88,7 +88,7 @@ class Explanation:
 
     @property
     def is_about_somebody(self) -> bool:
-        """Whether Slack, Docebo or the journal know anything of whom was asked for."""
+        """Whether Slack, Docebo or the journal knows the person who was asked for."""
         return any((self.user, self.account, self.known, self.history, self.left_alone))
 
     @property
@@ -158,7 +158,10 @@ class Explanation:
         return f"{self.account.docebo_id}{inactive}{how}"
 
     def _left_alone(self, period: Period) -> str:
-        """Say from when to when, and why. A period without an end still held when everybody was looked at last: so that is told."""
+        """Say why, from when to when.
+
+        A period without an end still held when everybody was last looked at, which is told.
+        """
         if period.until:
             return f"from {in_utc(period.since)} to {in_utc(period.until)}: {period.standing.reason}"
         seen = f"; last looked at {in_utc(self.last_look)}" if self.last_look and self.last_look > period.since else ""
@@ -215,7 +218,7 @@ async def explain(runtime: Runtime, who: str) -> Explanation:
 
 
 async def _start_at_account(runtime: Runtime, team: str, docebo_id: int, found: Explanation, near: Accounts) -> None:
-    """Look for the person from the account: by the mapping, else by the account's e-mail address."""
+    """Find the person of the account: by the mapping, else by the account's e-mail address."""
     seen = await observe_account(runtime, docebo_id)
     viewed = seen.value if isinstance(seen, Present) else None
     if isinstance(seen, Gone):
@@ -232,9 +235,9 @@ async def _start_at_account(runtime: Runtime, team: str, docebo_id: int, found: 
 
 
 async def _start_at_address(runtime: Runtime, team: str, address: str, found: Explanation, near: Accounts) -> None:
-    """Look for the person from the address: by the mapping of the account that bears it, else in Slack.
+    """Find the person with the address: by the mapping of the account that has it, else in Slack.
 
-    The mapping comes first because it knows the deactivated ones, too.
+    The mapping comes first because it also knows deactivated people.
     """
     near.add(await runtime.docebo.find_users(address))
     with runtime.store.reading() as tables:
@@ -254,7 +257,7 @@ async def _search_slack(runtime: Runtime, address: str, found: Explanation) -> N
 
 
 def _look_back(tables: Tables, docebo: str, team: str, found: Explanation) -> None:
-    """Read what runs have done about the person, and from when to when they left the person alone."""
+    """Read what runs have done about the person, and the periods in which they left the person alone."""
     found.history = tables.journal.history(found.slack_id, HISTORY)
     decided = (tables.binding(team), tables.acknowledged(team))
     found.decisions = [decisions[found.slack_id] for decisions in decided if found.slack_id in decisions]
@@ -264,7 +267,7 @@ def _look_back(tables: Tables, docebo: str, team: str, found: Explanation) -> No
 
 
 def _judge(runtime: Runtime, team: str, planner: Planner, found: Explanation, near: Accounts) -> None:
-    """Ask the rules that a run asks; what they would do stays in the explanation."""
+    """Apply the rules of a run; what they would do is only explained."""
     policy = planner.policy
     if found.user:
         found.out_of_scope = policy.scope.reason_against(found.user)
@@ -290,7 +293,7 @@ def _judge(runtime: Runtime, team: str, planner: Planner, found: Explanation, ne
 def compared(
     user: SourceUser, account: Account | None, policy: Policy, labels: MappingType[str, str]
 ) -> list[Compared]:
-    """Return what each rule makes of *user*, beside what *account* has; sources that have *labels* bear them."""
+    """Return what each rule makes of *user*, and what *account* has; *labels* name the sources that have one."""
     rows = []
     user = policy.scope.as_member(user)
     for rule in policy.rules:

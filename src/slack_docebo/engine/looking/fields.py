@@ -55,7 +55,7 @@ class FieldShown:
 
 
 async def show_fields(runtime: Runtime) -> tuple[list[FieldShown], list[str]]:
-    """Return all fields, Slack's first, and what could not be read, at five calls and one for each dropdown and country.
+    """Return all fields, Slack's first, and what could not be read: five calls, and one a dropdown or country.
 
     Names that fit no field, or several, are no error here: this is where somebody looks for the right ones.
     """
@@ -92,7 +92,7 @@ async def _profile_fields(runtime: Runtime) -> tuple[list[ProfileField], list[st
 
 
 async def _read(listed: Awaitable[list[T]], what: str) -> tuple[list[T], list[str]]:
-    """Return what is *listed*, or why it is not: not every platform has it, and the rest is worth a look all the same."""
+    """Return what is *listed*, or why it is not: not every platform has it, and the rest is still worth a look."""
     try:
         return await listed, []
     except RemoteError as error:

@@ -15,10 +15,10 @@ SHOWN = 100
 
 
 async def find_people(runtime: Runtime, words: str) -> list[Cells]:
-    """Return a row for each person whose name and address hold all of *words*, at most SHOWN.
+    """Return a row for each person whose name and address contain all *words*, at most SHOWN.
 
-    A whole address that nobody read from Slack bears is looked for on both sides. Raises ConfigurationError where people
-    are shown by their ids alone, and where there are no words.
+    A whole address that no stored name has is looked for on both sides. Raises ConfigurationError where people are
+    shown by their ids alone, and where there are no words.
     """
     if runtime.behaviour.people_shown is PeopleShown.IDS:
         raise ConfigurationError(
@@ -37,8 +37,8 @@ async def find_people(runtime: Runtime, words: str) -> list[Cells]:
         return with_names(tables, workspace.team, [{"Slack user": who} for who in found], PeopleShown.NAMES)
 
 
-def told_of_found(found: Sequence[str]) -> str:
-    """Say how many were found, who may be the first of more."""
+def count_in_words(found: Sequence[str]) -> str:
+    """Say how many were found; there may be more."""
     if not found:
         return "nobody was found who is called so"
     more = "; there may be more: give more of the name or address" if len(found) == SHOWN else ""
@@ -46,7 +46,7 @@ def told_of_found(found: Sequence[str]) -> str:
 
 
 async def _on_both_sides(runtime: Runtime, address: str) -> list[str]:
-    """Return who bears *address* in Slack or Docebo, as `explain` names people."""
+    """Return who has *address* in Slack or Docebo, in the form that `explain` takes."""
     explained = await explain(runtime, address)
     if explained.slack_id:
         return [explained.slack_id]

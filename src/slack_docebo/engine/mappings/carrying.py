@@ -1,4 +1,4 @@
-"""Mappings carried in and out by a form: a table that is pasted, a file for its owner, the fields in Docebo."""
+"""Export and import of mappings by a form: a pasted table, a file for its owner, the fields in Docebo."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -32,7 +32,7 @@ class MappingAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MappingRequest:
-    """What somebody wants to be done; only checked, unless *confirm* is the number of mappings that it would write."""
+    """What is asked for; it is only checked, unless *confirm* is the number of mappings that it would write."""
 
     action: MappingAction
     table: str = ""  # that was pasted
@@ -43,7 +43,7 @@ class MappingRequest:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What was, or would be, done: in one line, as a table, and what can be done next."""
+    """What was, or would be, done: a line, a table, and the next steps."""
 
     told: str
     rows: Sequence[Cells] = ()
@@ -53,12 +53,11 @@ class Carried:
 async def carry_mappings(
     runtime: Runtime, connect: Callable[[], Awaitable[Workspace]], request: MappingRequest
 ) -> Carried:
-    """Do what is asked for, or say what that would do; *connect* finds out whose mappings they are.
+    """Do what is asked for, or say what that would do; *connect* returns the workspace.
 
-    No run connects while fields that the settings name are missing, so these are made without.
+    Fields that the settings name and Docebo lacks are made without it, for until then no run can connect.
 
-    Raises ConfigurationError where something cannot be used, and NotConfirmed where it is to be done and the number is
-    another.
+    Raises ConfigurationError where something cannot be used, and NotConfirmed where the number is another one.
     """
     match request.action:
         case MappingAction.EXPORT:

@@ -49,10 +49,10 @@ class DecisionRequest:
 
 
 async def decide(runtime: Runtime, workspace: Workspace, request: DecisionRequest) -> str:
-    """Keep, or take back, what *request* says, and return what is to be told.
+    """Store, or take back, what *request* says, and return what to tell.
 
-    Raises ConfigurationError, and keeps nothing, where it says too little or about somebody of whom it cannot be so; and
-    NotConfirmed where it is about all who wait, and *confirm* is not their number.
+    Raises ConfigurationError, and stores nothing, if it says too little, or something that cannot be so of its people;
+    and NotConfirmed if it is about all who wait, and *confirm* is not their number.
     """
     if request.action is DecisionAction.SHOW:
         return "nothing was changed"
@@ -73,7 +73,7 @@ async def decide(runtime: Runtime, workspace: Workspace, request: DecisionReques
                     " Copy member ID in the person's profile"
                 )
             _keep(runtime, workspace, [_decision(runtime, request, one, Verdict.NEVER) for one in request.slack_ids])
-            _wait_no_longer(runtime, workspace, request.slack_ids)
+            _end_waiting(runtime, workspace, request.slack_ids)
             return f"{_people(request.slack_ids)} never be touched by a run, from its next batch on"
         case DecisionAction.LEAVE_SO:
             return _leave_so(runtime, workspace, request)
@@ -84,7 +84,7 @@ async def decide(runtime: Runtime, workspace: Workspace, request: DecisionReques
 
 
 def decision_rows(store: Store, workspace: Workspace) -> list[dict[str, str | int | None]]:
-    """Return all decisions as rows of a table; of one person there can be two, one of them an acknowledgement."""
+    """Return all decisions as rows of a table; a person may have two, one of them an acknowledgement."""
     with store.reading() as tables:
         binding, acknowledged = (
             tables.decisions.binding(workspace.team),
@@ -105,7 +105,7 @@ def decision_rows(store: Store, workspace: Workspace) -> list[dict[str, str | in
 
 
 def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) -> str:
-    """Keep for what reason each of the people waits for a decision, or could not be done in the last import and after it."""
+    """Store the reason for which each person waits for a decision, or failed in or since the last import."""
     docebo, team = runtime.settings.docebo_url, workspace.team
     with runtime.store.reading() as tables:
         waiting = _all_who_wait(tables, docebo, team, request.confirm) if request.all_who_wait else {}
@@ -113,7 +113,7 @@ def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) 
         last = tables.plans.last_import(docebo, team)
         # Before the first import of everybody there may be a part of one, or an event.
         since = last.created_at if last else datetime.min.replace(tzinfo=UTC)
-        undone = list(tables.journal.undone(docebo, since, request.slack_ids))
+        undone = list(tables.journal.failures(docebo, since, request.slack_ids))
         before = tables.acknowledged(team)
     seen: dict[str, list[str]] = defaultdict(list, {slack_id: [why] for slack_id, why in waiting.items()})
     for slack_id, one in found.items():
@@ -139,7 +139,7 @@ def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) 
 
 
 def _all_who_wait(tables: Tables, docebo: str, team: str, confirm: int) -> dict[str, str]:
-    """Return by their Slack ids why they wait; raise NotConfirmed unless *confirm* is how many they are by now."""
+    """Return why people wait, by Slack id; raise NotConfirmed unless *confirm* is their present number."""
     waiting = tables.waiting(docebo, team, tables.standings.reasons(docebo, team))
     if not waiting:
         raise ConfigurationError("nothing was kept: nobody waits for a decision, as the last import says")
@@ -151,12 +151,12 @@ def _all_who_wait(tables: Tables, docebo: str, team: str, confirm: int) -> dict[
 
 
 async def _link(runtime: Runtime, workspace: Workspace, request: DecisionRequest) -> str:
-    """Map one person to the account that somebody has named, if both are there and the account is nobody's."""
+    """Map one person to the account that somebody has named, if both exist and the account is unmapped."""
     if len(set(request.slack_ids)) != 1 or not request.docebo_id:
         raise ConfigurationError("to link, give one Slack id and the id of one Docebo user")
     if not runtime.behaviour.map_slack_user_data:
         raise ConfigurationError("nothing was linked: MAP_SLACK_USER_DATA is off, so no mapping is kept")
-    user = await _there(runtime, request.slack_ids[0])
+    user = await _exists(runtime, request.slack_ids[0])
     account = await observe_account(runtime, request.docebo_id)
     if not isinstance(account, Present):
         raise ConfigurationError(f"nothing was linked: Docebo does not show an account {request.docebo_id}")
@@ -175,14 +175,14 @@ async def _link(runtime: Runtime, workspace: Workspace, request: DecisionRequest
         one = _decision(runtime, request, user.slack_id, Verdict.LINKED)
         tables.decisions.put(workspace.team, one)
         _settle_unfound(runtime, tables, [slack_id, *user.ids], f"found by hand: account {request.docebo_id}")
-    _wait_no_longer(runtime, workspace, [slack_id])
+    _end_waiting(runtime, workspace, [slack_id])
     shield = shielded(account.value, runtime.behaviour.protected_accounts)
     follows = f"it stays as it is: {shield}" if shield else "the next import brings it in line"
     return f"{user.slack_id} is account {request.docebo_id} from now on; {follows}"
 
 
 def _not_made(runtime: Runtime, workspace: Workspace, request: DecisionRequest) -> str:
-    """Let these people get an account, of whom somebody has looked and found that none was made for them."""
+    """Let these people get an account: somebody has looked, and found that none was made for them."""
     with runtime.store.transaction() as tables:
         told = f"no account was made, {request.by} has found: {request.why}"
         settled = _settle_unfound(runtime, tables, request.slack_ids, told)
@@ -190,12 +190,12 @@ def _not_made(runtime: Runtime, workspace: Workspace, request: DecisionRequest) 
             raise ConfigurationError(
                 f"nothing was kept: no account is looked for that was made for {some_of(strangers)}"
             )
-    _wait_no_longer(runtime, workspace, request.slack_ids)
+    _end_waiting(runtime, workspace, request.slack_ids)
     return f"{_people(request.slack_ids)} get an account by the next run"
 
 
 def _settle_unfound(runtime: Runtime, tables: Tables, slack_ids: Collection[str], told: str) -> set[str]:
-    """Let accounts that may have been made for these people stand against no other; return for whom there were any."""
+    """Settle the unfound accounts of these people, so that they stop no other; return for whom there were any."""
     unfound = [one for one in tables.unfound.all(runtime.settings.docebo_url) if one.slack_id in slack_ids]
     tables.unfound.settle(unfound)
     for one in unfound:
@@ -204,15 +204,15 @@ def _settle_unfound(runtime: Runtime, tables: Tables, slack_ids: Collection[str]
     return {one.slack_id for one in unfound}
 
 
-def _wait_no_longer(runtime: Runtime, workspace: Workspace, slack_ids: Sequence[str]) -> None:
-    """Let these people, under whichever id, wait for no decision any more: the next import tells why they are left alone, if so."""
+def _end_waiting(runtime: Runtime, workspace: Workspace, slack_ids: Sequence[str]) -> None:
+    """End the undecided standings of these people, under any id: the next import gives the reason anew."""
     with runtime.store.transaction() as tables:
         left = dict.fromkeys([*slack_ids, *tables.people.other_ids(workspace.team, slack_ids)])
         tables.standings.replace(runtime.settings.docebo_url, workspace.team, left, plan_id="", now=runtime.now())
 
 
 async def _strangers(runtime: Runtime, workspace: Workspace, slack_ids: Sequence[str]) -> list[str]:
-    """Return by which of *slack_ids* nobody is known to us, nor, for a call each, to Slack: a typing error protects nobody."""
+    """Return those of *slack_ids* that neither we nor Slack, for a call each, know: a typo protects nobody."""
     with runtime.store.reading() as tables:
         known = tables.people.of(workspace.team, slack_ids)
         left_alone = tables.standings.of(runtime.settings.docebo_url, workspace.team, slack_ids)
@@ -220,7 +220,7 @@ async def _strangers(runtime: Runtime, workspace: Workspace, slack_ids: Sequence
     return [one for one in asked if isinstance(await observe_person(runtime, one, with_values=False), Gone)]
 
 
-async def _there(runtime: Runtime, slack_id: str) -> SourceUser:
+async def _exists(runtime: Runtime, slack_id: str) -> SourceUser:
     seen = await observe_person(runtime, slack_id, with_values=False)
     if not isinstance(seen, Present) or seen.value.bot or seen.value.forgotten:
         raise ConfigurationError(f"nothing was linked: Slack does not show a person {slack_id}")
@@ -265,7 +265,7 @@ def _keep(runtime: Runtime, workspace: Workspace, decisions: Collection[Decision
         if forgotten := [one.slack_id for one in decisions if excluded.cover_any([one.slack_id])]:
             raise ConfigurationError(f"nothing was kept: forgotten on request, so no run looks at {some_of(forgotten)}")
         # Known, they are known again under the id of an organisation.
-        tables.people.meet(workspace.team, [one.slack_id for one in decisions], now=runtime.now())
+        tables.people.register(workspace.team, [one.slack_id for one in decisions], now=runtime.now())
         for one in decisions:
             tables.decisions.put(workspace.team, one)
 

@@ -1,4 +1,4 @@
-"""Forgetting one person: what was done is kept in numbers, all that tells of whom is erased, and nobody looks again."""
+"""Forgetting one person: numbers are kept, everything that identifies the person is erased, and runs look away."""
 
 import csv
 import errno
@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from slack_docebo.domain.texts import as_json
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.private_files import is_draft, is_ours, rewritten_file
 from slack_docebo.storage.accounts import addresses_of_accounts, blank_accounts_of
+from slack_docebo.storage.personal import rows_about
 from slack_docebo.storage.statements import without_mention
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
@@ -26,7 +28,7 @@ LARGEST_FILE = 200_000_000  # bytes; ours have some hundred a person
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """What is kept about one person, or was until it was erased."""
+    """What is stored about one person, or was until it was erased."""
 
     mappings: int
     people: int  # in each workspace, what was last applied
@@ -41,7 +43,7 @@ class Traces:
 
     @property
     def lines(self) -> list[str]:
-        """Say where how much is kept, without anybody's data."""
+        """Say where how much is stored, without anybody's data."""
         counts = (
             (self.mappings, "mapping(s)"),
             (self.people, "record(s) of what was last applied"),
@@ -61,9 +63,9 @@ class _NotAReport(Exception):
 
 
 def find_person(store: Store, who: str) -> str:
-    """Return the Slack id of *who*, which is one already or an e-mail address that inbox or journal hold.
+    """Return the Slack id of *who*, which is one already, or an e-mail address in inbox or journal.
 
-    Raises ConfigurationError for anything else, and where nobody or several people have borne the address.
+    Raises ConfigurationError for anything else, and where nobody or several people have had the address.
     """
     who = as_meant(who)
     if "@" not in who:
@@ -87,10 +89,10 @@ def traces(store: Store, report_dir: Path, slack_id: str) -> Traces:
 def forget(store: Store, report_dir: Path, slack_id: str) -> Traces:
     """Erase the person from inbox, mapping, journal and the files below *report_dir*; return what was erased.
 
-    All Slack ids by which the person is known are erased. Digests of them and of the person's addresses are kept, by
-    which runs leave the person alone from then on; not those of an address that somebody else has borne, too. An
-    operation that was still planned is never carried out. Links are not followed, and what is not a report, an export
-    or a backup of ours is named and left as it is. Raises ConfigurationError where *slack_id* cannot be one.
+    All Slack ids of the person are erased. Digests of them and of the person's addresses are stored, by which runs
+    leave the person alone from then on; not those of an address that somebody else has had, too. An operation that was
+    still planned is never carried out. Links are not followed, and a file that is no report, export or backup of ours
+    is named and left as it is. Raises ConfigurationError where *slack_id* cannot be one.
     """
     with store.transaction() as tables:
         ids = ids_of_person(tables, slack_id)
@@ -114,7 +116,7 @@ def forget(store: Store, report_dir: Path, slack_id: str) -> Traces:
 
 
 def ids_of_person(tables: Tables, slack_id: str) -> list[str]:
-    """Return all Slack ids by which the person is known, also under which the person had the account before a return, or since."""
+    """Return all Slack ids of the person, also those under which the account was held before or after a return."""
     ids = tables.people.ids_of([slack_id_of(slack_id)])
     while others := tables.people.ids_of(tables.journal.passed_on(ids)) - ids:
         ids |= others
@@ -128,29 +130,30 @@ def is_forgotten(store: Store, slack_id: str) -> bool:
 
 
 def remember(store: Store, who: str) -> None:
-    """Let runs look after the person with this Slack id or address again; raise ConfigurationError if nobody is meant."""
+    """Let runs look after this person, a Slack id or address, again; raise ConfigurationError if it fits nobody."""
     with store.transaction() as tables:
         if not tables.exclusions.lift(as_meant(who)):
             raise ConfigurationError("nobody with this Slack id or e-mail address was forgotten")
 
 
 def _counted(tables: Tables, ids: list[str], rows: Mapping[Path, int], left: Mapping[Path, str]) -> Traces:
+    found = Counter({name: len(about) for name, about in rows_about(tables.connection, ids).items()})
     return Traces(
-        mappings=sum(map(tables.mappings().count_of, ids)),
-        people=sum(map(tables.people.count_of, ids)),
-        events=sum(map(tables.inbox.count_of, ids)),
-        operations=sum(map(tables.journal.count_of, ids)),
-        standings=sum(map(tables.standings.count_of, ids)),
-        decisions=sum(map(tables.decisions.count_of, ids)),
-        profiles=sum(map(tables.profiles.count_of, ids)),
-        leavers=sum(map(tables.leavers.count_of, ids)),
+        mappings=found["mapping"],
+        people=found["identity"],
+        events=found["inbox_event"],
+        operations=found["operation"],
+        standings=found["standing"],
+        decisions=found["decision"] + found["acknowledgement"],
+        profiles=found["profile"],
+        leavers=found["leaver"],
         rows=rows,
         left=left,
     )
 
 
 def _own_addresses(tables: Tables, ids: list[str]) -> list[str]:
-    """Return the addresses of the person with these Slack ids that nobody else has borne."""
+    """Return the addresses of the person that nobody else has had."""
     inbox = tables.inbox
     known = {address for each in ids for address in inbox.addresses_of(each) | tables.journal.addresses_of(each)}
     return sorted(
@@ -159,14 +162,14 @@ def _own_addresses(tables: Tables, ids: list[str]) -> list[str]:
 
 
 def slack_id_of(text: str) -> str:
-    """Return *text*, which is a Slack id; raise ConfigurationError where it cannot be one."""
+    """Return *text* as a Slack id; raise ConfigurationError if it cannot be one."""
     if not SLACK_ID.fullmatch(text):
         raise ConfigurationError("nobody is meant by that: give a Slack id like U012AB3CD, or an e-mail address")
     return text
 
 
 def _in_files(folder: Path, slack_ids: list[str], *, erase: bool) -> tuple[dict[Path, int], dict[Path, str]]:
-    """Return how many rows each file has about the person, and which files name the person and stay as they are."""
+    """Return how many rows each file has about the person, and which files name the person and are left as they are."""
     named = re.compile(rb"(?<![A-Za-z0-9])(?:%b)(?![A-Za-z0-9])" % "|".join(slack_ids).encode())
     rows: dict[Path, int] = {}
     left: dict[Path, str] = {}
@@ -195,7 +198,7 @@ def _in_files(folder: Path, slack_ids: list[str], *, erase: bool) -> tuple[dict[
 
 
 def files_below(folder: Path, leave: Callable[[Path, OSError], None]) -> Iterator[Path]:
-    """Yield the files in *folder* and its folders, none by way of a link; *leave* is told what cannot be looked at."""
+    """Yield the files in *folder* and its folders, not through links; *leave* is told what cannot be read."""
 
     def leave_folder(error: OSError) -> None:
         leave(Path(error.filename), error)
@@ -216,7 +219,7 @@ def read_file(file: Path) -> bytes:
 
 
 def _without(file: Path, content: bytes, slack_ids: list[str]) -> tuple[int, str]:
-    """Return how many rows of *content* tell of the person, and the content that does not; of a draft that is nothing."""
+    """Return how many rows of *content* are about the person, and the content without them; "" for a draft."""
     if is_draft(file):  # its writer was killed, or has to begin again
         return len(content.splitlines()), ""
     try:

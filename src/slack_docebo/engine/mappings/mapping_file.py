@@ -70,7 +70,7 @@ def write_mappings(path: Path, records: Iterable[MappingRecord], *, docebo: str 
 
 
 class MappingFile:
-    """The rows of a CSV file, or of its text; what cannot be used is found in `bad` when they have been read."""
+    """The rows of a CSV file, or of its text; after they were read, `bad` has those that cannot be used."""
 
     def __init__(self, source: Path | str, *, team: str, team_name: str = "", docebo: str = "") -> None:
         """Read the file at once; raise ConfigurationError if it cannot be read, is no file or no text.
@@ -90,7 +90,7 @@ class MappingFile:
         self.bad: list[BadRow] = []
 
     def mappings(self, *, now: datetime) -> Iterator[tuple[int, MappingRecord]]:
-        """Yield line and mapping of each row, read from the columns of NEEDED; nothing else is known about it."""
+        """Yield line and mapping of each row, with the columns of NEEDED and nothing else."""
         for line, cells in self._rows(NEEDED):
             if self._passes(line, self._fault(cells)):
                 name = bounded(cells["slack_name"], LONGEST_NAME)

@@ -1,4 +1,4 @@
-"""What is kept of one person, on request: told, given out, erased, and the person looked after again."""
+"""What is stored about one person, on request: shown, given out, erased; and the person looked after again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Fulfilled:
 
 
 def fulfil(store: Store, report_dir: Path, request: PersonalDataRequest, slack_id: str, *, confirm: str) -> Fulfilled:
-    """Do what is asked for and tell it.
+    """Do what is asked for, and tell it.
 
     Raises NotConfirmed where somebody is to be forgotten and *confirm* is not the Slack id.
     """

@@ -1,4 +1,4 @@
-"""Relinking: the database is taken to a Docebo at another address, the same one or another."""
+"""Relinking: the database is linked to a Docebo at another address, the same platform or another one."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -21,7 +21,7 @@ PROOF = 80  # percent of them that have to bear the username last seen; the othe
 
 
 class Relation(StrEnum):
-    """How the Docebo at the address of now is related to the one that the database is linked to."""
+    """How the Docebo at the present address is related to the one that the database is linked to."""
 
     SAME = "same"
     ANOTHER = "another"
@@ -49,11 +49,11 @@ class Relinked:
 
 
 async def relink(runtime: Runtime, relation: Relation, *, dry_run: bool) -> Relinked:
-    """Link the database to the Docebo at DOCEBO_URL, at one call for each of SAMPLE accounts at most.
+    """Link the database to the Docebo at DOCEBO_URL, for at most one call for each of SAMPLE accounts.
 
-    That it is the *same* platform has to be proven by the usernames that accounts of people were last seen to bear.
-    Raises PlanNotApplicable where there is nothing to relink, NotConfirmed where the proof fails, AccessDenied where the
-    grant is no superadmin's, and AlreadyRunning while a run is at work on either Docebo.
+    That it is the *same* platform has to be proven by the usernames with which people's accounts were last seen. Raises
+    PlanNotApplicable where there is nothing to relink, NotConfirmed where the proof fails, AccessDenied where the grant
+    is no superadmin's, and AlreadyRunning while a run is at work on either Docebo.
     """
     address = runtime.settings.docebo_url
     with runtime.store.reading() as tables:
@@ -82,7 +82,7 @@ async def relink(runtime: Runtime, relation: Relation, *, dry_run: bool) -> Reli
 
 
 def _sample(store: Store, former: Platform) -> dict[int, str]:
-    """Return the digests of the usernames that some accounts of people, spread over all, were last seen to bear."""
+    """Return digests of the last seen usernames of some accounts of people, spread over all."""
     with store.reading() as tables:
         known = sorted(tables.accounts(former.id).usernames_of_people().items())
     return dict(_spread(known, SAMPLE))

@@ -1,4 +1,4 @@
-"""Resetting the mappings: they are planned to go, backed up, and deleted. Accounts stay."""
+"""Resetting the mappings: they are planned for deletion, backed up, and deleted. Accounts stay."""
 
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ def confirmation(workspace: Workspace, slack_ids: Collection[str]) -> str:
 
 
 def check_confirmation(workspace: Workspace, slack_ids: Collection[str], confirm: str) -> None:
-    """Raise NotConfirmed unless *confirm* is what is wanted, letter by letter."""
+    """Raise NotConfirmed unless *confirm* is exactly the confirmation."""
     wanted = confirmation(workspace, slack_ids)
     if _as_shown(confirm) != wanted or not _as_shown(workspace.name):
         whose = people(len(set(slack_ids))) if slack_ids else "everybody"
@@ -45,16 +45,16 @@ def check_confirmation(workspace: Workspace, slack_ids: Collection[str], confirm
 
 
 def _as_shown(text: str) -> str:
-    """Return *text* as a page shows it, and as it can be typed or pasted from there: blanks are one, and none around it."""
+    """Return *text* as a page shows it, and as it can be typed or pasted from there: with single, inner blanks."""
     return " ".join(without_unseen(text).split())
 
 
 def plan_reset(runtime: Runtime, workspace: Workspace, accounts: Accounts, slack_ids: Collection[str]) -> str:
-    """Plan the deletion of all mappings of the workspace, or of those of *slack_ids*, and return the plan's id.
+    """Plan the deletion of all mappings of the workspace, or of *slack_ids*, and return the plan's id.
 
-    The mirrored fields of *accounts* are planned to be emptied. Whom somebody has decided never to touch is skipped. The
-    plan is stored as abandoned, so that nobody can apply it before `back_up`. Raises ConfigurationError where one of
-    *slack_ids* has no mapping.
+    The mirrored fields of *accounts* are planned to be emptied. People whom somebody has decided never to touch are
+    skipped. The plan is stored as abandoned, so that nobody can apply it before `back_up`. Raises ConfigurationError
+    where one of *slack_ids* has no mapping.
     """
     _check_named(runtime, workspace, slack_ids)
     plan_id = new_plan_id()
@@ -90,8 +90,8 @@ def deletion_step(workspace: Workspace, slack_ids: Sequence[str]) -> Step:
 def back_up(runtime: Runtime, workspace: Workspace, plan_id: str, slack_ids: Collection[str]) -> tuple[Path, int]:
     """Write the mappings that the plan deletes to a new file; return its path and their number.
 
-    From then on the plan may be carried out. A plan that may be already keeps its backup: part of what that holds may
-    be deleted by now.
+    After that the plan may be carried out. A plan that may be carried out already keeps its backup: some of the
+    mappings in it may be deleted by now.
     """
     path = _backup_file(runtime.settings.report_dir, plan_id)
     with runtime.store.reading() as tables:

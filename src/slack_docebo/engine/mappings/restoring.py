@@ -26,13 +26,13 @@ NAMED = 5  # rows that cannot be used, in a message
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The result: how many mappings changed, or in a dry run would have, and which rows could not be used."""
+    """How many mappings changed, or would have in a dry run, and which rows cannot be used."""
 
     changed: int
     refused: list[BadRow]
 
     def check(self) -> None:
-        """Raise ConfigurationError where there are rows that cannot be used: then nothing was written."""
+        """Raise ConfigurationError if there are unusable rows: then nothing was written."""
         if not self.refused:
             return
         named = "; ".join(f"line {row.line}: {row.reason}" for row in self.refused[:NAMED])
@@ -53,22 +53,22 @@ def linked_workspace(store: Store, settings: MappingSettings) -> tuple[str, str]
 
 
 def import_file(store: Store, docebo: str, file: MappingFile, *, now: datetime, dry_run: bool) -> Taken:
-    """Map people as the rows of *file* say: all rows are taken or, where one cannot be used, none.
+    """Map people as *file* says: all rows or, if one cannot be used, none.
 
-    What it says of somebody is a claim: nothing is written to the account before it has shown whose it is.
+    A row is a claim: nothing is written to the account before it has shown whose it is.
     """
     return _take(store, docebo, file.mappings(now=now), file.bad, MappingStaging.merge, dry_run=dry_run)
 
 
 def restore_file(store: Store, docebo: str, file: MappingFile, *, dry_run: bool) -> Taken:
-    """Write the mappings of the backup *file* as they were: all rows or, where one cannot be used, none."""
+    """Write the mappings of the backup *file* as they were: all rows or, if one cannot be used, none."""
     return _take(store, docebo, file.records(), file.bad, MappingStaging.restore, dry_run=dry_run)
 
 
 async def ask_for_former_accounts(runtime: Runtime, accounts: Accounts, mirror: Mirror, team: str) -> None:
-    """Ask Docebo for the mapped accounts of those to whom the mirror gives another one, where *accounts* lack them.
+    """Ask Docebo for mapped accounts missing from *accounts* whose people have another one in the mirror.
 
-    Raises IncompleteRead before the first question where that takes more calls than EVIDENCE_CALLS.
+    Raises IncompleteRead before the first question if that takes more calls than EVIDENCE_CALLS.
     """
     named = [slack_id for account in accounts if (slack_id := mirror.values(account)[0])]
     with runtime.store.reading() as tables:
@@ -79,7 +79,7 @@ async def ask_for_former_accounts(runtime: Runtime, accounts: Accounts, mirror: 
 
 
 async def rebuild_from_mirror(runtime: Runtime, workspace: Workspace, *, dry_run: bool) -> Taken:
-    """Map people as the fields in Docebo say, of all accounts as they are now."""
+    """Map people as the fields in Docebo say, in all accounts as they are now."""
     if runtime.mirror is None:
         raise ConfigurationError("MIRROR_FIELDS is empty: without a mirror there is nothing to rebuild from")
     accounts = await read_target(runtime)
@@ -93,7 +93,7 @@ def rebuild(
 ) -> Taken:
     """Map people as the mirrored fields of *accounts* say; accounts that contradict each other are left out.
 
-    Mappings of people whom no field names stay as they are, and so does one whose account may be there, unseen.
+    Mappings of people in no field stay as they are, and so does one whose account may exist, unseen.
     """
     refused: list[BadRow] = []
     rows = _mirrored(accounts, mirror, team, now, refused)
@@ -126,7 +126,7 @@ def _take(
 def _changed_by(
     take_over: Callable[[MappingStaging], int], tables: Tables, staging: MappingStaging, *, dry_run: bool
 ) -> int:
-    """Return how many mappings *take_over* changes; in a dry run they are as before it."""
+    """Return how many mappings *take_over* changes; a dry run undoes the changes."""
     with tables.connection.begin_nested() as trial:
         changed = take_over(staging)
         if dry_run:
@@ -137,7 +137,7 @@ def _changed_by(
 def _remembered(
     excluded: Exclusions, rows: Iterable[tuple[int, MappingRecord]], refused: list[BadRow]
 ) -> Iterator[tuple[int, MappingRecord]]:
-    """Yield *rows* without those of the forgotten, which are added to *refused*."""
+    """Yield *rows* without those of forgotten people, which are added to *refused*."""
     for source, record in rows:
         if excluded.cover_any([record.mapping.slack_id]):
             refused.append(BadRow(source, FORGOTTEN))
@@ -153,7 +153,7 @@ def _without_unseen(
     rows: Sequence[tuple[int, MappingRecord]],
     refused: list[BadRow],
 ) -> Iterator[tuple[int, MappingRecord]]:
-    """Yield *rows* without those of people whose account so far is not among *accounts* and not gone."""
+    """Yield *rows* without those of people whose present account is neither in *accounts* nor gone."""
     mapped = tables.mappings(docebo).of(team, (record.mapping.slack_id for _, record in rows))
     for source, record in rows:
         mapping = mapped.get(record.mapping.slack_id, record.mapping)

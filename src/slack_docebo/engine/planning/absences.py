@@ -105,7 +105,7 @@ class Absences:
         self.members = sorted(one for one in members - found if one not in listed)
         if self.named or self.members:  # known, they are known again under the other id
             with runtime.store.transaction() as tables:
-                tables.people.meet(team, {*self.named, *self.members}, now=runtime.now())
+                tables.people.register(team, {*self.named, *self.members}, now=runtime.now())
 
     async def ask(
         self,

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from slack_docebo.domain.effects import hurts
+from slack_docebo.domain.effects import is_risky
 from slack_docebo.domain.guards import Change
 from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.texts import without_numbers
@@ -69,7 +69,7 @@ class Draft:
                     self.left_as_before[without_numbers(standing.reason)] += 1
                 else:
                     news.append(operation)
-        self.hurting += sum(map(hurts, news))
+        self.hurting += sum(map(is_risky, news))
         tables.operations.add(self.plan_id, self._rows, news)
         self._rows += len(news)
 

@@ -22,7 +22,7 @@ BRANCH_SHOWN = 80  # characters of its name
 
 
 async def find_profile_fields(runtime: Runtime) -> None:
-    """Put ids in the place of the labels of custom profile fields, for a call where there are any.
+    """Replace the labels of custom profile fields in rules by ids, for a call where there are any.
 
     Raises ConfigurationError where Slack has no such field, or several: one that was deleted would seem to be empty.
     """
@@ -40,7 +40,7 @@ async def find_profile_fields(runtime: Runtime) -> None:
         is_label = label_of(source) or as_compared(name) in known_labels  # which may look like an id
         return CUSTOM + _the_one(name, labels, "Slack") if is_label else source
 
-    _name_by_id(runtime, lambda rule: rule.reading(by_id))
+    _name_by_id(runtime, lambda rule: rule.with_sources(by_id))
     wanted = custom_fields(runtime.behaviour.attributes)
     if unknown := sorted(wanted - labels.keys()):
         there = ", ".join(f"{label} ({field_id})" for field_id, label in sorted(labels.items(), key=lambda one: one[1]))
@@ -52,7 +52,7 @@ async def find_profile_fields(runtime: Runtime) -> None:
 
 
 async def find_additional_fields(runtime: Runtime, session: Session) -> None:
-    """Put ids in the place of the titles of additional fields, and learn what values attributes can hold.
+    """Replace the titles of additional fields in rules by ids, and learn the values that attributes can hold.
 
     Raises ConfigurationError where Docebo has no such field, or several.
     """
@@ -63,7 +63,7 @@ async def find_additional_fields(runtime: Runtime, session: Session) -> None:
     if moves_leavers or any(rule.target == BRANCH for rule in runtime.behaviour.attributes):
         branches = await read_branches(runtime)
         runtime.org_chart.of_leavers = _leavers_branch(runtime.behaviour.leavers_branch, branches)
-    runtime.behaviour = runtime.behaviour.holding(values)
+    runtime.behaviour = runtime.behaviour.with_values(values)
     rules, mirrored = runtime.behaviour.attributes, runtime.behaviour.mirror_fields
     if not (mirrored or any(rule.title or rule.field_id for rule in rules)):
         return
@@ -85,15 +85,15 @@ async def find_additional_fields(runtime: Runtime, session: Session) -> None:
     runtime.docebo.want_fields(wanted)
     await runtime.docebo.read_options(field for field in fields if field.id in wanted)
     values |= {f"field_{field_id}": options for field_id, options in runtime.docebo.options.items()}
-    runtime.behaviour = runtime.behaviour.holding(values)
+    runtime.behaviour = runtime.behaviour.with_values(values)
     if mirrored:
         runtime.mirror_into(find_mirror(fields, mirrored))
 
 
 async def know_fields(runtime: Runtime, field_ids: Collection[int]) -> None:
-    """Let accounts show these additional fields, too, and learn what they can hold, for a call and one for each dropdown.
+    """Have accounts show these additional fields, too, and learn their values: a call, and one for each dropdown.
 
-    For none where the rules of now name all of them.
+    It takes no call if the present rules name all of them.
     """
     others = set(field_ids) - {rule.field_id for rule in runtime.behaviour.attributes}
     if others:
@@ -102,9 +102,10 @@ async def know_fields(runtime: Runtime, field_ids: Collection[int]) -> None:
 
 
 async def find_manager_type(runtime: Runtime) -> None:
-    """Find out as what managers are written, for a call where a rule names them and accounts are provisioned.
+    """Find out the type of manager to write, for a call if a rule names managers and accounts are provisioned.
 
-    Raises ConfigurationError where the platform has no such type, several and MANAGER_TYPE names none, or does not tell them.
+    Raises ConfigurationError where the platform has no such type, several and MANAGER_TYPE names none, or does not tell
+    them.
     """
     behaviour = runtime.behaviour
     if not behaviour.provision_slack_user_data or not any(rule.target == MANAGER for rule in behaviour.attributes):
@@ -152,7 +153,7 @@ def _name_by_id(runtime: Runtime, named: Callable[[AttributeRule], AttributeRule
 
 
 def _the_one(name: str, names: Mapping[str, str], where: str) -> str:
-    """Return the id of the field with this name; raise ValueError where *names*, by id, hold none or several.
+    """Return the id of the field with this name; raise ValueError where *names*, by id, have none or several.
 
     A name that is nowhere is not quoted: it may be whatever somebody has typed.
     """

@@ -1,4 +1,4 @@
-"""Bearers: whose an account is that shows somebody's name or address, and may be another's."""
+"""Bearers: to whom an account belongs that shows another person's name or address."""
 
 from collections.abc import Iterable
 
@@ -12,17 +12,18 @@ from slack_docebo.runtime import Runtime
 
 
 async def find_bearers(runtime: Runtime, people: Iterable[tuple[SourceUser, Known | None]], accounts: Accounts) -> None:
-    """Find out whose the accounts are that seem to be those of *people*, and show another address; note it in *accounts*.
+    """Find out to whom accounts belong that seem to be those of *people* but show another address.
 
-    For each of *people* that is at most one account:
-    - the one known as theirs, where it shows nothing of what is known of them but the name, or the user name;
-    - else, of who has no mapping, the one whose user name is their address.
+    The answers are noted in *accounts*. For each of *people* that is about at most one account: the one known as
+    theirs, where only the name, or the username, is left of what is known of them; else, for people without a mapping,
+    the one whose username is their address.
 
-    What was applied tells to whom an account of the second kind was given. Else Slack is asked, one call, who bears the
-    address that the account shows; where it finds nobody, that may be somebody who was deactivated, and nobody can tell.
+    The records of what was applied tell to whom an account of the second kind was given. Otherwise Slack is asked, in
+    one call, who has the address that the account shows; if it finds nobody, that may be somebody who was deactivated,
+    and nobody can tell.
 
-    Of who has no mapping, and was given an account, Slack is asked as well, one call each, whether those have left to whom
-    another account was given that bears the person's address: it stays with whoever has not.
+    For people without a mapping who were given an account, there may be another account with their address. Slack is
+    asked, one call each, whether its former holders have left: it stays with those who have not.
     """
     for user, known in people:
         if isinstance(known, Applied):
@@ -45,7 +46,7 @@ async def find_bearers(runtime: Runtime, people: Iterable[tuple[SourceUser, Know
 
 
 async def _find_former_holders(runtime: Runtime, user: SourceUser, accounts: Accounts) -> None:
-    """Note to whom the accounts that bear the address of *user* were given, of those who may still be there."""
+    """Note to whom the accounts with the address of *user* were given, as far as these may still be in Slack."""
     bearing = [account.docebo_id for account in accounts.with_email(user.email)] if user.email else []
     if not bearing:
         return
@@ -61,7 +62,7 @@ async def _find_former_holders(runtime: Runtime, user: SourceUser, accounts: Acc
 
 
 def _note_given(runtime: Runtime, user: SourceUser, account: Account, accounts: Accounts) -> bool:
-    """Note to whom the account was given, and tell whether it was to anybody; to *user*, if to several."""
+    """Note to whom the account was given, to *user* if to several; tell whether it was given to anybody."""
     with runtime.store.reading() as tables:
         given = tables.applied(runtime.settings.docebo_url).given([account.docebo_id])
     holders = given.get(account.docebo_id, set())

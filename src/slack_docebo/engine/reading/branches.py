@@ -7,25 +7,25 @@ from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.reading.evidence import answers_to, reserve_calls
-from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo
+from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo
 from slack_docebo.runtime import Runtime
 
 SHOWN = "branches"  # of what a view shows besides
 
 
 async def read_branches(runtime: Runtime) -> Branches:
-    """Read which branches there are: by these, rules find theirs from now on, and rows name them."""
+    """Read the branches, by which rules find theirs from now on, and rows name them."""
     read_at = runtime.now()
     runtime.org_chart.branches = Branches.of(await runtime.docebo.branches())
     runtime.org_chart.read_at = read_at
-    runtime.behaviour = runtime.behaviour.holding({BRANCH: runtime.org_chart.branches})
+    runtime.behaviour = runtime.behaviour.with_values({BRANCH: runtime.org_chart.branches})
     return runtime.org_chart.branches
 
 
 async def renew_branches(runtime: Runtime) -> None:
-    """Read the branches where that was longer ago than EVIDENCE_MINUTES, or was not done yet.
+    """Read the branches if they were never read, or longer ago than EVIDENCE_MINUTES.
 
-    Asked before somebody is placed: one that was renamed is named as it is now, and who was to come to one that is gone waits.
+    It is called before somebody is placed: a renamed branch gets its new name, and a row for a deleted one waits.
     """
     read_at, oldest = runtime.org_chart.read_at, timedelta(minutes=runtime.behaviour.evidence_minutes)
     if read_at is None or runtime.now() - read_at > oldest:
@@ -33,14 +33,14 @@ async def renew_branches(runtime: Runtime) -> None:
 
 
 async def branches_of(runtime: Runtime, docebo_ids: Collection[int]) -> dict[int, frozenset[int]]:
-    """Return in which branches these accounts are, by their own pages, for a call each.
+    """Return the branches of each of these accounts, as its own page shows them, for a call each.
 
-    Left out is an account of which that is not shown; all are where Docebo shows it of none, or EVIDENCE_CALLS is too low.
+    Accounts whose branches are not shown are left out; all are if Docebo shows none, or EVIDENCE_CALLS is too low.
     """
     found: dict[int, frozenset[int]] = {}
     if not docebo_ids or not reserve_calls(runtime, accounts=len(docebo_ids)):
         return found
-    watch = OutageWatch(runtime, greet_docebo)
+    watch = OutageWatch(runtime, ping_docebo)
     async for docebo_id, seen in answers_to(runtime, sorted(docebo_ids), runtime.docebo.view, watch):
         if not isinstance(seen, Present):
             continue

@@ -62,7 +62,7 @@ async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
     await find_profile_fields(runtime)
     await find_additional_fields(runtime, session)
     await find_manager_type(runtime)
-    runtime.behaviour = runtime.behaviour.without_refused(known_dialect(runtime).refused_values)
+    runtime.behaviour = runtime.behaviour.with_refused_values(known_dialect(runtime).refused_values)
     await _check_branch(runtime)
     if pin:
         with runtime.store.transaction() as tables:
@@ -72,14 +72,14 @@ async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
 
 
 def recall_other_ids(runtime: Runtime, team: str) -> None:
-    """Let the scope know under which other ids Slack knows the people whom it names by one, as far as it has said."""
+    """Tell the scope the other ids of people whom it names by one, as far as Slack has told them."""
     if named := runtime.behaviour.ids_named | runtime.behaviour.ids_of_members:
         with runtime.store.reading() as tables:
-            runtime.behaviour = runtime.behaviour.knowing_ids(tables.people.other_ids(team, named))
+            runtime.behaviour = runtime.behaviour.with_other_ids(tables.people.other_ids(team, named))
 
 
 def note_contacts(store: Store, docebo: str, works: Mapping[Side, bool], *, now: datetime) -> None:
-    """Keep whether each side accepted us *now*, for the status page."""
+    """Store whether each side accepted our credentials *now*, for the status page."""
     with store.transaction() as tables:
         for side, it_works in works.items():
             tables.contacts.note(docebo, side, works=it_works, now=now)
@@ -114,9 +114,9 @@ async def _ask_docebo(runtime: Runtime) -> Session:
 
 
 def _check_clock(runtime: Runtime) -> None:
-    """Raise ConfigurationError where both sides say that this machine's clock is wrong.
+    """Raise ConfigurationError if both sides say that this machine's clock is wrong.
 
-    By that clock nobody could tell any more what was changed within LIMIT_WINDOW_HOURS.
+    With a wrong clock nobody could tell what was changed within LIMIT_WINDOW_HOURS.
     """
     ours = (runtime.slack.clock_ahead, runtime.docebo.clock_ahead)
     ahead = [one for one in ours if one is not None]
@@ -151,9 +151,9 @@ def check_rights(runtime: Runtime, session: Session) -> None:
 
 
 def rights_of(session: Session, superadmin_level: str = "") -> Rights:
-    """Return what the level of the session says; *superadmin_level* is one more word that names a superadmin, if it is new.
+    """Return what the level of the session says; *superadmin_level* is one more word for a superadmin, unless "".
 
-    Whoever is no superadmin may be shown a part of the accounts as if they were all.
+    An account that is no superadmin's may be shown a part of the accounts as if they were all.
     """
     word = level_word(session.level)
     if word in LESSER:
@@ -162,7 +162,7 @@ def rights_of(session: Session, superadmin_level: str = "") -> Rights:
 
 
 def lack_of_rights(session: Session, rights: Rights) -> str:
-    """Return, of a session that is not known to be a superadmin's, what is wrong and what to do."""
+    """Return what is wrong, and what to do, for a session that is not known to be a superadmin's."""
     if rights is Rights.LESSER:
         return (
             f"account {session.docebo_id} is no superadmin ({session.level}), and would be shown a part of the accounts"
@@ -176,7 +176,7 @@ def lack_of_rights(session: Session, rights: Rights) -> str:
 
 
 def unknown_levels(words: Collection[str]) -> str:
-    """Return what is wrong, and what to do, where accounts have levels of which only these *words* are known; "" of none."""
+    """Return what is wrong, and what to do, where only *words* are known of the accounts' levels; "" if none are."""
     if not words:
         return ""
     quoted = [f'"{visible(shortened(word, LEVEL_SHOWN))}"' for word in sorted(words) if word]
@@ -191,7 +191,7 @@ def unknown_levels(words: Collection[str]) -> str:
 
 
 def reason_by_scopes(identity: Identity, rules: Iterable[AttributeRule], *, user_groups: bool) -> str:
-    """Return which scopes the token lacks for *rules*, and for *user_groups* where the scope names some, or ""."""
+    """Return which scopes the token lacks for *rules* and, if the scope names any, for *user_groups*, or ""."""
     if not identity.scopes:
         return ""  # no header: nothing known, and a list without any e-mail address is refused later
     needed = [*NEEDED_SCOPES]
@@ -211,9 +211,9 @@ def _check_scopes(runtime: Runtime, identity: Identity) -> None:
 
 
 async def _workspace(runtime: Runtime, identity: Identity, linked: WorkspaceLink | None) -> Workspace:
-    """Return the workspace of the token; one that Slack does not name is configured, or *linked* since before.
+    """Return the workspace of the token; one that Slack does not name is configured, or *linked* before.
 
-    Slack names none for the token of an organisation, and proves the other one by its name.
+    Slack names none for the token of an organisation, and proves the configured one by its name.
     """
     if identity.team_id and not (identity.is_enterprise_install or identity.team_id.startswith("E")):
         return Workspace(identity.team_id, identity.team_name, identity.enterprise_id)

@@ -1,4 +1,4 @@
-"""Changes of a dialect by hand: somebody sets one answer, or lets it be forgotten. Runs learn the others by themselves."""
+"""Changes of a dialect by hand: one answer is set, or deleted. Runs learn the others by themselves."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class DialectChange:
     answer: str | None
 
     def told(self, entries: DialectRepository, now: datetime) -> str:
-        """Say from what to what the answer changes, for the runs that begin from then on."""
+        """Say from what to what the answer changes, for runs that begin from then on."""
         learned = entries.all()
         holds = HeldAnswer.of(self.question, learned, Dialect.of(learned, now))
         if self.answer is not None:
@@ -41,7 +41,10 @@ class DialectChange:
         return f"{self.question.name}: from {holds.shown}, {holds.source}, to {then}{anew}"
 
     def keep(self, entries: DialectRepository, now: datetime) -> None:
-        """Let it hold; the caller owns the transaction. What rows were seen to do is forgotten where they become other ones."""
+        """Store the change; the caller owns the transaction.
+
+        If rows become other ones by it, what was proven of them is deleted.
+        """
         if self.question.is_of_rows:
             entries.forget(PROVEN.name)
         if self.answer is None:
@@ -51,7 +54,7 @@ class DialectChange:
 
 
 def dialect_change(action: DialectAction, name: str, answer: str) -> DialectChange | None:
-    """Return what is to change, None where it is only to be shown.
+    """Return the change, or None if the dialect is only to be shown.
 
     Raises ConfigurationError where there is no such question, or where it cannot have this answer.
     """

@@ -5,13 +5,13 @@ from slack_docebo.runtime import Runtime
 
 
 def known_dialect(runtime: Runtime) -> Dialect:
-    """Return what is known now of the platform."""
+    """Return the dialect of the platform as known now."""
     with runtime.store.reading() as tables:
         return tables.dialect(runtime.settings.docebo_url).known(runtime.now())
 
 
 def learn(runtime: Runtime, question: Question, answer: str, *, source: str) -> None:
-    """Keep the *answer* to a question, and what showed it; one that has grown is as old as its first part."""
+    """Store the *answer* to a question, and what showed it; one that has grown keeps the age of its first part."""
     now = runtime.now()
     with runtime.store.transaction() as tables:
         entries = tables.dialect(runtime.settings.docebo_url)

@@ -1,6 +1,7 @@
 """Evidence: what each side says when it is asked for exactly this person or this account, now.
 
-Asked is for whom something would otherwise be done, once: what is gone is remembered until it is seen again.
+Only people and accounts are asked for to whom something would otherwise be done, each once: a person or account that is
+gone is remembered until it is seen again.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
@@ -18,7 +19,7 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import Account, SourceUser
 from slack_docebo.engine.reading.dialects import known_dialect, learn
-from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
+from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo, ping_slack
 from slack_docebo.engine.reading.overtaken import overtaken
 from slack_docebo.engine.reading.scim import with_own_scim
 from slack_docebo.errors import IncompleteRead, RemoteError, told
@@ -32,7 +33,7 @@ T = TypeVar("T")
 async def observe_person(runtime: Runtime, slack_id: str, *, with_values: bool = True) -> Observation[SourceUser]:
     """Return what Slack says of this person, for one call.
 
-    *with_values* it is one more for custom profile fields and for SCIM, where rules read them.
+    *with_values* takes another call for custom profile fields and one for SCIM, where rules read them.
     """
     seen = await runtime.slack.user(slack_id, with_custom=with_values)
     if not with_values:
@@ -43,8 +44,9 @@ async def observe_person(runtime: Runtime, slack_id: str, *, with_values: bool =
 async def observe_account(runtime: Runtime, docebo_id: int, username: str = "") -> Observation[Account]:
     """Return what Docebo says of this account, for one call.
 
-    Where it answers 400, nobody under *username*, the one last known, is the second witness, for one call more; without
-    a *username* it stays unknown. The account of the answer lacks attributes that a listing has.
+    Where it answers 400, a search that finds nobody under *username*, the last known one, is the second witness, for
+    one more call; without a *username* the answer stays unknown. The account in the answer lacks attributes that a
+    listing has.
     """
     return await _with_second_witness(runtime.docebo, await runtime.docebo.user(docebo_id), username)
 
@@ -61,7 +63,7 @@ async def _with_second_witness(docebo: DoceboClient, seen: Observation[Account],
 
 @contextmanager
 def counted(runtime: Runtime) -> Iterator[None]:
-    """Count the calls of the block among those by which the run asks for people and accounts."""
+    """Count the calls made in the block against EVIDENCE_CALLS."""
     before = _asking(runtime)
     try:
         yield
@@ -72,8 +74,8 @@ def counted(runtime: Runtime) -> Iterator[None]:
 def check_calls(runtime: Runtime, *, people: int = 0, accounts: int = 0, searches: int = 0) -> None:
     """Raise IncompleteRead if EVIDENCE_CALLS does not allow to ask for so many *people* and *accounts*.
 
-    *searches* of the accounts take a search each, and no question for their ids. To be called before the first question:
-    it reserves the calls like `reserve_calls`.
+    *searches* of the accounts are searched for instead of asked for by id. It is called before the first question, and
+    reserves the calls like `reserve_calls`.
     """
     if not reserve_calls(runtime, people=people, accounts=accounts, searches=searches):
         calls = _calls_to_ask(runtime, people=people, accounts=accounts, searches=searches)
@@ -87,7 +89,7 @@ def check_calls(runtime: Runtime, *, people: int = 0, accounts: int = 0, searche
 
 
 def reserve_calls(runtime: Runtime, *, people: int = 0, accounts: int = 0, searches: int = 0) -> bool:
-    """Return whether EVIDENCE_CALLS allows to ask for so many; if it does, count these calls among those that the run announces."""
+    """Tell whether EVIDENCE_CALLS allows so many questions, and if so, reserve their calls."""
     calls = _calls_to_ask(runtime, people=people, accounts=accounts, searches=searches)
     if _spent(runtime) + calls > runtime.behaviour.evidence_calls:
         return False
@@ -96,12 +98,12 @@ def reserve_calls(runtime: Runtime, *, people: int = 0, accounts: int = 0, searc
 
 
 def _spent(runtime: Runtime) -> int:
-    """Return how many of EVIDENCE_CALLS were made, without those of `renewing` and last looks, which have bounds of their own."""
+    """Return how many of EVIDENCE_CALLS were made, without those of `renewing` and last looks, which have their own."""
     return runtime.evidence.calls - runtime.evidence.renewals - runtime.evidence.last_looks
 
 
 def _calls_to_ask(runtime: Runtime, *, people: int, accounts: int, searches: int) -> int:
-    """Return how many calls it takes at most to ask for so many *people* and *accounts* by their ids."""
+    """Return how many calls it takes at most to ask for so many *people* and *accounts*."""
     answer = known_dialect(runtime).answer(MISSING_ACCOUNT)
     return people + searches + (accounts - searches) * (1 if answer == "404" else 2)
 
@@ -109,7 +111,7 @@ def _calls_to_ask(runtime: Runtime, *, people: int, accounts: int, searches: int
 async def ask_for_people(
     runtime: Runtime, team: str, slack_ids: Iterable[str], *, with_values: bool = False
 ) -> dict[str, Observation[SourceUser]]:
-    """Ask Slack for each of *slack_ids*, *with_values* as `observe_person` does, and remember who is gone.
+    """Ask Slack for each of *slack_ids*, *with_values* like `observe_person`, and remember who is gone.
 
     People about whom an event was applied lately are not remembered as gone, because Slack may show them an hour later.
     """
@@ -117,7 +119,7 @@ async def ask_for_people(
     async def about(slack_id: str) -> Observation[SourceUser]:
         return await observe_person(runtime, slack_id, with_values=with_values)
 
-    watch = OutageWatch(runtime, greet_slack)
+    watch = OutageWatch(runtime, ping_slack)
     answers = {slack_id: answer async for slack_id, answer in answers_to(runtime, slack_ids, about, watch)}
     answers |= await _doubted(answers, runtime.slack.shows_listed, "Slack")
     behind = await to_completion(overtaken, runtime, team, answers)
@@ -127,11 +129,11 @@ async def ask_for_people(
 
 
 async def ask_for_accounts(runtime: Runtime, accounts: Accounts, wanted: MappingType[int, Sequence[str]]) -> None:
-    """Ask Docebo for each account of *wanted* that *accounts* does not know, keep the answers there, and who is gone.
+    """Ask Docebo for each account in *wanted* that *accounts* lacks; keep the answers there, note who is gone.
 
-    *wanted* holds, by account id, the usernames under which the account may have been seen last; the store knows which of
-    them it was. Where Docebo answers 400 for an account that is wanted without a username, it stays open: whoever asks for
-    it later with its username has it searched for, and its id is not asked for once more.
+    *wanted* gives the usernames, by account, under which it may have been seen last; the store knows which one it was.
+    Where Docebo answers 400 for an account without a username, the question stays open: a later question with its
+    username searches for it and does not ask for its id again.
     """
     possible = [docebo_id for docebo_id in wanted if not accounts.is_settled(docebo_id)]
     known = await to_completion(_usernames, runtime, possible)
@@ -145,7 +147,7 @@ async def ask_for_accounts(runtime: Runtime, accounts: Accounts, wanted: Mapping
 
     open_ = [docebo_id for docebo_id in possible if wanted[docebo_id] or docebo_id not in accounts.ambiguous]
     answers: dict[int, Observation[Account]] = {}
-    async for docebo_id, answer in answers_to(runtime, open_, about, OutageWatch(runtime, greet_docebo)):
+    async for docebo_id, answer in answers_to(runtime, open_, about, OutageWatch(runtime, ping_docebo)):
         if answer == Unknown(AMBIGUOUS) and not wanted[docebo_id]:
             accounts.ambiguous.add(docebo_id)
             continue
@@ -161,10 +163,10 @@ async def ask_for_accounts(runtime: Runtime, accounts: Accounts, wanted: Mapping
 async def _doubted(
     answers: dict[K, Observation[T]], shows_listed: Callable[[], Awaitable[bool]], side: str
 ) -> dict[K, Observation[T]]:
-    """Return as unknown those of *answers*, which are in the order in which they came, that may be wrong.
+    """Return those of *answers*, which are in the order they came, as unknown that may be wrong.
 
-    While it is maintained, a side may know nobody at all. So if its last answers say that somebody is gone, it is asked for
-    somebody who is there: if it does not show that one either, none of these answers is believed. That is one call.
+    During maintenance a side may know nobody at all. So if its last answers say that somebody is gone, it is asked for
+    somebody who exists, in one call: if it does not show that one either, none of these answers is believed.
     """
     latest = takewhile(lambda item: not isinstance(item[1], Present), reversed(answers.items()))
     since = [question for question, answer in latest if isinstance(answer, Gone)]
@@ -175,7 +177,7 @@ async def _doubted(
 
 
 async def is_shown(shows_listed: Callable[[], Awaitable[bool]]) -> bool:
-    """Tell whether a side shows by its id who is there, for one call; one that refuses does not."""
+    """Tell whether a side shows somebody who exists, for one call; a refusal counts as no."""
     try:
         return await shows_listed()
     except RemoteError:
@@ -183,14 +185,14 @@ async def is_shown(shows_listed: Callable[[], Awaitable[bool]]) -> bool:
 
 
 def gone_people(store: Store, team: str) -> dict[str, Gone]:
-    """Return, by Slack id, those of whom Slack has said that they are gone."""
+    """Return the people of whom Slack has said that they are gone, by Slack id."""
     with store.reading() as tables:
         known = tables.people.gone(team)
     return {slack_id: Gone(f"Slack said so on {since:%Y-%m-%d}") for slack_id, since in known.items()}
 
 
 def recall_accounts(runtime: Runtime, accounts: Accounts) -> None:
-    """Add to *accounts* what Docebo has said before of those that are gone; forget it of those that are listed again."""
+    """Add to *accounts* what Docebo has said before of gone ones, and delete that of those that are listed again."""
     with runtime.store.reading() as tables:
         known = tables.accounts_at(runtime.settings.docebo_url).gone()
     for docebo_id, since in known.items():
@@ -203,7 +205,7 @@ def recall_accounts(runtime: Runtime, accounts: Accounts) -> None:
 
 
 def note_ids(store: Store, team: str, answers: MappingType[str, Observation[SourceUser]]) -> None:
-    """Note under which other id Slack shows people who were asked for, so that they need not be asked for again."""
+    """Store the other ids under which Slack shows people, so that they need not be asked for again."""
     gained = {
         seen.value.slack_id: slack_id
         for slack_id, seen in answers.items()
@@ -223,7 +225,7 @@ def note_present(runtime: Runtime, team: str, slack_ids: Sequence[str]) -> None:
 async def answers_to(
     runtime: Runtime, questions: Iterable[K], ask: Callable[[K], Awaitable[Observation[T]]], watch: OutageWatch
 ) -> AsyncIterator[tuple[K, Observation[T]]]:
-    """Yield each question with its answer; what could not be answered is unknown. Raises where the other side is down."""
+    """Yield each question with its answer, Unknown after a failure; raise if the whole side is down."""
     for question in questions:
         answer: Observation[T]
         try:

@@ -1,7 +1,7 @@
-"""Hidden addresses: a list in which accounts have no e-mail address is believed as far as the accounts have none.
+"""Hidden addresses: a list in which accounts have no e-mail address is checked, for they may be hidden from us.
 
-Docebo may show an account that has none in the same way as one whose address we may not see. By the latter everybody whose
-username is another one would get a second account.
+Docebo may show an account without an address in the same way as one whose address we may not see. If we took the latter
+for the former, everybody with another username would get a second account.
 """
 
 from collections.abc import Iterable
@@ -22,17 +22,17 @@ from slack_docebo.storage.reads import ProvenRead
 async def check_addresses(runtime: Runtime, accounts: Accounts) -> None:
     """Raise IncompleteRead where the list of all *accounts* hides e-mail addresses.
 
-    That is so where one of a few without is shown with one, be it masked, when Docebo is asked for it; first those that had
-    one when they were last seen. What is no address, and is shown by either way, counts as none of a few. A list without any
-    address is believed only if Docebo was asked for each of its accounts. Asked is for those that are news: of whom it was
-    found out that they have none is remembered.
+    Docebo is asked for a few accounts without an address, first for those that had one when last seen: if it then shows
+    one, be it masked, the list hides addresses. Text that is no address, and is shown both ways, counts as none on a
+    few accounts. A list without any address is believed only if Docebo was asked for each of its accounts. An account
+    that was found to have no address is remembered, and not asked for again.
     """
     without = [account for account in accounts if "email" in account.unshown]
-    hiding, instead = [account.docebo_id for account in without], _borne_instead(without)
+    hiding, instead = [account.docebo_id for account in without], _shown_instead(without)
     known = await to_completion(_known, runtime)
     news = [docebo_id for docebo_id in hiding if docebo_id not in known]
     told = f"Docebo's list shows no e-mail address of {len(hiding)} of {len(accounts)} accounts"
-    few = await to_completion(_few, runtime, news) if news else []
+    few = await to_completion(_to_ask, runtime, news) if news else []
     if len(few) < len(news) and len(hiding) == len(accounts):
         raise IncompleteRead(
             f"{told}: {SEES_ADDRESSES}. If none of them has one, give one of them an address in Docebo"
@@ -50,10 +50,11 @@ async def check_addresses(runtime: Runtime, accounts: Accounts) -> None:
         await to_completion(_remember, runtime, hiding)
 
 
-def _borne_instead(accounts: Iterable[Account]) -> dict[int, str]:
-    """Return what a few *accounts* whose addresses the list hides bear instead of one, like "n/a", by account.
+def _shown_instead(accounts: Iterable[Account]) -> dict[int, str]:
+    """Return the text that a few *accounts* with a hidden address show in its place, like "n/a", by account.
 
-    None where many do, or several the same, or anything is left of an address: these are perhaps not shown to us.
+    Nothing is returned where many do, or several show the same, or where it may be the rest of an address: these
+    addresses are perhaps not shown to us.
     """
     borne = {account.docebo_id: account.email for account in accounts if account.email}
     is_nothing_left = all("@" not in text and IN_NO_ADDRESS.isdisjoint(text) for text in borne.values())
@@ -61,7 +62,7 @@ def _borne_instead(accounts: Iterable[Account]) -> dict[int, str]:
 
 
 def _known(runtime: Runtime) -> set[int]:
-    """Return the accounts of which it was found out, at the last list, that they have no address."""
+    """Return the accounts that had no address, as was found out at the last list."""
     with runtime.store.reading() as tables:
         return set(tables.reads.listed(_source(runtime.settings.docebo_url)))
 
@@ -82,8 +83,8 @@ def _source(docebo: str) -> str:
     return f"without address:{docebo}"
 
 
-def _few(runtime: Runtime, news: list[int]) -> list[int]:
-    """Return which of the accounts are to be asked for, as far as EVIDENCE_CALLS allows that."""
+def _to_ask(runtime: Runtime, news: list[int]) -> list[int]:
+    """Return which of the accounts in *news* to ask for, as far as EVIDENCE_CALLS allows."""
     with runtime.store.reading() as tables:
         seen = tables.accounts_at(runtime.settings.docebo_url).last_seen(news)
     had_one = [docebo_id for docebo_id in news if docebo_id in seen and seen[docebo_id].address]

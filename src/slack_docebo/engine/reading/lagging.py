@@ -1,7 +1,7 @@
-"""Lagging: a list may show an account as it was before we wrote it, for Docebo's index is behind by minutes.
+"""Lagging: a list may show an account as before our last write, for Docebo's index is minutes behind.
 
-By that an account of which we have changed user name, address and name together would seem to be somebody else's, one to
-which we have given another address would seem to be another than its own view shows, and one that we have opened would
+Without a second look, an account of which we have changed username, address and name together would seem to be somebody
+else's; one that we have given another address would seem to differ from its own view; and one that we have opened would
 seem to be shut already when its person leaves.
 """
 
@@ -25,11 +25,11 @@ BORNE = ("username", "email", "first_name", "last_name")
 
 
 async def catch_up(runtime: Runtime, accounts: Accounts, docebo_ids: Collection[int] | None = None) -> None:
-    """Ask Docebo for accounts that its list does not show as we know them, and keep the answers in *accounts*.
+    """Ask Docebo for accounts that its list shows otherwise than we know them; keep the answers in *accounts*.
 
-    It is asked only for those that we have written or looked at in the last hour, because where another account differs,
-    somebody else has changed it. That is one call each, and none where EVIDENCE_CALLS does not allow all of them. With
-    *docebo_ids*, only these accounts are looked at.
+    Only accounts written or seen in the last hour are asked for; where another one differs, somebody else has changed
+    it. That is one call each, and none if EVIDENCE_CALLS does not allow all of them. With *docebo_ids*, only these are
+    checked.
     """
     lagging = await to_completion(_lagging, runtime, accounts, docebo_ids)
     if not reserve_calls(runtime, accounts=len(lagging)):
@@ -42,7 +42,7 @@ async def catch_up(runtime: Runtime, accounts: Accounts, docebo_ids: Collection[
 
 
 def as_viewed(listed: Account, view: View) -> Account:
-    """Return the *listed* account with the names, the level, the status and the expiration date that its *view* shows."""
+    """Return the *listed* account with names, level, status and expiration date as its *view* shows them."""
     seen = view.account
     borne = {name: getattr(seen, name) for name in BORNE if name not in seen.unshown}
     shown = replace(listed, **borne, unshown=listed.unshown - borne.keys())
@@ -56,9 +56,9 @@ def as_viewed(listed: Account, view: View) -> Account:
 
 
 def _lagging(runtime: Runtime, accounts: Accounts, docebo_ids: Collection[int] | None) -> list[Account]:
-    """Return which of *accounts* (of *docebo_ids*, where given) the list does not show as we knew them within the last hour.
+    """Return the *accounts* (of *docebo_ids*, if given) that are listed otherwise than known within the last hour.
 
-    After a first import these may be all accounts, so what we know of them is read in parts.
+    After a first import these may be all accounts, so the records are read in parts.
     """
     now, found = runtime.now(), list[Account]()
     with runtime.store.reading() as tables:
@@ -73,6 +73,6 @@ def _lagging(runtime: Runtime, accounts: Accounts, docebo_ids: Collection[int] |
 
 
 def _bears(account: Account, known: LastSeen) -> bool:
-    """Tell whether the account shows the user name or the address by which it is *known*, and the address if we have written it."""
+    """Tell whether the account shows the *known* username or address, and the address if we have written it."""
     lacks_address = known.address_written and bears_new_address(account, known)
     return is_same(look(account), replace(known, address_written=False)) and not lacks_address

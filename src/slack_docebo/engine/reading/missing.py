@@ -1,7 +1,7 @@
-"""Missing: a list that shows far fewer than the last one is believed as far as those whom it lacks are gone.
+"""Missing: a list that is much shorter than the last one is believed only if those missing from it are gone.
 
-How few may be missing without a question is a setting. Beyond it each of the missing is asked for by its id, as long as
-EVIDENCE_CALLS allows that: in a small company or platform a few who were deleted are a large part.
+A setting says how many may be missing without a question. Beyond it each of the missing is asked for by id, as far as
+EVIDENCE_CALLS allows: in a small company or platform a few who were deleted are a large part.
 """
 
 from collections.abc import Mapping as MappingType
@@ -26,10 +26,10 @@ FEW = 5  # in whose answers a list that is not whole shows
 async def check_missing_people(
     runtime: Runtime, workspace: Workspace, people: SourceSnapshot, last: ProvenRead
 ) -> None:
-    """Raise IncompleteRead where *people* lack more than SOURCE_MAY_SHRINK of the *last* read, apart from who has left.
+    """Raise IncompleteRead if *people* lack more than SOURCE_MAY_SHRINK of the *last* read, leavers aside.
 
-    Slack is asked for each, or for nobody where EVIDENCE_CALLS does not allow that. Raised is also if Slack shows somebody
-    whom its list left out.
+    Slack is asked for each, or for nobody if EVIDENCE_CALLS does not allow all. It is also raised if Slack shows
+    somebody whom its list left out.
     """
     percent = runtime.behaviour.source_may_shrink
     if not has_shrunk(people.people, last.people, percent):
@@ -43,7 +43,7 @@ async def check_missing_people(
 
 
 async def _count_leavers(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, last: ProvenRead) -> int:
-    """Return how many of those who are known, and not among *people*, have left since the *last* read."""
+    """Return how many known people who are not among *people* have left since the *last* read."""
     known, gone_since = await to_completion(_known_people, runtime, workspace)
     missing = sorted(slack_id for slack_id in known | gone_since.keys() if slack_id not in people)
     to_ask = [slack_id for slack_id in missing if slack_id not in gone_since]
@@ -58,9 +58,10 @@ async def _count_leavers(runtime: Runtime, workspace: Workspace, people: SourceS
 
 
 async def check_few_missing(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> None:
-    """Raise IncompleteRead if Slack shows one of a few who were mapped before, and whom the list of *people* lacks.
+    """Raise IncompleteRead if Slack shows one of a few mapped people whom the list of *people* lacks.
 
-    Of fewer than SOURCE_MAY_SHRINK nobody else asks. Who is known to be gone is not asked for.
+    It samples lists that lack less than SOURCE_MAY_SHRINK, which nothing else checks. People known to be gone are left
+    out.
     """
     _, gone_since = await to_completion(_known_people, runtime, workspace)
     missing = sorted(one for one in people.expected - gone_since.keys() if one not in people)
@@ -70,10 +71,10 @@ async def check_few_missing(runtime: Runtime, workspace: Workspace, people: Sour
 
 
 async def check_missing_accounts(runtime: Runtime, accounts: Accounts, last: ProvenRead) -> None:
-    """Raise IncompleteRead where *accounts* lack more than TARGET_MAY_SHRINK of the *last* read, apart from who is gone.
+    """Raise IncompleteRead if *accounts* lack more than TARGET_MAY_SHRINK of the *last* read, gone ones aside.
 
-    Docebo is asked for each, or for none where EVIDENCE_CALLS does not allow that. Of fewer it is asked for a few: where one
-    of them is there, the list is no measure for the next.
+    Docebo is asked for each, or for none if EVIDENCE_CALLS does not allow all. Where fewer are missing, it is asked for
+    a few: if one of them exists, the list is no measure for the next.
     """
     percent = runtime.behaviour.target_may_shrink
     listed = await to_completion(_listed_accounts, runtime, last)
@@ -99,8 +100,8 @@ def check_still_whole(
 ) -> None:
     """Raise IncompleteRead if Slack's *answers* show somebody whom its list should have held.
 
-    That is who was mapped before the listing began and is an active member of this workspace. Who joined meanwhile, or
-    is in another workspace of the organisation, proves nothing.
+    That is an active member of this workspace who was mapped before the listing began. Somebody who joined meanwhile,
+    or is in another workspace of the organisation, proves nothing.
     """
     for slack_id, seen in answers.items():
         if slack_id not in people.expected or not isinstance(seen, Present):
@@ -117,7 +118,7 @@ def _is_elsewhere(seen: Observation[SourceUser], workspace: Workspace) -> bool:
 
 
 def _known_people(runtime: Runtime, workspace: Workspace) -> tuple[set[str], dict[str, datetime]]:
-    """Return who is mapped or was left alone, and since when those are gone who are."""
+    """Return the Slack ids that are mapped or have a standing, and since when the gone ones are gone."""
     docebo, team = runtime.settings.docebo_url, workspace.team
     with runtime.store.reading() as tables:
         known = {*tables.mappings(docebo).slack_ids(team), *tables.standings.known(docebo, team)}

@@ -1,7 +1,7 @@
-"""Organisation: the ids that people have in all of an Enterprise Grid, once their workspace has joined one.
+"""Organisation: the ids that people have in all of an Enterprise Grid, after their workspace has joined it.
 
-Slack then may list everybody under another id than the one they are mapped by. To ask for each of them would take as many
-calls as there are people; here 400 of them take one.
+Slack may then list everybody under another id than the one they are mapped by. Asking for each of them would take as
+many calls as there are people; here one call tells 400 ids.
 """
 
 import logging
@@ -28,10 +28,10 @@ _log = logging.getLogger(__name__)
 async def find_under_other_ids(
     runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, slack_ids: Sequence[str]
 ) -> dict[str, SourceUser]:
-    """Return those of *slack_ids* whom *listed* shows under the id that Slack says is theirs in the organisation.
+    """Return those of *slack_ids* who are *listed* under the id that Slack says is theirs in the organisation.
 
-    The others have to be asked for one by one; so has everybody where Slack does not say, or where it takes no fewer calls.
-    For whom it says so counts as looked up.
+    The others have to be asked for one by one; so has everybody where Slack does not say, or where it takes no fewer
+    calls. People of whom it says so count as looked up.
     """
     if not workspace.organisation:
         return {}
@@ -44,11 +44,11 @@ async def find_under_other_ids(
 
 
 async def learn_who_is_named(runtime: Runtime, workspace: Workspace, people: Iterable[SourceUser]) -> bool:
-    """Find out whom the scope, or a decision, names by an id that is another one in the organisation of *people*.
+    """Find out the organisation's ids of people whom the scope or a decision names; tell whether that is news.
 
-    An event may come, and somebody may ask for a person, before an import has found that out from the list. Asked is once a
-    run, and only where one of *people* is new to us. Return whether more is known than before; raise ConfigurationError
-    where nobody can tell who is excluded.
+    Somebody may be served by an event, or by name, before an import has learned the ids from the list. Slack is asked
+    once a run, and only if one of *people* is new to us. Raises ConfigurationError where nobody can tell who is
+    excluded.
     """
     ids = {user.slack_id for user in people if user.organisation}
     if not ids or not await to_completion(_are_new, runtime, workspace.team, ids):
@@ -60,7 +60,7 @@ async def learn_who_is_named(runtime: Runtime, workspace: Workspace, people: Ite
         answers = await ask_for_people(runtime, workspace.team, rest)
         others |= {before: seen.value.slack_id for before, seen in answers.items() if isinstance(seen, Present)}
         with runtime.store.transaction() as tables:
-            tables.people.meet(workspace.team, to_ask, now=runtime.now())
+            tables.people.register(workspace.team, to_ask, now=runtime.now())
             tables.people.note_ids(workspace.team, {now: before for before, now in others.items() if now != before})
         check_excluded(runtime, [slack_id for slack_id, seen in answers.items() if isinstance(seen, Unknown)])
         runtime.ids_looked_up.update(to_ask)
@@ -69,10 +69,10 @@ async def learn_who_is_named(runtime: Runtime, workspace: Workspace, people: Ite
 
 
 async def learn_who_is_forgotten(runtime: Runtime, workspace: Workspace, people: Iterable[SourceUser]) -> set[str]:
-    """Find out who of *people* was forgotten under an id that another one has replaced in the organisation; return those.
+    """Return those of *people* who were forgotten under a former id, which Slack is asked for.
 
-    Of the forgotten nothing but digests is kept, so Slack is asked the other way round: which id each of those new to us had
-    before. From then on the forgotten are known by the new one, too.
+    Only digests of forgotten people are stored, so Slack is asked for the former id of everybody who is new to us. From
+    then on the forgotten are known by the new id, too.
     """
     if not workspace.organisation or not (ids := await to_completion(_strangers, runtime, workspace.team, people)):
         return set()
@@ -96,7 +96,7 @@ async def learn_who_is_forgotten(runtime: Runtime, workspace: Workspace, people:
 
 
 def check_excluded(runtime: Runtime, unknown: Collection[str]) -> None:
-    """Raise ConfigurationError where the scope excludes somebody by an *unknown* id: Slack does not say whom it lists for it."""
+    """Raise ConfigurationError if the scope excludes an *unknown* id, of which Slack does not tell the new one."""
     if hidden := sorted(runtime.behaviour.ids_excluded.intersection(unknown)):
         raise ConfigurationError(
             f"integration_settings: row SLACK | SCOPE_EXCLUDE: Slack does not say under which id of the organisation it lists"
@@ -105,7 +105,7 @@ def check_excluded(runtime: Runtime, unknown: Collection[str]) -> None:
 
 
 def _are_new(runtime: Runtime, team: str, slack_ids: Collection[str]) -> bool:
-    """Tell whether one of *slack_ids* is that of somebody whom no import or event has dealt with under it."""
+    """Tell whether one of *slack_ids* was never dealt with by an import or event."""
     docebo = runtime.settings.docebo_url
     with runtime.store.reading() as tables:
         mapped, told = tables.mappings(docebo).of(team, slack_ids), tables.standings.of(docebo, team, slack_ids)
@@ -113,7 +113,7 @@ def _are_new(runtime: Runtime, team: str, slack_ids: Collection[str]) -> bool:
 
 
 def _strangers(runtime: Runtime, team: str, people: Iterable[SourceUser]) -> list[str]:
-    """Return who of *people* is in scope, new to us, and may be somebody who was forgotten under an id that is not shown."""
+    """Return those of *people*, as Slack ids, in scope and new to us who may have been forgotten under a former id."""
     with runtime.store.reading() as tables:
         excluded = tables.exclusions.all()
         if not excluded.digests:
@@ -125,7 +125,7 @@ def _strangers(runtime: Runtime, team: str, people: Iterable[SourceUser]) -> lis
 
 
 def _named(runtime: Runtime, team: str) -> list[str]:
-    """Return who is named by an id of which nobody has said whether it is the only one."""
+    """Return the ids by which people are named, and of which nobody has said whether they are the only ones."""
     with runtime.store.reading() as tables:
         never = never_touched(tables.decisions.binding(team))
         named = (never | runtime.behaviour.ids_named) - tables.people.gone(team).keys() - runtime.ids_looked_up
@@ -133,9 +133,9 @@ def _named(runtime: Runtime, team: str) -> list[str]:
 
 
 async def _exchanged(runtime: Runtime, workspace: Workspace, slack_ids: Sequence[str]) -> dict[str, str]:
-    """Return the id in the organisation of each of *slack_ids* of whom Slack tells it for 400 at once.
+    """Return the ids in the organisation of *slack_ids*, 400 in one call, as far as Slack tells them.
 
-    Nobody's where it takes no fewer calls to ask for each.
+    None are returned where asking for each person takes no more calls.
     """
     calls = -(-len(slack_ids) // EXCHANGED_AT_ONCE)
     if calls >= len(slack_ids) or not reserve_calls(runtime, people=calls):

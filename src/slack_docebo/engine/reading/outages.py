@@ -1,4 +1,4 @@
-"""Outages: whether a failure is one person's, or that of Slack or Docebo as a whole. A harmless call to that side tells."""
+"""Outages: whether a failure is one person's, or that of Slack or Docebo as a whole, as a harmless call shows."""
 
 from collections.abc import Awaitable, Callable
 
@@ -9,24 +9,24 @@ IN_A_ROW = 3  # people for whom a side gives no answer, before it is asked wheth
 NOBODY = "nobody@slack-docebo.invalid"  # whom to search for changes nothing and takes a superadmin's grant
 
 
-async def greet_slack(runtime: Runtime) -> None:
+async def ping_slack(runtime: Runtime) -> None:
     """Ask Slack for ourselves, in two calls; raise where it refuses, or does not answer."""
     identity = await runtime.slack.identify()
     if identity.user_id:
         await runtime.slack.user(identity.user_id, with_custom=False)
 
 
-async def greet_docebo(runtime: Runtime) -> None:
+async def ping_docebo(runtime: Runtime) -> None:
     """Search for nobody at Docebo, in one call; raise where it refuses, or does not answer."""
     await runtime.docebo.find_users(NOBODY)
 
 
 class OutageWatch:
-    """Watches the calls that are made to one side for one person after the other; *greet* is the harmless call to it."""
+    """Watches the calls to one side for one person after the other; *ping* is the harmless call to that side."""
 
-    def __init__(self, runtime: Runtime, greet: Callable[[Runtime], Awaitable[None]]) -> None:
+    def __init__(self, runtime: Runtime, ping: Callable[[Runtime], Awaitable[None]]) -> None:
         self._runtime = runtime
-        self._greet = greet
+        self._ping = ping
         self._unanswered = 0  # in a row
 
     def passed(self) -> None:
@@ -34,7 +34,7 @@ class OutageWatch:
         self._unanswered = 0
 
     async def failed(self, error: Exception) -> None:
-        """Return where *error* is one person's, and raise it where it is everybody's.
+        """Return if *error* is about one person, and raise it if it is about everybody.
 
         The harmless call is made after each refusal of access, and after the third call in a row without an answer.
         """
@@ -49,7 +49,7 @@ class OutageWatch:
             raise error
         if isinstance(error, AccessDenied | TransientError):
             try:
-                await self._greet(self._runtime)
+                await self._ping(self._runtime)
             except RemoteError:
                 raise error from None
             self._unanswered = 0

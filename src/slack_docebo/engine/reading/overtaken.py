@@ -1,6 +1,6 @@
-"""Overtaken: Slack's answers may be behind its events, and show somebody as before one that was applied already.
+"""Overtaken answers: Slack's answers may lag behind its events, and show a person as before an applied one.
 
-By that an import would write older values once more, or let in who has left, or shut out who has just joined.
+An import that believed them would write older values again, let in people who have left, or shut out newcomers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,14 +23,14 @@ SHOWN_LATELY = "Slack knows nobody under this id, and has sent an event about th
 
 
 def is_behind(user: SourceUser, stamp: int, now: datetime) -> bool:
-    """Tell whether *user*, as Slack has answered, is older than the event that bears *stamp*."""
+    """Tell whether *user*, as Slack has answered, is older than the event with *stamp*."""
     return 0 < believed(user.updated, now) < stamp
 
 
 def stamps_of_overtaken(
     runtime: Runtime, team: str, users: Sequence[SourceUser], lag: timedelta = ANSWERS_LAG
 ) -> dict[str, int]:
-    """Return by Slack id the stamp of the newest event, applied within the *lag*, of those whom *users* show as before it."""
+    """Return the stamps of events, applied within *lag*, that are newer than *users*: the newest by Slack id."""
     with runtime.store.reading() as tables:
         return known_stamps_of_overtaken(tables, team, users, lag, now=runtime.now())
 
@@ -38,7 +38,7 @@ def stamps_of_overtaken(
 def known_stamps_of_overtaken(
     tables: Tables, team: str, users: Sequence[SourceUser], lag: timedelta, *, now: datetime
 ) -> dict[str, int]:
-    """Return what `stamps_of_overtaken` does, to whom has *tables* open already."""
+    """Return the stamps like `stamps_of_overtaken`, in an open transaction."""
     # Of the events themselves: what is remembered of who was named since bears no stamp to go by.
     events = tables.inbox.stamps_applied_since(now - lag, team, chain.from_iterable(user.ids for user in users))
     stamps: dict[str, int] = {}
@@ -49,14 +49,14 @@ def known_stamps_of_overtaken(
 
 
 def with_status_unknown(user: SourceUser) -> SourceUser:
-    """Return *user* without a status: of who is shown as before an event nobody knows whether the person is still there."""
+    """Return *user* without a status: an answer older than an event does not tell whether the person has left."""
     return replace(user, deactivated=False, forgotten=False, unsaid=(*user.unsaid, "deactivated"))
 
 
 def overtaken(
     runtime: Runtime, team: str, answers: Mapping[str, Observation[SourceUser]]
 ) -> dict[str, Observation[SourceUser]]:
-    """Return as unknown those of *answers* that show a person as before an event, or nobody although one came lately."""
+    """Return, as Unknown, the *answers* older than an applied event, and those of nobody soon after one."""
     shown = {slack_id: seen.value for slack_id, seen in answers.items() if isinstance(seen, Present)}
     gone = [slack_id for slack_id, seen in answers.items() if isinstance(seen, Gone)]
     now = runtime.now()

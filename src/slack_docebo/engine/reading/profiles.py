@@ -1,4 +1,4 @@
-"""Custom profile fields, which Slack's list does not show: read person by person, and kept for what comes later."""
+"""Custom profile fields, which Slack's list does not show: read person by person, and stored for later runs."""
 
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.profiles import Profile, ReadingOrder, a_days_share, reading_order
+from slack_docebo.domain.profiles import Profile, ReadingOrder, daily_share, reading_order
 from slack_docebo.domain.rules import custom_fields
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.outages import OutageWatch, greet_slack
+from slack_docebo.engine.reading.outages import OutageWatch, ping_slack
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
@@ -19,7 +19,7 @@ from slack_docebo.safe_points import safe_point
 
 @dataclass(slots=True)
 class ProfilesRead:
-    """The result: whose fields are others than those the import has compared, and how many people the next run has to read."""
+    """The result: people whose fields have changed, and how many the next run has to read."""
 
     changed: set[str] = field(default_factory=set)  # Slack ids
     read: int = 0
@@ -33,15 +33,15 @@ def fields_wanted(runtime: Runtime) -> frozenset[str]:
 
 
 def shows_fields(user: SourceUser, wanted: Collection[str]) -> bool:
-    """Tell whether Slack has shown all *wanted* custom fields with *user*, of which there has to be one."""
+    """Tell whether Slack has shown all *wanted* custom fields with *user*, and there are any."""
     return bool(wanted) and set(wanted) <= (user.custom or {}).keys()
 
 
 def with_fields_read_before(runtime: Runtime, team: str, users: Sequence[SourceUser]) -> list[SourceUser]:
-    """Return *users* with the custom fields that were last read of them; without any, unless all mapped ones were read.
+    """Return *users* with the custom fields last read of them; without any, unless all mapped ones were read.
 
-    We have written nothing newer to Docebo, for what events and runs for named people show is kept as well. The fields of
-    somebody whose turn it is to be read again count as outdated.
+    Nothing newer was written to Docebo, for what events and runs for named people show is stored as well. The fields of
+    somebody who is due to be read again count as outdated.
     """
     wanted = fields_wanted(runtime)
     if not wanted:
@@ -61,14 +61,14 @@ def with_fields_read_before(runtime: Runtime, team: str, users: Sequence[SourceU
 
 
 def with_fields_known(runtime: Runtime, team: str, users: Sequence[SourceUser]) -> list[SourceUser]:
-    """Return *users* of a list with the custom fields that it shows, else with those that were last read of them."""
+    """Return *users* of a list with the custom fields that it shows, else with those last read."""
     wanted = fields_wanted(runtime)
     read_before = with_fields_read_before(runtime, team, users)
     return [user if shows_fields(user, wanted) else known for user, known in zip(users, read_before, strict=True)]
 
 
 def due(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot) -> list[SourceUser]:
-    """Return who of *listed* is to be read, in this order: nobody where none is wanted, nor of whom the list shows them."""
+    """Return the people in *listed* whose custom fields are to be read, in this order; not those the list shows."""
     wanted = fields_wanted(runtime)
     if not wanted:
         return []
@@ -88,13 +88,13 @@ def due(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot) -> list[
                 continue
             if (its := reading_order(user, known.get(user.slack_id), wanted, now=now, max_age=max_age)) is not None:
                 turns[its] = user
-    return [turns[its] for its in a_days_share(turns, in_scope, now=now, max_age=max_age)]
+    return [turns[its] for its in daily_share(turns, in_scope, now=now, max_age=max_age)]
 
 
 def keep_fields_shown(runtime: Runtime, team: str, users: Iterable[SourceUser]) -> None:
-    """Keep the custom fields of those of *users* in scope with whom Slack has shown them, by an event or one by one.
+    """Store the custom fields of those *users* in scope with whom Slack has shown them, by event or one by one.
 
-    Else the next import would write what was read before.
+    Otherwise the next import would write what was read before.
     """
     wanted = fields_wanted(runtime)
     scope = runtime.behaviour.policy(team).scope
@@ -118,16 +118,16 @@ async def read_profiles(
     *,
     to_compare: Collection[str] = (),
 ) -> ProfilesRead:
-    """Read the custom fields of *people* one after the other, for at most PROFILE_MINUTES, and keep each answer at once.
+    """Read the custom fields of *people* one by one, for at most PROFILE_MINUTES, storing each answer at once.
 
-    Those *to compare* (Slack ids) count as changed whatever Slack says: the import has left them for this.
+    People in *to_compare* (Slack ids) count as changed whatever Slack says: the import has left them for this.
 
-    Raises where Slack does not answer for anybody, and IncompleteRead as `check_fields_left_out` does; what was read until
-    then is kept, though not believed where it may be wrong.
+    Raises where Slack answers for nobody, and IncompleteRead like `check_fields_left_out`; what was read until then is
+    stored, but marked as outdated where it may be wrong.
     """
     ends = time.monotonic() + runtime.behaviour.profile_minutes * 60
     empty: list[str] = []  # people of whom Slack shows no value
-    done, watch = ProfilesRead(left=len(people)), OutageWatch(runtime, greet_slack)
+    done, watch = ProfilesRead(left=len(people)), OutageWatch(runtime, ping_slack)
     wanted = fields_wanted(runtime)
     for user in people:
         safe_point()
@@ -158,9 +158,10 @@ async def read_profiles(
 
 
 async def check_fields_left_out(runtime: Runtime) -> None:
-    """Raise IncompleteRead where a field with which Slack has shown nobody's value is deleted or hidden by now.
+    """Raise IncompleteRead if a field that Slack has shown with nobody is deleted or hidden by now.
 
-    To be called once people were read, before anything is concluded from it: for one call, if any field was left out.
+    It is called once people were read, before anything is concluded from it, and takes a call if any field was left
+    out.
     """
     if gone := await runtime.slack.fields_gone():
         raise IncompleteRead(
@@ -175,7 +176,7 @@ def _doubt(runtime: Runtime, team: str, slack_ids: Collection[str]) -> None:
 
 
 def _keep(runtime: Runtime, team: str, user: SourceUser, read: Profile) -> bool:
-    """Keep what was *read*, but of the forgotten, and tell whether it is another than before."""
+    """Store *read*, except of a forgotten person, and tell whether it differs from before."""
     with runtime.store.transaction() as tables:
         if tables.exclusions.all().cover(user):
             return False

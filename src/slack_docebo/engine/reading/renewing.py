@@ -1,4 +1,4 @@
-"""Renewing: people whom Slack's list shows as before an event that was applied are asked for, one by one."""
+"""Renewing: people whom Slack's list shows as before an applied event are asked for one by one."""
 
 from collections.abc import Sequence
 
@@ -6,17 +6,17 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.observation import Observation, Present
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.reading.evidence import answers_to, observe_person
-from slack_docebo.engine.reading.outages import OutageWatch, greet_slack
+from slack_docebo.engine.reading.outages import OutageWatch, ping_slack
 from slack_docebo.engine.reading.overtaken import LISTS_LAG, stamps_of_overtaken, with_status_unknown
 from slack_docebo.errors import RemoteError
 from slack_docebo.runtime import Runtime
 
 
 async def renewed(runtime: Runtime, team: str, users: Sequence[SourceUser]) -> list[SourceUser]:
-    """Return the *users* of a list; those whom it shows as they were before an event are replaced by Slack's answer.
+    """Return the *users* of a list, replacing those who are shown as before an applied event by Slack's answer.
 
-    Slack is asked for each of them, up to EVIDENCE_CALLS of their own. Where the answer is older than the event, or none
-    was asked for, it counts as unknown whether the person is there.
+    Slack is asked for each of them, up to EVIDENCE_CALLS of their own. Where the answer is older than the event, or
+    there is none, the status of the person counts as unknown.
     """
     stamps = await to_completion(stamps_of_overtaken, runtime, team, users, LISTS_LAG)
     if not stamps:
@@ -29,7 +29,7 @@ async def renewed(runtime: Runtime, team: str, users: Sequence[SourceUser]) -> l
 
 
 async def _answers(runtime: Runtime, slack_ids: Sequence[str]) -> dict[str, Observation[SourceUser]]:
-    """Ask Slack for as many of *slack_ids* as may be asked for; once it has failed to answer, the run asks for no more."""
+    """Ask Slack for as many of *slack_ids* as are allowed; after a failure the run asks for no more."""
     if runtime.evidence.renews_no_more:
         return {}
     asked = slack_ids[: runtime.behaviour.evidence_calls - runtime.evidence.renewals]
@@ -40,7 +40,7 @@ async def _answers(runtime: Runtime, slack_ids: Sequence[str]) -> dict[str, Obse
         return await observe_person(runtime, slack_id, with_values=False)
 
     try:
-        questions = answers_to(runtime, asked, about, OutageWatch(runtime, greet_slack))
+        questions = answers_to(runtime, asked, about, OutageWatch(runtime, ping_slack))
         return {slack_id: answer async for slack_id, answer in questions}
     except RemoteError:
         # Each further one would wait as long, and whoever is not asked for is left alone.

@@ -10,7 +10,7 @@ from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import answers_to, ask_for_people, reserve_calls
 from slack_docebo.engine.reading.missing import check_few_missing
-from slack_docebo.engine.reading.outages import OutageWatch, greet_slack
+from slack_docebo.engine.reading.outages import OutageWatch, ping_slack
 from slack_docebo.engine.reading.sides import last_pages, read_page, read_whole_list
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
@@ -28,7 +28,7 @@ class Roll:
 
 
 def asks_each(runtime: Runtime, workspace: Workspace, questions: int) -> bool:
-    """Tell whether asking so many *questions* takes no more calls than the last complete list did."""
+    """Tell whether so many *questions* take no more calls than the last complete list did."""
     pages = last_pages(runtime, workspace)
     return not pages or questions <= pages
 
@@ -36,10 +36,10 @@ def asks_each(runtime: Runtime, workspace: Workspace, questions: int) -> bool:
 async def call_roll(
     runtime: Runtime, workspace: Workspace, slack_ids: Collection[str], addresses: Collection[str]
 ) -> Roll:
-    """Find out what Slack says now of each of *slack_ids*, and who bears each of *addresses*.
+    """Find out what Slack says now of each of *slack_ids*, and who has each of *addresses*.
 
-    Where its list is read, people whom that does not show are asked for; they are unknown if EVIDENCE_CALLS does not allow it.
-    An address that it does not show is nobody's: so IncompleteRead is raised where it is not whole.
+    If its list is read, people who are not in it are asked for; they are unknown if EVIDENCE_CALLS does not allow it.
+    An address that it does not show is nobody's: so IncompleteRead is raised where the list is not whole.
     """
     if asks_each(runtime, workspace, len(slack_ids) + len(addresses)):
         return Roll(await ask_for_people(runtime, workspace.team, slack_ids), await _asked(runtime, addresses))
@@ -56,18 +56,18 @@ async def call_roll(
 
 
 async def _asked(runtime: Runtime, addresses: Collection[str]) -> dict[str, Observation[SourceUser]]:
-    """Return who bears which of *addresses*, for a call each."""
+    """Return who has which of *addresses*, for a call each."""
 
     async def about(address: str) -> Observation[SourceUser]:
         user = await runtime.slack.find_user(address)
         return Present(user) if user else Gone("nobody in Slack bears the address")
 
-    answers = answers_to(runtime, addresses, about, OutageWatch(runtime, greet_slack))
+    answers = answers_to(runtime, addresses, about, OutageWatch(runtime, ping_slack))
     return {address: answer async for address, answer in answers if not isinstance(answer, Gone)}
 
 
 async def _listed(runtime: Runtime, workspace: Workspace) -> AsyncIterator[SourceUser]:
-    """Yield everybody whom Slack's list shows, as it was shown last."""
+    """Yield everybody in Slack's list, as shown last."""
     with SourceSnapshot() as people:
         await read_whole_list(runtime, workspace, people, partial(read_page, runtime, workspace))
         await check_few_missing(runtime, workspace, people)

@@ -25,7 +25,7 @@ def check_scim(runtime: Runtime) -> None:
 
 
 async def read_scim(runtime: Runtime) -> dict[str, Mapping[str, str]] | None:
-    """Return what SCIM says of everybody, by Slack id, for a call per thousand; None where nothing of it is written."""
+    """Return what SCIM says of everybody, by Slack id, for a call per thousand; None if no rule reads it."""
     behaviour = runtime.behaviour
     if runtime.scim is None or not behaviour.provision_slack_user_data or not reads_scim(behaviour.attributes):
         return None
@@ -33,7 +33,7 @@ async def read_scim(runtime: Runtime) -> dict[str, Mapping[str, str]] | None:
 
 
 def with_scim(users: Iterable[SourceUser], known: Mapping[str, Mapping[str, str]]) -> list[SourceUser]:
-    """Return *users* with what SCIM says of them, which is nothing of whom it does not show."""
+    """Return *users* with what SCIM says of them, which is nothing for people it does not show."""
     return [
         replace(user, scim=next((known[slack_id] for slack_id in user.ids if slack_id in known), NOTHING))
         for user in users
@@ -41,7 +41,7 @@ def with_scim(users: Iterable[SourceUser], known: Mapping[str, Mapping[str, str]
 
 
 async def with_own_scim(runtime: Runtime, user: SourceUser) -> SourceUser:
-    """Return *user* with what SCIM says, for one call; without any where no rule reads it."""
+    """Return *user* with what SCIM says, for one call; unchanged if no rule reads it."""
     if runtime.scim is None or not reads_scim(runtime.behaviour.attributes):
         return user
     return replace(user, scim=await runtime.scim.person(user.slack_id) or NOTHING)

@@ -1,4 +1,4 @@
-"""Searching Docebo for the accounts of one address, by a search that is seen to find who is there."""
+"""Searching Docebo for the accounts of one address, by a search that is known to find existing accounts."""
 
 from slack_docebo.clients.docebo import is_found_by_names
 from slack_docebo.concurrency import side_by_side
@@ -13,10 +13,10 @@ from slack_docebo.runtime import Runtime
 
 
 async def search_for(runtime: Runtime, address: str) -> list[Account]:
-    """Return what `find_by_address` does; raise IncompleteRead where the search does not find who is there, either.
+    """Return the accounts of `find_by_address`; raise IncompleteRead if the search does not find existing ones.
 
-    Searched for is our own account, one that was listed, and one that is mapped, until one is found: once a run, and at
-    the same time, for somebody who joins is waiting.
+    The search is tried on our own account, one that was listed, and one that is mapped, until one is found: once a run,
+    and at the same time, for somebody who joins is waiting.
     """
     found, finds_listed = await side_by_side(find_by_address(runtime, address), runtime.docebo.finds_listed())
     if not (found or finds_listed or await _finds_mapped(runtime)):
@@ -28,9 +28,10 @@ async def search_for(runtime: Runtime, address: str) -> list[Account]:
 
 
 async def find_by_address(runtime: Runtime, address: str) -> list[Account]:
-    """Return the accounts whose user name or e-mail address is *address*, at one call.
+    """Return the accounts whose username or e-mail address is *address*, for one call.
 
-    As long as nobody knows whether Docebo's search for a full text looks at addresses, it is two where that finds none.
+    As long as nobody knows whether Docebo's full-text search covers addresses, a search without a hit takes a second
+    call.
     """
     way = known_dialect(runtime).answer(ADDRESS_SEARCH)
     if way == AddressSearch.IN_PARTS:
@@ -44,9 +45,10 @@ async def find_by_address(runtime: Runtime, address: str) -> list[Account]:
 
 
 async def learn_search(runtime: Runtime, accounts: Accounts) -> None:
-    """Find out by which search an account is found by its address, at one or two calls, if nobody knows it yet.
+    """Find out which search finds an account by its address, for one or two calls, if that is not known yet.
 
-    It takes an account whose names are others. Asked here, once, it is not asked for each person who joins.
+    It takes an account whose names do not contain its address. Learned here, once, it is not asked for each person who
+    joins.
     """
     is_known = known_dialect(runtime).answer(ADDRESS_SEARCH) != ""
     others = (one for one in accounts if one.email and mailbox(one.email) != mailbox(one.username))

@@ -1,4 +1,4 @@
-"""Reading both sides: Slack's users with the proof that they are all, and all or a few of Docebo's accounts."""
+"""Reading both sides: all Slack users, with the proof that none is missing, and all or some Docebo accounts."""
 
 import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterable, Sequence
@@ -29,7 +29,7 @@ from slack_docebo.engine.reading.evidence import (
 from slack_docebo.engine.reading.hidden_addresses import check_addresses
 from slack_docebo.engine.reading.lagging import catch_up
 from slack_docebo.engine.reading.missing import FEW, check_missing_accounts, check_missing_people
-from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo
+from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo
 from slack_docebo.engine.reading.profiles import fields_wanted, shows_fields, with_fields_known
 from slack_docebo.engine.reading.renewing import renewed
 from slack_docebo.engine.reading.scim import read_scim, with_scim
@@ -54,10 +54,9 @@ INDEX_LAG = timedelta(hours=1)  # after which Docebo's search and list show what
 
 
 async def read_page(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, cursor: str) -> str:
-    """Read one page of Slack's list into *people* and return the cursor of the next one, "" at the end.
+    """Read one page of Slack's list into *people*, and return the cursor of the next page, "" at the end.
 
-    A cursor says that somebody follows. So an empty page at its end is asked for again, and raises IncompleteRead if it
-    stays empty.
+    A cursor promises more people. So an empty last page is read again, and raises IncompleteRead if it stays empty.
     """
     safe_point()
     asked = runtime.slack.page_size
@@ -92,7 +91,7 @@ async def read_source(runtime: Runtime, workspace: Workspace, people: SourceSnap
 
 
 async def read_whole_list(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, read: ReadPage) -> None:
-    """Read Slack's list into *people*; raise IncompleteRead where so many are missing that nothing may be concluded from that."""
+    """Read Slack's list into *people*; raise IncompleteRead if too many are missing for any conclusion."""
     people.expected = _mapped(runtime, workspace)
     await _read_list(runtime, workspace, people, read)
     people.check_end()
@@ -106,7 +105,7 @@ async def read_whole_list(runtime: Runtime, workspace: Workspace, people: Source
 
 
 async def _read_list(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, read: ReadPage) -> None:
-    """Read Slack's list into *people* as far as it goes: nothing proves that nobody is missing."""
+    """Read Slack's list into *people* to its end, without proof that nobody is missing."""
     runtime.slack.page_size = _page_size(runtime, workspace)
     for _ in range(RESTARTS + 1):
         try:
@@ -121,25 +120,25 @@ async def _read_list(runtime: Runtime, workspace: Workspace, people: SourceSnaps
 
 
 def last_pages(runtime: Runtime, workspace: Workspace) -> int:
-    """Return how many calls the last complete read of Slack's list took, 0 before the first."""
+    """Return how many calls the last complete read of Slack's list took; 0 before the first."""
     last = _last_read(runtime, _source(workspace))
     return last.pages if last else 0
 
 
 def last_count(runtime: Runtime, workspace: Workspace) -> int:
-    """Return how many people Slack's list held at the last complete read, 0 before the first."""
+    """Return how many people the last complete read of Slack's list had; 0 before the first."""
     return _last_count(runtime, _source(workspace))
 
 
 def record_reads(
     runtime: Runtime, workspace: Workspace, people: SourceSnapshot, accounts: Accounts, hidden: int
 ) -> None:
-    """Let both reads be the measure for the next ones, once everything was asked that could disprove them.
+    """Store both reads as the measure for the next ones, once everything was asked that could disprove them.
 
-    *hidden* is how many mapped people Slack neither lists nor shows when it is asked. They count as listed, or each night's
-    list could lack a few more; not where somebody has let this list be shorter than usual. A read of Docebo counts if it was
-    of all accounts and left out none that is there. Accounts that it has left out, and that were not asked for, count as
-    listed, too: the next run misses them.
+    *hidden* is how many mapped people Slack neither lists nor shows when asked. They count as listed, or each night's
+    list could lack a few more; not where somebody has allowed a shorter list than usual. A read of Docebo counts if it
+    was of all accounts and left out none that exists. Accounts that it left out, and that were not asked for, count as
+    listed too, so that the next run misses them.
     """
     now, run, listed = runtime.now(), runtime.run_id, people.people
     usual = type(runtime.behaviour).model_fields["source_may_shrink"].default
@@ -163,10 +162,10 @@ def record_reads(
 
 
 async def read_target(runtime: Runtime) -> Accounts:
-    """Return every account of the platform; raise IncompleteRead where too many are missing that are not gone.
+    """Return every account of the platform; raise IncompleteRead if too many are missing that are not gone.
 
-    A list that is not whole is begun anew: whoever is deleted or renamed meanwhile moves others past the page that is read
-    next.
+    An incomplete listing is begun again once: when an account is deleted or renamed meanwhile, others move past the
+    page that is read next.
     """
     known = await to_completion(known_dialect, runtime)
     last = await to_completion(_last_read, runtime, _target(runtime))
@@ -193,7 +192,7 @@ async def read_target(runtime: Runtime) -> Accounts:
 
 
 async def _list_accounts(runtime: Runtime, *, unlisted: int, is_first: bool) -> Accounts:
-    """Return every account that Docebo lists, as `DoceboClient.list_users` reads them."""
+    """Return every account that Docebo lists, as read by `DoceboClient.list_users`."""
     accounts = Accounts()
     async for page in runtime.docebo.list_users(unlisted=unlisted, is_first=is_first):
         safe_point()
@@ -203,7 +202,7 @@ async def _list_accounts(runtime: Runtime, *, unlisted: int, is_first: bool) -> 
 
 
 async def read_accounts(runtime: Runtime, docebo_ids: Collection[int]) -> Accounts:
-    """Return these accounts: asked for one by one, or listed with all others where that takes fewer calls."""
+    """Return these accounts: asked for one by one, or listed with all others if that takes fewer calls."""
     if not are_few(runtime, len(docebo_ids)):
         return await read_target(runtime)
     seen = [await observe_account(runtime, docebo_id) for docebo_id in sorted(docebo_ids)]
@@ -226,7 +225,7 @@ def listed_last(runtime: Runtime, tables: Tables) -> frozenset[int]:
 async def read_changed(runtime: Runtime, workspace: Workspace, people: AsyncIterable[list[SourceUser]]) -> Accounts:
     """Return the accounts of the *people* whose attributes are no longer what was last written.
 
-    They are looked up one by one, or all accounts are listed where that takes fewer calls.
+    They are looked up one by one, or all accounts are listed if that takes fewer calls.
     """
     while True:
         try:
@@ -245,9 +244,9 @@ def are_few(runtime: Runtime, people: int) -> bool:
 async def look_up(
     runtime: Runtime, people: Iterable[tuple[SourceUser, Known | None]], accounts: Accounts | None = None
 ) -> Accounts:
-    """Return *accounts* and those that a few *people* can be matched with, at one to four calls each.
+    """Return *accounts* with those that may belong to a few *people* added, for one to four calls each.
 
-    Where a rule gives usernames, it is one more: whoever has that username is among them, too.
+    Where a rule gives usernames, it takes another call to add the account that has the username.
     """
     accounts = Accounts() if accounts is None else accounts
     naming = next((rule for rule in runtime.behaviour.attributes if rule.target == USERNAME), None)
@@ -270,9 +269,9 @@ async def look_up(
 
 
 def note_first_sight(runtime: Runtime, accounts: Iterable[Account]) -> None:
-    """Note what *accounts* bear that nobody has looked at since somebody mapped them by hand.
+    """Note what *accounts* show that were mapped by hand and not seen since.
 
-    Else somebody who is behind their ids by the next run, or attempt, could not be told from the person.
+    Otherwise somebody who gets such an id before the next run, or attempt, could not be told from the person.
     """
     if seen := {account.docebo_id: look(account) for account in accounts}:
         with runtime.store.transaction() as tables:
@@ -280,10 +279,10 @@ def note_first_sight(runtime: Runtime, accounts: Iterable[Account]) -> None:
 
 
 async def ask_for_unlisted(runtime: Runtime, accounts: Accounts, newcomers: Iterable[str]) -> None:
-    """Ask Docebo for the accounts that it listed before and not now, for one of them may be that of a newcomer.
+    """Ask Docebo for accounts that it listed before and not now, as one may be a newcomer's.
 
-    *newcomers* are their addresses. Where its answer leaves one of the accounts unknown, each of them is searched for.
-    Nothing is asked beyond EVIDENCE_CALLS: who may have an account then gets no other one.
+    *newcomers* are addresses. Where an account stays unknown, each address is searched for. Nothing is asked beyond
+    EVIDENCE_CALLS: somebody who may have an account then gets no other one.
     """
 
     async def search(address: str) -> Observation[list[Account]]:
@@ -295,18 +294,18 @@ async def ask_for_unlisted(runtime: Runtime, accounts: Accounts, newcomers: Iter
         newcomers = [address for address in newcomers if accounts.may_lack(address)]
         if not reserve_calls(runtime, accounts=len(newcomers)):
             return
-        async for address, found in answers_to(runtime, newcomers, search, OutageWatch(runtime, greet_docebo)):
+        async for address, found in answers_to(runtime, newcomers, search, OutageWatch(runtime, ping_docebo)):
             if isinstance(found, Present):
                 accounts.add(found.value)
                 accounts.note_searched(address)
 
 
 async def check_first_list(runtime: Runtime, team: str, accounts: Accounts, newcomers: Sequence[str]) -> None:
-    """Raise IncompleteRead where the first list of a platform has left out an account that is there.
+    """Raise IncompleteRead if the first list of a platform has left out an account that exists.
 
-    Nothing tells yet what such a list has to show. So a few of the *newcomers*, who would get an account, are searched for
-    by their addresses. Whoever was given one by a run of ours meanwhile disproves nothing. With TARGET_MAY_SHRINK at 100
-    somebody has said that any list will do.
+    There is no earlier list to compare it with. So a few of the *newcomers*, who would get an account, are searched for
+    by their addresses. An account that a run of ours has made meanwhile disproves nothing. With TARGET_MAY_SHRINK at
+    100 somebody has said that any list will do.
     """
     few = [address for address in newcomers if address][:: len(newcomers) // FEW + 1]
     is_first = accounts.pages and await to_completion(_last_read, runtime, _target(runtime)) is None
@@ -335,7 +334,7 @@ def _learn_paging(runtime: Runtime) -> None:
 async def _changed(
     runtime: Runtime, workspace: Workspace, people: AsyncIterable[list[SourceUser]]
 ) -> list[tuple[SourceUser, Known | None]]:
-    """Return those whose attributes are no longer what was last written, with what is known; raise Restarted."""
+    """Return the people whose attributes are no longer what was last written, with what is known; raise Restarted."""
     planner = Planner(runtime.behaviour.policy(workspace.team), Accounts())
     changed: list[tuple[SourceUser, Known | None]] = []
     async for page in people:
@@ -357,7 +356,7 @@ def _breaks_off(page: UserPage, cursor: str) -> bool:
 
 
 def _page_size(runtime: Runtime, workspace: Workspace) -> int:
-    """Return how many people to ask for at once: as many as are wanted or, for some days, as many as Slack could give."""
+    """Return how many people to ask for at once: the setting or, for some days, as many as Slack could give."""
     with runtime.store.reading() as tables:
         limit = tables.page_limits.get(_source(workspace), since=runtime.now() - PAGE_LIMIT_KEPT)
     return min(limit or runtime.settings.slack_page_size, runtime.settings.slack_page_size)

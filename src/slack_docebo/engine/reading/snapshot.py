@@ -34,7 +34,7 @@ class Restarted(Exception):
 
 
 class SourceSnapshot:
-    """Slack's users, page by page and each once, as shown last, in a temporary file without a name.
+    """Slack's users, page by page and each once, as last shown, in a temporary file without a name.
 
     A run needs them again once the whole list is read and proven. In memory, a hundred thousand users would be most of
     what the run takes.
@@ -57,7 +57,7 @@ class SourceSnapshot:
             self._file.close()
 
     def restart(self) -> None:
-        """Drop the pages read so far, because the listing begins again: its cursor went stale."""
+        """Drop the pages read so far, because the cursor went stale and the listing begins again."""
         with _on_disk():
             self._file.seek(0)
             self._file.truncate()
@@ -75,7 +75,7 @@ class SourceSnapshot:
         self._changed.set()
 
     def add(self, page: UserPage) -> None:
-        """Keep the next page; raise IncompleteRead if its cursor shows that the list has no proper end."""
+        """Add the next page; raise IncompleteRead if its cursor shows that the list has no proper end."""
         fresh = []
         for user in page.users:
             # Slack promises no order of its list, so two pages can show the same person, who may have changed meanwhile.
@@ -111,7 +111,7 @@ class SourceSnapshot:
         self._changed.set()
 
     def check_end(self) -> None:
-        """Raise IncompleteRead unless the list was read to an end that it can have."""
+        """Raise IncompleteRead unless the list was read to its end."""
         if not self._ended:
             raise IncompleteRead("Slack's user list was not read to its end")
         if self.people == 0:
@@ -120,7 +120,7 @@ class SourceSnapshot:
             raise IncompleteRead("nobody in Slack's user list has an e-mail address: check the scope users:read.email")
 
     def prove(self) -> None:
-        """Take the list to be complete, so that whoever iterates comes to its end; raise IncompleteRead like `check_end`."""
+        """Mark the list as complete, so that iteration comes to its end; raise IncompleteRead like `check_end`."""
         self.check_end()
         self._proven = True
         self._changed.set()
@@ -131,11 +131,11 @@ class SourceSnapshot:
 
     @property
     def shown_again(self) -> set[str]:
-        """The Slack ids of those who were shown anew after their page: who read that before has read what is older."""
+        """The Slack ids of people shown again after their page: whoever read that page has read older data."""
         return set(self._newer)
 
     def __contains__(self, slack_id: object) -> bool:
-        """Tell whether the list shows somebody with this Slack id, be it one of several."""
+        """Tell whether the list shows somebody with this Slack id, which may be one of several."""
         return slack_id in self._stamps
 
     def __iter__(self) -> Iterator[list[SourceUser]]:
@@ -160,7 +160,7 @@ class SourceSnapshot:
                 raise Restarted
 
     def _is_at_odds(self, user: SourceUser) -> bool:
-        """Tell whether another entry of the same moment says otherwise of whether *user* is deactivated: neither is the newer."""
+        """Tell whether another entry of the same moment has another status: neither can be taken for the newer one."""
         so_far = self._newer.get(user.slack_id)
         was_unclear = so_far is not None and "deactivated" in so_far.unsaid
         return was_unclear or user.deactivated != (user.slack_id in self._deactivated)

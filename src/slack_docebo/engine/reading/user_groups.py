@@ -21,14 +21,14 @@ IF_EMPTIED = {
 
 
 async def read_user_groups(runtime: Runtime, team: str, *, if_older: bool = False) -> None:
-    """Let the scope know who is in the groups that it names, for one call; for none where it names none.
+    """Tell the scope who is in the user groups that it names, for one call; for none if it names none.
 
-    Each group of which Slack counts others than it shows takes one more. With *if_older* they are read only if that was a
-    while ago.
+    A group whose count differs from its list takes one more call. With *if_older*, groups are read only if that was
+    longer ago.
 
-    Raises ConfigurationError where a group is not there, nobody is in it, or its handle was that of another group that is
-    still there; and IncompleteRead where it has lost most of its members since the last complete read. Else they would all
-    drop out of the scope, or come into it.
+    Raises ConfigurationError where a group does not exist, is empty, or has the handle of another group that still
+    exists; and IncompleteRead where it has lost most of its members since the last complete read. Otherwise all of them
+    would drop out of the scope, or come into it.
     """
     behaviour, now = runtime.behaviour, runtime.now()
     if not behaviour.reads_user_groups:
@@ -47,7 +47,7 @@ async def read_user_groups(runtime: Runtime, team: str, *, if_older: bool = Fals
 
 
 def record_groups(runtime: Runtime, team: str, tables: Tables) -> None:
-    """Let the groups, as this run has read them, be the measure for the next ones."""
+    """Store the groups that this run has read, as the measure for the next ones."""
     now = runtime.now()  # by which `_check_handles` knows the group that was read under a handle last
     for group in runtime.groups.by_id.values():
         for source in (_source(team, group), _source(team, group, of_id=group.id)):
@@ -57,7 +57,7 @@ def record_groups(runtime: Runtime, team: str, tables: Tables) -> None:
 
 
 def _named_by(row: str, handles: tuple[str, ...], groups: Collection[UserGroup]) -> list[UserGroup]:
-    """Return the groups that *row* names; raise ConfigurationError where one is not there, or nobody is in it."""
+    """Return the groups that *row* names; raise ConfigurationError if one does not exist or is empty."""
     try:
         found = named(handles, groups)
     except ValueError as error:
@@ -70,15 +70,15 @@ def _named_by(row: str, handles: tuple[str, ...], groups: Collection[UserGroup])
 
 
 def _check_handles(runtime: Runtime, team: str, groups: Collection[UserGroup]) -> None:
-    """Raise ConfigurationError where a handle was that of another one of *groups* when it was read last."""
+    """Raise ConfigurationError where a handle belonged to another one of *groups* when it was last read."""
     if runtime.behaviour.source_may_shrink == 100:
         return
     with runtime.store.reading() as tables:
         for group in runtime.groups.by_id.values():
-            if _bore_it_last(tables, team, group, group.id):
+            if _had_handle_last(tables, team, group, group.id):
                 continue
             for other in groups:
-                if _bore_it_last(tables, team, group, other.id):
+                if _had_handle_last(tables, team, group, other.id):
                     raise ConfigurationError(
                         f"integration_settings: @{group.handle} is the user group {group.id} by now, and was {other.id},"
                         f" which is @{other.handle}: write the handle of the one that is meant into the row, and if that is"
@@ -86,8 +86,8 @@ def _check_handles(runtime: Runtime, team: str, groups: Collection[UserGroup]) -
                     )
 
 
-def _bore_it_last(tables: Tables, team: str, group: UserGroup, group_id: str) -> bool:
-    """Tell whether the group with this id bore the handle of *group* when that was read last."""
+def _had_handle_last(tables: Tables, team: str, group: UserGroup, group_id: str) -> bool:
+    """Tell whether the group with this id had the handle of *group* when that was last read."""
     last, own = (tables.reads.last(_source(team, group, of_id=of_id)) for of_id in ("", group_id))
     return last is not None and own is not None and own.proven_at >= last.proven_at
 
@@ -105,8 +105,8 @@ def _check_sizes(runtime: Runtime, team: str) -> None:
 
 
 def _source(team: str, group: UserGroup, *, of_id: str = "") -> str:
-    """Return the name of what was read: by the handle, for a group that is deleted and made anew has another id.
+    """Return the source's name: by handle, for a group that is deleted and made anew has another id.
 
-    With *of_id*, of that group alone under this handle.
+    With *of_id*, that of this very group under the handle.
     """
     return f"{slack_source(team)} group:{group.handle.casefold()} {of_id}".rstrip()

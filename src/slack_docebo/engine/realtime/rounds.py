@@ -24,7 +24,7 @@ from slack_docebo.engine.reading.bearers import find_bearers
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, observe_person
 from slack_docebo.engine.reading.organisation import learn_who_is_forgotten, learn_who_is_named
-from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
+from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo, ping_slack
 from slack_docebo.engine.reading.overtaken import ANSWERS_LAG, is_behind
 from slack_docebo.engine.reading.profiles import check_fields_left_out, keep_fields_shown
 from slack_docebo.engine.reading.sides import (
@@ -105,8 +105,8 @@ class _Round:
         self._settlement = Settlement(runtime, workspace.team, served)
         self._sorter = Sorter(runtime, workspace.team, self._planner, self._settlement)
         self._begun = time.monotonic()
-        self._slack = OutageWatch(runtime, greet_slack)
-        self._docebo = OutageWatch(runtime, greet_docebo)
+        self._slack = OutageWatch(runtime, ping_slack)
+        self._docebo = OutageWatch(runtime, ping_docebo)
 
     async def work(self, cases: list[Case], superseded: list[str]) -> bool:
         """Take everybody through; return False where that took so long that some were left for another round."""
@@ -289,7 +289,7 @@ class _Round:
             with self._served.timed("plan"):
                 policy = self._planner.policy
                 planner, operations = await plan_cases(self._runtime, self._team, policy, cases, accounts)
-                unread = [case for case in cases if case.slack_id in planner.returns.turned_out and not case.read]
+                unread = [case for case in cases if case.slack_id in planner.returns.newly_identified and not case.read]
                 plan_id, held = None, {case.slack_id for case in unread}
                 if not held:
                     store = partial(

@@ -73,7 +73,7 @@ class Settlement:
             tables.people.note_gone(self._team, (slack_id for user in there for slack_id in user.ids), since=None)
             tables.leavers.clear(self._team, (slack_id for user in back for slack_id in user.ids))
             # What comes under one of two ids later is to be held against what was applied under the other.
-            tables.people.meet_under_both_ids(self._team, [case.user for case in known if case.user], now=now)
+            tables.people.register_both_ids(self._team, [case.user for case in known if case.user], now=now)
             stamps = {case.slack_id: case.updated for case in known}
             tables.applied(self._runtime.settings.docebo_url).advance(self._team, stamps, now=now)
         self.done += cases

@@ -1,4 +1,4 @@
-"""Who needs somebody's attention after a run: all of them, with what there is to do."""
+"""People who need somebody's attention after a run, with what there is to do."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,7 +34,7 @@ def attention_rows(store: Store, plan_id: str, shown: PeopleShown) -> list[Cells
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """People with whom the same is wrong, and what there is to do."""
+    """People with the same problem, and what there is to do."""
 
     wrong: str
     to_do: str
@@ -46,7 +46,7 @@ class Alike:
 
 
 def alike(rows: Iterable[Cells]) -> list[Alike]:
-    """Return *rows* by what is wrong, without the numbers in it, most people first."""
+    """Return *rows* grouped by problem, without the numbers in it, the most people first."""
     found: dict[tuple[str, str], list[Cells]] = defaultdict(list)
     for row in rows:
         found[without_numbers(str(row["what is wrong"])).rstrip(" :,;"), str(row["what to do"])].append(row)
@@ -54,7 +54,7 @@ def alike(rows: Iterable[Cells]) -> list[Alike]:
 
 
 def attention_lines(rows: Sequence[Cells], shown: Shown) -> list[str]:
-    """Return *rows* as a part of a page: by what is wrong, with links that explain each person and decide about who waits."""
+    """Return *rows* as a part of a page: by problem, with links to explain each person and to decide."""
     if not rows:
         return []
     lines = ["## To look at", ""]
@@ -81,7 +81,7 @@ def _explained(row: Cells) -> Step:
 
 
 def acknowledged_rows(store: Store, plan_id: str, shown: PeopleShown) -> list[Cells]:
-    """Return a row for everybody of the plan who would need attention, had nobody acknowledged what is so about them."""
+    """Return a row for everybody in the plan who would need attention, had nobody acknowledged it."""
     with store.reading() as tables:
         plan = tables.plans.read(plan_id)
         rows = [_acknowledged(entry, decision) for entry, decision in acknowledged_in(tables, plan)]
@@ -89,7 +89,7 @@ def acknowledged_rows(store: Store, plan_id: str, shown: PeopleShown) -> list[Ce
 
 
 def acknowledged_lines(rows: Sequence[Cells], shown: Shown) -> list[str]:
-    """Return *rows* as a part of a page: how many people, by what was seen, and how that is taken back."""
+    """Return *rows* as a part of a page: how many people, by what was seen, and how to take that back."""
     if not rows:
         return []
     reasons = Counter(without_numbers(str(row["what was seen"])).rstrip(" :,;") for row in rows)

@@ -1,4 +1,4 @@
-"""The files of a report: everybody's operation and outcome, orphans, values that accounts do not get, branches to make."""
+"""The files of a report: everybody's operation and outcome, orphans, values accounts do not get, branches to make."""
 
 import csv
 from collections import Counter, deque
@@ -122,12 +122,12 @@ def values_file(folder: Path, plan_id: str) -> Path:
 def write_values(
     found: Iterable[Shortfall], titles: Mapping[str, str], file: Path
 ) -> tuple[list[dict[str, object]], str]:
-    """Write which values accounts do not get, and of how many people each is, as CSV, readable by its owner only.
+    """Write the values that accounts do not get, and for how many people, as CSV for its owner only.
 
-    Attributes that have *titles* bear them.
+    Attributes with *titles* are named by them.
 
-    Returns how many values and people there are for each attribute and reason, most people first, and why the file could
-    not be written, "" if it could.
+    Returns how many values and people there are for each attribute and reason, most people first, and why the file
+    could not be written, "" if it could.
     """
     people = Counter(found)
     values, of_people = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
@@ -158,7 +158,7 @@ def write_branches(branches: Sequence[NewBranch], file: Path) -> str:
 
 
 def values_shown(file: Path, shown: PeopleShown) -> list[Cells]:
-    """Return the first rows of a *file* of values where people are *shown* by their names; elsewhere no value is shown."""
+    """Return the first rows of a *file* of values if people are *shown* by their names; otherwise no value is shown."""
     if shown is PeopleShown.IDS:
         return []
     try:

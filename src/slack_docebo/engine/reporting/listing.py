@@ -1,4 +1,4 @@
-"""Everybody of a plan: to whom what was or would be done, who is left alone, and why; by reason and a page at a time."""
+"""Everybody in a plan: what was or would be done to whom, who is left alone, and why; by reason and page."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -66,10 +66,10 @@ class PeoplePage:
 def list_people(
     store: Store, docebo: str, *, plan_id: str, what: str, reason: str, page: int, shown: PeopleShown
 ) -> PeoplePage:
-    """Return a page of those to whom the plan does *what* for *reason*, or for one that has these words in it.
+    """Return a page of the people to whom the plan does *what*, for *reason* or for one that contains its words.
 
-    Without *plan_id* it is the newest import, or dry run, of everybody. Raises ConfigurationError where there is none, no
-    such reason, or no such page.
+    Without *plan_id* it is the newest import, or dry run, of everybody. Raises ConfigurationError where there is no
+    such plan, reason or page.
     """
     with store.reading() as tables:
         link = tables.links.get(docebo)
@@ -106,7 +106,7 @@ def _reason_and_id(entry: JournalEntry) -> tuple[str, str]:
 
 
 def _wanted(reasons: Mapping[str, int], words: str) -> set[str]:
-    """Return the reason that is *words*, else those that hold them; without any, all but that of who is in line."""
+    """Return the reason that is *words*, else those containing them; without words, all but that of being in line."""
     if not words.strip():
         return set(reasons) - {IN_LINE, IN_LINE_AS_WRITTEN}
     asked = summed_up(words) or words.strip()

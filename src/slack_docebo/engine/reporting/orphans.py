@@ -1,4 +1,4 @@
-"""Orphans: accounts and mappings without their other side, and people with several accounts."""
+"""Orphans: accounts and mappings without their counterpart, and people with several accounts."""
 
 from collections.abc import Container, Iterable, Iterator
 from collections.abc import Mapping as MappingType
@@ -66,11 +66,11 @@ class OrphanSearch:
                 self._look_for_account(mapping)
 
     def pass_over(self, users: Iterable[SourceUser]) -> None:
-        """Report neither *users*, who were forgotten, nor the accounts that bear their addresses."""
+        """Report neither *users*, who were forgotten, nor accounts with their addresses."""
         self._claimed.update(docebo_id for user in users for docebo_id in self._accounts_of(user))
 
     def look_at_gone(self, mappings: Iterable[Mapping]) -> None:
-        """Look at the mappings of people whom Slack does not list any more."""
+        """Look at the mappings of people whom Slack no longer lists."""
         for mapping in mappings:
             self._add(OrphanKind.MAPPING_WITHOUT_USER, "gone from Slack", mapping)
             self._left.setdefault(mapping.docebo_id, mapping.slack_id)

@@ -55,7 +55,7 @@ def pages_beside(page: int, last: int) -> dict[str, int]:
 
 
 def became(kind: Kind, outcome: Outcome) -> str:
-    """Return what was or would be done to somebody, in the words of people."""
+    """Return what was or would be done to somebody, in plain words."""
     match outcome:
         case Outcome.APPLIED | Outcome.LEFT:
             return DONE[kind]
@@ -66,7 +66,7 @@ def became(kind: Kind, outcome: Outcome) -> str:
 
 
 def acknowledged_in(tables: Tables, plan: Plan) -> Iterator[tuple[JournalEntry, Decision]]:
-    """Yield what became of those of whom somebody has acknowledged just that, each with the decision."""
+    """Yield the rows whose outcome somebody has acknowledged, each with the decision."""
     seen = tables.acknowledged(plan.slack_team)
     entries = tables.operations.of_people(plan.id, seen)
     if plan.left_as_before:
@@ -80,9 +80,9 @@ def acknowledged_in(tables: Tables, plan: Plan) -> Iterator[tuple[JournalEntry, 
 
 
 def everybody(tables: Tables, plan: Plan) -> Generator[JournalEntry, None, None]:
-    """Yield what became of everybody: the rows of *plan*, then whom it left alone for the reason that stood before.
+    """Yield a row for everybody: the rows of *plan*, then the people it left alone for the same reason as before.
 
-    Who does not read to the end closes it within the transaction.
+    A caller that does not read to the end closes it within the transaction.
     """
     told = set[str]()
     with closing(tables.operations.rows(plan.id)) as entries:
@@ -126,14 +126,14 @@ def _cells(operation: Operation | Row[Any], outcome: str, error: str) -> Cells:
 
 
 def table(store: Store, plan_id: str, shown: PeopleShown, *, of: Collection[str] | None = None) -> list[Cells]:
-    """Return the first rows of what was or would be done, and to whom, as Prefect may show it; or all *of* these people."""
+    """Return the first rows of what was or would be done to whom, as Prefect may show it; with *of*, these people's."""
     return _rows(store, plan_id, CHANGING, shown, of=of)
 
 
 def tables_by_kind(store: Store, plan_id: str, kinds: Iterable[Kind], shown: PeopleShown) -> dict[Kind, list[Cells]]:
     """Return a table for each of *kinds*, with its first rows.
 
-    That of people who are left alone is sorted by the reason, without those who are in line.
+    The table of people left alone is sorted by the reason, without those who are in line.
     """
     tables = {kind: _rows(store, plan_id, (kind,), shown) for kind in kinds}
     if Kind.LEAVE in tables:

@@ -1,4 +1,4 @@
-"""How things stand: one page of what somebody who looks after the installation wants to know, and what there is to do."""
+"""The status page: what the person who looks after the installation wants to know, and what there is to do."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -55,7 +55,7 @@ class FailedRun:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How things stand at one moment."""
+    """The state of everything at one moment."""
 
     now: datetime
     docebo: str
@@ -286,9 +286,9 @@ class Status:
 
 
 def page_without_a_run(now: datetime, *, forms: Mapping[str, str], shown: Shown) -> str:
-    """Return the page, as `Status.page` does, while settings or database let no run begin that could say more.
+    """Return the page, like `Status.page`, while settings or database let no run begin that could say more.
 
-    Why is said by the form: the words may quote an address out of the settings.
+    The form says why: the words may quote an address in the settings.
     """
     return "\n".join(
         [

@@ -1,4 +1,4 @@
-"""A plan in numbers: as one line, as a page, and as what can be done next."""
+"""A plan in numbers: as a line, as a page, and as next steps."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -69,12 +69,12 @@ class Summary:
 
     @property
     def failed(self) -> int:
-        """How many people failed, but for those of whom somebody has acknowledged that they do, for this reason."""
+        """How many people failed, without those of whom somebody has acknowledged it."""
         return self.count(outcome=Outcome.FAILED) - self.acknowledged.get(Outcome.FAILED, 0)
 
     @property
     def skipped(self) -> int:
-        """How many people were skipped, but for those of whom that is acknowledged."""
+        """How many people were skipped, without those of whom somebody has acknowledged it."""
         return self.count(outcome=Outcome.SKIPPED) - self.acknowledged.get(Outcome.SKIPPED, 0)
 
     @property
@@ -84,19 +84,19 @@ class Summary:
 
     @property
     def is_done(self) -> bool:
-        """Whether all of the plan is carried out, but for what somebody has acknowledged."""
+        """Whether all of the plan is carried out, apart from what somebody has acknowledged."""
         is_at_end = self.plan.state in {PlanState.APPLIED, PlanState.PARTLY_APPLIED}
         return is_at_end and not (self.failed or self.skipped or self.count(outcome=Outcome.PLANNED))
 
     @property
     def newly_undecided(self) -> int:
-        """How many of the undecided were not so in the run before."""
+        """How many of the undecided were not undecided in the run before."""
         before = self.plan.left_as_before.items()
         return self.undecided - sum(people for reason, people in before if is_undecided(reason))
 
     @property
     def kept_back(self) -> dict[str, int]:
-        """For how many people an attribute stays as it is because Docebo does not take it, where they are not just a few."""
+        """For how many people Docebo refuses an attribute, where that is more than a few."""
         people = Counter[str]()
         for kind, reason, _, count in self.tally:
             names = reason.removeprefix(OWN_FORM).removeprefix(NOT_TAKEN)
@@ -126,7 +126,7 @@ class Summary:
         return ", ".join(f"{count} {became}" for count, became in told if count)
 
     def told_of(self, kind: Kind) -> str:
-        """Say of how many people *kind* is true, and of how many it is planned; of those left alone without who is in line."""
+        """Say how many people have *kind*, and for how many it is planned; without those in line."""
         people = {
             DONE[kind]: self.count(kind, outcome=Outcome.APPLIED),
             f"to {kind}": self.count(kind, outcome=Outcome.PLANNED),
@@ -174,7 +174,7 @@ class Summary:
         yield Step("Change the settings: else the next import does again what is undone", "settings")
 
     def rest_step(self, words: str) -> Step:
-        """Return the step that applies the plan of which this is a part to the others."""
+        """Return the step that applies the rest of the plan of which this is a part."""
         return Step(words, "bulk-import", {"plan_id": self.rest, "dry_run": False})
 
     def markdown(self, first: Iterable[str] = (), shown: Shown = words_alone) -> str:

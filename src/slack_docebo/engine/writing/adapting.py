@@ -1,14 +1,14 @@
-"""Adapting: rows are written in the form in which this Docebo takes them, which is found out by trying.
+"""Adapting: rows are written in the form that this Docebo accepts, which is found out by trying.
 
-What Docebo says of a refused row is localised, and documented nowhere. So a row that holds what an account need not have
-is tried without it; what it is refused for is then tried by itself, a language or an option in its other form as well.
+What Docebo says of a refused row is localised and documented nowhere. So a refused row is tried without the attributes
+that an account need not have; each of these is then tried by itself, a language or an option in its other form as well.
 """
 
 import re
 import secrets
 from collections.abc import Mapping, Sequence
 
-from slack_docebo.domain.attributes import refused_as
+from slack_docebo.domain.attributes import refused_key
 from slack_docebo.domain.dialect import (
     CAUTIOUS_OPTIONS,
     LANGUAGE_FORM,
@@ -27,6 +27,7 @@ from slack_docebo.domain.dialect import (
     RowAnswers,
 )
 from slack_docebo.domain.operations import Value
+from slack_docebo.domain.proof import proves_creation
 from slack_docebo.domain.targets import BRANCH, EXPIRATION, PASSWORD, USERNAME, field_id_of, is_manager
 from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.runtime import Runtime
@@ -34,12 +35,11 @@ from slack_docebo.runtime import Runtime
 TRIED = 3  # refused rows of one kind that a run tries otherwise, before the others are taken to be refused for good
 MOST_TAKEN = 5  # usernames that are refused because somebody else has each: where more are, it is for something else
 NEEDED = frozenset({"username", "email", "first_name", "last_name", "active", BRANCH})  # nobody lands elsewhere
-CREATIONS = frozenset({"create", "create in a branch"})  # as they are proven
 Attributes = Mapping[str, Value]
 
 
 class Adapter:
-    """How rows are written on this platform, as far as it is known; it learns from what is refused and what is taken."""
+    """How rows are written on this platform; it learns from rows that are refused and accepted."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -53,10 +53,10 @@ class Adapter:
         self.answers_refused_alone = known.answers_refused_alone  # of the rows of a call
         self._gives_passwords = known.gives_passwords
         # Where somebody was made without one, a refused row is refused for something else.
-        self.may_want_passwords = not known.gives_passwords and known.proven.isdisjoint(CREATIONS)
+        self.may_want_passwords = not known.gives_passwords and not proves_creation(known.proven)
 
     def written(self, attributes: Attributes, *, creates: bool = False) -> dict[str, Value]:
-        """Return *attributes* as a row holds them: without what is refused, a language in the form that is taken."""
+        """Return *attributes* in the form of a row: without refused values, a language in the form that is accepted."""
         missing = self.left_out(attributes, creates=creates)
         row = {name: value for name, value in attributes.items() if name not in missing}
         if branch := row.pop(BRANCH, ""):
@@ -75,7 +75,7 @@ class Adapter:
         return {name: self._option(name, value) or value for name, value in row.items()}
 
     def left_out(self, attributes: Attributes, *, creates: bool) -> list[str]:
-        """Return which of *attributes* rows go without; one that *creates* an account has a username."""
+        """Return the attributes that rows leave out; a row that *creates* an account always has a username."""
         return [
             name
             for name, value in attributes.items()
@@ -88,10 +88,10 @@ class Adapter:
         ]
 
     def refuse(self, *rows: Attributes) -> None:
-        """Note that rows are refused for these values of attributes; digests are kept, for a value may name somebody.
+        """Note that rows are refused for these values of attributes, as digests, for a value may name somebody.
 
-        A username is tried again by the next run, for whoever had it may have another one by then; unless there are so many
-        that this platform lets nobody's be changed.
+        The next run tries a username again, for whoever had it may have another one by then; unless so many were
+        refused that this platform lets nobody's be changed.
         """
         given = dict.fromkeys(self._digest(*one) for attributes in rows for one in attributes.items())
         if not given.keys() <= self._refused.keys():
@@ -102,7 +102,7 @@ class Adapter:
             self._learn(REFUSED_VALUES, known, "rows that were refused with them and taken without them")
 
     def forms(self, name: str, value: Value) -> Sequence[Value]:
-        """Return how the attribute may be written, the present way first; to empty it there is one way."""
+        """Return the forms in which the attribute may be written, the present one first; to empty it there is one."""
         if not value:
             return [value]
         present = self.written({name: value}).get(name, value)
@@ -110,7 +110,7 @@ class Adapter:
         return list(dict.fromkeys(form for form in (present, *others) if form))
 
     def take(self, name: str, value: Value, form: Value) -> None:
-        """Note that a row was taken with *form* for the *value* of the attribute, which another was refused."""
+        """Note that a row was accepted with *form* for the *value*, after another form was refused."""
         if not value:
             return
         if name == "language":
@@ -126,26 +126,27 @@ class Adapter:
                 self._learn(OPTION_FORM, options, "a row that was refused with the other form")
 
     def give_passwords(self) -> None:
-        """Note that rows of new accounts are taken with a password, and without one are not."""
+        """Note that rows of new accounts are accepted with a password, and refused without one."""
         self._gives_passwords, self.may_want_passwords = True, False
         self._learn(NEW_PASSWORD, NewPassword.RANDOM, "the row of a new account that was refused without one")
 
     def note_refused_alone(self) -> None:
-        """Note that a call was answered for the rows alone that were refused, and that the others were carried out."""
+        """Note that an answer named only the refused rows of a call, and that the others were carried out."""
         if not self.answers_refused_alone:
             self.answers_refused_alone = True
             self._learn(ROW_ANSWERS, RowAnswers.REFUSED, "a call whose other accounts were as they were sent")
 
     def note_size(self, rows: int, *, refused: int) -> None:
-        """Note that calls of *refused* rows are refused, and calls of *rows* are taken."""
+        """Note that calls of *refused* rows are refused, and calls of *rows* are accepted."""
         if rows < self.rows_per_call:
             self.rows_per_call = rows
             self._learn(ROWS_PER_CALL, str(rows), f"a call of {refused} rows that was refused as a whole")
 
     def drop_option(self, said: str) -> bool:
-        """Leave the options that Docebo's refusal of a call has named out of all calls; return False if it *said* none.
+        """Leave out the options that Docebo *said* to refuse from all calls; return False if it named none.
 
-        The texts are localised, the name is not. What was proven was so with that option, and is proven anew.
+        The message is localised, the option's name is not. Whatever was proven was proven with that option, and is
+        proven again.
         """
         named = set(re.findall(r"\w+", said)) & CAUTIOUS_OPTIONS - self.unknown_options
         if named:
@@ -156,7 +157,7 @@ class Adapter:
         return bool(named)
 
     def _has_no_known_name(self, name: str, value: Value) -> bool:
-        """Tell whether the value is a language that has to be written by Docebo's name for it, which is not known."""
+        """Tell whether the value is a language that needs Docebo's own name, which is not known."""
         return self._language is LanguageForm.NAME and name == "language" and not self._by_name(value)
 
     def _is_gone(self, name: str, value: Value) -> bool:
@@ -168,10 +169,10 @@ class Adapter:
         return options.id(str(value)) if options else ""
 
     def _digest(self, name: str, value: Value) -> str:
-        return refused_as(name, value, self._option(name, value))
+        return refused_key(name, value, self._option(name, value))
 
     def _branch(self, branch_id: str) -> Mapping[str, str]:
-        """Return how a row names the branch, which exists: rows for others are not admitted."""
+        """Return the columns by which a row names the branch, which exists: rows for others are not admitted."""
         branches = self._runtime.org_chart.branches
         return branches.columns[branch_id] if branches else {}
 
@@ -183,12 +184,12 @@ class Adapter:
 
 
 def with_password() -> dict[str, Value]:
-    """Return a column with a password that nobody knows, of all the signs that a platform may ask for."""
+    """Return a column with a random password that nobody knows, with all kinds of characters a platform may require."""
     return {PASSWORD: f"{secrets.token_urlsafe(24)}-aA1"}
 
 
 def optional(attributes: Attributes, *, creates: bool) -> dict[str, Value]:
-    """Return those of *attributes* that a row can go without; a change of the username is one, an end taken back is none."""
+    """Return those of *attributes* that a row can do without: also a new username, but not an end taken back."""
     spared = {
         name: value
         for name, value in attributes.items()
@@ -198,6 +199,6 @@ def optional(attributes: Attributes, *, creates: bool) -> dict[str, Value]:
 
 
 def needed(attributes: Attributes, *, creates: bool) -> dict[str, Value]:
-    """Return the others."""
+    """Return those of *attributes* that a row cannot do without."""
     spared = optional(attributes, creates=creates)
     return {name: value for name, value in attributes.items() if name not in spared}

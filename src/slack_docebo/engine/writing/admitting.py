@@ -1,16 +1,16 @@
-"""Admitting: what a batch has to pass before it is sent, whoever planned it and when."""
+"""Admitting: the checks that every batch has to pass before it is sent, whoever planned it and when."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from slack_docebo.domain.decisions import NEVER, is_never
 from slack_docebo.domain.effects import (
-    HURTING,
+    HARMFUL,
     TO_ACCOUNTS,
     account_of,
     accounts_of,
-    hurts,
     is_of_returner,
+    is_risky,
     mapping_of,
     people_of,
 )
@@ -23,7 +23,7 @@ from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.unfound import reason_by_unfound
 from slack_docebo.engine.planning.limits import over_by_now
 from slack_docebo.engine.reading.evidence import answers_to, is_shown, observe_account
-from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo
+from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo
 from slack_docebo.engine.writing.checking import (
     reason_by_account,
     reason_by_branch,
@@ -47,7 +47,7 @@ LISTED = timedelta(hours=1)  # other changes rest on no older list, unless to re
 
 
 def standing_order(runtime: Runtime, tables: Tables) -> Halted | None:
-    """Return the order that nothing be written to this Docebo, or not on this day; None where there is none."""
+    """Return the order, or the setting, by which nothing is written to this Docebo now, or None."""
     if last := runtime.behaviour.frozen_until(runtime.now()):
         return Frozen(
             f"nothing is written until the end of {last} (FREEZE in the settings); what is planned or waits is still there"
@@ -61,7 +61,7 @@ def standing_order(runtime: Runtime, tables: Tables) -> Halted | None:
 
 
 def check_halt(runtime: Runtime, tables: Tables) -> None:
-    """Raise the order that nothing be written, if there is one."""
+    """Raise the error of `standing_order`, if there is one."""
     if order := standing_order(runtime, tables):
         raise order
 
@@ -69,11 +69,12 @@ def check_halt(runtime: Runtime, tables: Tables) -> None:
 def admit(
     runtime: Runtime, plan: Plan, batch: Sequence[Numbered], accounts: Accounts | None, policy: Policy
 ) -> tuple[list[Numbered], list[RowOutcome]]:
-    """Return which of *batch* may be sent as things are now, noted as intents, and the outcomes of the others.
+    """Return the rows of *batch* that may be sent now, noted as intents, and the outcomes of the others.
 
-    *accounts*, where they were read again since the plan was made, are believed. Whoever was taken out of the plan
-    meanwhile is in neither. What one run did about a person is undone together or not at all. Raises Halted,
-    ToBeContinued where this run was told to end, and ChangeLimitExceeded where other runs have used up a limit meanwhile.
+    *accounts*, where they were read again since the plan was made, are believed. People who were taken out of the plan
+    meanwhile are in neither. What one run did about a person is undone together or not at all. Raises Halted,
+    ToBeContinued where this run was told to end, and ChangeLimitExceeded where other runs have used up a limit
+    meanwhile.
     """
     safe_point()
     with runtime.store.transaction() as tables:
@@ -126,20 +127,20 @@ def _admitted(
 
 
 def _seen(tables: Tables, docebo: str, batch: Sequence[Numbered]) -> dict[int, LastSeen]:
-    """Return what the accounts of *batch* were last seen to bear."""
+    """Return what the accounts of *batch* were last seen to show."""
     return tables.accounts_at(docebo).last_seen(accounts_of(operation for _, operation in batch))
 
 
 def _reason_by_look(
     operation: Operation, accounts: Accounts, seen: Mapping[int, LastSeen], policy: Policy, *, undoes: bool
 ) -> str:
-    """Return why *operation* must not be sent by what Docebo has shown of its account since all were listed, or "".
+    """Return why *operation* must not be sent, by what Docebo has shown of its account since the listing, or "".
 
-    Slack is the source: what else somebody has changed in Docebo meanwhile, any import would overwrite.
+    Slack is the source: whatever else somebody has changed in Docebo meanwhile, any import would overwrite.
     """
     return reason_by_sight(
         operation, accounts, seen.get(operation.docebo_id or 0, LastSeen()), undoes=undoes
-    ) or reason_by_account(operation, accounts, policy, undoes=undoes, attributes=HURTING)
+    ) or reason_by_account(operation, accounts, policy, undoes=undoes, attributes=HARMFUL)
 
 
 def _shows(accounts: Accounts, operation: Operation) -> bool:
@@ -148,13 +149,13 @@ def _shows(accounts: Accounts, operation: Operation) -> bool:
 
 
 def moved_meanwhile(runtime: Runtime, batch: Sequence[Numbered]) -> set[int]:
-    """Return which of *batch* no longer fit the mappings, which somebody has changed meanwhile."""
+    """Return the rows of *batch*, as numbers, that no longer fit the mappings, which somebody has changed."""
     with runtime.store.reading() as tables:
         return set(_moved(tables, runtime.settings.docebo_url, batch))
 
 
 def _outdated(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
-    """Return, by its place, why a row of *batch* is outdated by what the store knows now."""
+    """Return why rows of *batch* are outdated by what is stored now, by number."""
     reasons = _served_or_in_grace(tables, runtime, plan, batch)
     docebo = runtime.settings.docebo_url
     reasons |= _unfound(tables, docebo, plan, batch) | reasons_by_managers(runtime, tables, plan, batch)
@@ -162,7 +163,7 @@ def _outdated(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numb
 
 
 def _served_or_in_grace(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
-    """Return who of *batch* neither enters nor leaves by this plan any more, and why."""
+    """Return why people in *batch* are not let in or shut out by this plan any more, by number."""
     entering_or_leaving = [
         (seq, op)
         for seq, op in batch
@@ -181,7 +182,7 @@ def _served_or_in_grace(tables: Tables, runtime: Runtime, plan: Plan, batch: Seq
 
 
 def _unfound(tables: Tables, docebo: str, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
-    """Return, by its place, why somebody of *batch* gets no account: another plan may have made one that nobody has found."""
+    """Return why creations in *batch* are not sent, by number: another plan may have made the account."""
     creations = [(seq, op) for seq, op in batch if op.kind is Kind.CREATE]
     if not creations:
         return {}
@@ -191,7 +192,7 @@ def _unfound(tables: Tables, docebo: str, plan: Plan, batch: Sequence[Numbered])
 
 
 def _moved(tables: Tables, docebo: str, batch: Sequence[Numbered]) -> dict[int, str]:
-    """Return, by its place, why a row of *batch* no longer fits the mappings."""
+    """Return why rows of *batch* no longer fit the mappings, by number."""
     mappings = tables.mappings(docebo)
     reasons: dict[int, str] = {}
     for team in {operation.slack_team for _, operation in batch}:
@@ -206,7 +207,7 @@ def _moved(tables: Tables, docebo: str, batch: Sequence[Numbered]) -> dict[int, 
 
 
 def check_admitted(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> None:
-    """Raise PlanChanged where one of *batch* was taken out of the plan or outdated since it was admitted, and Halted."""
+    """Raise PlanChanged if a row of *batch* was taken out or outdated since it was admitted, or the order to stop."""
     with runtime.store.transaction(durable=False) as tables:
         check_halt(runtime, tables)
         if len(tables.operations.still_planned(plan_id, [seq for seq, _ in batch])) < len(batch):
@@ -215,16 +216,17 @@ def check_admitted(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) ->
             raise PlanChanged(f"what plan {plan_id} rests on has changed")
 
 
-async def ask_where_it_hurts(
+async def ask_before_harm(
     runtime: Runtime, plan: Plan, batch: Sequence[Numbered], looked_at: datetime, policy: Policy
 ) -> list[RowOutcome]:
-    """Return who of *batch* is to be skipped by what Docebo says of the account now.
+    """Return the outcomes of rows in *batch* to skip, by what Docebo says of their accounts now.
 
-    An account is asked for, one call each, before it is shut, whatever a list or a search has shown, up to EVIDENCE_CALLS.
-    Others are where the list, read at *looked_at*, is too old: for what hurts if it is wrong (activation, another user name,
-    a moved mapping, a deactivation beyond EVIDENCE_CALLS) older than EVIDENCE_MINUTES; for any other change older than an
-    hour and than twice the time that reading it took. Where Docebo shows no account at all by its id, a young list tells who
-    is shut out. What was asked for is sent right after, so a platform that lists slowly keeps no run from its end.
+    Before an account is shut it is asked for, one call each, whatever a list or a search has shown, up to
+    EVIDENCE_CALLS. Other accounts are asked for if the list, read at *looked_at*, is too old: for risky changes
+    (activation, another username, a moved mapping, a deactivation beyond EVIDENCE_CALLS) older than EVIDENCE_MINUTES;
+    for any other change older than an hour and than twice the time that reading it took. Where Docebo shows no account
+    at all by its id, a young list tells who is shut out. What was asked for is sent right after, so a platform that
+    lists slowly keeps no run from its end.
     """
     age = runtime.now() - looked_at
     shut = _to_be_asked_before_shutting(runtime, batch)
@@ -241,7 +243,7 @@ async def ask_where_it_hurts(
     async def about(seq: int) -> Observation[Account]:
         return await observe_account(runtime, asked[seq].docebo_id or 0)
 
-    watch = OutageWatch(runtime, greet_docebo)
+    watch = OutageWatch(runtime, ping_docebo)
     answers = {seq: answer async for seq, answer in answers_to(runtime, asked, about, watch)}
     is_fresh = age <= timedelta(minutes=runtime.behaviour.evidence_minutes)
     is_silent = is_fresh and any(isinstance(answers.get(seq), Unknown) for seq in shut)
@@ -262,7 +264,7 @@ async def ask_where_it_hurts(
 
 
 def _to_be_asked_before_shutting(runtime: Runtime, batch: Sequence[Numbered]) -> list[int]:
-    """Return which of *batch* shut an account, as many as EVIDENCE_CALLS leaves this run, and count them."""
+    """Return the deactivations in *batch*, at most as many as EVIDENCE_CALLS leaves this run, and count them."""
     shut = [seq for seq, operation in batch if operation.kind is Kind.DEACTIVATE]
     shut = shut[: runtime.behaviour.evidence_calls - runtime.evidence.last_looks]
     runtime.evidence.at_most += len(shut)
@@ -272,6 +274,6 @@ def _to_be_asked_before_shutting(runtime: Runtime, batch: Sequence[Numbered]) ->
 
 def _is_too_old(runtime: Runtime, age: timedelta, operation: Operation) -> bool:
     """Tell whether a list of this *age* is too old for *operation*."""
-    if hurts(operation):
+    if is_risky(operation):
         return age > timedelta(minutes=runtime.behaviour.evidence_minutes)
     return operation.kind in {Kind.UPDATE, Kind.MOVE} and age > max(LISTED, 2 * runtime.listing.took)

@@ -15,7 +15,7 @@ from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.planning.limits import count_accounts, measure
 from slack_docebo.engine.reading.branches import renew_branches
-from slack_docebo.engine.writing.admitting import admit, ask_where_it_hurts, check_halt
+from slack_docebo.engine.writing.admitting import admit, ask_before_harm, check_halt
 from slack_docebo.engine.writing.checking import planned_behaviour
 from slack_docebo.engine.writing.columns import Columns
 from slack_docebo.engine.writing.leavers import ask_whether_still_so
@@ -47,11 +47,11 @@ UNDER_WAY_SECONDS = 0.02  # in which a call is sent off: a busy thread beside it
 
 
 def begin(runtime: Runtime, plan_id: str) -> None:
-    """Take the plan into work; raise ChangeLimitExceeded, and leave it refused, if it is over a limit.
+    """Mark the plan as being applied; raise ChangeLimitExceeded, and mark it as refused, if it is over a limit.
 
-    The run that made the plan is refused. Who applies exactly this plan later lets it through the limits that it was said
-    then to be over: it is measured again, and refused where it has come to be over another one meanwhile. A part of
-    another plan is first measured here. MAX_ACCOUNTS holds for everybody.
+    Only the run that made the plan is refused. Whoever later applies exactly this plan lets it exceed the limits that
+    it was said to exceed: it is measured again, and refused if it exceeds another one by now. A part of another plan is
+    measured here for the first time. MAX_ACCOUNTS holds for everybody.
     """
     with runtime.store.transaction() as tables:
         plan = tables.plans.read(plan_id)
@@ -77,10 +77,10 @@ def begin(runtime: Runtime, plan_id: str) -> None:
 async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> None:
     """Apply the operations on accounts; *progress* is called with the number of rows that each call settled.
 
-    Only what is still planned is done, so that a run that was cut off is finished by applying the plan again: of what it
-    had sent, the accounts tell what became. Raises TooManyRejected when Docebo refuses more rows than the settings
-    allow, Unproven when a row of a new kind does not show as it was sent, Halted when somebody orders it, and
-    ChangeLimitExceeded before MAX_ACCOUNTS is.
+    Only what is still planned is done, so that applying a plan again finishes a run that was cut off: the accounts show
+    what became of its last rows. Raises TooManyRejected when Docebo refuses more rows than the settings allow, Unproven
+    when a row of a new kind does not show as it was sent, Halted when somebody orders it, and ChangeLimitExceeded
+    before MAX_ACCOUNTS is.
     """
     with runtime.store.reading() as tables:
         check_halt(runtime, tables)
@@ -88,7 +88,7 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
     planned = planned_behaviour(runtime, plan)
     writing = _Writing(runtime, plan, planned, progress)
     await writing.settle_what_was_sent()
-    await writing.refuse_creations_in_vain()
+    await writing.refuse_hopeless_creations()
     try:
         for kind in TO_ACCOUNTS:
             await writing.write(kind)
@@ -99,7 +99,7 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
 
 
 class _Writing:
-    """The writing of one plan's operations on accounts: each batch is looked at, admitted, sent and recorded."""
+    """Writes one plan's operations on accounts: each batch is checked, admitted, sent and recorded."""
 
     def __init__(self, runtime: Runtime, plan: Plan, planned: IntegrationSettings, progress: Progress) -> None:
         self._runtime = runtime
@@ -115,14 +115,14 @@ class _Writing:
         self._creates = False
 
     async def settle_what_was_sent(self) -> None:
-        """Find out from the accounts what became of what a run before has sent of this plan, and record it."""
+        """Find out from the accounts what became of rows of this plan that an earlier run has sent, and record it."""
         if sent := in_doubt(self._runtime.store, self._plan.id):
             await self._sender.settle(sent)
 
-    async def refuse_creations_in_vain(self) -> None:
-        """Record that nobody new is sent where that would be in vain, and why.
+    async def refuse_hopeless_creations(self) -> None:
+        """Record that creations are not sent, and why, where Docebo would refuse or not show them.
 
-        Whose account was made before has not failed, nor who may have one.
+        Somebody who has, or may have, an account from before has not failed.
         """
         self._creates = bool(self._pending(Kind.CREATE, rows=1))
         if not self._creates:
@@ -141,7 +141,7 @@ class _Writing:
             self._progress(len(batch))
 
     async def write(self, kind: Kind) -> None:
-        """Write what is still planned of the *kind*, batch by batch."""
+        """Write all planned operations of *kind*, batch by batch."""
         batch = self._pending(kind, rows=self._sender.rows_per_call)
         while batch:
             following = await self._write_some(kind, self._first_of(kind, batch))
@@ -154,14 +154,14 @@ class _Writing:
             await learn_what_is_mandatory(self._runtime, self._plan.id)
 
     def _first_of(self, kind: Kind, batch: Sequence[Numbered]) -> list[Numbered]:
-        """Return what of *batch* goes out first; raise ChangeLimitExceeded where Docebo would have too many accounts."""
+        """Return the rows of *batch* to send first; raise ChangeLimitExceeded beyond MAX_ACCOUNTS."""
         if kind is Kind.CREATE and self._runtime.behaviour.max_accounts is not None:
             _check_accounts(self._runtime, len(batch))
         batch = rows_before_a_circle(self._runtime, batch)
         return self._sender.alike(self._columns.first(self._prover.first(batch)))
 
     async def _write_some(self, kind: Kind, batch: Sequence[Numbered]) -> list[Numbered]:
-        """Write *batch*, and return what is to be written next, if that is known by then."""
+        """Write *batch*, and return the rows to be written next, if they are known by then."""
         runtime, prover, columns, sender = self._runtime, self._prover, self._columns, self._sender
         if prover.is_unproven(batch):  # looked at before it is admitted, for what it shows then counts
             await prover.look(batch)
@@ -183,17 +183,15 @@ class _Writing:
         return (prover.in_turn(there) or following)[: sender.rows_per_call]
 
     async def _admitted(self, batch: Sequence[Numbered]) -> list[Numbered]:
-        """Return which of *batch* may be sent as things are now; record the others as skipped."""
+        """Return the rows of *batch* that may be sent now; record the others as skipped."""
         if any(BRANCH in operation.changes for _, operation in batch):
             await renew_branches(self._runtime)
-        admitted, skipped = await _as_things_are(
-            self._runtime, self._plan, batch, self._rereading.accounts, self._policy
-        )
+        admitted, skipped = await _admit_now(self._runtime, self._plan, batch, self._rereading.accounts, self._policy)
         self._record(batch, self._sender.with_doubts(batch, skipped))
         return admitted
 
     async def _prove(self, kind: Kind, batch: Sequence[Numbered]) -> None:
-        """Send *batch* and look at what came of it; of a row at which Docebo fails, another one takes the place."""
+        """Send *batch* and check the effect; where Docebo fails at the row, another one takes its place."""
         try:
             await self._sender.send(kind, batch)
         except Rejected as refusal:
@@ -213,7 +211,7 @@ class _Writing:
         return _pending(self._runtime.store, self._plan.id, kind, rows=rows, after=after)
 
     async def _pending_meanwhile(self, kind: Kind, after: int, rows: int) -> list[Numbered]:
-        """Fetch the next batch during a call; return none if the store fails, for the answer has to be recorded first."""
+        """Fetch the next batch during a call; return none if the store fails, for the answer must be recorded first."""
         await asyncio.sleep(UNDER_WAY_SECONDS)
         try:
             return await to_completion(partial(self._pending, kind, rows=rows, after=after))
@@ -229,7 +227,7 @@ async def apply_mappings(runtime: Runtime, plan_id: str) -> int:
     done = 0
     for kind in (Kind.MAP, Kind.UNMAP):
         while batch := _pending(runtime.store, plan_id, kind, rows=MOST_ROWS):
-            admitted, skipped = await _as_things_are(runtime, plan, batch, None, policy)
+            admitted, skipped = await _admit_now(runtime, plan, batch, None, policy)
             mapped = [RowOutcome(seq, Outcome.APPLIED, op.docebo_id) for seq, op in admitted]
             record(runtime, plan_id, batch, [*skipped, *mapped])
             done += len(mapped)
@@ -237,18 +235,18 @@ async def apply_mappings(runtime: Runtime, plan_id: str) -> int:
     return done
 
 
-async def _as_things_are(
+async def _admit_now(
     runtime: Runtime, plan: Plan, batch: Sequence[Numbered], accounts: Accounts | None, policy: Policy
 ) -> tuple[list[Numbered], list[RowOutcome]]:
-    """Return which of *batch* may be carried out as things are now, and the outcomes of the others, which are skipped."""
+    """Return the rows of *batch* that may be carried out now, and the outcomes of the skipped ones."""
     admitted, skipped = admit(runtime, plan, batch, accounts, policy)
-    skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
+    skipped += await ask_before_harm(runtime, plan, admitted, _looked_at(runtime, plan), policy)
     skipped += await ask_whether_still_so(runtime, plan, _without(admitted, skipped), policy)
     return _without(admitted, skipped), skipped
 
 
 def _check_accounts(runtime: Runtime, creations: int) -> None:
-    """Raise ChangeLimitExceeded if so many *creations* are too many by now, for others may have created some meanwhile."""
+    """Raise ChangeLimitExceeded if *creations* are too many, as others may have created accounts meanwhile."""
     with runtime.store.reading() as tables:
         accounts = count_accounts(runtime, tables)
     if beyond := too_many_accounts(creations, accounts, runtime.behaviour.max_accounts):
@@ -263,7 +261,7 @@ def _without(batch: Sequence[Numbered], skipped: Sequence[RowOutcome]) -> list[N
 
 
 def _looked_at(runtime: Runtime, plan: Plan) -> datetime:
-    """Return when the accounts on which the plan rests were looked at: when the listing of them began."""
+    """Return when the accounts behind the plan were read: when their listing began."""
     listed = None if plan.kind is PlanKind.REALTIME_SYNC else runtime.listing.began_at
     return listed or plan.created_at
 
@@ -277,14 +275,14 @@ def _pending(store: Store, plan_id: str, kind: Kind, *, rows: int, after: int = 
 
 
 def _still_pending(store: Store, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
-    """Return, of a batch that was sent, what is to be sent once more."""
+    """Return the rows of *batch* that are still planned after it was sent."""
     with store.reading() as tables:
         there = tables.operations.still_planned(plan_id, [seq for seq, _ in batch])
     return [numbered for numbered in batch if numbered[0] in there]
 
 
 class _Breaker:
-    """Stops a run in which Docebo refuses row after row, or a run after others in which it did."""
+    """Stops a run when Docebo refuses too large a share of its rows, or of recent runs' rows."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -292,7 +290,7 @@ class _Breaker:
         self._failed = 0
 
     def count(self, results: Sequence[RowOutcome]) -> None:
-        """Count the rows of one call, which are recorded, and raise TooManyRejected where that is too many."""
+        """Count the recorded rows of one call, and raise TooManyRejected if too many were refused."""
         failed = sum(result.outcome is Outcome.FAILED for result in results)
         self._rows += len(results)
         self._failed += failed
@@ -301,7 +299,7 @@ class _Breaker:
             self._check(*self._lately(), f"people in {self._runtime.behaviour.limit_window_hours} hours")
 
     def _lately(self) -> tuple[int, int]:
-        """Return of how many people the last row was refused, and of how many there was one."""
+        """Return for how many people the last row was refused lately, and for how many a row was sent."""
         since = self._runtime.now() - timedelta(hours=self._runtime.behaviour.limit_window_hours)
         with self._runtime.store.reading() as tables:
             people, refused = tables.journal.refusals(self._runtime.settings.docebo_url, since)

@@ -1,4 +1,4 @@
-"""Calls: one call of Docebo for a batch of one kind, and its answer for each row."""
+"""Calls: one call to Docebo for a batch of one kind, with an answer for each row."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ REFUSED = "Docebo refuses this person's row, alone and with others"
 
 
 class Calls:
-    """Makes the calls of one plan, in the form in which this platform takes them."""
+    """Makes the calls of one plan, in the form that this platform accepts."""
 
     def __init__(self, runtime: Runtime, adapter: Adapter, *, branch: int | None, welcome: bool) -> None:
         self._runtime = runtime
@@ -38,10 +38,10 @@ class Calls:
         return [RowResult(operation.docebo_id) for _, operation in batch]
 
     async def upsert(self, kind: Kind, rows: Sequence[Row]) -> list[RowResult]:
-        """Send *rows* in one call, and return their results; a row that holds nothing is not sent.
+        """Send *rows* in one call and return their results; an empty row is not sent.
 
-        Where an answer names failed rows alone, the other updates are carried out if this platform is known to answer so:
-        not everything that they change would be shown by the accounts.
+        Where the answer names failed rows alone, the other updates count as carried out if this platform is known to
+        answer so: the accounts would not show everything that they change.
         """
         sent = [row for row in rows if row.attributes]
         try:
@@ -53,9 +53,9 @@ class Calls:
         return [next(answers) if row.attributes else RowResult(row.docebo_id) for row in rows]
 
     async def upsert_once(self, kind: Kind, rows: Sequence[Row]) -> list[RowResult]:
-        """Send *rows* like `upsert`; a call that is refused as a whole has taken none of them.
+        """Send *rows* like `upsert`; a call that is refused as a whole is returned as the refusal of each row.
 
-        Where an answer names failed rows alone, the others are taken to be carried out, once a new account is seen.
+        Where the answer names failed rows alone, the others count as carried out, a new account once it is seen.
         """
         try:
             return await self.upsert(kind, rows)
@@ -67,7 +67,7 @@ class Calls:
             return [RowResult(row.docebo_id, refusal.detail or REFUSED, refusal.said) for row in rows]
 
     async def names(self, docebo_id: int | None) -> dict[str, Value]:
-        """Return the names that Docebo shows of an account, for one of EVIDENCE_CALLS; none where that allows no more."""
+        """Return the names that Docebo shows of an account, for one of EVIDENCE_CALLS; none if no call is left."""
         if docebo_id is None or not reserve_calls(self._runtime, accounts=1):
             return {}
         with counted(self._runtime):
@@ -77,7 +77,7 @@ class Calls:
         return {name: value for name, value in names.items() if value}
 
     async def _written(self, kind: Kind, rows: Sequence[Row]) -> list[RowResult]:
-        """Make the call; raise PlanChanged where Docebo refuses it for the name of an option, for nothing is proven without."""
+        """Make the call; raise PlanChanged if Docebo refuses an option by name, for nothing is proven without it."""
         creates = kind is Kind.CREATE
         try:
             return await self._docebo.upsert_users(
@@ -93,7 +93,7 @@ class Calls:
             raise
 
     async def _seen(self, row: Row, doubt: RowsLeftOut) -> RowResult:
-        """Return the result of a *row* that was carried out, with the id of a new account; raise *doubt* where none is seen."""
+        """Return the result of a *row* that was carried out, with a new account's id; raise *doubt* if none is seen."""
         if row.docebo_id is not None:
             return RowResult(row.docebo_id)
         found = await self._docebo.find_users(str(row.attributes["username"]))

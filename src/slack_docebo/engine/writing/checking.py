@@ -69,12 +69,12 @@ class Situation:
     managers: MappingType[int, int] = field(default_factory=dict)
 
     def seen_of(self, docebo_id: int | None) -> LastSeen:
-        """Return what this account was last seen to bear."""
+        """Return what this account last showed."""
         return self.seen.get(docebo_id or 0, LastSeen())
 
 
 async def read_for(runtime: Runtime, plan_id: str) -> Accounts:
-    """Return all accounts, with the fields that the saved plan changes, also those that no rule names any more."""
+    """Return all accounts, with the fields that the saved plan changes, even if no present rule names them."""
     with runtime.store.reading() as tables:
         names = tables.operations.attributes_to_change(plan_id)
     await know_fields(runtime, {field_id for name in names if (field_id := field_id_of(name))})
@@ -130,7 +130,7 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
 
 
 async def _places(runtime: Runtime, plan: Plan) -> dict[int, frozenset[int]]:
-    """Return in which branches those accounts are that the *plan* still moves by no rule; of many nobody asks."""
+    """Return the branches of accounts that the *plan* moves by no rule; none if they are many."""
     with runtime.store.reading() as tables:
         moved = {
             row.docebo_id
@@ -143,7 +143,7 @@ async def _places(runtime: Runtime, plan: Plan) -> dict[int, frozenset[int]]:
 def _situations(
     tables: Tables, docebo: str, team: str, some: Sequence[tuple[int, Operation]], of_all: Situation
 ) -> dict[int, Situation]:
-    """Return what each of *some* operations meets today, by its number: what is so *of all*, and its own mapping and account."""
+    """Return the situation of each of *some* operations, by number: its own beside what holds *of_all*."""
     mappings = tables.mappings(docebo)
     rows = mappings.of(team, people_of(operation for _, operation in some))
     ids = accounts_of(operation for _, operation in some)
@@ -173,7 +173,7 @@ def _managers_in(some: Iterable[tuple[int, Operation]]) -> set[int]:
 def _outcome(
     seq: int, operation: Operation, today: Situation, inquiry: Inquiry, *, was_sent: bool
 ) -> RowOutcome | None:
-    """Return what becomes of an operation that is not applied any more, or was before; None of one that is to be applied."""
+    """Return the outcome of an operation that is not applied any more, or was before; None if it is to be applied."""
     reason = reason_to_skip(operation, today) or inquiry.reason_against(
         operation, today.accounts, today.policy, today.planned_by
     )
@@ -214,11 +214,11 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
 
 
 def reason_by_sight(operation: Operation, accounts: Accounts, seen: LastSeen, *, undoes: bool) -> str:
-    """Return why the account of *operation* may be somebody else's by now, or "": the one judgement wherever it is read again.
+    """Return why the account of *operation* may be somebody else's by now, or "": one judgement for all readings.
 
-    It has to bear what it bore when this was planned, or, where that is not known, as of an undo, what was last *seen* of it.
-    Whoever hands an account over may leave the user name: whose another address is, only a new plan finds out. Where no
-    mapping says whose it is, only what it was found by, the user name has to be the same as well.
+    It has to show what it showed when this was planned or, where that is not known, as for an undo, what was last
+    *seen* of it. Whoever hands an account over may leave the username: only a new plan finds out whose another address
+    is. Where no mapping says whose it is, only what it was found by, the username has to be the same as well.
     """
     account = None if operation.docebo_id is None else accounts.get(operation.docebo_id)
     is_found = not undoes and operation.kind in {Kind.MAP, Kind.UPDATE} and _is_new(operation)
@@ -241,7 +241,7 @@ def reason_by_sight(operation: Operation, accounts: Accounts, seen: LastSeen, *,
 
 
 def _may_be_handed_over(account: Account, seen: LastSeen) -> bool:
-    """Tell whether *account* may be another's than when it was *seen* last; whose another address is, only a new plan finds out."""
+    """Tell whether *account* may belong to somebody else than when last *seen*; only a new plan can find out."""
     return not is_same(look(account), seen) or bears_new_address(account, seen)
 
 
@@ -251,7 +251,7 @@ def _is_new(operation: Operation) -> bool:
 
 
 def _bears_another_address(operation: Operation, account: Account, then: LastSeen, *, is_found: bool) -> bool:
-    """Tell whether *account* shows neither the address of *then* nor the one that it is to get; of one that is *found*, also none."""
+    """Tell whether *account* shows neither the address of *then* nor its new one; none counts if it *is_found*."""
     if "email" in operation.changes:
         before, given = operation.before.get("email", ""), operation.changes["email"]
         return bool(before) and differs(account, "email", before) and not holds(account, "email", given)
@@ -260,7 +260,7 @@ def _bears_another_address(operation: Operation, account: Account, then: LastSee
 
 
 def reason_by_given(operation: Operation, branch: int | None, managers: MappingType[int, int]) -> str:
-    """Return why *operation* rests on another *branch* or other *managers* than we gave the account last, or "".
+    """Return why *operation* rests on another *branch* or other *managers* than we last gave the account, or "".
 
     No list shows them; so nobody knows what somebody else has made of them.
     """
@@ -276,9 +276,10 @@ def reason_by_given(operation: Operation, branch: int | None, managers: MappingT
 
 
 def reason_by_place(operation: Operation, places: MappingType[int, Collection[int]]) -> str:
-    """Return that the account of *operation* is not where we have brought it, or found it, or ""; *places* are by account.
+    """Return that the account of *operation* is not in the branch of our last move, nor as found, or "".
 
-    A rule moves an account wherever somebody has brought it by hand, once it gives another branch than before.
+    *places* are the present branches by account. A rule moves an account from wherever somebody has put it by hand,
+    once it gives another branch than before.
     """
     known = {int(branches[BRANCH]) for branches in (operation.before, operation.changes) if BRANCH in branches}
     is_elsewhere = BRANCH in operation.before and known.isdisjoint(places.get(operation.docebo_id or 0, known))
@@ -288,7 +289,7 @@ def reason_by_place(operation: Operation, places: MappingType[int, Collection[in
 def reason_by_branch(operation: Operation, branches: Branches | None) -> str:
     """Return why nobody can be put into the branch of *operation*, or "".
 
-    A row names the branch by its code, title or path of now: by what it bore before another one may be named.
+    A row names the branch by its present code, title or path: a former one may name another branch.
     """
     branch = str(operation.changes.get(BRANCH, ""))
     if not branch or operation.kind not in {Kind.CREATE, Kind.MOVE}:
@@ -301,9 +302,9 @@ def reason_by_branch(operation: Operation, branches: Branches | None) -> str:
 
 
 def reason_by_mapping(operation: Operation, mapping: Mapping | None, holder: str) -> str:
-    """Return why *operation* is at odds with the mappings of now, or "".
+    """Return why *operation* contradicts the present mappings, or "".
 
-    *mapping* is that of its Slack user, *holder* to whom its account is mapped.
+    *mapping* is that of its Slack user, *holder* the Slack id to which its account is mapped.
     """
     rests_on_mapping = operation.maps or operation.kind is Kind.UNMAP or operation.prior is not None
     # What gives a person attributes does so, too, where no mapping was kept: somebody may be linked by hand since.
@@ -322,10 +323,10 @@ def reason_by_account(
     undoes: bool,
     attributes: Collection[str] | None = None,
 ) -> str:
-    """Return why *operation* is at odds with its account as *accounts* show it, or "".
+    """Return why *operation* contradicts its account as *accounts* show it, or "".
 
-    It is at odds where an attribute (one of *attributes*, if given) is not as it was when the operation was planned. An
-    operation that *undoes* may change an account that is protected only by what it takes back.
+    It does where an attribute (one of *attributes*, if given) is not as it was when the operation was planned. An
+    operation that *undoes* may change an account that is protected only because of what it takes back.
     """
     account = account_of(accounts, operation)
     if operation.kind is Kind.CREATE:
@@ -347,14 +348,14 @@ def reason_by_account(
 
 
 def _as_undone(account: Account, operation: Operation) -> Account:
-    """Return *account* with the username and the address that *operation* gives it back."""
+    """Return *account* with the username and the address that *operation* gives back."""
     changes = operation.changes
     username, email = (str(changes.get(name, getattr(account, name))) for name in ("username", "email"))
     return replace(account, username=username, email=email)
 
 
 def _other_ids(tables: Tables, team: str, slack_ids: Collection[str]) -> dict[str, list[str]]:
-    """Return under which other ids Slack knows these people."""
+    """Return the other Slack ids of these people."""
     found: dict[str, list[str]] = {}
     for other, slack_id in tables.people.other_ids(team, slack_ids).items():
         found.setdefault(slack_id, []).append(other)
@@ -364,7 +365,7 @@ def _other_ids(tables: Tables, team: str, slack_ids: Collection[str]) -> dict[st
 def _given(
     tables: Tables, docebo: str, docebo_ids: Collection[int]
 ) -> tuple[dict[int, int], dict[int, dict[int, int]]]:
-    """Return to which branch we have brought these accounts, and by type whom we have surely made their managers."""
+    """Return the branch into which we moved each account, and the managers we surely set, by type."""
     accounts = tables.accounts_at(docebo)
     managers: dict[int, dict[int, int]] = {}
     for (docebo_id, type_id), manager_id in accounts.managers(docebo_ids).items():
@@ -374,7 +375,7 @@ def _given(
 
 
 def planned_behaviour(runtime: Runtime, plan: Plan) -> IntegrationSettings:
-    """Return the settings that the plan was made with; raise PlanNotApplicable if they are not understood any more."""
+    """Return the settings that the plan was made with; raise PlanNotApplicable if they can no longer be read."""
     if plan.settings in ({}, runtime.behaviour.written):
         return runtime.behaviour
     try:
@@ -406,12 +407,12 @@ def _check_applicable(runtime: Runtime, workspace: Workspace, plan: Plan, pendin
 
 
 def _is_mapping_off_since(runtime: Runtime, plan: Plan) -> bool:
-    """Tell whether mapping was switched off since the plan was made: while it is off, mappings of before may pass on."""
+    """Tell whether mapping was switched off since the plan: while it is off, earlier mappings may still pass on."""
     return planned_behaviour(runtime, plan).map_slack_user_data and not runtime.behaviour.map_slack_user_data
 
 
 def _carried_out(operation: Operation, now: Situation) -> int | None:
-    """Return the account if it shows what *operation*, which was sent, was to do, and is nobody else's by now."""
+    """Return the account if it shows the effect of *operation*, which was sent, and is nobody else's by now."""
     account = account_of(now.accounts, operation) if operation.kind in TO_ACCOUNTS else None
     if account is None or not is_carried_out(operation, account):
         return None

@@ -1,8 +1,8 @@
-"""Columns: whether each row of a call has columns of its own, found out by two rows that differ in them.
+"""Columns: two rows of a call show whether each row may have columns of its own.
 
-The description of the batch call speaks of rows as of objects. A platform that reads them as a table, though, would leave
-out what its first row lacks, or empty what a later one does, and say nothing. So the first two updates whose columns
-differ go alone, and both accounts are looked at.
+The description of the batch call speaks of rows as objects. But a platform that reads them as a table would leave out
+what its first row lacks, or empty what a later one does, and say nothing. So the first two updates whose columns differ
+go alone, and both accounts are looked at.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ PAIRS = 3  # that tell nothing, before a run does without
 
 
 class Columns:
-    """Finds out by two rows of one plan how the platform takes rows with different columns."""
+    """Finds out by two rows of one plan how the platform reads rows with different columns."""
 
     def __init__(self, runtime: Runtime, plan_id: str, rereading: Rereading) -> None:
         self._runtime = runtime
@@ -38,7 +38,7 @@ class Columns:
         self._before: Account | None = None
 
     def first(self, batch: Sequence[Numbered]) -> list[Numbered]:
-        """Return two updates of *batch* that would tell, the one with fewer columns first; all, where none would."""
+        """Return a telling pair of updates, the one with fewer columns first, or all of *batch* if there is none."""
         of_any = {frozenset(operation.changes) for _, operation in batch}
         if not self._left or not _are_updates(batch) or len(of_any) == 1:
             return list(batch)
@@ -47,17 +47,17 @@ class Columns:
         return next(telling, list(batch))
 
     def is_telling(self, batch: Sequence[Numbered]) -> bool:
-        """Tell whether *batch* is such a pair."""
+        """Tell whether *batch* is a telling pair."""
         return bool(self._left) and len(batch) == 2 and _are_updates(batch) and bool(_telling(batch[0][1], batch[1][1]))
 
     async def look(self, pair: Sequence[Numbered]) -> None:
-        """Look at the first account of the *pair*, before it is sent."""
+        """Read the first account of the *pair* before it is sent."""
         self._before = await self._account(pair[0][1])
 
     async def prove(self, pair: Sequence[Numbered], sender: Sender) -> None:
-        """Send the *pair*, look at both accounts, and remember what they show against what the first one was seen to be.
+        """Send the *pair*, read both accounts, and store what they show.
 
-        Raises Unproven where one of them shows that the other's columns were taken for its own.
+        Raises Unproven where an account shows that its row was read with the columns of the other one.
         """
         self._left -= 1
         (_, lacking), (_, having) = pair
@@ -114,7 +114,7 @@ def _are_updates(batch: Sequence[Numbered]) -> bool:
 
 
 def _telling(lacking: Operation, having: Operation) -> list[str]:
-    """Return which columns only the second row has, and both accounts show; not what it only spells anew."""
+    """Return the columns that only the row *having* has, and both accounts show; not texts that are only respelt."""
     names = having.changes.keys() - lacking.changes.keys()
     shown = [name for name in names if (name in SHOWN or field_id_of(name)) and having.changes[name] != ""]
     return sorted(name for name in shown if not is_respelt(having, name))

@@ -1,6 +1,6 @@
-"""Experiments: what a refused row is refused for is found out by sending it otherwise.
+"""Experiments: finding out what a refused row is refused for, by sending it otherwise.
 
-What Docebo says of a refused row is localised, and documented nowhere.
+What Docebo says of a refused row is localised and documented nowhere.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from slack_docebo.engine.writing.recording import Numbered
 
 
 class Experiments:
-    """Tries the refused rows of one plan otherwise, a few of each kind."""
+    """Tries refused rows of one plan in other ways, a few of each kind."""
 
     def __init__(self, calls: Calls, adapter: Adapter) -> None:
         self._calls = calls
@@ -28,11 +28,11 @@ class Experiments:
     async def try_otherwise(
         self, kind: Kind, batch: Sequence[Numbered], results: list[RowResult], in_doubt: Collection[int]
     ) -> None:
-        """Send rows that were refused for something an account need not have again without it, and put *results* right.
+        """Send refused rows again without attributes that an account need not have, and correct *results*.
 
-        That is done answer by answer, for a change of the plan may keep any call back. Rows *in_doubt*, by their place in the
-        plan, may have been carried out, and are not sent once more. As long as nobody was ever made, a row may be refused for
-        a password that it lacks.
+        *results* are corrected answer by answer, for a change of the plan may stop any call. Rows *in_doubt*, by their
+        number in the plan, may have been carried out and are not sent again. Until the first account was made, a row
+        may be refused for want of a password.
         """
         creates = kind is Kind.CREATE
         if creates and not all(answer.error for answer in results):
@@ -45,7 +45,7 @@ class Experiments:
         ]
         tried = doubtful[: max(0, TRIED - self._tried[kind])]
         others = [place for place in doubtful if place not in tried]
-        if tried and await self._try_bare(kind, batch, tried, results) and others:
+        if tried and await self._try_minimal_rows(kind, batch, tried, results) and others:
             others_of = map(batch.__getitem__, others)
             rows = [Row(op.docebo_id, self._adapter.written(op.changes, creates=creates)) for _, op in others_of]
             for place, answer in zip(others, await self._calls.upsert_once(kind, rows), strict=True):
@@ -55,25 +55,25 @@ class Experiments:
     def _may_want_password(self, kind: Kind) -> bool:
         return kind is Kind.CREATE and self._adapter.may_want_passwords
 
-    async def _try_bare(
+    async def _try_minimal_rows(
         self, kind: Kind, batch: Sequence[Numbered], tried: Sequence[int], results: list[RowResult]
     ) -> bool:
-        """Send the rows at *tried* with what they need alone, and find out for what they were refused, if they are taken.
+        """Send the rows at *tried* with only what they need and, if accepted, find out what they were refused for.
 
-        Where they need nothing, they say what the account has: if that is refused, too, it is for none of the values. Tell
-        whether any row was taken; *results* are put right.
+        A row that needs nothing repeats what the account has: if that is refused too, no value is to blame. Tells
+        whether any row was accepted, and corrects *results*.
         """
         creates, taken = kind is Kind.CREATE, []
         operations = [batch[place][1] for place in tried]
         rows = [await self._row(op, needed(op.changes, creates=creates)) for op in operations]
-        bare = await self._calls.upsert_once(kind, rows)
+        minimal = await self._calls.upsert_once(kind, rows)
         self._tried[kind] += len(tried)  # not where the call was kept back
-        if self._may_want_password(kind) and all(answer.error for answer in bare):
+        if self._may_want_password(kind) and all(answer.error for answer in minimal):
             secured = [replace(row, attributes={**row.attributes, **with_password()}) for row in rows]
-            bare = await self._calls.upsert_once(kind, secured)
-            if not all(answer.error for answer in bare):
+            minimal = await self._calls.upsert_once(kind, secured)
+            if not all(answer.error for answer in minimal):
                 self._adapter.give_passwords()
-        for place, row, answer in zip(tried, rows, bare, strict=True):
+        for place, row, answer in zip(tried, rows, minimal, strict=True):
             if row.attributes and not answer.error:
                 results[place] = answer
                 taken.append((batch[place][1], answer.docebo_id or batch[place][1].docebo_id))
@@ -92,10 +92,10 @@ class Experiments:
     async def _write_apart(
         self, kind: Kind, batch: Sequence[Numbered], places: Sequence[int], results: list[RowResult]
     ) -> None:
-        """Send the rows at *places* without the attributes of which values were refused, and each of these by itself.
+        """Send the rows at *places* without attributes that had values refused, and each of these by itself.
 
-        Where many have values of their own that are refused, that is a call for all of them, and one for each attribute. A row
-        without anything else says what the account has.
+        Where many rows have refused values, that is one call for all of them, and one for each attribute. A row with
+        nothing else repeats what the account has.
         """
         creates = kind is Kind.CREATE
         apart = {
@@ -127,7 +127,7 @@ class Experiments:
         self._adapter.refuse(*refused)
 
     async def _row(self, operation: Operation, attributes: Mapping[str, Value]) -> Row:
-        """Return the row of *operation* with these *attributes*; where it would hold none, one that says what the account has."""
+        """Return the row of *operation* with *attributes*; an empty row repeats what the account has."""
         creates = operation.kind is Kind.CREATE
         for given in (attributes, operation.before):
             if written := self._adapter.written(given, creates=creates):
@@ -135,7 +135,7 @@ class Experiments:
         return Row(operation.docebo_id, await self._calls.names(operation.docebo_id))
 
     async def _find_refused_values(self, docebo_id: int, attributes: Mapping[str, Value]) -> None:
-        """Write each of *attributes* by itself, and note in which form it is taken, or that it is refused."""
+        """Write each of *attributes* by itself, and note in which form it is accepted, or that it is refused."""
         for name, value in attributes.items():
             for form in self._adapter.forms(name, value):
                 [answer] = await self._calls.upsert_once(Kind.UPDATE, [Row(docebo_id, {name: form})])

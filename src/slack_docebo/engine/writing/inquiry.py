@@ -1,8 +1,8 @@
-"""Inquiry: what Slack is asked before a saved plan is applied, for no event may have told of it since the plan was made.
+"""Inquiry: Slack is asked before a saved plan is applied, as no event may have told what changed since.
 
-That is whether those for whom it makes accounts, and those whom it makes managers, are still there, whose the addresses are
-by now that it gives to accounts, and whether the accounts that it changes are still to have what it gives them, branch and
-manager included, also where custom profile fields or SCIM say so.
+The questions are whether the people for whom it creates accounts, and those it makes managers, are still there; who has
+the addresses that it gives to accounts; and whether the accounts that it changes are still to get these values, branch
+and manager included, also where custom profile fields or SCIM give them.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -51,7 +51,7 @@ TOO_MANY_TO_ASK = "custom fields may hold other values by now, and EVIDENCE_CALL
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """What Slack has answered about one plan."""
+    """Slack's answers about one plan."""
 
     roll: Roll
     undoes: bool
@@ -62,9 +62,9 @@ class Inquiry:
     had: Mapping[str, Applied]  # which account, that nobody else has, newcomers had before, by Slack id
 
     def reason_against(self, operation: Operation, accounts: Accounts, policy: Policy, planned_by: Policy) -> str:
-        """Return why *operation* must not be carried out by what Slack has answered, or "".
+        """Return why *operation* must not be carried out, by Slack's answers, or "".
 
-        *policy* are the rules of today, *planned_by* those by which the plan was made.
+        *policy* has the present rules, *planned_by* those by which the plan was made.
         """
         if untouchable := self.untouchable.get(operation.slack_id):
             return untouchable
@@ -76,9 +76,9 @@ class Inquiry:
         return reason or self._reason_by_values(operation, policy) or self._reason_by_stranger(operation)
 
     def _reason_by_stranger(self, operation: Operation) -> str:
-        """Return whose the account may be, which bears an address that nobody has noted as its own, or "".
+        """Return to whom the account may belong, if its address is not on record as its own, or "".
 
-        When this was planned nobody in Slack bore that address, so that somebody had edited it by hand.
+        When this was planned nobody in Slack had that address, so somebody had edited it by hand.
         """
         match self.roll.bearers.get(self.edited.get(operation.docebo_id or 0, "")):
             case Present(user) if operation.slack_id not in user.ids:
@@ -106,7 +106,7 @@ class Inquiry:
         return self._reason_by_name(operation, directory, policy)
 
     def _reason_by_name(self, operation: Operation, given: Directory, policy: Policy) -> str:
-        """Return why the managers *given* are not whom Slack names by now, or ""."""
+        """Return why the managers *given* are not those that Slack names now, or ""."""
         rule = next((rule for rule in self.rules if rule.target == MANAGER), None)
         match self.roll.people.get(operation.slack_id):
             case Unknown(why) if rule:
@@ -129,7 +129,7 @@ class Inquiry:
                 before = self.had.get(user.slack_id)
                 if before and (account := accounts.get(before.docebo_id)) and may_be_theirs(account, user, before.seen):
                     return f"account {account.docebo_id}, which the person had before, exists by now"
-                return "" if _bears_what_is_given(user, operation, planned_by.rules) else ANOTHER_ADDRESS
+                return "" if _gets_present_address(user, operation, planned_by.rules) else ANOTHER_ADDRESS
             case Gone():
                 return "the person has left Slack by now"
             case Unknown(why):
@@ -156,7 +156,7 @@ class Inquiry:
         return ""
 
     def _given_now(self, kind: Kind, user: SourceUser) -> dict[str, str]:
-        """Return what operations of the *kind* give *user*, as Slack shows that person now."""
+        """Return what operations of *kind* give to *user*, as Slack shows the person now."""
         if kind is Kind.MOVE:
             return {rule.target: value for rule in self.rules if rule.moves and (value := rule.value(user))}
         return wanted(user, self.rules, creating=False)
@@ -170,7 +170,7 @@ class Inquiry:
                 return f"the address is that of {user.slack_id} in Slack by now"
             case Unknown(why):
                 return why
-            case None if not self.undoes and _is_slacks("email", planned_by.rules):
+            case None if not self.undoes and _is_slack_address("email", planned_by.rules):
                 return ANOTHER_ADDRESS
         return ""
 
@@ -178,14 +178,14 @@ class Inquiry:
 async def inquire(
     runtime: Runtime, workspace: Workspace, plan: Plan, accounts: Accounts, policy: Policy, planned_by: Policy
 ) -> Inquiry:
-    """Ask Slack for the people whom the *plan* changes or makes managers, and who bears the addresses that it gives.
+    """Ask Slack for the people whom the *plan* changes or makes managers, and who has the addresses it gives.
 
-    They are asked for one by one or read from Slack's list, whichever takes fewer calls. No list shows custom profile fields,
-    or SCIM: those to whom the plan gives something by these are always asked for one by one, as long as EVIDENCE_CALLS allows
-    it; where it does not, what was read of their fields last is believed, unless it is outdated.
+    They are asked for one by one or read from Slack's list, whichever takes fewer calls. No list shows custom profile
+    fields or SCIM: people to whom the plan gives something by these are asked for one by one, as long as EVIDENCE_CALLS
+    allows it; beyond that, their fields as last read are believed, unless they are outdated.
 
-    Raises IncompleteRead, before anything is asked, where these calls are more than EVIDENCE_CALLS. Counted with them are
-    those that follow later, right before somebody leaves, is let in, or gets another person's mapping or account.
+    Raises IncompleteRead, before anything is asked, where these calls are more than EVIDENCE_CALLS. Calls that follow
+    later, right before somebody leaves, is let in, or gets another person's mapping or account, are counted with them.
     """
     of_rules = plan.kind in OF_THE_RULES
     rules = _compared(policy, planned_by) if of_rules else []
@@ -221,7 +221,7 @@ async def inquire(
         if by_fields:
             roll = replace(roll, people={**roll.people, **await _as_read_last(runtime, workspace, roll, by_fields)})
     untouchable = await to_completion(_untouchable, runtime, workspace, roll)
-    had = await to_completion(_had_before, runtime, plan, [roll.people[slack_id] for slack_id in newcomers])
+    had = await to_completion(_former_accounts, runtime, plan, [roll.people[slack_id] for slack_id in newcomers])
     return Inquiry(
         roll,
         undoes=plan.kind is PlanKind.UNDO,
@@ -233,8 +233,8 @@ async def inquire(
     )
 
 
-def _had_before(runtime: Runtime, plan: Plan, newcomers: Iterable[Observation[SourceUser]]) -> dict[str, Applied]:
-    """Return, by Slack id, which account *newcomers* were given before, where it is mapped to nobody by now."""
+def _former_accounts(runtime: Runtime, plan: Plan, newcomers: Iterable[Observation[SourceUser]]) -> dict[str, Applied]:
+    """Return which account each of *newcomers* was given before, by Slack id, if it is unmapped by now."""
     shown = [seen.value for seen in newcomers if isinstance(seen, Present)]
     with runtime.store.reading() as tables:
         had = tables.applied(plan.docebo).of_people(plan.slack_team, shown)
@@ -243,7 +243,7 @@ def _had_before(runtime: Runtime, plan: Plan, newcomers: Iterable[Observation[So
 
 
 def _untouchable(runtime: Runtime, workspace: Workspace, roll: Roll) -> dict[str, str]:
-    """Return, by Slack id, those of *roll* who were forgotten, or are never to be touched, under whichever id Slack shows."""
+    """Return the people in *roll*, by Slack id, who were forgotten or are never to be touched, under any id."""
     with runtime.store.reading() as tables:
         excluded, decisions = tables.exclusions.all(), tables.binding(workspace.team)
     shown = {slack_id: seen.value for slack_id, seen in roll.people.items() if isinstance(seen, Present)}
@@ -252,7 +252,7 @@ def _untouchable(runtime: Runtime, workspace: Workspace, roll: Roll) -> dict[str
 
 
 def _compared(policy: Policy, planned_by: Policy) -> list[AttributeRule]:
-    """Return the rules for existing accounts that are still written as when the plan was made; their tables may differ."""
+    """Return the rules for existing accounts that are written as when the plan was made; their tables may differ."""
     then = set(map(str, planned_by.rules))
     return [rule for rule in policy.rules if str(rule) in then and (rule.moves or not rule.creates_only)]
 
@@ -260,7 +260,7 @@ def _compared(policy: Policy, planned_by: Policy) -> list[AttributeRule]:
 async def _as_read_last(
     runtime: Runtime, workspace: Workspace, roll: Roll, slack_ids: Collection[str]
 ) -> dict[str, Observation[SourceUser]]:
-    """Return what an import would know of these people of *roll*, who are too many to ask for; unknown where that is outdated."""
+    """Return what an import would know of people in *roll* who are too many to ask for; unknown if outdated."""
     listed = {one: seen.value for one in slack_ids if isinstance(seen := roll.people[one], Present)}
     scim = await read_scim(runtime)
     users = list(listed.values()) if scim is None else with_scim(listed.values(), scim)
@@ -275,9 +275,9 @@ async def _as_read_last(
 
 
 def _updated(tables: Tables, plan: Plan, compared: Collection[str]) -> tuple[set[str], set[str], dict[int, str]]:
-    """Return for whom the *plan* changes one of the *compared* attributes, and which addresses and managers it gives.
+    """Return for whom the *plan* changes one of the *compared* attributes, and the addresses and managers it gives.
 
-    The managers are Slack ids by account. There are none of an undo, which brings back the former ones, whoever they are.
+    Managers are Slack ids by account. An undo has none: it brings back the former ones, whoever they are.
     """
     changed, given, accounts = set[str](), set[str](), set[int]()
     for some in chain(_pending(tables, plan, Kind.UPDATE), _pending(tables, plan, Kind.MOVE)):
@@ -291,7 +291,7 @@ def _updated(tables: Tables, plan: Plan, compared: Collection[str]) -> tuple[set
 
 
 def _edited(tables: Tables, plan: Plan, accounts: Accounts) -> dict[int, str]:
-    """Return, by account, the addresses that the *plan* has seen there, that are there still, and that were not noted as its own."""
+    """Return the addresses, by account, that the *plan* has seen, that are still there, and that are not on record."""
     found: dict[int, str] = {}
     for some in chain.from_iterable(_pending(tables, plan, kind) for kind in (Kind.UPDATE, Kind.MOVE, Kind.DEACTIVATE)):
         planned = {one.docebo_id: one.seen.address for one in some if one.docebo_id is not None and one.seen.address}
@@ -307,10 +307,10 @@ def _edited(tables: Tables, plan: Plan, accounts: Accounts) -> dict[int, str]:
 
 
 def _calls_later(tables: Tables, plan: Plan) -> int:
-    """Count for how many people Slack is asked right before something is done.
+    """Count the people for whom Slack is asked right before something is done.
 
-    These are leavers, people who are back, and, where the plan gives somebody the mapping or the former account of another
-    person, both of them.
+    These are leavers, people who are back and, where the plan gives somebody the mapping or the former account of
+    another person, both of them.
     """
     found = sum(
         n
@@ -327,7 +327,7 @@ def _calls_later(tables: Tables, plan: Plan) -> int:
 
 
 def _pending(tables: Tables, plan: Plan, kind: Kind) -> Iterator[list[Operation]]:
-    """Yield the operations of this *kind* that are still planned, some at a time."""
+    """Yield the operations of this *kind* that are still planned, in batches."""
     after = -1
     while some := tables.operations.pending(plan.id, kind, OPERATIONS_AT_ONCE, after=after):
         after = some[-1][0]
@@ -335,7 +335,7 @@ def _pending(tables: Tables, plan: Plan, kind: Kind) -> Iterator[list[Operation]
 
 
 def _is_by_rules(operation: Operation) -> bool:
-    """Tell whether the *operation* gives an account what rules say of its person."""
+    """Tell whether *operation* gives an account what the rules say of its person."""
     return operation.kind is Kind.UPDATE or (operation.kind is Kind.MOVE and operation.reason == ANOTHER_BRANCH)
 
 
@@ -343,15 +343,15 @@ def _targets_of(operation: Operation) -> set[str]:
     return {MANAGER if is_manager(name) else name for name in operation.changes}
 
 
-def _bears_what_is_given(user: SourceUser, operation: Operation, rules: Iterable[AttributeRule]) -> bool:
+def _gets_present_address(user: SourceUser, operation: Operation, rules: Iterable[AttributeRule]) -> bool:
     """Tell whether the new account gets the present address of *user* wherever it gets Slack's address."""
     return all(
         mailbox(str(operation.changes[name])) == mailbox(user.email)
         for name in (USERNAME, "email")
-        if name in operation.changes and _is_slacks(name, rules)
+        if name in operation.changes and _is_slack_address(name, rules)
     )
 
 
-def _is_slacks(name: str, rules: Iterable[AttributeRule]) -> bool:
-    """Tell whether the attribute *name* is filled with Slack's address, as user names are where no rule gives them."""
+def _is_slack_address(name: str, rules: Iterable[AttributeRule]) -> bool:
+    """Tell whether the attribute *name* is filled with Slack's address, as usernames are where no rule gives them."""
     return all(rule.formula == OneSource("email") for rule in rules if rule.target == name)

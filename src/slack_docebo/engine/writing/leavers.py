@@ -1,4 +1,4 @@
-"""Leavers, who is back, and who has passed a mapping on: what Slack said long ago it is asked again before anything is done."""
+"""Leavers, people who are back, and former holders: Slack is asked again before anything is done."""
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
@@ -28,11 +28,11 @@ NO_ACCOUNT_BY_NOW = "the person is not to have an account by now: "  # before th
 async def ask_whether_still_so(
     runtime: Runtime, plan: Plan, batch: Sequence[Numbered], policy: Policy
 ) -> list[RowOutcome]:
-    """Return who of *batch* is to be skipped, because Slack no longer says that the person has left, or is back.
+    """Return the outcomes of rows to skip, because Slack no longer says that the person has left, or is back.
 
-    Slack is asked, one call each, for those whom the plan would deactivate, unmap or move as leavers, and for those whose
-    accounts it would activate, or move back. Where it would give somebody the mapping or the former account of another
-    person, both are asked for. Nobody is asked for if this run has made the plan by a list that is younger than
+    Slack is asked, one call each, for people whom the plan would deactivate, unmap or move as leavers, and for those
+    whose accounts it would activate or move back. Where it would give somebody the mapping or the former account of
+    another person, both are asked for. Nobody is asked for if this run has made the plan by a list that is younger than
     EVIDENCE_MINUTES.
     """
     if plan.kind not in OF_THE_RULES or _is_fresh(runtime, plan):
@@ -57,9 +57,9 @@ async def ask_whether_still_so(
 
 
 def holders_before(tables: Tables, plan: Plan, operations: Collection[Operation]) -> dict[str, set[str]]:
-    """Return, by the Slack id of the person who gets a mapping or an account, who had it before.
+    """Return the former holders of the mappings and accounts that *operations* give to people, by Slack id.
 
-    Whose an account was counts only if it is mapped to nobody now, and was never given before to who gets it.
+    The former holder of an account counts only if it is unmapped now and was never given before to the one who gets it.
     """
     given = [one for one in operations if one.kind in {Kind.UPDATE, Kind.MAP} and one.docebo_id is not None]
     former = tables.applied(plan.docebo).former_holders(accounts_of(given))
@@ -72,7 +72,7 @@ def holders_before(tables: Tables, plan: Plan, operations: Collection[Operation]
 
 
 def passed_on_to(tables: Tables, team: str, operations: Collection[Operation]) -> dict[str, str]:
-    """Return, by the Slack id of the person who gets it, whose mapping *operations* pass on to somebody else."""
+    """Return whose mapping *operations* pass on, by the Slack id of the person who gets it."""
     passed_on = [one for one in operations if one.maps and one.mapped_as != one.slack_id]
     keys = tables.people.of(team, people_of(passed_on)) if passed_on else {}
     return {

@@ -1,6 +1,7 @@
-"""Left behind: rows that were sent by runs that died, so that nobody knows yet what became of them.
+"""Left behind: rows that were sent by runs that died, so that their outcome is unknown.
 
-Until that is known, who was shut out by a dead run would count as shut by somebody else, and who was let in as not let in.
+Until it is known, an account that a dead run has shut would count as shut by somebody else, and one that it has opened
+as still shut.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -31,10 +32,11 @@ ALONE_TOGETHER = (
 
 
 def left_behind(runtime: Runtime, kind: PlanKind) -> list[str]:
-    """Return the ids of the plans of which rows were sent by runs that are dead.
+    """Return the ids of the plans with rows that were sent by dead runs.
 
-    Dead are those that would hold the lock of a run of *kind*, and any that noted nothing for so long that none can be at
-    work with it any more. An import finds out of those for events whether another has their lock by now, or nobody.
+    A run is dead if this one, of *kind*, has the lock that it would hold, or if it has noted nothing for so long that
+    none can be at work on it. An import finds out whether another run, or none, holds the lock of runs that serve
+    events.
     """
     kinds = next((kinds for kinds in ALONE_TOGETHER if kind in kinds), frozenset())
     docebo, now = runtime.settings.docebo_url, runtime.now()
@@ -52,15 +54,15 @@ def left_behind(runtime: Runtime, kind: PlanKind) -> list[str]:
 
 
 def _is_for_named(plan: Plan) -> bool:
-    """Tell whether the plan is for named people, of a run that holds the lock of an import."""
+    """Tell whether the plan is for named people, so that its run holds the lock of an import."""
     return plan.kind is PlanKind.REALTIME_SYNC and plan.read_since is not None
 
 
 async def settle_left_behind(runtime: Runtime, kind: PlanKind, *, at_work: str = "") -> None:
-    """Find out what became of what dead runs have sent, and record it for them; *at_work* is the plan of this run.
+    """Find out what became of rows that dead runs have sent, and record it; *at_work* is the plan of this run.
 
-    Asked before a run of *kind* plans, for what they did to somebody is not to be taken for somebody else's doing; and at its
-    end, for what was not shown then.
+    It is called before a run of *kind* plans, so that their doing is not taken for somebody else's, and at its end, for
+    what was not shown before.
     """
     for plan_id in left_behind(runtime, kind):
         if plan_id != at_work:
@@ -72,14 +74,14 @@ async def settle_left_behind(runtime: Runtime, kind: PlanKind, *, at_work: str =
 
 
 async def settle_for(runtime: Runtime, slack_ids: Iterable[str]) -> None:
-    """Find out what became of what any run has sent for these people, and record it: of one at work once its call is over."""
+    """Find out what became of all rows sent for these people, and record it; a call under way is waited for."""
     with runtime.store.reading() as tables:
         sent = tables.intents.about(runtime.settings.docebo_url, slack_ids)
     await _settle_places(runtime, sent)
 
 
 async def settle_under(runtime: Runtime, of: str) -> None:
-    """Find out what became of what was sent under *of*, a plan or a flow run, and record it: that it may be undone."""
+    """Find out what became of rows sent by *of*, a plan or a flow run, and record it, so that it can be undone."""
     with runtime.store.reading() as tables:
         sent = tables.intents.under(runtime.settings.docebo_url, of)
     if sent:
@@ -95,14 +97,14 @@ async def _settle_places(runtime: Runtime, sent: Mapping[str, Collection[int]]) 
 
 
 def in_doubt(store: Store, plan_id: str) -> list[Numbered]:
-    """Return the operations of the plan that were sent, and of which nobody knows what became."""
+    """Return the operations of the plan that were sent with an unknown outcome."""
     with store.reading() as tables:
         seqs = tables.intents.sent(plan_id)
         return tables.operations.without_outcome(plan_id, seqs) if seqs else []
 
 
 async def _settle(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
-    """Record what the accounts show to be carried out of *batch*, which *plan_id* has sent, and return the rest."""
+    """Record which rows of *batch*, sent by *plan_id*, are carried out as their accounts show; return the rest."""
     fields = {field_id for _, op in batch for name in op.changes if (field_id := field_id_of(name))}
     if fields:
         await know_fields(runtime, fields)  # else a field that no rule names any more would seem to be emptied
@@ -116,9 +118,10 @@ async def _settle(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> 
 
 
 def _note_in_doubt(tables: Tables, docebo: str, plan_id: str, rest: Sequence[Numbered]) -> None:
-    """Let nobody rely any more on the branch and the manager of those of *rest* to whom the plan was to give another.
+    """Note that branch and manager are in doubt for the people in *rest* to whom the plan was to give others.
 
-    Nothing else shows that this was done: where it was, and Slack says the former one again, it would stay for ever.
+    Nothing else would show that this was done: if Slack then says the former value again, the new one would stay for
+    ever.
     """
     given = [(seq, op, op.docebo_id) for seq, op in rest if op.docebo_id and any(map(is_never_shown, op.changes))]
     if given:
@@ -136,9 +139,9 @@ def _note_in_doubt(tables: Tables, docebo: str, plan_id: str, rest: Sequence[Num
 
 
 def _note_given_up(runtime: Runtime, tables: Tables, plan_id: str, rest: Sequence[Numbered]) -> None:
-    """Remember the creations of *rest* for whose accounts nobody looks any more, and record that nobody can tell of them.
+    """Note the creations in *rest* whose accounts no run looks for any more, and that their outcome is unknown.
 
-    So far their outcome said that the next run looks. A later refusal of the same creation may come of the account.
+    Until now their outcome said that the next run looks. The account may be why the same creation is refused later.
     """
     looked_for = tables.intents.of(plan_id)
     if given_up := {seq for seq, op in rest if op.kind is Kind.CREATE and seq not in looked_for}:

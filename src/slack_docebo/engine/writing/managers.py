@@ -1,14 +1,14 @@
-"""Managers: whom nobody can be given any more, by what the store knows right before rows are sent, whoever planned them.
+"""Managers: which can no longer be written, by what is stored right before rows are sent.
 
-Events, imports and what is undone give people managers side by side, and mappings are deleted meanwhile. So a manager who was
-right when it was planned may bring people into a circle by now, or be nobody's account.
+Events, imports and undo runs write managers side by side, and mappings are deleted meanwhile. So a manager who was
+right when it was planned may close a circle by now, or have no account.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from slack_docebo.domain.effects import managers_of
-from slack_docebo.domain.managers import IN_A_CIRCLE, NOT_THEIRS, MayHave, closing_by_others, not_writable
+from slack_docebo.domain.managers import IN_A_CIRCLE, NOT_THEIRS, MayHave, closing_if_refused, not_writable
 from slack_docebo.domain.targets import is_manager, manager_column, manager_type_of
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.runtime import Runtime
@@ -17,7 +17,7 @@ from slack_docebo.storage.tables import Tables
 
 
 def reasons_by_managers(runtime: Runtime, tables: Tables, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
-    """Return why some of *batch* cannot give the managers that were planned, by their place."""
+    """Return why planned managers in *batch* cannot be written, by number."""
     named = _named(batch)
     circled = set[int]()
     for type_id, managers in named.items():
@@ -27,7 +27,7 @@ def reasons_by_managers(runtime: Runtime, tables: Tables, plan: Plan, batch: Seq
 
 
 def rows_before_a_circle(runtime: Runtime, batch: Sequence[Numbered]) -> Sequence[Numbered]:
-    """Return the first rows of *batch*, up to one that would close a circle if a row before it were refused."""
+    """Return the first rows of *batch*, up to the one that would close a circle if an earlier row is refused."""
     named = _named(batch)
     if not named:
         return batch
@@ -35,7 +35,7 @@ def rows_before_a_circle(runtime: Runtime, batch: Sequence[Numbered]) -> Sequenc
         closing = {
             account
             for type_id, managers in named.items()
-            for account in closing_by_others(
+            for account in closing_if_refused(
                 managers, _set_before(tables, runtime.settings.docebo_url, type_id, managers)
             )
         }
@@ -44,7 +44,7 @@ def rows_before_a_circle(runtime: Runtime, batch: Sequence[Numbered]) -> Sequenc
 
 
 def _named(batch: Sequence[Numbered]) -> Mapping[int, dict[int, int]]:
-    """Return the managers that *batch* gives, by type and account; 0 for none."""
+    """Return the managers in *batch*, by type and account; 0 for none."""
     named = defaultdict[int, dict[int, int]](dict)
     for _, operation in batch:
         for name, value in operation.changes.items():
@@ -54,7 +54,7 @@ def _named(batch: Sequence[Numbered]) -> Mapping[int, dict[int, int]]:
 
 
 def _set_before(tables: Tables, docebo: str, type_id: int, named: Mapping[int, int]) -> MayHave:
-    """Return whom those *named*, and all above, may have as managers: by what we have set, or have sent, in this plan or another.
+    """Return the managers that accounts in *named* and all their superiors may have: written, or sent by any plan.
 
     A row that was sent may be refused, or be done and not recorded yet.
     """
@@ -73,7 +73,7 @@ def _set_before(tables: Tables, docebo: str, type_id: int, named: Mapping[int, i
 
 
 def _not_theirs(runtime: Runtime, tables: Tables, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
-    """Return of whom of *batch* the manager's account is not that person's any more; an undo brings back whoever it was."""
+    """Return the rows of *batch* whose manager has another account by now; not for an undo, which restores anyone."""
     if plan.kind is PlanKind.UNDO:
         return {}
     accounts = {one for _, operation in batch for one in managers_of(operation)}

@@ -1,7 +1,7 @@
-"""Mandatory fields: where Docebo refuses everybody new while no rule fills some, nobody new is sent until that changes.
+"""Mandatory fields: Docebo may refuse every new account because no rule fills one of them.
 
-No refusal says that it is for a mandatory field, in words that could be read. So what is remembered holds for a day, and
-only for these fields with these rules.
+No refusal says so in words that could be read. So the conclusion is stored for a day, and only for these fields with
+these rules; until then no new account is sent.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ ENOUGH = 3  # new people who are refused, and nobody taken, before it is for non
 
 
 async def reason_not_to_create(runtime: Runtime) -> str:
-    """Return why no new account is sent, or ""; it takes a call, and only if everybody new was refused before."""
+    """Return why no new account is sent, or ""; it takes one call if all new accounts were refused before."""
     known = known_dialect(runtime).answer(MANDATORY_FIELDS)
     if not known:
         return ""
@@ -38,9 +38,9 @@ async def reason_not_to_create(runtime: Runtime) -> str:
 
 
 async def learn_what_is_mandatory(runtime: Runtime, plan_id: str) -> None:
-    """Remember that Docebo has refused everybody new, if it has and has mandatory fields that no rule fills.
+    """Store that Docebo has refused all new accounts, if it has and has mandatory fields that no rule fills.
 
-    That is concluded only if it refused all of them in the same words, and these are not known to mean something else.
+    That is concluded only if all were refused in the same words, which are not known to mean something else.
     """
     with runtime.store.reading() as tables:
         outcomes = Counter[Outcome]()
@@ -65,7 +65,7 @@ async def _unfilled(runtime: Runtime) -> list[UserField]:
 
 
 def _answer(runtime: Runtime, fields: list[UserField]) -> str:
-    """Return what is remembered; it differs, and so no longer holds, once fields, rules or the branch of new accounts change."""
+    """Return the answer to store, which changes with the fields, the rules and the branch of new accounts."""
     behaviour = runtime.behaviour
     rules = [*map(str, behaviour.attributes), str(behaviour.destination_branch)]
     digest = fingerprint({str(number): rule for number, rule in enumerate(rules)})

@@ -1,6 +1,6 @@
-"""New accounts that nobody finds, where none was seen yet: nobody new is sent until one is.
+"""New accounts that Docebo's search does not find: while none was ever found, no other is sent.
 
-Where people who have an account cannot be found, each run would make one more before it stops.
+Otherwise, where people who have an account cannot be found, each run would make one more before it stops.
 """
 
 from slack_docebo.domain.decisions import is_for_never
@@ -16,14 +16,14 @@ from slack_docebo.runtime import Runtime
 
 
 def remember_not_found(runtime: Runtime, docebo_id: int) -> None:
-    """Remember that the search does not find an account that was just made."""
+    """Store that the search does not find an account that was just made."""
     learn(runtime, NOT_FOUND, str(docebo_id), source="the first new account, and a search for its address")
 
 
 async def reason_by_not_found(runtime: Runtime, team: str) -> str:
-    """Return why nobody new is to be sent, or "". It takes a few calls where an account was not found before, else none.
+    """Return why no new account is to be sent, or ""; it takes a few calls if an account was not found before.
 
-    Once the account is found, or Docebo says that it is gone, nothing is remembered of it any more.
+    Once the account is found, or Docebo says that it is gone, the note about it is deleted.
     """
     known = known_dialect(runtime).answer(NOT_FOUND)
     if not known:
@@ -47,7 +47,7 @@ async def reason_by_not_found(runtime: Runtime, team: str) -> str:
 
 
 def _reason_by_account_without_id(runtime: Runtime, team: str) -> str:
-    """Return why nobody new is sent: no new account was ever seen, and one that Docebo says it has made is not found."""
+    """Return why no new account is sent, if none was ever seen and one that Docebo has made is not found, or ""."""
     if proves_creation(known_dialect(runtime).proven):
         return ""
     docebo = runtime.settings.docebo_url

@@ -1,4 +1,4 @@
-"""Placing: rows that may have been refused for their branch, which was renamed or deleted since the branches were read."""
+"""Placing: rows that may have been refused because their branch was renamed or deleted since it was read."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,17 +14,17 @@ from slack_docebo.storage.operations import RowOutcome
 
 
 class Placing:
-    """Reads the branches once more for the rows of a plan, when the first of those that name one is refused."""
+    """Reads the branches again, once for a plan, when a row that names one is refused."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._is_read_again = False
 
-    async def put_right(self, batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> list[RowOutcome]:
-        """Return *results* of *batch*, put right for rows that may have been refused for their branch.
+    async def corrected(self, batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> list[RowOutcome]:
+        """Return *results* of *batch*, corrected for rows that may have been refused for their branch.
 
-        Who was to come to a branch that is gone, or that nothing tells from others any more, is skipped. Where the branch is
-        called otherwise by now, there is no outcome yet: the row is sent again.
+        A row whose branch is gone, or cannot be identified any more, is skipped. A creation whose branch has another
+        name by now gets no outcome yet: it is sent again.
         """
         failed = {result.seq for result in results if result.outcome is Outcome.FAILED}
         placed = {seq: op for seq, op in batch if seq in failed and BRANCH in op.changes}

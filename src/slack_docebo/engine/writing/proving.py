@@ -1,8 +1,8 @@
-"""Proving: the first row of a kind is sent alone, and the others follow only if its account shows what it was sent.
+"""Proving: the first row of a kind is sent alone; the others follow only if its account shows what was sent.
 
-What a platform takes without a word it may still ignore, or do more than it was told. So the first creation, the first
-update and the first move, and the first row with each further attribute, are read back: by id, and by a search for the
-address. What was proven of a platform is remembered.
+A platform may accept a row and ignore it, or do more than it was told. So the first creation, the first update and the
+first move, and the first row with each further attribute, are read back: by id, and by a search for the address. What
+was proven of a platform is stored in its dialect.
 """
 
 import asyncio
@@ -51,9 +51,9 @@ OTHERWISE = "set SLACK | PROVISION_SLACK_USER_DATA to false, and report it"
 
 
 class Prover:
-    """Reads accounts after the first rows of each kind, to prove that this platform does what rows of that kind say.
+    """Reads accounts after the first rows of each kind, to prove that the platform does what the rows say.
 
-    *left_out* returns the attributes that the row of an operation does not hold, and of which it proves nothing.
+    *left_out* returns the attributes that the row of an operation does not hold, so that it proves nothing of them.
     """
 
     def __init__(
@@ -78,14 +78,14 @@ class Prover:
         self._passed: set[int] = set()  # rows at which Docebo failed
 
     def is_unproven(self, batch: Sequence[Numbered]) -> bool:
-        """Tell whether a row of *batch* would prove something that is not proven yet."""
+        """Tell whether a row of *batch* would prove something new."""
         return any(self._news(operation) for _, operation in batch)
 
     def first(self, batch: Sequence[Numbered]) -> list[Numbered]:
-        """Return which rows of *batch* are sent first: only the one that proves most, or all if none proves anything new.
+        """Return the rows of *batch* to send first: the one that proves most, or all if none proves anything new.
 
-        Of several rows that prove as much, it is one whose texts a platform has no reason to change. What is proven may be
-        less than before: an option was left out since.
+        Of rows that prove equally much, one without markup is chosen. What is proven is read again, for it may be less
+        than before: an option was dropped since.
         """
         self._proven = known_dialect(self._runtime).proven
         possible = self.in_turn(batch)
@@ -98,7 +98,7 @@ class Prover:
         return [numbered for numbered in batch if numbered[0] not in self._passed]
 
     def pass_over(self, batch: Sequence[Numbered]) -> bool:
-        """Let another row be sent before the only one of *batch*, at which Docebo has failed; return False if none may be."""
+        """Set aside the only row of *batch*, at which Docebo has failed; return False if no other may go first."""
         seqs = {seq for seq, _ in batch}
         if len(batch) > 1 or self._refused >= REFUSED or self._passed >= seqs:
             return False
@@ -107,20 +107,20 @@ class Prover:
         return True
 
     async def look(self, batch: Sequence[Numbered]) -> None:
-        """Read the account of the only row of *batch* before it is sent, and keep the outcomes of *batch* from now on."""
+        """Read the account of the only row of *batch* before it is sent, and begin to collect the outcomes."""
         self._noted, self._before = [], None
         [(_, operation), *others] = batch
         if operation.docebo_id is not None and not others:
             self._before = await self._rereading.view(operation.docebo_id)
 
     def note(self, batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> None:
-        """Keep the outcomes of rows whose accounts were read before."""
+        """Add outcomes to those that `check` looks at."""
         if self._noted is not None:
             operations = dict(batch)
             self._noted += [((result.seq, operations[result.seq]), result) for result in results]
 
     async def check(self) -> None:
-        """Look at the account of a row that was taken, and remember what that proves.
+        """Look at the account of a row that was accepted, and store what that proves.
 
         Raises Unproven where the account does not show what was sent.
         """
@@ -144,10 +144,10 @@ class Prover:
         learn(self._runtime, PROVEN, ", ".join(sorted(self._proven)), source=told)
 
     async def check_made_without_id(self, made: Sequence[Numbered]) -> None:
-        """Search for the first accounts that were *made* without Docebo telling their ids, once a run, before more are made.
+        """Search for the first accounts *made* without an id in Docebo's answer, once a run, before more are made.
 
-        Raises Unproven if none of them is found. From then on nothing counts as proven of creations, so that the next run
-        that finds these accounts begins with a single new one.
+        Raises Unproven if none of them is found. Then creations count as unproven, so that the next run, once it finds
+        these accounts, begins with a single new one.
         """
         if self._finds_without_id or len(made) < LOOKED_FOR:
             return
@@ -163,14 +163,14 @@ class Prover:
         )
 
     def advised(self, kind: Kind, refusal: Rejected) -> Rejected:
-        """Return the *refusal* of calls of *kind*, with what may be wrong if no new account was ever made."""
+        """Return *refusal* of calls of *kind*, with advice if no new account was ever made."""
         if kind is not Kind.CREATE or self._branch is not None or "create" in self._proven:
             return refusal
         detail = "; ".join(filter(None, (refusal.detail, NO_BRANCH)))
         return Rejected(refusal.operation, detail, status=refusal.status, said=refusal.said)
 
     def _advise(self, noted: Sequence[tuple[Numbered, RowOutcome]]) -> None:
-        """Add to the outcomes of the first new accounts that are refused what may be wrong with all of them."""
+        """Add advice to the outcomes of refused new accounts, while none was ever made."""
         if self._branch is not None or "create" in self._proven:
             return
         for numbered, result in noted:
@@ -179,7 +179,7 @@ class Prover:
                 record(self._runtime, self._plan_id, [numbered], [told])
 
     def _news(self, operation: Operation) -> frozenset[str]:
-        """Return what the row of *operation* would prove: nothing of a status, which is looked at after each change."""
+        """Return what the row of *operation* would prove that is new; each change of a status is checked anyway."""
         sent = self._sent(operation)
         proves = sent.kind in {Kind.CREATE, Kind.UPDATE, Kind.MOVE} and bool(sent.changes)
         return still_to_prove(traits(sent, branch=self._branch), self._proven) if proves else frozenset()
@@ -196,7 +196,7 @@ class Prover:
         return len(self._news(numbered[1])), is_plain(numbered[1])
 
     async def _reason_against(self, operation: Operation) -> str:
-        """Return in what the account that Docebo shows is not as the row of *operation* said, or ""."""
+        """Return how the account that Docebo shows differs from what the row of *operation* said, or ""."""
         seen: list[Account] = []
         if operation.docebo_id is not None:
             view = await self._rereading.view(operation.docebo_id)
@@ -215,7 +215,7 @@ class Prover:
             seen = [view.account]
         unlike = not_shown(operation, seen)
         if otherwise := [name for name in unlike if any(current_value(account, name) for account in seen)]:
-            return self._unlike(otherwise, operation, seen)
+            return self._difference(otherwise, operation, seen)
         is_searched = not operation.changes.keys().isdisjoint(CREDENTIALS)
         if unlike or is_searched or hidden(operation, seen):  # a view leaves out what a listing shows
             found = await self._found(operation, seen)
@@ -228,10 +228,10 @@ class Prover:
                 )
             seen += found
             unlike = not_shown(operation, seen)
-        return self._unlike(unlike, operation, seen) if unlike else ""
+        return self._difference(unlike, operation, seen) if unlike else ""
 
     async def _found(self, operation: Operation, seen: Sequence[Account]) -> list[Account]:
-        """Search for the account by its address, for a minute at most, until it is shown as it was written; return what was found."""
+        """Search for the account by its address, for at most a minute, until it shows what was written; return it."""
         given = (operation.changes.get(name) for name in CREDENTIALS)
         address = next(filter(None, [*given, *(account.email or account.username for account in seen)]), "")
         found: list[Account] = []
@@ -243,7 +243,7 @@ class Prover:
                 break
         return found
 
-    def _unlike(self, names: Sequence[str], operation: Operation, seen: Sequence[Account]) -> str:
+    def _difference(self, names: Sequence[str], operation: Operation, seen: Sequence[Account]) -> str:
         mirrored = set(self._runtime.mirror.field_ids) if self._runtime.mirror else set()
         days = [name for name in names if any(_is_day_written_otherwise(operation, name, one) for one in seen)]
         told = f" ({', '.join(days)}: {ANOTHER_FORM})" if days else ""

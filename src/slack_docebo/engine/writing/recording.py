@@ -28,10 +28,10 @@ REMAPPED = "the mapping of this person or of the account was changed meanwhile, 
 def record(
     runtime: Runtime, plan_id: str, batch: Sequence[Numbered], results: Sequence[RowOutcome], *, flow_run: str = ""
 ) -> None:
-    """Write outcomes, and the mapping rows and standings that go with them; as those of *flow_run*, if not of this one.
+    """Write outcomes with their mappings and standings; as those of *flow_run*, if not of this run.
 
-    Where a mapping was changed while the call was under way, it stays as it is. The others are recorded all the same, and
-    that one without its mapping: what was done to the account is done.
+    A mapping that was changed during the call stays as it is. Its outcome is recorded all the same, without the
+    mapping: what was done to the account is done.
     """
     if not results:
         return
@@ -79,7 +79,7 @@ def _record(
 
 
 def _as_written(operation: Operation, result: RowOutcome) -> Operation:
-    """Return *operation* with what its row held: what it went without was not written, and is not there to be undone."""
+    """Return *operation* with what its row held: what was left out was not written, and cannot be undone."""
     written = {name: value for name, value in operation.changes.items() if name not in result.without}
     return replace(operation, changes=written) if result.without else operation
 
@@ -87,9 +87,9 @@ def _as_written(operation: Operation, result: RowOutcome) -> Operation:
 def _without_outdated(
     tables: Tables, plan: Plan, applied: Sequence[Recorded], read_since: datetime, *, now: datetime
 ) -> list[Recorded]:
-    """Return *applied*, without the fingerprints of accounts that somebody else has changed since they were read.
+    """Return *applied* without the fingerprints of accounts that somebody else has changed since they were read.
 
-    Of whom an event was applied since, this may have written what Slack showed before: the event is looked at again.
+    Where an event about the person was applied since, older values may have been written: the event is tried again.
     """
     people = [op.slack_id for op, _ in applied]
     changed: Collection[int] = ()
@@ -107,7 +107,7 @@ def _without_outdated(
 def _keep_mappings(
     runtime: Runtime, tables: Tables, team: str, applied: Sequence[Recorded], shut_out: Collection[int]
 ) -> None:
-    """Keep which people of *team* have which accounts by now, and what was written to these; *shut_out* stay so.
+    """Store the mappings of people in *team* and what was written to their accounts; *shut_out* stay deactivated.
 
     Raises StorageConflict where somebody else has changed one of the mappings.
     """
@@ -145,7 +145,7 @@ def _keep_mappings(
 
 
 def _note_accounts(runtime: Runtime, tables: Tables, plan: Plan, applied: Sequence[Recorded]) -> None:
-    """Note what was written to accounts: names and status, managers, branches, and where leavers were before."""
+    """Note what was written to accounts: names, status, managers, branches, and the former branch of leavers."""
     docebo, now = runtime.settings.docebo_url, runtime.now()
     by_account = [(docebo_id, op) for op, result in applied if (docebo_id := result.docebo_id)]
     if written := [_written(op, docebo_id) for docebo_id, op in by_account if op.kind in TO_ACCOUNTS]:
@@ -163,15 +163,16 @@ def _note_accounts(runtime: Runtime, tables: Tables, plan: Plan, applied: Sequen
 
 
 def _is_to_leavers(runtime: Runtime, plan: Plan, move: Operation) -> bool:
-    """Tell whether *move* brings an account to where those of people who have left are; an undo may bring it there again."""
+    """Tell whether *move* brings an account to the leavers' branch; an undo may bring it back there."""
     is_there_again = plan.kind is PlanKind.UNDO and move.changes[BRANCH] == str(runtime.org_chart.of_leavers)
     return is_there_again or move.reason == HAS_LEFT
 
 
 def _shut_out_since(tables: Tables, plan: Plan, applied: Sequence[Recorded]) -> set[int]:
-    """Return of the accounts those that we have deactivated since the plan's run began, and that it has not activated.
+    """Return which accounts in *applied* we have deactivated since the plan's run began, and it has not activated.
 
-    What it has read may show them as active all the same: who is to have them again would stay shut out by that.
+    The data that it has read may show them as active: without this note, they would stay shut when their person is
+    back.
     """
     if plan.read_since is None:
         return set()
@@ -181,7 +182,7 @@ def _shut_out_since(tables: Tables, plan: Plan, applied: Sequence[Recorded]) -> 
 
 
 def _remapped(applied: Sequence[Recorded], mappings: MappingType[str, Mapping]) -> bool:
-    """Tell whether somebody got another account meanwhile than the one that the plan replaces, or brings, or has none."""
+    """Tell whether a mapping has changed meanwhile to neither what the plan replaces nor what it brings."""
 
     def is_remapped(operation: Operation, result: RowOutcome) -> bool:
         mapping, prior = mapping_of(operation, mappings), operation.prior
@@ -191,13 +192,13 @@ def _remapped(applied: Sequence[Recorded], mappings: MappingType[str, Mapping]) 
 
 
 def _comes_from_custom_fields(operation: Operation, rules: Iterable[AttributeRule]) -> bool:
-    """Tell whether *operation* changes what custom profile fields give by these *rules*."""
+    """Tell whether *operation* changes an attribute that these *rules* fill from custom profile fields."""
     given = {rule.target for rule in rules if rule.is_custom}
     return any(name in given or (is_manager(name) and MANAGER in given) for name in operation.changes)
 
 
 def _managers(applied: Sequence[Recorded]) -> dict[tuple[int, int], int]:
-    """Return the accounts of the managers that were written, by account and type; 0 for nobody."""
+    """Return the managers that were written, by account and type; 0 for none."""
     return {
         (result.docebo_id, manager_type_of(name)): int(value or 0)
         for operation, result in applied

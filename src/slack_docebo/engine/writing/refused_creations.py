@@ -1,4 +1,4 @@
-"""Refused creations, and those in doubt: the person may have got an account by another run or under another Slack id."""
+"""Creations refused or in doubt: another run may have made the account, or made it for another Slack id."""
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -17,7 +17,7 @@ WRITTEN_MEANWHILE = f"another run has written the same meanwhile{SENT_BEFORE}"
 
 
 def sent_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
-    """Return for which of *batch* another plan may have made an account already: it has sent the creation, with no outcome yet."""
+    """Return the creations in *batch* that another plan has also sent, with an unknown outcome."""
     with runtime.store.reading() as tables:
         docebo, slack_ids = runtime.settings.docebo_url, [operation.slack_id for _, operation in batch]
         people = tables.intents.creations_of(docebo, plan_id, slack_ids)
@@ -25,28 +25,28 @@ def sent_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) ->
 
 
 def given_up(runtime: Runtime, batch: Sequence[Numbered]) -> list[Numbered]:
-    """Return who of *batch* may have an account from an earlier creation, for which no run looks any more."""
+    """Return the creations in *batch* for people who may have an account that no run looks for any more."""
     with runtime.store.reading() as tables:
         people = tables.intents.given_up(runtime.settings.docebo_url, [operation.slack_id for _, operation in batch])
     return _about(people, batch)
 
 
 def _about(people: Collection[tuple[str, str]], batch: Sequence[Numbered]) -> list[Numbered]:
-    """Return which of *batch* are about these *people*, given by team and Slack id."""
+    """Return the rows of *batch* that are about *people*, given by team and Slack id."""
     return [(seq, operation) for seq, operation in batch if (operation.slack_team, operation.slack_id) in people]
 
 
 def perhaps_made_before(runtime: Runtime, plan_id: str, batch: Sequence[Numbered], why: str) -> dict[int, RowOutcome]:
-    """Return the outcome of those of *batch* who are not sent, for the reason *why*, and may have an account from before."""
+    """Return the outcomes, by number, of creations not sent, for *why*, whose account may exist from before."""
     unknown = (*sent_by_others(runtime, plan_id, batch), *given_up(runtime, batch))
     return {seq: RowOutcome(seq, Outcome.SKIPPED, error=f"{why}{SENT_BEFORE}") for seq, _ in unknown}
 
 
 def made_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[RowOutcome]:
-    """Return the outcome of those of *batch*, sent by *plan_id*, whose account another plan has made or changed since.
+    """Return the outcomes of rows sent by *plan_id* whose account another plan has made or changed since.
 
-    Although the account looks as *plan_id* wanted it, it was the other plan's call that was carried out: had ours been, that
-    plan would have found the account there, and as it wanted it.
+    Although the account looks as *plan_id* wanted it, the other plan's call was carried out: had ours been, the other
+    plan would have found the account, and found it in line.
     """
     # Who has no Slack id any more was forgotten.
     creations = {op.slack_id: seq for seq, op in batch if op.kind is Kind.CREATE and op.slack_id}
@@ -74,13 +74,13 @@ def made_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) ->
 
 
 async def made_before(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> dict[int, RowOutcome]:
-    """Return the outcome of those of *batch* who have an account of ours, by place: made meanwhile, or for another Slack id."""
+    """Return the outcomes, by number, of creations whose account we made meanwhile or for another Slack id."""
     meanwhile = made_meanwhile(runtime, plan_id, batch)
     return meanwhile | await made_for_another_id(runtime, [one for one in batch if one[0] not in meanwhile])
 
 
 def made_meanwhile(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> dict[int, RowOutcome]:
-    """Return the outcome of those whom another run of ours gave their account since the plan was made, by place."""
+    """Return the outcomes, by number, of creations whose account another run made since the plan was made."""
     found: dict[int, RowOutcome] = {}
     with runtime.store.reading() as tables:
         since = tables.plans.read(plan_id).created_at - TOLERANCE  # by the clock of another machine
@@ -97,10 +97,10 @@ def made_meanwhile(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) ->
 
 
 async def made_for_another_id(runtime: Runtime, batch: Sequence[Numbered]) -> dict[int, RowOutcome]:
-    """Return the outcome of those whose account was made for another Slack id, and is not shown yet, by place.
+    """Return the outcomes, by number, of creations whose account was made for another Slack id and is not shown yet.
 
-    Slack is asked for whoever has it: that is the same person where the company has just joined a Grid, and gone
-    where somebody has returned under a new id. Where it does not say, nobody can tell whose the account is.
+    Slack is asked for the holder: it is the same person where the company has just joined a Grid, and gone where
+    somebody has returned under a new id. Where it does not say, nobody can tell whose the account is.
     """
     found: dict[int, RowOutcome] = {}
     with runtime.store.reading() as tables:

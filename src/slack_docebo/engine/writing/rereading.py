@@ -34,7 +34,7 @@ class Effect(Enum):
 
 
 class Rereading:
-    """Reads accounts again during one plan; `accounts` is what was read so far, and is believed from then on."""
+    """Reads accounts again during one plan; `accounts` are those read so far, which later checks believe."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -42,7 +42,7 @@ class Rereading:
         self.accounts: Accounts | None = None
 
     async def view(self, docebo_id: int) -> View | None:
-        """Return all that Docebo shows of one account, None where it does not show it."""
+        """Return everything that Docebo shows of one account, or None if it does not show it."""
         seen = await self._runtime.docebo.view(docebo_id)
         if not isinstance(seen, Present):
             self._views.pop(docebo_id, None)
@@ -52,38 +52,38 @@ class Rereading:
         return seen.value
 
     async def user(self, docebo_id: int) -> Account | None:
-        """Return one account, None where Docebo does not show it."""
+        """Return one account, or None if Docebo does not show it."""
         view = await self.view(docebo_id)
         return view.account if view else None
 
     def note_sent(self, batch: Iterable[Numbered]) -> None:
-        """Forget the views of the accounts to which rows of *batch* are sent now, for these rows change them."""
+        """Forget the views of the accounts in *batch*, whose rows are being sent."""
         for _, operation in batch:
             self._views.pop(operation.docebo_id or 0, None)
 
     async def with_address(self, address: str) -> list[Account]:
-        """Return the accounts whose user name or e-mail address is *address*."""
+        """Return the accounts whose username or e-mail address is *address*."""
         found = await find_by_address(self._runtime, address)
         self._believe(found)
         return found
 
     async def with_username(self, username: str) -> list[Account]:
-        """Return what Docebo's search for *username* shows: more than the view of one account does."""
+        """Return the accounts that Docebo's search finds for *username*, with more than the view of one shows."""
         found = await self._runtime.docebo.find_users(username)
         self._believe(found)
         return found
 
     def _believe(self, shown: Iterable[Account]) -> None:
-        """Keep the accounts that were *shown*, for whatever reason they were read: the next batch is checked against them.
+        """Keep the accounts that were *shown*, for whatever reason they were read, to check the next batch.
 
-        What an account has shown when it was asked for stays, because the index of a search or a list may be behind it.
+        What the view of an account has shown stays, because the index of a search or a list may be behind it.
         """
         self.accounts = self.accounts or Accounts()
         views = ((account, self._views.get(account.docebo_id)) for account in shown)
         self.accounts.add(as_viewed(account, view) if view else account for account, view in views)
 
     async def carried_out(self, batch: Sequence[Numbered]) -> list[tuple[int, int]]:
-        """Return place and account of the operations that their accounts show to be carried out."""
+        """Return number and account of the operations that are carried out, as their accounts show."""
         moved = await self._moved([numbered for numbered in batch if numbered[1].kind is Kind.MOVE])
         batch = [numbered for numbered in batch if numbered[1].kind is not Kind.MOVE]
         if not batch:
@@ -102,11 +102,11 @@ class Rereading:
             if (account := account_of(accounts, operation)) and is_carried_out(operation, account)
         ]
 
-    async def belied(self, batch: Sequence[Numbered]) -> dict[int, Effect]:
-        """Return which of *batch*, which Docebo says to have done, it has not done, or perhaps not.
+    async def contradicted(self, batch: Sequence[Numbered]) -> dict[int, Effect]:
+        """Return the operations of *batch* that are not done, or perhaps not, although Docebo says so.
 
-        Looked at is the account of the first one; only where that is not so, those of all others. Where nobody can tell, what
-        Docebo has said stands.
+        The first account is looked at, and the others only if it contradicts. Where nobody can tell, Docebo's answer
+        stands.
         """
         found: dict[int, Effect] = {}
         for seq, operation in batch:
@@ -117,11 +117,11 @@ class Rereading:
                 break
         return found
 
-    async def proven(self, batch: Sequence[Numbered]) -> dict[int, Effect]:
+    async def shown_status(self, batch: Sequence[Numbered]) -> dict[int, Effect]:
         """Return what the accounts of *batch* show of their status, about which Docebo's answer says nothing.
 
-        A list may be behind: whom it does not show as changed is asked for, within EVIDENCE_CALLS, beyond which nothing is
-        told; the first one that does not show it either several times.
+        A list may be behind: accounts that it does not show as changed are asked for, within EVIDENCE_CALLS; beyond
+        that nothing is returned for them. The first one that is not shown as changed either is asked for several times.
         """
         with counted(self._runtime):
             found = dict.fromkeys((seq for seq, _ in await self.carried_out(batch)), Effect.DONE)
@@ -137,7 +137,7 @@ class Rereading:
         return found
 
     async def _shown(self, operation: Operation, after: Sequence[int]) -> Effect:
-        """Return what the account of *operation* shows of it; looked at *after* so many seconds, until it is done."""
+        """Return the effect that the account shows; look *after* so many seconds each time, until it is done."""
         shown = Effect.UNKNOWN
         for seconds in after:
             await asyncio.sleep(seconds)
@@ -160,9 +160,9 @@ class Rereading:
         return Effect.DONE if all(holds(account, name, value) for name, value in sent.items()) else Effect.UNKNOWN
 
     async def _with_status(self, operation: Operation) -> tuple[Account | None, bool]:
-        """Return the account of *operation*, None where its status is not shown, and whether its own view shows that.
+        """Return the account of *operation*, None if its status is not shown, and whether its own view shows it.
 
-        A view may leave it out; then a search tells, which may be behind.
+        A view may leave the status out; then a search tells it, which may be behind.
         """
         if operation.docebo_id is None:
             return None, False
@@ -175,7 +175,7 @@ class Rereading:
         return next((account for account in listed if account.docebo_id == operation.docebo_id), None), False
 
     async def _moved(self, batch: Sequence[Numbered]) -> list[tuple[int, int]]:
-        """Return place and account of those who are in the branch to which they were moved: one listing for each branch."""
+        """Return number and account of the moves whose account is in its branch: one listing for each branch."""
         there: dict[int, set[int]] = {}
         unlisted = known_dialect(self._runtime).unlisted
         for branch_id in sorted({int(operation.changes[BRANCH]) for _, operation in batch}):
@@ -187,7 +187,7 @@ class Rereading:
         ]
 
     async def _asked(self, operation: Operation) -> list[Account]:
-        """Return what Docebo shows of the account of *operation*: by its id or, of a creation, by its username."""
+        """Return what Docebo shows of the account of *operation*, by its id or, for a creation, by its username."""
         if operation.docebo_id is None:
             return await self.with_username(operation.username)
         seen = await self.view(operation.docebo_id)
@@ -202,6 +202,6 @@ class Rereading:
 
 
 def _says_all(view: View, operation: Operation) -> bool:
-    """Tell whether *view* shows the status and the fields that *operation* changes: one left out would seem to be active, or empty."""
+    """Tell whether *view* shows the status and fields that *operation* changes, where a missing one would mislead."""
     fields = set(filter(None, map(field_id_of, operation.changes)))
     return ("active" not in operation.changes or "status" in view.besides) and fields <= view.account.fields.keys()

@@ -1,6 +1,6 @@
-"""Sending: one batch after the other, each until it is known what became of every row.
+"""Sending: one batch after the other, each until the outcome of every row is known.
 
-Docebo may carry a call out and not answer, or answer something else; it may refuse a whole call for one person's text.
+Docebo may carry out a call and not answer, or answer something else; it may refuse a whole call for one person's text.
 After any doubt the accounts are read before anything is sent again. A call that is refused as a whole is sent in halves
 until the row that it is refused for is alone.
 """
@@ -19,7 +19,7 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import NOT_SHOWN_YET, SAID_TO_BE_MADE, SENT_BEFORE, Kind, Operation, Outcome
 from slack_docebo.domain.quoting import MEANINGS
 from slack_docebo.domain.targets import is_manager
-from slack_docebo.engine.reading.outages import greet_docebo
+from slack_docebo.engine.reading.outages import ping_docebo
 from slack_docebo.engine.reading.sides import listed_last
 from slack_docebo.engine.writing.adapting import Adapter
 from slack_docebo.engine.writing.admitting import check_admitted, moved_meanwhile
@@ -46,7 +46,7 @@ REFUSED_ALONE = 3  # rows that are refused one by one before any is taken: then 
 REFUSED_AND_THERE = (
     "Docebo refused the row, and has the account: whether that row has made it, nobody can tell; the next import looks"
 )
-BELIED = (
+CONTRADICTED = (
     "Docebo says that it was done, and still shows the account as it was before, active or not. Set its status by hand in"
     " Docebo, and ask Docebo's support why its answer is wrong"
 )
@@ -56,7 +56,7 @@ Record = Callable[[Sequence[Numbered], Sequence[RowOutcome]], None]
 
 
 class Sender:
-    """Sends the batches of one plan; after a doubt the accounts are read again, which *rereading* keeps."""
+    """Sends the batches of one plan; *rereading* reads and keeps accounts after a doubt."""
 
     def __init__(
         self,
@@ -94,18 +94,18 @@ class Sender:
 
     @property
     def made_without_id(self) -> list[Numbered]:
-        """The accounts that Docebo says it has made without telling their ids; none once it has told the id of any."""
+        """The new accounts whose ids Docebo does not tell; none once it has told one."""
         return [] if self._says_ids else list(self._without_id)
 
     def alike(self, batch: Sequence[Numbered]) -> list[Numbered]:
-        """Return which rows of *batch* one call can hold with the first: on some platforms only those with the same columns."""
+        """Return the rows of *batch* that fit in one call with the first: on some platforms, rows of equal columns."""
         if not self._adapter.wants_rows_alike:
             return list(batch)
         columns = [operation.changes.keys() - set(self.left_out(operation)) for _, operation in batch]
         return [numbered for numbered, its in zip(batch, columns, strict=True) if its == columns[0]]
 
     def left_out(self, operation: Operation) -> list[str]:
-        """Return which attributes of *operation* its row leaves out: this Docebo refuses them, or has nothing for them."""
+        """Return the attributes of *operation* that its row leaves out, because Docebo refuses or cannot hold them."""
         if operation.kind in {Kind.DEACTIVATE, Kind.MOVE}:
             return []
         creates = operation.kind is Kind.CREATE
@@ -113,7 +113,7 @@ class Sender:
         return list(dict.fromkeys([*self._adapter.left_out(operation.changes, creates=creates), *unwritten]))
 
     async def send(self, kind: Kind, batch: Sequence[Numbered]) -> None:
-        """Send the batch and record the outcomes that are known; what may be sent once more stays planned."""
+        """Send the batch and record the outcomes that are known; rows that may be sent again stay planned."""
         with suppress(PlanChanged):  # what is left of the batch is admitted anew
             await self._send(kind, batch)
 
@@ -141,27 +141,27 @@ class Sender:
                 await self._find_refused(kind, rest, doubt)
         except (Rejected, AccessDenied) as refusal:
             if kind is Kind.MOVE:
-                await self._find_unmoved(batch, refusal)
+                await self._find_refused_moves(batch, refusal)
             else:
                 await self._find_refused(kind, batch, refusal)
 
     def _learn_from(self, doubt: OutcomeUnknown, batch: Sequence[Numbered], rest: Sequence[Numbered]) -> None:
-        """Note that only refused rows are answered, where exactly those of *batch* that were left out are not in the *rest*."""
+        """Note that only refused rows are answered, if the answer named exactly the rows in *rest* as failed."""
         if not isinstance(doubt, RowsLeftOut) or doubt.failed is None:
             return
         refused = {batch[place][0] for place in doubt.failed}
         if len(refused) < len(batch) and {seq for seq, _ in rest} == refused:
             self._adapter.note_refused_alone()
 
-    async def _find_unmoved(self, batch: Sequence[Numbered], why: RemoteError) -> None:
-        """Record as failed each move that is refused by itself, and all of them if all are: their branch may be gone by now."""
+    async def _find_refused_moves(self, batch: Sequence[Numbered], why: RemoteError) -> None:
+        """Record each move that is refused by itself as failed, or all if all are: their branch may be gone."""
         try:
             await self._find_refused(Kind.MOVE, batch, why)
         except Rejected:
-            self._record(batch, await self._placing.put_right(batch, [_refused(numbered, why) for numbered in batch]))
+            self._record(batch, await self._placing.corrected(batch, [_refused(numbered, why) for numbered in batch]))
 
     async def _find_refused(self, kind: Kind, batch: Sequence[Numbered], why: RemoteError) -> None:
-        """Send *batch* in parts and record as failed each row that is refused by itself; raise *why* if no row at all is taken."""
+        """Send *batch* in parts and record each row refused by itself as failed; raise *why* if no row is accepted."""
         self._largest, self._alone = 0, []
         await self._send_in_halves(kind, batch, why)
         if self._largest and not self._alone and self._is_for_the_size(kind, batch, why):
@@ -169,17 +169,19 @@ class Sender:
         if not self._taken and (len(self._alone) > 1 or isinstance(why, OutcomeUnknown)):
             raise why
         alone = [numbered for numbered, _ in self._alone]
-        refused = [self._doubted(numbered, _refused(numbered, refusal)) for numbered, refusal in self._alone]
-        results = await self._placing.put_right(alone, refused)
+        refused = [
+            self._refused_or_in_doubt(numbered, _refused(numbered, refusal)) for numbered, refusal in self._alone
+        ]
+        results = await self._placing.corrected(alone, refused)
         still_refused = {result.seq for result in results if result in refused}
         self._refused += [numbered for numbered in alone if numbered[0] in still_refused]
         self._record(alone, results)
 
-    def _doubted(self, numbered: Numbered, refused: RowOutcome) -> RowOutcome:
-        """Return *refused*, or that it is in doubt: the row may have been carried out when it was sent before.
+    def _refused_or_in_doubt(self, numbered: Numbered, refused: RowOutcome) -> RowOutcome:
+        """Return *refused* or, if the row may have been carried out when it was sent before, an outcome in doubt.
 
-        That is so where that call was not answered and no account shows the values of the row. A new account may be refused
-        because it is there already, and Docebo's search may not show it yet.
+        That is so where the earlier call was not answered and no account shows the values of the row. A new account may
+        be refused because it exists already, and Docebo's search may not show it yet.
         """
         seq, operation = numbered
         if operation.kind is not Kind.CREATE:
@@ -190,9 +192,9 @@ class Sender:
         return _perhaps_done(refused, in_doubt=in_doubt) if may_be_done else refused
 
     def _is_for_the_size(self, kind: Kind, batch: Sequence[Numbered], why: RemoteError) -> bool:
-        """Tell whether a call that was refused for nobody's row was refused as too large.
+        """Tell whether a call that was refused, though none of its rows is, was refused for its size.
 
-        Where few rows were refused it was more likely an accident, and a small size costs the next import of everybody.
+        A refusal of few rows was more likely an accident, and a small size slows down the next import of everybody.
         """
         is_large = len(batch) * 2 > self.rows_per_call
         return kind in {Kind.CREATE, Kind.UPDATE} and is_large and why.status in TOO_LARGE
@@ -218,7 +220,7 @@ class Sender:
         return rest
 
     def _made_by_others(self, batch: Sequence[Numbered], accounts: MappingType[int, int]) -> set[int]:
-        """Return for which creations the account is there, but shows what another plan has sent, and not what this one has."""
+        """Return the creations whose account exists but shows what another plan has sent, and not this one."""
         made = [one for one in batch if one[1].kind is Kind.CREATE and one[0] in accounts]
         read = self._rereading.accounts or Accounts()
         return {
@@ -229,9 +231,9 @@ class Sender:
         }
 
     def with_doubts(self, batch: Sequence[Numbered], skipped: Sequence[RowOutcome]) -> list[RowOutcome]:
-        """Return the *skipped* rows of *batch*; those sent before say that they may have been carried out all the same.
+        """Return *skipped*, in which rows of *batch* that were sent before say that they may have been carried out.
 
-        What it may have made or given is still looked for.
+        An account, branch or manager that they may have given is still looked for.
         """
         looked_for = {seq for seq, operation in batch if is_looked_for(operation)}
         return [
@@ -242,7 +244,7 @@ class Sender:
         ]
 
     async def _send_in_halves(self, kind: Kind, batch: Sequence[Numbered], why: RemoteError) -> None:
-        """Send a *batch* that was refused in smaller and smaller parts, until each row that is to blame is by itself.
+        """Send a refused *batch* in ever smaller parts, until each row that is to blame is alone.
 
         Raises *why* if no single row is to blame.
         """
@@ -273,19 +275,20 @@ class Sender:
                     await self._send_in_halves(kind, rest, doubt)
 
     async def _check_grant(self, why: RemoteError) -> None:
-        """Raise *why* if Docebo refuses even a harmless call: then our grant or Docebo itself is to blame, and no row."""
+        """Raise *why* if Docebo refuses even a harmless call: then the grant or Docebo is to blame, and no row."""
         if isinstance(why, AccessDenied | OutcomeUnknown):
             if why.status == 401:
                 raise why
             try:
-                await greet_docebo(self._runtime)
+                await ping_docebo(self._runtime)
             except RemoteError:
                 raise why from None
 
     async def _call(self, kind: Kind, batch: Sequence[Numbered]) -> None:
         """Make one call for *batch* and record its outcomes.
 
-        If the plan changes or somebody stops it before refused rows were tried in another form, the other rows are recorded.
+        If the plan changes or somebody stops it before refused rows were tried in another form, the other rows are
+        recorded.
         """
         without = [self.left_out(operation) for _, operation in batch]
         first: list[RowResult] = []
@@ -315,26 +318,28 @@ class Sender:
         except (PlanChanged, Halted):
             # An account that was made without some of it is made all the same: the next run writes the rest.
             answers = answers if kind is Kind.CREATE else first
-            await self._take(kind, *_taken(batch, first, answers, without))
+            await self._record_answers(kind, *_accepted_rows(batch, first, answers, without))
             raise
-        await self._take(kind, batch, answers, without)
+        await self._record_answers(kind, batch, answers, without)
 
-    async def _take(
+    async def _record_answers(
         self,
         kind: Kind,
         batch: Sequence[Numbered],
         answers: Sequence[RowResult],
         without: Sequence[Sequence[str]],
     ) -> None:
-        """Record the outcomes of a call by its *answers*, once the accounts were read for which an answer is no proof."""
+        """Record the outcomes of a call by its *answers*, reading the accounts for which an answer is no proof."""
         self._unanswered = 0
         results = [_result(*one) for one in zip(batch, answers, without, strict=True)]
         if kind is Kind.CREATE:
             results = await to_completion(self._without_known_ids, results)
             self._says_ids |= any(result.docebo_id for result in results if result.outcome is Outcome.APPLIED)
         self._taken += sum(result.outcome is Outcome.APPLIED for result in results)
-        looked_at = await self._as_shown(kind, batch, await self._looked_at_again(kind, batch, results))
-        looked_at = await self._placing.put_right(batch, looked_at)
+        looked_at = await self._with_access_checked(
+            kind, batch, await self._with_refusals_checked(kind, batch, results)
+        )
+        looked_at = await self._placing.corrected(batch, looked_at)
         numbered_by = {numbered[0]: numbered for numbered in batch}
         for numbered, result in ((numbered_by[result.seq], result) for result in looked_at):
             if result.outcome is Outcome.FAILED:
@@ -344,7 +349,7 @@ class Sender:
         self._record(batch, [replace(one, in_doubt=True) if _has_no_id(one) else one for one in looked_at])
 
     def _without_known_ids(self, results: Sequence[RowOutcome]) -> list[RowOutcome]:
-        """Return *results* of new accounts, without an id that a list has shown before, or that several of them have."""
+        """Return *results* of new accounts without ids that an earlier list has shown, or that appear twice."""
         if self._listed is None:
             with self._runtime.store.reading() as tables:
                 self._listed = listed_last(self._runtime, tables)
@@ -356,24 +361,26 @@ class Sender:
             for result in results
         ]
 
-    async def _as_shown(self, kind: Kind, batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> list[RowOutcome]:
-        """Return *results*; that somebody was let in or shut out counts as done only once an account shows it: one call more."""
+    async def _with_access_checked(
+        self, kind: Kind, batch: Sequence[Numbered], results: Sequence[RowOutcome]
+    ) -> list[RowOutcome]:
+        """Return *results*, in which a change of access counts as done only if an account shows it: one call more."""
         done = {result.seq for result in results if result.outcome is Outcome.APPLIED}
         told = [(seq, op) for seq, op in batch if seq in done and kind is not Kind.CREATE and changes_access(op)]
-        belied = await self._rereading.belied(told)
+        contradicted = await self._rereading.contradicted(told)
         return [
             result
-            if result.seq not in belied
-            else replace(result, outcome=Outcome.FAILED, error=BELIED)
-            if belied[result.seq] is Effect.NOT_DONE
+            if result.seq not in contradicted
+            else replace(result, outcome=Outcome.FAILED, error=CONTRADICTED)
+            if contradicted[result.seq] is Effect.NOT_DONE
             else _unclear(result)
             for result in results
         ]
 
-    async def _looked_at_again(
+    async def _with_refusals_checked(
         self, kind: Kind, batch: Sequence[Numbered], results: Sequence[RowOutcome]
     ) -> list[RowOutcome]:
-        """Return *results*; a row that Docebo refuses counts as done if its account shows that it was carried out before."""
+        """Return *results*, in which a refused row counts as done if its account shows that it was done before."""
         said = {result.seq: result for result in results}
         refused = [numbered for numbered in batch if said[numbered[0]].outcome is Outcome.FAILED]
         if not refused:
@@ -382,7 +389,9 @@ class Sender:
             case Kind.CREATE:
                 settled = await self._of_refused_creations(refused, said)
             case Kind.DEACTIVATE:  # Docebo's no to a status says nothing of the one it has
-                settled = await self._proven(refused, {one.seq for one in results if one.error == STATUS_KEPT})
+                settled = await self._deactivations_shown(
+                    refused, {one.seq for one in results if one.error == STATUS_KEPT}
+                )
             case _:
                 sent_before = [numbered for numbered in refused if numbered[0] in self._in_doubt]
                 settled = _done(dict(await self._rereading.carried_out(sent_before)))
@@ -391,9 +400,9 @@ class Sender:
     async def _of_refused_creations(
         self, refused: Sequence[Numbered], said: MappingType[int, RowOutcome]
     ) -> dict[int, RowOutcome]:
-        """Return the outcomes of *refused* creations, where they are not what Docebo has *said*.
+        """Return the outcomes of *refused* creations that differ from what Docebo has *said*.
 
-        Docebo refuses a creation that it has carried out before, too, and its search may be behind.
+        Docebo also refuses a creation that it has carried out before, and its search may be behind.
         """
         sent_before = [numbered for numbered in refused if numbered[0] in self._in_doubt]
         by_others = sent_by_others(self._runtime, self._plan_id, [one for one in refused if one not in sent_before])
@@ -411,26 +420,27 @@ class Sender:
         )
         return settled | _done(done, by_others=theirs)
 
-    async def _proven(self, batch: Sequence[Numbered], not_told: Collection[int]) -> dict[int, RowOutcome]:
-        """Return the outcomes of those of *batch* who were to be shut out, where they are not those of Docebo's answer.
+    async def _deactivations_shown(self, batch: Sequence[Numbered], not_told: Collection[int]) -> dict[int, RowOutcome]:
+        """Return the outcomes of deactivations in *batch* that differ from Docebo's answer.
 
-        *not_told* are the rows of which the answer has not told anything. If no account shows it either, the outcome is in
-        doubt: else the next run would believe that somebody else had shut the account, and never open it again.
+        *not_told* are the rows for which the answer says nothing. If no account shows one of them either, its outcome
+        is in doubt: otherwise the next run would believe that somebody else had shut the account, and never open it
+        again.
         """
-        proven = await self._rereading.proven(batch)
+        shown = await self._rereading.shown_status(batch)
         done = {
-            seq: RowOutcome(seq, Outcome.APPLIED, op.docebo_id) for seq, op in batch if proven.get(seq) is Effect.DONE
+            seq: RowOutcome(seq, Outcome.APPLIED, op.docebo_id) for seq, op in batch if shown.get(seq) is Effect.DONE
         }
         told = {Effect.DONE, Effect.NOT_DONE}
-        unclear = [(seq, op) for seq, op in batch if seq in not_told and proven.get(seq) not in told]
+        unclear = [(seq, op) for seq, op in batch if seq in not_told and shown.get(seq) not in told]
         return done | {seq: _unclear(RowOutcome(seq, Outcome.SKIPPED, op.docebo_id)) for seq, op in unclear}
 
     async def look_at_unclear(self) -> tuple[list[Numbered], list[RowOutcome]]:
-        """Return the outcomes of rows that were refused but carried out, and of accounts that were made without an id.
+        """Return the outcomes of rows refused but carried out, and of accounts made without an id.
 
-        Docebo may make an account, shut or move it, and fail at what comes after. To find out takes a call for each of a few,
-        or one list for all. Of an account that is there although it was refused, somebody else may be the maker: it is not
-        taken for ours. An account without an id that Docebo does not show stays in doubt.
+        Docebo may make an account, shut or move it, and fail at what comes after. Finding out takes a call for each of
+        a few, or one list for all. An account that exists although it was refused may have been made by somebody else,
+        so it does not count as ours. An account without an id that Docebo does not show stays in doubt.
         """
         refused = self._refused
         without_id = {seq for seq, _ in self._without_id}
@@ -453,7 +463,7 @@ class Sender:
 
 
 def _done(accounts: MappingType[int, int], *, by_others: Collection[int] = ()) -> dict[int, RowOutcome]:
-    """Return that each row whose account is among *accounts* is done; what was made *by_others* is not ours."""
+    """Return the outcome of each row with an account in *accounts*: done, or made *by_others*."""
     return {
         seq: made_already(seq, docebo_id) if seq in by_others else RowOutcome(seq, Outcome.APPLIED, docebo_id)
         for seq, docebo_id in accounts.items()
@@ -461,27 +471,27 @@ def _done(accounts: MappingType[int, int], *, by_others: Collection[int] = ()) -
 
 
 def _perhaps_done(refused: RowOutcome, *, in_doubt: bool) -> RowOutcome:
-    """Return the *refused* row as skipped, because it may have been carried out before; *in_doubt* if a run will look for it."""
+    """Return *refused* as skipped, because it may have been done before; *in_doubt* if a run will look for it."""
     return replace(refused, outcome=Outcome.SKIPPED, error=f"{refused.error}{SENT_BEFORE}", in_doubt=in_doubt)
 
 
 def _unclear(result: RowOutcome) -> RowOutcome:
-    """Return *result* as in doubt: the change of status may have been carried out all the same."""
+    """Return *result* as in doubt: the change of status may have been carried out."""
     return replace(result, outcome=Outcome.SKIPPED, error=STATUS_NOT_SHOWN_YET, in_doubt=True)
 
 
 def _has_no_id(result: RowOutcome) -> bool:
-    """Tell whether Docebo says that it has made an account, without telling its id."""
+    """Tell whether Docebo says that it has made an account, without its id."""
     return result.outcome is Outcome.APPLIED and result.docebo_id is None
 
 
-def _taken(
+def _accepted_rows(
     batch: Sequence[Numbered],
     first: Sequence[RowResult],
     answers: Sequence[RowResult],
     without: Sequence[Sequence[str]],
 ) -> tuple[list[Numbered], list[RowResult], list[Sequence[str]]]:
-    """Return the rows that were taken by the *answers* so far; those refused *first* keep no fingerprint, as they lack values."""
+    """Return the rows accepted by *answers* so far; rows refused at *first* lack values and get no fingerprint."""
     taken = [place for place, answer in enumerate(answers) if not answer.error]
     in_line = [
         (seq, replace(op, fingerprint="") if answer.error else op)
@@ -493,22 +503,22 @@ def _taken(
 def _result(numbered: Numbered, answer: RowResult, without: Sequence[str]) -> RowOutcome:
     seq, operation = numbered
     if answer.error:
-        hint = "" if answer.error in MEANINGS else _unmarked(operation) or _lacks_a_name(operation)
+        hint = "" if answer.error in MEANINGS else _manager_hint(operation) or _name_hint(operation)
         error = f"{answer.error}{hint}"
         return RowOutcome(seq, Outcome.FAILED, operation.docebo_id, error, said=answer.said)
     told = f"{WITHOUT} {', '.join(without)}" if without else ""
     return RowOutcome(seq, Outcome.APPLIED, answer.docebo_id or operation.docebo_id, told, without=without)
 
 
-def _unmarked(operation: Operation) -> str:
-    """Return what may be wrong with the manager who is refused, or ""."""
+def _manager_hint(operation: Operation) -> str:
+    """Return advice for a manager who is refused, or ""."""
     if not operation.changes or not all(map(is_manager, operation.changes)):
         return ""
     return ". If it is so with each manager, Docebo may want them to be marked: let each manage subordinates there"
 
 
-def _lacks_a_name(operation: Operation) -> str:
-    """Return what may be wrong with a new account that has no first or no last name, or "": many have one name in Slack."""
+def _name_hint(operation: Operation) -> str:
+    """Return advice for a new account without a first or last name, or "": many people have one name in Slack."""
     lacking = [name for name in ("first_name", "last_name") if not operation.changes.get(name)]
     if operation.kind is not Kind.CREATE or not lacking:
         return ""

@@ -1,4 +1,4 @@
-"""Standings kept up to date: when an outcome is recorded, and at the end of a run for everybody whom it left alone."""
+"""Standings kept up to date: with each recorded outcome, and at the end of a run for everybody it left alone."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -23,10 +23,10 @@ def follow(
     provision: bool,
     now: datetime,
 ) -> None:
-    """Write, for everybody with an outcome, the standing that the next import would find.
+    """Write the standing that the next import will find, for everybody with an outcome.
 
-    Where that cannot be known, the present standing ends, and the next import tells the new one. Operations on managers and
-    branches change no standing.
+    Where that cannot be known, the present standing ends, and the next import begins a new one. Operations on managers
+    and branches change no standing.
     """
     outcomes = [(operation, result) for operation, result in outcomes if not _is_unseen(operation)]
     found = {
@@ -39,7 +39,7 @@ def follow(
 
 
 def conclude(tables: Tables, plan: Plan, *, now: datetime) -> None:
-    """Write, for everybody whom *plan* leaves alone, the standing that it names, unless theirs has changed since it was made."""
+    """Write the standing that *plan* names for everybody it leaves alone, unless theirs has changed since."""
     if plan.kind not in BY_THE_RULES:
         return
     standings = tables.standings
@@ -57,5 +57,5 @@ def conclude(tables: Tables, plan: Plan, *, now: datetime) -> None:
 
 
 def _is_unseen(operation: Operation) -> bool:
-    """Tell whether *operation* changes nothing but what no list shows."""
+    """Tell whether *operation* changes only what no list shows."""
     return operation.kind in {Kind.UPDATE, Kind.MOVE} and all(map(is_never_shown, operation.changes))

@@ -1,4 +1,4 @@
-"""Checks of Docebo: the grant, the platform, and how far it is as our requests take it to be."""
+"""Checks of Docebo: the grant, the platform, and whether it is as our requests assume."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -69,7 +69,7 @@ async def services(check: str, seen: Seen) -> Finding:
 
 
 async def description(check: str, seen: Seen) -> Finding:
-    """Hold the platform's own description of its API against what we send, before anything is written."""
+    """Compare the platform's own description of its API with what we send, before anything is written."""
     if seen.has_few_calls:
         return warn(check, SPARED)
     async with AsyncExitStack() as stack:
@@ -100,7 +100,7 @@ async def description(check: str, seen: Seen) -> Finding:
 
 
 async def importer(check: str, seen: Seen) -> Finding:
-    """Look the columns of our rows up among those of the platform's importer, which reads rows like ours from files."""
+    """Look for the columns of our rows among those of the platform's importer, which reads such rows from files."""
     if seen.has_few_calls:
         return warn(check, SPARED)
     try:
@@ -121,13 +121,13 @@ async def importer(check: str, seen: Seen) -> Finding:
 
 
 def _columns(seen: Seen) -> set[str]:
-    """Return the columns of rows that the rules of now write; those of additional fields and managers bear numbers."""
+    """Return the columns of rows by the present rules; those of additional fields and managers contain numbers."""
     targets = {rule.target for rule in seen.behaviour.attributes} if seen.behaviour else set()
     return {BATCH_NAMES[target] for target in targets if target in BATCH_NAMES} | ALWAYS_WRITTEN
 
 
 async def mandatory_fields(check: str, seen: Seen) -> Finding:
-    """Name what the platform says an account must have, and no rule fills."""
+    """Name the fields that an account must have, as the platform says, and that no rule fills."""
     if seen.has_few_calls:
         return warn(check, SPARED)
     async with AsyncExitStack() as stack:
@@ -171,7 +171,7 @@ async def dialect(check: str, seen: Seen) -> Finding:
 
 
 def _dialect(seen: Seen) -> Dialect:
-    """Return what is known of the platform: nothing where the database cannot be read, as its own check says."""
+    """Return the platform's dialect; an empty one if the database cannot be read, as its own check says."""
     try:
         with seen.reading() as tables:
             return tables.dialect(seen.settings.docebo_url).known(datetime.now(UTC))

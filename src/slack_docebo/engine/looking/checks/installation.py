@@ -1,4 +1,4 @@
-"""Checks of what is ours: database, files, secrets, orders, regular runs, the call budget, and whom we tell."""
+"""Checks of our own: database, files, secrets, orders, regular runs, the call budget, and notifications."""
 
 import asyncio
 import smtplib
@@ -28,7 +28,7 @@ REGULAR = {Milestone.IMPORT: timedelta(hours=26), Milestone.SWEEP: timedelta(hou
 
 
 async def lengths_of_secrets(check: str, seen: Seen) -> Finding:
-    """Look whether each secret is long enough to be taken out of messages that quote it."""
+    """Check that each secret is long enough to be redacted from messages that quote it."""
     short = short_secrets(seen.settings)
     with suppress(ConfigurationError):  # only the webhook must have it
         short += short_secrets(load_settings(SigningSettings))
@@ -91,7 +91,7 @@ async def order_to_stop(check: str, seen: Seen) -> Finding:
 
 
 async def regular_runs(check: str, seen: Seen) -> Finding:
-    """Tell when the regular runs were last, and whether that is too long ago."""
+    """Tell when the regular runs last happened, and whether that is too long ago."""
     now = datetime.now(UTC)
     with seen.reading() as tables:
         last = tables.milestones.last(seen.settings.docebo_url, now=now)
@@ -106,7 +106,7 @@ async def regular_runs(check: str, seen: Seen) -> Finding:
 
 
 async def budget(check: str, seen: Seen) -> Finding:
-    """Count the calls to Docebo that may be made at once, for the checks that would make some."""
+    """Count the calls to Docebo that are left, for the checks that would make some."""
     with Store.of(seen.settings) as store:
         left = CallBudget(store, seen.settings.docebo_url, seen.settings.docebo_calls_per_hour).left()
     seen.calls_left = left

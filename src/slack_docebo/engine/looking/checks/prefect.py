@@ -25,7 +25,7 @@ START_IT = "start it with `python -m deployments.server` and PREFECT_SERVER_API_
 
 
 async def worker(check: str, seen: Seen) -> Finding:
-    """Look whether Prefect answers, whether a worker is at work, and whether it is given runs."""
+    """Check that Prefect answers, that a worker is at work, and that it is given runs."""
     answer = await _ask_prefect(seen, "POST", f"{POOL}/workers/filter", json={})
     if answer.status_code == httpx.codes.NOT_FOUND:
         return fail(check, f"answers, but has no work pool {WORK_POOL}: run `python -m deployments.bootstrap`")
@@ -43,7 +43,7 @@ async def worker(check: str, seen: Seen) -> Finding:
     return ok(check, f"answers at {seen.settings.prefect_api_url}; {online} worker(s) at work")
 
 
-async def prefects_door(check: str, seen: Seen) -> Finding:
+async def prefect_access(check: str, seen: Seen) -> Finding:
     """Ask Prefect without the login, and with it as a page of another origin would: both have to be refused."""
     table = f"variables/name/{VARIABLE}"
     if _is_served(await _send_to_prefect(seen, "GET", table, auth=None)):

@@ -1,4 +1,4 @@
-"""What is examined, and what earlier checks have seen of it for later ones."""
+"""What is examined, and what earlier checks have found for later ones."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ class Seen:
 
     @property
     def has_few_calls(self) -> bool:
-        """Whether so few calls to Docebo may be made that they are left to runs."""
+        """Whether so few calls to Docebo are left that checks leave them to runs."""
         return self.calls_left is not None and self.calls_left < FEW_CALLS
 
     @contextmanager

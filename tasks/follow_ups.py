@@ -16,10 +16,11 @@ from tasks.report_outcome import report_outcome
 PLANS = (plan_from_custom_fields, plan_who_moves, plan_who_manages)
 
 
-async def do_what_follows(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> list[Summary]:
-    """Make each of the plans for *people*, apply it, and return the summaries of those that had something to do.
+async def apply_follow_ups(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> list[Summary]:
+    """Make each follow-up plan for *people* and apply it; return the summaries of those with anything to do.
 
-    A plan over a limit waits for somebody, and keeps none of the others waiting: ChangeLimitExceeded is raised at the end.
+    A plan over a limit waits for somebody, without keeping the others waiting: ChangeLimitExceeded is raised at the
+    end.
     """
     summaries: list[Summary] = []
     refused: list[ChangeLimitExceeded] = []
