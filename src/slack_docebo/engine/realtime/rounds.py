@@ -114,6 +114,14 @@ class _Round:
         with self._served.timed("look at"):
             cases = await to_completion(self._sorter.without_forgotten, joined(cases))
             todo, to_read = await to_completion(self._sorter.sort_out, cases, superseded)
+        if todo or to_read:
+            await self._read_and_compare(todo, to_read)
+        with self._served.timed("managers"):
+            await self._write_managers([case for case in self._settlement.done if self._tells_of_now(case)])
+        return not self._is_over
+
+    async def _read_and_compare(self, todo: list[Case], to_read: list[Case]) -> None:
+        """Ask Slack for those *to_read*, and bring all in line who are not, group by group, until the round is over."""
         with self._served.timed("read Slack"):
             read = await self._each(to_read, self._read_again, self._slack)
             await check_fields_left_out(self._runtime)
@@ -129,9 +137,6 @@ class _Round:
             await self._compare(group, let_through=through.get(group[0].incident, NOTHING))
             if self._is_over:
                 break
-        with self._served.timed("managers"):
-            await self._write_managers([case for case in self._settlement.done if self._tells_of_now(case)])
-        return not self._is_over
 
     async def _compare(self, cases: list[Case], *, let_through: frozenset[Change]) -> None:
         """Read the accounts of *cases*, as far as that is possible, and bring them in line."""
