@@ -27,6 +27,7 @@ from slack_docebo.engine.reading.sides import read_page, read_source, read_targe
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.realtime import rounds
 from slack_docebo.engine.realtime.holding import let_through
+from slack_docebo.engine.realtime.round_plans import withdraw_unsent
 from slack_docebo.engine.realtime.rounds import serve_round
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import InboxLease, take_or_watch
@@ -592,6 +593,15 @@ def plan_of(store: Store, plan_id: str, *operations: Operation, outcome=Outcome.
         tables.operations.add(plan_id, 0, operations)
         done = [RowOutcome(seq, outcome, op.docebo_id or 99) for seq, op in enumerate(operations)]
         tables.operations.record(plan_id, done, now=at, flow_run="r")
+
+
+@pytest.mark.parametrize(("state", "taken_out"), [(PlanState.APPLYING, {"U1"}), (PlanState.REFUSED, set())])
+def test_who_was_not_sent_yet_is_taken_out_of_a_plan_only_if_it_was_begun(store, state, taken_out):
+    plan_of(store, "1plan", operation("U1", Kind.CREATE, None), outcome=Outcome.PLANNED)
+    with store.transaction() as tables:
+        tables.plans.set_state("1plan", state)
+
+    assert withdraw_unsent(store, "1plan") == taken_out
 
 
 def changed(store: Store) -> dict[str, int]:

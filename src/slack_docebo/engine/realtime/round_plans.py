@@ -22,6 +22,7 @@ from slack_docebo.engine.writing.leavers import passed_on_to
 from slack_docebo.engine.writing.left_behind import in_doubt
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind, PlanState
+from slack_docebo.storage.store import Store
 
 
 async def plan_cases(
@@ -99,10 +100,10 @@ def store_round_plan(
     return plan_id, held
 
 
-def withdraw_unsent(runtime: Runtime, plan_id: str) -> set[str]:
+def withdraw_unsent(store: Store, plan_id: str) -> set[str]:
     """Take those out of a plan that was begun for whom nothing was sent yet, and return their Slack ids."""
-    sent = {operation.slack_id for _, operation in in_doubt(runtime.store, plan_id)}
-    with runtime.store.transaction() as tables:
+    sent = {operation.slack_id for _, operation in in_doubt(store, plan_id)}
+    with store.transaction() as tables:
         if tables.plans.read(plan_id).state is not PlanState.APPLYING:
             return set()
         return tables.operations.withdraw(plan_id, set(tables.operations.people_planned(plan_id, Kind)) - sent)

@@ -328,7 +328,7 @@ class _Round:
             with self._served.timed("write"):
                 await self._apply(plan_id)
         except ChangeLimitExceeded as error:
-            reason, unsent = told(error), await to_completion(withdraw_unsent, self._runtime, plan_id)
+            reason, unsent = told(error), await to_completion(withdraw_unsent, self._runtime.store, plan_id)
         except Exception as error:
             await self._docebo.failed(error)
             reason = told(error)
