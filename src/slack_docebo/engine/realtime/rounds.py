@@ -38,14 +38,14 @@ from slack_docebo.engine.reading.user_groups import read_user_groups
 from slack_docebo.engine.realtime.holding import are_let_through
 from slack_docebo.engine.realtime.managers import plan_managers_of
 from slack_docebo.engine.realtime.merging import Case, joined, merge
-from slack_docebo.engine.realtime.round_plans import plan_cases, store_round_plan
+from slack_docebo.engine.realtime.round_plans import plan_cases, store_round_plan, withdraw_unsent
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
 from slack_docebo.engine.realtime.settling import Settlement
 from slack_docebo.engine.realtime.sorting import Sorter
 from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.engine.writing.left_behind import settle_for
-from slack_docebo.errors import IncompleteRead, Rejected, told
+from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead, Rejected, told
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.inbox import MEMBERS_CHANGED, InboxEntry
 
@@ -114,6 +114,14 @@ class _Round:
         with self._served.timed("look at"):
             cases = await to_completion(self._sorter.without_forgotten, joined(cases))
             todo, to_read = await to_completion(self._sorter.sort_out, cases, superseded)
+        if todo or to_read:
+            await self._read_and_compare(todo, to_read)
+        with self._served.timed("managers"):
+            await self._write_managers([case for case in self._settlement.done if self._tells_of_now(case)])
+        return not self._is_over
+
+    async def _read_and_compare(self, todo: list[Case], to_read: list[Case]) -> None:
+        """Ask Slack for those *to_read*, and bring all in line who are not, group by group, until the round is over."""
         with self._served.timed("read Slack"):
             read = await self._each(to_read, self._read_again, self._slack)
             await check_fields_left_out(self._runtime)
@@ -129,9 +137,6 @@ class _Round:
             await self._compare(group, let_through=through.get(group[0].incident, NOTHING))
             if self._is_over:
                 break
-        with self._served.timed("managers"):
-            await self._write_managers([case for case in self._settlement.done if self._tells_of_now(case)])
-        return not self._is_over
 
     async def _compare(self, cases: list[Case], *, let_through: frozenset[Change]) -> None:
         """Read the accounts of *cases*, as far as that is possible, and bring them in line."""
@@ -313,11 +318,17 @@ class _Round:
             return
         if plan_id is None:
             await to_completion(partial(self._settlement.finish, cases, became=Became.LEFT))
-            return
-        reason = "the run ended before this was done"
+        else:
+            await self._write(plan_id, cases, let_through=let_through)
+
+    async def _write(self, plan_id: str, cases: list[Case], *, let_through: frozenset[Change]) -> None:
+        """Apply the plan for *cases*, and settle them; where another run uses a limit up meanwhile, the rest is planned anew."""
+        reason, unsent = "the run ended before this was done", set[str]()
         try:
             with self._served.timed("write"):
                 await self._apply(plan_id)
+        except ChangeLimitExceeded as error:
+            reason, unsent = told(error), await to_completion(withdraw_unsent, self._runtime.store, plan_id)
         except Exception as error:
             await self._docebo.failed(error)
             reason = told(error)
@@ -326,6 +337,8 @@ class _Round:
                 finish(self._runtime, plan_id)
         with self._served.timed("record"):
             await to_completion(self._settlement.settle, plan_id, cases, reason)
+        if again := [case for case in cases if case.slack_id in unsent]:
+            await self._compare(again, let_through=let_through)
 
 
 def _groups(
