@@ -373,6 +373,33 @@ async def test_a_language_without_a_code_is_none_by_which_another_is_refused(doc
         assert (await client.session()).languages == {"fr": "french"}
 
 
+async def test_languages_that_are_listed_by_their_names_are_known(docebo):
+    named = {"english": {"browsercode": "en", "code": "english"}, "french": {"browsercode": "fr", "code": "french"}}
+    docebo.get(f"{USERS}/session").mock(return_value=ok({"id": 5, "active_languages": named}))
+    async with opened() as client:
+        assert (await client.session()).languages == {"en": "english", "fr": "french"}
+
+
+@pytest.mark.parametrize("lang_code", ["en-gb", "english_uk"])
+async def test_a_language_keeps_the_name_of_the_session_whatever_listings_call_it(docebo, lang_code):
+    named = [{"browsercode": "en-gb", "code": "english_uk"}]
+    docebo.get(f"{USERS}/session").mock(return_value=ok({"id": 5, "active_languages": named}))
+    ada = {
+        "user_id": 1,
+        "username": "ada",
+        "email": "",
+        "status": 1,
+        "lang_code": lang_code,
+        "language": "English (UK)",
+    }
+    docebo.get(USERS).mock(return_value=ok({"items": [ada], "has_more_data": False}))
+    async with opened() as client:
+        await client.session()
+        assert [[one.language for one in accounts] async for accounts in client.list_users()] == [["en-gb"]]
+        assert client.languages.name("en-gb") == "english_uk"
+        assert client.languages.code("English (UK)") == "en-gb"
+
+
 # Other reading
 
 
@@ -781,19 +808,31 @@ async def test_a_wish_that_is_no_time_is_none(docebo, header):
     assert raised.value.retry_after is None
 
 
-async def test_without_a_wish_the_delay_grows_at_random(docebo):
+async def waits_until(docebo: respx.MockRouter, answer: httpx.Response, error: type[Exception]) -> list[float]:
+    """Return the delays after which a call is made again that is always answered so, and ends with *error*."""
     waits: list[float] = []
 
     def wait(state: RetryCallState) -> float:
         waits.append(wait_as_asked(state))
         return 0
 
-    docebo.get(f"{USERS}/session").mock(return_value=httpx.Response(429, text="slow down"))
+    docebo.get(f"{USERS}/session").mock(return_value=answer)
     async with opened(wait=wait) as client:
-        with pytest.raises(RateLimited) as raised:
+        with pytest.raises(error):
             await client.session()
-    assert raised.value.retry_after is None
+    return waits
+
+
+async def test_after_a_failure_the_delay_grows_at_random(docebo):
+    waits = await waits_until(docebo, yii(503), TransientError)
     assert all(0 <= seconds <= 0.5 * 2**n for n, seconds in enumerate(waits))
+
+
+async def test_a_limit_of_calls_a_minute_that_names_no_time_is_waited_for(docebo):
+    waits = await waits_until(docebo, httpx.Response(429, text="slow down"), RateLimited)
+    *waited, _ = waits  # nothing comes after the last attempt
+    assert waited == sorted(waited)
+    assert 60 <= sum(waited) < 70
 
 
 @pytest.mark.parametrize("call", [read, write])

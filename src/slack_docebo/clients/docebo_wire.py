@@ -56,9 +56,10 @@ def session_of(data: object) -> Session:
     if not isinstance(data, dict) or (docebo_id := read_id(data.get("id", data.get("user_id")))) is None:
         raise AccessDenied("session", NO_USER)
     level = read_text(data.get("user_level", data.get("level")))
+    listed = data.get("active_languages")  # or by their names, where PHP has them so
     languages = {
         read_text(one.get("browsercode")): read_text(one.get("code"))
-        for one in as_list(data.get("active_languages")) or ()
+        for one in (listed.values() if isinstance(listed, dict) else as_list(listed) or ())
         if isinstance(one, dict) and read_text(one.get("browsercode"))
     }
     return Session(docebo_id, username_of(data), level, languages)
