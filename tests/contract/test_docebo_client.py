@@ -122,6 +122,27 @@ async def test_an_account_is_read_from_the_listing(docebo):
     ]  # fmt: skip
 
 
+async def test_texts_are_read_as_people_wrote_them_though_docebo_shows_them_as_html_does(docebo):
+    item = {
+        "user_id": 7, "username": "o&#039;hara@x.org", "email": "o&#039;hara@x.org", "status": 1, "last_name": "O&#039;Hara",
+        "first_name": "Tom &amp; Jo", "field_12": "R&amp;D",
+    }  # fmt: skip
+    dropdown = {"id": 12, "title": "R&amp;D?", "type": "dropdown", "options": [{"id": 1, "label": "R&amp;D"}]}
+    branch = {"id": 4, "code": "RD", "title": "R&amp;D"}
+    docebo.get(USERS).mock(return_value=ok({"items": [item], "has_more_data": False}))
+    docebo.get("/manage/v1/user_fields").mock(return_value=ok([dropdown]))
+    docebo.get("/manage/v1/orgchart").mock(return_value=ok({"items": [branch], "has_more_data": False}))
+    async with opened(wanted_fields=frozenset({12})) as client:
+        [[account]] = [accounts async for accounts in client.list_users()]
+        [field] = await client.user_fields()
+        [shown] = await client.branches()
+
+    assert (account.username, account.email) == ("o'hara@x.org", "o'hara@x.org")
+    assert (account.first_name, account.last_name, account.fields) == ("Tom & Jo", "O'Hara", {12: "R&D"})
+    assert (field.title, field.options) == ("R&D?", {"1": "R&D"})
+    assert shown.title == "R&D"
+
+
 @pytest.mark.parametrize(("status", "active"), [("1", True), (1, True), ("0", False), (0, False), (False, False)])
 async def test_a_suspended_account_is_inactive_however_it_is_written(docebo, status, active):
     docebo.get(USERS).mock(

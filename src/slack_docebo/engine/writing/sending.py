@@ -23,7 +23,7 @@ from slack_docebo.engine.reading.outages import greet_docebo
 from slack_docebo.engine.reading.sides import listed_last
 from slack_docebo.engine.writing.adapting import Adapter
 from slack_docebo.engine.writing.admitting import check_admitted, moved_meanwhile
-from slack_docebo.engine.writing.calls import REFUSED, STATUS_KEPT, Calls
+from slack_docebo.engine.writing.calls import FAILS, REFUSED, STATUS_KEPT, Calls
 from slack_docebo.engine.writing.experiments import Experiments
 from slack_docebo.engine.writing.placing import Placing
 from slack_docebo.engine.writing.recording import Numbered
@@ -520,5 +520,7 @@ def _lacks_a_name(operation: Operation) -> str:
 
 def _refused(numbered: Numbered, why: RemoteError) -> RowOutcome:
     seq, operation = numbered
+    if isinstance(why, OutcomeUnknown):  # it may be overloaded, and a refusal is none of this
+        return RowOutcome(seq, Outcome.FAILED, operation.docebo_id, f"{FAILS} {why.status}")
     reason = f"{REFUSED}: {why.detail}" if why.detail else REFUSED
     return RowOutcome(seq, Outcome.FAILED, operation.docebo_id, reason, said=why.said)
