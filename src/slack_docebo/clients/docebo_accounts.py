@@ -4,7 +4,15 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from slack_docebo.clients.docebo_levels import Levels
-from slack_docebo.clients.docebo_values import as_list, is_hidden, read_flag, read_id, read_text, read_words, username_of
+from slack_docebo.clients.docebo_values import (
+    as_list,
+    is_hidden,
+    read_flag,
+    read_id,
+    read_text,
+    read_words,
+    username_of,
+)
 from slack_docebo.clients.yes_and_no import says_no, says_yes
 from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.options import Dates, Values

@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 from itertools import pairwise, zip_longest
 from typing import Any
 
-from slack_docebo.clients.docebo_values import as_list, is_verdict, read_flag, read_id, read_text, read_words, username_of
+from slack_docebo.clients.docebo_values import (
+    as_list,
+    is_verdict,
+    read_flag,
+    read_id,
+    read_text,
+    read_words,
+    username_of,
+)
 from slack_docebo.domain.branches import Branch
 from slack_docebo.errors import AccessDenied, ContractViolation
 
