@@ -319,7 +319,7 @@ async def test_an_answer_in_json_is_read_whatever_its_header_calls_it(docebo, ca
 async def test_a_page_to_log_in_is_refused_with_what_to_check(docebo):
     docebo.get(USERS).mock(return_value=HTML)
     async with opened() as client:
-        with pytest.raises(ContractViolation, match="not JSON; check the base URL and the proxy"):
+        with pytest.raises(ContractViolation, match="not JSON; check DOCEBO_URL and the proxy"):
             await client.find_users("ada@x.org")
 
 
