@@ -39,6 +39,7 @@ from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.journal import JournalRepository
 from slack_docebo.storage.leases import LeaseRepository
 from slack_docebo.storage.leavers import LeaverRepository
+from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.profiles import ProfileRepository
 from slack_docebo.storage.staging import MappingStaging
 from tests.simulation.promises import Promise
@@ -387,6 +388,10 @@ MUTANTS = (
     Mutant(
         "what a backup says of an account is so now", 22, frozenset({P.CAUGHT_UP}),
         lambda: [patch.object(MappingStaging, "_is_known_since", lambda _: false())], about=("restore",),
+    ),
+    Mutant(
+        "whoever was met under two ids is two people", 23, frozenset({P.ABSENCE}),
+        lambda: [patch.object(PersonRepository, "_pass_on", lambda *args: args[3])],
     ),
     Mutant(
         "whoever has the address of somebody is who that was", 22, frozenset({P.OWN_DATA, P.ABSENCE}),

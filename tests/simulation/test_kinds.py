@@ -737,6 +737,30 @@ def test_an_account_is_not_handed_over_with_the_address_of_somebody_who_is_still
     assert_kept(Promise.OWN_DATA, story)
 
 
+IN_A_GROUP = {"SCOPE_USERGROUPS": GROUP, "LEAVERS_OUT_OF_SCOPE": "true"}
+OF_THE_ORGANISATION = (at(0, "join_grid"), at(0, "drop_local_ids"))
+
+
+def test_a_member_of_a_group_whom_an_event_has_shown_under_another_id_before_an_import_is_no_leaver() -> None:
+    story = company(
+        *OF_THE_ORGANISATION,
+        *(at(1, "rename", 2), at(2, "import"), at(3, "rename", 2)),
+        with_accounts=(0, 1, 2, 3, 4),
+        **IN_A_GROUP,
+    )
+    assert_kept(Promise.ABSENCE, story)
+
+
+def test_a_member_of_a_group_whose_other_id_an_import_learns_during_a_round_is_no_leaver() -> None:
+    story = company(
+        *OF_THE_ORGANISATION,
+        *(at(1, "import", seconds=-2), at(1, "rename", 2)),
+        with_accounts=(0, 1, 2, 3, 4),
+        **IN_A_GROUP,
+    )
+    assert_kept(Promise.ABSENCE, story)
+
+
 def test_what_real_time_does_beside_mappings_addresses_groups_and_other_ids_it_does_where_nothing_goes_wrong() -> None:
     story = company(
         *(at(0, "import"), at(1, "reset"), at(2, "restore"), at(3, "move_docebo"), at(4, "rename", 1), at(5, "relink")),
@@ -765,7 +789,7 @@ def test_every_kind_of_run_does_its_work_where_nothing_goes_wrong() -> None:
 
 
 def test_every_kind_has_a_mutant() -> None:
-    assert {mutant.kind for mutant in MUTANTS} == set(range(1, 23))
+    assert {mutant.kind for mutant in MUTANTS} == set(range(1, 24))
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
