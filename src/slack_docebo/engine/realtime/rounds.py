@@ -21,7 +21,7 @@ from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.scope import STATUS_NOT_KNOWN
 from slack_docebo.domain.stamps import believed
 from slack_docebo.engine.reading.bearers import find_bearers
-from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.connection import Workspace, recall_other_ids
 from slack_docebo.engine.reading.evidence import ask_for_accounts, observe_person
 from slack_docebo.engine.reading.organisation import learn_who_is_forgotten, learn_who_is_named
 from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo, ping_slack
@@ -54,6 +54,7 @@ logger = logging.getLogger(__name__)
 CLAIMED_AT_ONCE = 10_000
 LONGEST_SECONDS = 600.0  # of a round: whoever came meanwhile is claimed by the next
 NOTHING: frozenset[Change] = frozenset()
+LEARNED_MEANWHILE = "another run has learned meanwhile who is named by the settings under another id"
 SMALLER = 5  # a batch is so many times smaller after each failed attempt: one person must not keep failing others
 
 
@@ -73,6 +74,7 @@ async def serve_round(runtime: Runtime, workspace: Workspace, served: ServeResul
     try:
         names_no_group = all(entry.event.kind != MEMBERS_CHANGED for entry in entries)
         await read_user_groups(runtime, workspace.team, if_older=names_no_group)
+        await to_completion(recall_other_ids, runtime, workspace.team)  # an import may have learned some meanwhile
         is_done = await _Round(runtime, workspace, served).work(*merge(entries))
     finally:
         if not is_done:
@@ -176,6 +178,13 @@ class _Round:
                 finish(self._runtime, plan_id)
         if plan_id:
             await to_completion(self._settlement.note_managers, plan_id, cases)
+
+    async def _is_known_otherwise(self) -> bool:
+        """Tell whether an import has learned meanwhile under which other ids people of the scope are known; go by that now."""
+        before = self._planner.policy.scope
+        await to_completion(recall_other_ids, self._runtime, self._team)
+        self._planner.policy = self._runtime.behaviour.policy(self._team)
+        return self._planner.policy.scope != before
 
     async def _apply(self, plan_id: str) -> None:
         begin(self._runtime, plan_id)
@@ -294,6 +303,9 @@ class _Round:
             with self._served.timed("plan"):
                 policy = self._planner.policy
                 planner, operations = await plan_cases(self._runtime, self._team, policy, cases, accounts)
+                if await self._is_known_otherwise():
+                    await to_completion(self._settlement.fail, cases, LEARNED_MEANWHILE)
+                    return
                 unread = [case for case in cases if case.slack_id in planner.returns.newly_identified and not case.read]
                 plan_id, held = None, {case.slack_id for case in unread}
                 if not held:
