@@ -6,7 +6,7 @@ from collections.abc import Mapping as MappingType
 from datetime import datetime
 from itertools import chain
 
-from sqlalchemy import Connection, bindparam, delete, exists, func, select, true, update
+from sqlalchemy import Connection, bindparam, delete, exists, select, true, update
 
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.storage.schema import applied, identity, mapping, person
