@@ -102,8 +102,10 @@ class Watch:
         """Note which accounts a page has shown to *process* as administrators'."""
         levels = [(int(item["user_id"]), item["level"]) for item in items]
         for account_id, _ in levels:
-            if account_id in self._looks:
-                self._looks[account_id].append((time.time(), process))
+            if (looks := self._looks.get(account_id)) is not None:
+                if "import" in process.name and not process.plan_id:  # it goes by the list that it reads last
+                    looks[:] = [look for look in looks if look[1] is not process]
+                looks.append((time.time(), process))
         self._shown_as_administrators[process.name] |= {account_id for account_id, level in levels if level != "user"}
 
     def after_call(self, process: Process) -> None:
