@@ -143,6 +143,16 @@ async def test_texts_are_read_as_people_wrote_them_though_docebo_shows_them_as_h
     assert shown.title == "R&D"
 
 
+@pytest.mark.parametrize("text", ["Law&ethics", "R&center", "ceo&#64;x.org", "c&#101;o@x.org", "ceo&commat;x.org"])
+async def test_nobodys_text_is_read_as_another_one_because_html_has_more_characters_than_markup(docebo, text):
+    item = {"user_id": 7, "username": text, "email": "ada@x.org", "status": 1, "field_12": text}
+    docebo.get(USERS).mock(return_value=ok({"items": [item], "has_more_data": False}))
+    async with opened(wanted_fields=frozenset({12})) as client:
+        [[account]] = [accounts async for accounts in client.list_users()]
+
+    assert (account.username, account.fields) == (text, {12: text})
+
+
 @pytest.mark.parametrize(("status", "active"), [("1", True), (1, True), ("0", False), (0, False), (False, False)])
 async def test_a_suspended_account_is_inactive_however_it_is_written(docebo, status, active):
     docebo.get(USERS).mock(

@@ -8,9 +8,11 @@ import pytest
 
 from sandbox.docebo.switches import Switches, switched
 from sandbox.server import Sandbox
-from slack_docebo.domain.dialect import LANGUAGE_FORM, OPTION_FORM, PAGES, REFUSED_VALUES, ROWS_PER_CALL
+from slack_docebo.domain.dialect import LANGUAGE_FORM, OPTION_FORM, PAGES, PROVEN, REFUSED_VALUES, ROWS_PER_CALL
 from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.domain.options import Options
 from slack_docebo.engine.importing import plan_import
+from slack_docebo.engine.reading.dialects import learn
 from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.engine.writing import proving
 from slack_docebo.engine.writing.adapting import Adapter
@@ -446,6 +448,20 @@ async def test_an_option_that_is_ignored_by_its_id_is_written_by_its_label_from_
     [made] = sandbox.docebo.accounts.by_email("newcomer@example.com")
     assert made.fields[department] == "1"
     assert done.count(outcome=Outcome.FAILED) == 0
+
+
+async def test_options_that_accounts_have_shown_are_not_written_otherwise_because_another_field_ignores_its_own(
+    sandbox, sqlite_url
+):
+    async with open_runtime(settings_for(sandbox.facts(), sqlite_url), read_rows(table(ON)), run_id="run") as runtime:
+        runtime.docebo.options = {field_id: Options.of({"1": "Sales", "2": "Legal"}) for field_id in (7, 8)}
+        learn(runtime, PROVEN, "field_7", source="an account that was read")
+
+        assert not Adapter(runtime).write_otherwise({"field_8": "Sales"}, ())
+        assert Adapter(runtime).written({"field_7": "Sales"}) == {"field_7": "1"}
+        learn(runtime, PROVEN, "create", source="an account that was read")
+        assert not Adapter(runtime).write_otherwise({"field_8": "Sales"}, {"field_7"})  # by this very account
+        assert Adapter(runtime).write_otherwise({"field_8": "Sales"}, {"first_name"})
 
 
 async def test_that_pages_go_by_a_cursor_is_found_out_once(sqlite_url):

@@ -6,7 +6,7 @@ that an account need not have; each of these is then tried by itself, a language
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from slack_docebo.domain.attributes import refused_key
 from slack_docebo.domain.dialect import (
@@ -27,6 +27,7 @@ from slack_docebo.domain.dialect import (
     RowAnswers,
 )
 from slack_docebo.domain.operations import Value
+from slack_docebo.domain.options import Options
 from slack_docebo.domain.proof import proves_creation
 from slack_docebo.domain.targets import BRANCH, EXPIRATION, PASSWORD, USERNAME, field_id_of, is_manager
 from slack_docebo.engine.reading.dialects import known_dialect, learn
@@ -127,15 +128,17 @@ class Adapter:
                 self._options = options
                 self._learn(OPTION_FORM, options, source)
 
-    def write_otherwise(self, values: Attributes) -> bool:
+    def write_otherwise(self, values: Attributes, shown: Iterable[str]) -> bool:
         """Have *values*, which were accepted and are not shown, written in their other form from now on.
 
-        Return False if one of them has no other form, or if the form in which they are written is known.
+        Return False if one of them has no other form, or if the form in which they are written is known: it was learned, or
+        an attribute that was written in it was *shown*, by this account or by another one before.
         """
-        known = known_dialect(self._runtime).answers
-        asked = {(LANGUAGE_FORM if name == "language" else OPTION_FORM).name for name in values}
+        dialect = known_dialect(self._runtime)
+        asked = {self._form_of(name) for name in values}
+        known = {self._form_of(name) for name in (*dialect.proven, *shown)}
         forms = {name: self.forms(name, value) for name, value in values.items()}
-        if not known.keys().isdisjoint(asked) or any(len(those) == 1 for those in forms.values()):
+        if asked & known or asked & dialect.answers.keys() or any(len(those) == 1 for those in forms.values()):
             return False
         for name, those in forms.items():
             self.take(name, values[name], those[1], source=IGNORED_FORM)
@@ -183,6 +186,13 @@ class Adapter:
     def _option(self, name: str, value: Value) -> str:
         options = self._runtime.docebo.options.get(field_id_of(name) or 0)
         return options.id(str(value)) if options else ""
+
+    def _form_of(self, name: str) -> str | None:
+        """Return the name of the question in which form values of the attribute are written; None where they have one only."""
+        if name == "language":
+            return LANGUAGE_FORM.name
+        has_options = isinstance(self._runtime.docebo.options.get(field_id_of(name) or 0), Options)
+        return OPTION_FORM.name if has_options else None
 
     def _digest(self, name: str, value: Value) -> str:
         return refused_key(name, value, self._option(name, value))

@@ -64,7 +64,7 @@ class Prover:
         plan_id: str,
         rereading: Rereading,
         left_out: Callable[[Operation], Collection[str]],
-        write_otherwise: Callable[[Mapping[str, Value]], bool],
+        write_otherwise: Callable[[Mapping[str, Value], Collection[str]], bool],
         *,
         branch: int | None,
     ) -> None:
@@ -252,7 +252,8 @@ class Prover:
         days = [name for name in names if any(_is_day_written_otherwise(operation, name, one) for one in seen)]
         told = f" ({', '.join(days)}: {ANOTHER_FORM})" if days else ""
         row = "MIRROR_FIELDS" if any(field_id_of(name) in mirrored for name in names) else "ATTRIBUTES"
-        otherwise = self._write_otherwise({name: operation.changes[name] for name in names})
+        values = {name: operation.changes[name] for name in names}
+        otherwise = self._write_otherwise(values, operation.changes.keys() - values.keys())
         advice = f"{ANOTHER_TRY}, take it" if otherwise else "correct that in Docebo, or take it"
         return f"does not show {', '.join(names)} as it was sent{told}: {advice} out of integration_settings: row SLACK | {row}"
 

@@ -112,9 +112,9 @@ class Sender:
         unwritten = self._experiments.unwritten.get(operation.slack_id, ()) if creates else ()
         return list(dict.fromkeys([*self._adapter.left_out(operation.changes, creates=creates), *unwritten]))
 
-    def write_otherwise(self, values: MappingType[str, Value]) -> bool:
+    def write_otherwise(self, values: MappingType[str, Value], shown: Collection[str]) -> bool:
         """Write *values* that no account shows in their other form from now on; return False where there is none to try."""
-        return self._adapter.write_otherwise(values)
+        return self._adapter.write_otherwise(values, shown)
 
     async def send(self, kind: Kind, batch: Sequence[Numbered]) -> None:
         """Send the batch and record the outcomes that are known; rows that may be sent again stay planned."""
