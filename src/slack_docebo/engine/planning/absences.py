@@ -123,9 +123,8 @@ class Absences:
         by_id = {*self.to_ask, *self.former_holders}
         if not (self.held_back or by_id or self.named or self.members or doubtful):
             return
-        to_ask = sorted({*by_id, *self.named})
+        to_ask = sorted({*by_id, *self.named, *self.members})
         if listed is not None:
-            to_ask = sorted({*to_ask, *self.members})
             shown = await find_under_other_ids(runtime, workspace, listed, to_ask)
             found = {slack_id: Present(user) for slack_id, user in shown.items()}
             await to_completion(note_ids, runtime.store, workspace.team, found)
