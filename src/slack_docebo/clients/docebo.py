@@ -440,8 +440,8 @@ class DoceboClient:
             "manager types", "/manage/v1/managers", {"as_array": 1}, manager_type_of, lambda one: one.id
         )
 
-    async def subordinates(self, docebo_id: int) -> set[int]:
-        """Return the accounts whose manager, as any type, this one is; none where Docebo does not tell.
+    async def subordinates(self, docebo_id: int) -> set[int] | None:
+        """Return the accounts whose manager, as any type, this one is; None where Docebo does not tell.
 
         Source: a client of others; what a row holds besides the id of the account is not known.
         """
@@ -449,7 +449,7 @@ class DoceboClient:
         try:
             return set(await self._requests.entries("subordinates", path, {}, subordinate_of, int))
         except (Rejected, AccessDenied, ContractViolation):
-            return set()
+            return None
 
     async def importer_columns(self) -> set[str]:
         """Return the columns that the platform's importer knows; none where it does not tell.

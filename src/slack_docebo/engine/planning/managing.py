@@ -130,7 +130,9 @@ async def _leave_out_who_manages_the_manager(runtime: Runtime, relations: Relati
         asked = [account for account in asked if account in superiors]
     if not asked or len(asked) > FEW or runtime.managers.type_id is None or not runtime.managers.has_one_type:
         return
-    shown = {subordinate: (account,) for account in asked for subordinate in await runtime.docebo.subordinates(account)}
+    shown = {
+        subordinate: (account,) for account in asked for subordinate in await runtime.docebo.subordinates(account) or ()
+    }
     if not shown:
         return
     with runtime.store.reading() as tables:

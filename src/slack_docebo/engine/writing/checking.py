@@ -154,7 +154,8 @@ async def _reports(runtime: Runtime, plan: Plan) -> dict[int, set[int]]:
         managers = {one for row in rows if row.outcome == Outcome.PLANNED for one in _taken_back(row.before).values()}
     if not managers or not are_few(runtime, len(managers)) or not reserve_calls(runtime, accounts=len(managers)):
         return {}
-    found = {one: await runtime.docebo.subordinates(one) for one in sorted(managers)}
+    asked = {one: await runtime.docebo.subordinates(one) for one in sorted(managers)}
+    found = {one: reports for one, reports in asked.items() if reports is not None}
     return found if any(found.values()) else {}
 
 
