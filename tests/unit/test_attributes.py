@@ -67,6 +67,13 @@ def test_only_what_differs_is_a_change():
     )
 
 
+def test_a_text_that_slack_has_as_html_writes_it_is_no_difference_to_the_same_text_read_from_docebo():
+    account = Account(7, "ada", last_name="Smith & Co", fields={12: "R&D"})
+
+    assert differences({"last_name": "Smith &amp; Co", "field_12": "R&amp;D"}, account) == ({}, {})
+    assert differences({"last_name": "Smith & Sons"}, account)[0] == {"last_name": "Smith & Sons"}
+
+
 def test_markup_in_a_name_is_no_difference_once_docebo_has_dropped_it():
     user = SourceUser("U1", "T1", email="ada@example.com", first_name="Ada <3>", last_name="Lovelace")
 

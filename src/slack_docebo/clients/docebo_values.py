@@ -1,21 +1,17 @@
 """Single values as Docebo sends them: ids and numbers come as text or as numbers, a yes as any of three types."""
 
 import html
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from slack_docebo.clients.yes_and_no import says_no
 from slack_docebo.domain.addresses import is_address
 from slack_docebo.domain.people import LARGEST_ID
-from slack_docebo.domain.texts import LONGEST_VALUE, bounded
+from slack_docebo.domain.texts import LONGEST_VALUE, bounded, unescaped
 from slack_docebo.redaction import redacted
 
 MESSAGE_READ = 2_000  # characters of a message
 MESSAGE_DEPTH = 5  # levels of lists and objects in a message
-# The characters of HTML's own markup, in all the ways to escape them. Nobody escapes others: read by HTML's rules, Law&ethics
-# would be another text, and a user name of somebody's choice another one's address.
-_ESCAPED = re.compile(r"&(?:amp|lt|gt|quot|apos|#0?3[489]|#6[02]|#x2[267]|#x3[ce]);", re.IGNORECASE)
 
 
 def read_id(value: object) -> int | None:
@@ -34,7 +30,7 @@ def read_text(value: object) -> str:
 
 def read_words(value: object) -> str:
     """Read a text that people have written: a platform may show its characters as HTML writes them, like O&#039;Hara."""
-    return _ESCAPED.sub(lambda escaped: html.unescape(escaped[0]), read_text(value))
+    return unescaped(read_text(value))
 
 
 def as_list(value: object) -> list[Any] | None:

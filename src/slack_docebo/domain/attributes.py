@@ -11,6 +11,7 @@ from slack_docebo.domain.operations import CANNOT_HOLD, IS_TAKEN, NO_VALUE, NOT_
 from slack_docebo.domain.people import Account, SourceUser
 from slack_docebo.domain.rules import NO_BRANCH, NOT_HELD, TAKEN, AttributeRule, Shortfall
 from slack_docebo.domain.targets import CASELESS, COLUMNS, FREE_TEXTS, MANAGER, field_id_of, is_never_shown
+from slack_docebo.domain.texts import unescaped
 
 MARKUP = frozenset("<>&")  # what a platform may take out of a text, or write otherwise
 
@@ -58,7 +59,7 @@ def current_value(account: Account, name: str) -> str | None:
 def same(name: str, one: str, other: str) -> bool:
     """Tell whether two values of the attribute *name* are the same to Docebo."""
     if name not in CASELESS:
-        return clean(one) == clean(other)
+        return clean(one) == clean(other) or clean(unescaped(one)) == clean(unescaped(other))
     return folded(one) == folded(other) or mailbox(one) == mailbox(other)
 
 

@@ -5,6 +5,7 @@ or to be harmless where it is shown. A character that cannot be seen, or that mo
 escape in Python, like `\u202e`, and a backslash as two: different texts look different, and `revealed` turns them back.
 """
 
+import html
 import json
 import re
 import unicodedata
@@ -31,6 +32,9 @@ _UNSEEN = re.compile(
 )
 _JOINER = "\u200d"  # holds an emoji together that is made of several
 _ESCAPE = re.compile(r"\\(?:[\\ntr]|x[0-9a-f]{2}|u[0-9a-f]{4}|U00(?:0[0-9a-f]|10)[0-9a-f]{4})")
+# The characters of HTML's own markup, in all the ways to escape them. Nobody escapes others: read by HTML's rules, Law&ethics
+# would be another text, and a user name of somebody's choice another one's address.
+_HTML = re.compile(r"&(?:amp|lt|gt|quot|apos|#0?3[489]|#6[02]|#x2[267]|#x3[ce]);", re.IGNORECASE)
 _FORMULA = re.compile(r"""[ "']*[=+\-@＝＋－＠]""")
 _FORMULA_INSIDE = re.compile(f";(?={_FORMULA.pattern})")  # where the spreadsheet parts cells at semicolons
 _BECOMES_LINK = re.compile(r"://|@|www\.", re.IGNORECASE)
@@ -113,6 +117,11 @@ def _thinned(text: str) -> str:
 
 
 # Where text goes out
+
+
+def unescaped(text: str) -> str:
+    """Return *text* with the characters of HTML's markup that are written as HTML escapes them, like O&#039;Hara."""
+    return _HTML.sub(lambda escaped: html.unescape(escaped[0]), text)
 
 
 def visible(text: str) -> str:
