@@ -43,7 +43,7 @@ NOBODY: Mapping[Change, int] = {}
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How many people may be changed in one way: a count, a percentage, or both; None is no limit."""
+    """How many people may be changed in one way: at most a count, a percentage, or both at once; None is no limit."""
 
     count: int | None = None
     percent: float | None = None  # of the people looked after: those in scope and the leavers

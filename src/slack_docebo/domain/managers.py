@@ -28,7 +28,7 @@ MayHave = Mapping[int, Collection[int]]  # by account, the managers of which it 
 
 @dataclass(slots=True)
 class Directory:
-    """Everybody in scope, by what a rule may name a manager with: any Slack id, the address, the employee number.
+    """Everybody in scope, by everything with which a rule may name a manager: any Slack id, address, employee number.
 
     An address that Slack has not confirmed identifies nobody: it may be somebody else's.
     """

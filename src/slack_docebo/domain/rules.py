@@ -155,7 +155,7 @@ class AttributeRule:
     def _fitting(self, text: str) -> Result:
         """Cut *text* to the length that Docebo returns; a longer one would always seem to differ.
 
-        A value by which something is found is not cut; one that does not fit is no value.
+        A value by which something is found is not cut: where it is too long, the account does not get it.
         """
         if len(text) <= LONGEST_ADDRESS or self.target == BRANCH:  # the shortest of the bounds; a path may be long
             return text
