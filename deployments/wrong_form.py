@@ -11,7 +11,7 @@ from prefect.states import Failed, State
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from slack_docebo.engine.reporting.incidents import WRONG_FORM, state_message
+from slack_docebo.engine.reporting.troubles import WRONG_FORM, state_message
 
 SAID = {
     "missing": "has to be filled in",
