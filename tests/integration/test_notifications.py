@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
 
-from slack_docebo.clients.mail_server import greet_mail_server, to_check
+from slack_docebo.clients.mail_server import ping_mail_server, to_check
 from slack_docebo.clients.notifier import notifier
 from slack_docebo.engine.reporting.troubles import ADVICE, HAPPENED, Notice, Trouble, step_after
 from slack_docebo.errors import ConfigurationError, TransientError
@@ -138,7 +138,7 @@ def test_a_mail_server_is_named_by_its_host_alone(host):
 
 def test_whether_a_mail_would_be_taken_is_asked_without_sending_one():
     with mail_server() as (server, port):
-        greet_mail_server(settings(port), "lms@example.com", 10)
+        ping_mail_server(settings(port), "lms@example.com", 10)
 
     assert list(server.taken()) == []
 
@@ -151,7 +151,7 @@ def test_a_sender_or_recipient_that_is_refused_is_told_as_such(refusing, told):
     with mail_server() as (server, port):
         server.refusing_at = refusing
         with pytest.raises(smtplib.SMTPException) as caught:
-            greet_mail_server(settings(port), "lms@example.com", 10)
+            ping_mail_server(settings(port), "lms@example.com", 10)
 
     assert told in to_check(caught.value)
 

@@ -9,7 +9,7 @@ IMPLICIT_TLS_PORT = 465
 FIRST_REFUSAL = 400  # among the codes of SMTP
 
 
-def greet_mail_server(settings: NotificationSettings, to: str, seconds: float) -> None:
+def ping_mail_server(settings: NotificationSettings, to: str, seconds: float) -> None:
     """Connect, encrypt and sign in as for a mail, name the sender and the recipients in *to*, and send no mail.
 
     Raises OSError or SMTPException; `to_check` says what it is about.

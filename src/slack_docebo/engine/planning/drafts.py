@@ -39,7 +39,7 @@ class Draft:
         self._begun = runtime.now()
         self.plan_id = open_plan(runtime, workspace, kind)
         self.left_as_before = Counter[str]()  # by reason, without the ids in it
-        self.hurting = 0  # risky operations: Docebo may have to be asked for the account right before
+        self.risky = 0  # risky operations: Docebo may have to be asked for the account right before
         self.planned = 0
         self.not_planned = set[str]()  # Slack ids of people for whom planning has failed
         self.is_trial = is_trial
@@ -69,7 +69,7 @@ class Draft:
                     self.left_as_before[without_numbers(standing.reason)] += 1
                 else:
                     news.append(operation)
-        self.hurting += sum(map(is_risky, news))
+        self.risky += sum(map(is_risky, news))
         tables.operations.add(self.plan_id, self._rows, news)
         self._rows += len(news)
 

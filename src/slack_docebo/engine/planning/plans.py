@@ -315,4 +315,4 @@ class _Making:
             facts |= tell_orphans(runtime.settings.report_dir, draft.plan_id, self._orphans)
         if found.shortfalls and self._kind is not PlanKind.REALTIME_SYNC:  # which is about a few, again and again
             facts |= tell_shortfalls(runtime, draft.plan_id, list(chain(*found.shortfalls.values())))
-        return facts | {"forgotten": found.forgotten, "hurting": draft.hurting}
+        return facts | {"forgotten": found.forgotten, "hurting": draft.risky}
