@@ -9,5 +9,5 @@ def says_yes(value: object) -> bool:
 
 
 def says_no(value: object) -> bool:
-    """Tell whether *value* is a no, likewise."""
+    """Tell whether *value* is a no; a missing, empty or other value is neither yes nor no."""
     return isinstance(value, str | int) and str(value).strip().lower() in NO

@@ -1,4 +1,4 @@
-"""Guards: limits on what may be changed, held against the whole of a plan."""
+"""Guards: limits on how many people may be changed, which are compared with the whole plan."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

@@ -213,7 +213,7 @@ def no_longer_filled(
 
 
 def custom_fields(rules: Iterable[AttributeRule]) -> frozenset[str]:
-    """Return the ids of the custom profile fields that *rules* read, but for those named by a label so far."""
+    """Return the ids of the custom profile fields that *rules* read, without fields that are still named by a label."""
     sources = {source for rule in rules for source in rule.sources if is_custom(source) and not label_of(source)}
     return frozenset(source.removeprefix(CUSTOM) for source in sources)
 

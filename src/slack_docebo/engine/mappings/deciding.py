@@ -37,7 +37,7 @@ class DecisionAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DecisionRequest:
-    """What somebody wants to be decided, about whom, and who that is."""
+    """A decision that somebody asks for: the action, the people it is about, and who asks."""
 
     action: DecisionAction
     slack_ids: Sequence[str] = ()
