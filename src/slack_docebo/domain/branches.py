@@ -64,13 +64,13 @@ class Branches:
         return self.ids.get(_key(value), "")
 
     def named(self, value: str) -> str | None:
-        """Return the id of the branch with this id, code, title or path; None where there is none, or are several."""
+        """Return the id of the branch with this id, code, title or path; None if there is none, or several."""
         return self.id(value) or None
 
 
 @dataclass(frozen=True, slots=True)
 class NewBranch:
-    """A branch that somebody would have to make: what is known of it, and for how many people."""
+    """A branch that somebody would have to make, and the number of people who need it."""
 
     code: str
     title: str

@@ -142,7 +142,7 @@ def _above_first(managers: MayHave, accounts: Iterable[int]) -> list[int]:
 
 
 def _reached(ways: MayHave, start: int, seen: set[int]) -> set[int]:
-    """Return *start* and everything that *ways* lead to from there but what was *seen*; add it to *seen*."""
+    """Return *start* and everything that *ways* lead to from there, without what was *seen*; add it to *seen*."""
     found, rest = set[int](), {start}
     while rest:
         seen |= rest

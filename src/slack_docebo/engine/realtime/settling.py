@@ -112,6 +112,6 @@ class Settlement:
                     self._served.note(case.event_ids, became, now, why=error)
 
     def _parked(self, tables: Tables, case: Case, error: str) -> Became:
-        """Return what is told of a case that is parked: it is no news where somebody has acknowledged this *error*."""
+        """Return what became of a parked case: it counts as acknowledged if somebody has acknowledged this *error*."""
         decision = tables.acknowledged(self._team).get(case.slack_id)
         return Became.ACKNOWLEDGED if decision and decision.acknowledges(error) else Became.PARKED

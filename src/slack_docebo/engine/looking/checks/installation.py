@@ -62,7 +62,7 @@ async def database(check: str, seen: Seen) -> Finding:
 
 
 async def files(check: str, seen: Seen) -> Finding:
-    """Look whether other users of this machine may read or change what is kept here."""
+    """Check whether other users of this machine may read or change our files."""
     reports = seen.settings.report_dir
     with Store.of(seen.settings) as store:
         found = open_to_others(reports)
