@@ -1,4 +1,4 @@
-"""Text of others against its bars: 10,000 hostile names at every outlet, and what one member's megabytes cost."""
+"""Text of others against its bars: 10,000 hostile names at every outlet, what one member's megabytes cost, and growth."""
 
 import asyncio
 import csv
@@ -7,7 +7,8 @@ import json
 import re
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import starmap
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,6 +24,7 @@ from slack_docebo.domain.texts import markdown
 from slack_docebo.engine.reporting.files import write_files
 from slack_docebo.engine.reporting.troubles import Notice, Trouble
 from slack_docebo.storage.store import Store
+from tests.growing import CASES, GROWTH, NASTY, SIZE, TIMES, WORKS
 from tests.hostile_texts import INERT, TEXTS, parts, seen
 from tests.importing import run_import, settings_for
 from tests.integration.commands import environment, run
@@ -32,6 +34,7 @@ PEOPLE = 10_000
 OPTIONS = ("--docebo-users", "0", "--no-rate-limits", "--latency-ms", "100")
 MEGABYTE = 2**20
 RUNS = 3
+NOTHING = 0.03  # seconds; less says nothing about growth
 NAME_FIELDS = ("first_name", "last_name", "real_name", "display_name", "title", "status_text", "phone")
 ACTIVE = re.compile(r"""[ "]*[=+\-@＝＋－＠]""")
 
@@ -40,6 +43,7 @@ def main() -> None:
     """Measure and print everything."""
     outlets(NAMES)
     weigh(PEOPLE)
+    growth()
 
 
 def outlets(names: int) -> None:
@@ -100,6 +104,28 @@ def weigh(people: int) -> None:
                 spent[weight].append(seconds(facts))
     results.add("time against that without", min(spent["heavy"]) / min(spent["light"]), 1.1)
     results.show()
+
+
+def growth() -> None:
+    """Let everything that works on text of others do so with texts of two sizes, and show what grows most."""
+    results = Results(f"Processor time for {TIMES} times the text, against that for the text")
+    texts = {name: [(work, make, SIZE) for make in NASTY.values()] for name, work in WORKS.items()}
+    for name, cases in {**texts, **{name: [case] for name, case in CASES.items()}}.items():
+        results.add(name, max(starmap(grown, cases)), GROWTH)
+    results.show()
+
+
+def grown(work: Callable[[Any], object], make: Callable[[int], Any], size: int) -> float:
+    """Return how many times as long the larger size takes: 0 where even that is next to nothing."""
+    small, large = (min(spent(work, make(n)) for _ in range(RUNS)) for n in (size, TIMES * size))
+    return large / small if large > NOTHING else 0
+
+
+def spent(work: Callable[[Any], object], given: object) -> float:
+    """Return the seconds of processor time that *work* takes."""
+    begun = time.process_time()
+    work(given)
+    return time.process_time() - begun
 
 
 def composed(number: int) -> list[str]:

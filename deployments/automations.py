@@ -17,15 +17,18 @@ async def ensure_automations(client: PrefectClient) -> bool:
     written = False
     for wanted in automations():
         present = await client.read_automations_by_name(wanted.name)
-        if present and present[0].model_dump(include=_OURS) == wanted.model_dump(include=_OURS):
-            continue
-        written = True
-        if present:
-            # An operator may have switched it off: then it stays off.
-            wanted.enabled = present[0].enabled
-            await client.update_automation(present[0].id, wanted)
-        else:
+        if not present:
+            written = True
             await client.create_automation(wanted)
+            present = await client.read_automations_by_name(wanted.name)  # others may have made it at once
+        kept, *more = sorted(present, key=lambda one: str(one.id))  # the same one, whoever looks
+        for one in more:
+            await client.delete_automation(one.id)
+        if kept.model_dump(include=_OURS) != wanted.model_dump(include=_OURS):
+            written = True
+            # An operator may have switched it off: then it stays off.
+            wanted.enabled = kept.enabled
+            await client.update_automation(kept.id, wanted)
     return written
 
 

@@ -1,4 +1,4 @@
-"""When what was started from a terminal has to end: told to, or with its terminal."""
+"""When what was started from a terminal has to end: told to, with its terminal, or with who has started it."""
 
 import os
 import select
@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOOK_SECONDS = 1.0  # between two looks whether we are in the terminal's foreground
@@ -71,6 +72,36 @@ def interrupted_later() -> Iterator[None]:
             signal.signal(number, handler)
     for number in came:
         signal.raise_signal(number)
+
+
+class Heir:
+    """A child that outlives us and then ends the process groups that we have named, also where nothing could tell us to end.
+
+    It reads from a pipe of which we alone have the other end.
+    """
+
+    def __init__(self) -> None:
+        self._named: set[int] = set()
+        names, self._ours = os.pipe()
+        if os.fork() == 0:
+            try:
+                os.close(self._ours)
+                os.setsid()  # no key, and no end of the terminal, reaches it
+                with os.fdopen(names) as lines:
+                    groups = [int(line) for line in lines]
+                for group in groups:
+                    with suppress(OSError):  # it is gone, as all are where we have ended by ourselves
+                        os.killpg(group, signal.SIGTERM)
+            finally:
+                os._exit(0)
+        os.close(names)
+        os.register_at_fork(after_in_child=partial(os.close, self._ours))
+
+    def name(self, *groups: int) -> None:
+        """Let it end these process groups, too."""
+        for group in set(groups) - self._named:
+            os.write(self._ours, f"{group}\n".encode())
+        self._named.update(groups)
 
 
 def _watch_the_terminal() -> None:

@@ -16,6 +16,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Scheduled
 
+from slack_docebo.clients.prefect import BY_WEBHOOK
 from slack_docebo.work_pool import WORK_POOL
 from tasks.attended import started_by_itself
 
@@ -50,11 +51,11 @@ async def leave_former_pool(client: PrefectClient) -> bool:
 async def _move(client: PrefectClient, run: FlowRun) -> None:
     """Ask for the same run in the pool that its deployment has now; asked for twice, it is there once.
 
-    A run that a schedule or an automation asked for is not moved: it would count as a person's, who may do more. Nor is
-    a run whose parameters the server refuses today.
+    A run that a schedule or an automation asked for is not moved: it would count as a person's, who may do more; one of the
+    webhook's keeps the tag that tells. Nor is a run whose parameters the server refuses today.
     """
     message = f"The work pool {FORMER_POOL} is no longer in use"
-    if run.deployment_id is not None and not started_by_itself(run):
+    if run.deployment_id is not None and (BY_WEBHOOK in run.tags or not started_by_itself(run)):
         try:
             again = await client.create_flow_run_from_deployment(
                 run.deployment_id,

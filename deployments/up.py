@@ -15,7 +15,7 @@ from pathlib import Path
 
 from honcho import manager as honcho
 
-from deployments.ending import end_in_order
+from deployments.ending import Heir, end_in_order
 from deployments.local import (
     DATABASE,
     LIBRARY_LOGS,
@@ -264,11 +264,22 @@ def _get_ready(what: Installation, options: argparse.Namespace) -> int:
 
 
 class _Supervisor(honcho.Manager):  # type: ignore[misc]  (honcho has no types)
-    """Ends the others when one process has ended, and also when Prefect's server has, which it has not started."""
+    """Ends the others when one process has ended, and also when Prefect's server has, which it has not started.
+
+    Where it is killed, its heir ends all of them.
+    """
 
     def __init__(self, server: subprocess.Popen[bytes]) -> None:
         super().__init__()
         self._server = server
+        self._heir = Heir()
+        self._heir.name(server.pid)
+
+    def _all_started(self) -> bool:
+        started = bool(super()._all_started())
+        if started:
+            self._heir.name(*(process["pid"] for process in self._processes.values()))
+        return started
 
     def _any_stopped(self) -> bool:
         if self.returncode is None and self._server.poll() is not None:

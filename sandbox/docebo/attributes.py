@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zoneinfo
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -143,7 +144,8 @@ class Reader:
         if "expiration_date" in row:
             attributes["expiration"] = _date("expiration_date", row["expiration_date"])
         if "language" in row:
-            attributes["language"] = self._row_language(str(row["language"]))
+            with self._passing_over():
+                attributes["language"] = self._row_language(str(row["language"]))
         if "is_manager" in row:
             attributes["is_manager"] = _flag("is_manager", row["is_manager"])
         if "country" in row:
@@ -152,7 +154,10 @@ class Reader:
         if self._switches.option_form == "label":
             fields = {key: self._option_id(key, value) for key, value in fields.items()}
         if fields:
-            attributes["fields"] = self._field_values(fields)
+            attributes["fields"] = {}
+        for key, value in fields.items():
+            with self._passing_over():
+                attributes["fields"] |= self._field_values({key: value})
         if managers := {key: value for key, value in row.items() if key.startswith("manager_")}:
             attributes["managers"] = self._managers(managers)
         branch = self._row_branch(row, options)
@@ -178,6 +183,10 @@ class Reader:
     def name(self, text: str) -> str:
         """Return *text* as Docebo stores it: read back, it may differ from what was sent."""
         return _IN_ANGLE_BRACKETS.sub("", text).strip() if self._switches.sanitise_names else text
+
+    def _passing_over(self) -> AbstractContextManager[None]:
+        """Return what passes over a refused value, where the platform says nothing of it."""
+        return suppress(RefusedError) if self._switches.forms_ignored else nullcontext()
 
     def _option_id(self, key: str, label: Any) -> Any:
         known = self._fields.get(int(key)) if key.isdigit() else None

@@ -60,6 +60,7 @@ class Switches:
     ignored: str = (
         ""  # columns of batch rows, "move", "status" or "branch_id", that are taken without a word, and ignored
     )
+    forms_ignored: bool = False  # a language or an option in a form that rows do not have is passed over without a word
     empty_ignored: bool = False  # an empty column of a row leaves the value as it is
     # what becomes of new accounts for which no branch is named: taken | refused | 400 (the call is)
     branchless: str = "taken"

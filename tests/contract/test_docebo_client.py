@@ -122,6 +122,27 @@ async def test_an_account_is_read_from_the_listing(docebo):
     ]  # fmt: skip
 
 
+async def test_texts_are_read_as_people_wrote_them_though_docebo_shows_them_as_html_does(docebo):
+    item = {
+        "user_id": 7, "username": "o&#039;hara@x.org", "email": "o&#039;hara@x.org", "status": 1, "last_name": "O&#039;Hara",
+        "first_name": "Tom &amp; Jo", "field_12": "R&amp;D",
+    }  # fmt: skip
+    dropdown = {"id": 12, "title": "R&amp;D?", "type": "dropdown", "options": [{"id": 1, "label": "R&amp;D"}]}
+    branch = {"id": 4, "code": "RD", "title": "R&amp;D"}
+    docebo.get(USERS).mock(return_value=ok({"items": [item], "has_more_data": False}))
+    docebo.get("/manage/v1/user_fields").mock(return_value=ok([dropdown]))
+    docebo.get("/manage/v1/orgchart").mock(return_value=ok({"items": [branch], "has_more_data": False}))
+    async with opened(wanted_fields=frozenset({12})) as client:
+        [[account]] = [accounts async for accounts in client.list_users()]
+        [field] = await client.user_fields()
+        [shown] = await client.branches()
+
+    assert (account.username, account.email) == ("o'hara@x.org", "o'hara@x.org")
+    assert (account.first_name, account.last_name, account.fields) == ("Tom & Jo", "O'Hara", {12: "R&D"})
+    assert (field.title, field.options) == ("R&D?", {"1": "R&D"})
+    assert shown.title == "R&D"
+
+
 @pytest.mark.parametrize(("status", "active"), [("1", True), (1, True), ("0", False), (0, False), (False, False)])
 async def test_a_suspended_account_is_inactive_however_it_is_written(docebo, status, active):
     docebo.get(USERS).mock(
@@ -298,7 +319,7 @@ async def test_an_answer_in_json_is_read_whatever_its_header_calls_it(docebo, ca
 async def test_a_page_to_log_in_is_refused_with_what_to_check(docebo):
     docebo.get(USERS).mock(return_value=HTML)
     async with opened() as client:
-        with pytest.raises(ContractViolation, match="not JSON; check the base URL and the proxy"):
+        with pytest.raises(ContractViolation, match="not JSON; check DOCEBO_URL and the proxy"):
             await client.find_users("ada@x.org")
 
 
@@ -371,6 +392,33 @@ async def test_a_language_without_a_code_is_none_by_which_another_is_refused(doc
     docebo.get(f"{USERS}/session").mock(return_value=ok({"id": 5, "active_languages": named}))
     async with opened() as client:
         assert (await client.session()).languages == {"fr": "french"}
+
+
+async def test_languages_that_are_listed_by_their_names_are_known(docebo):
+    named = {"english": {"browsercode": "en", "code": "english"}, "french": {"browsercode": "fr", "code": "french"}}
+    docebo.get(f"{USERS}/session").mock(return_value=ok({"id": 5, "active_languages": named}))
+    async with opened() as client:
+        assert (await client.session()).languages == {"en": "english", "fr": "french"}
+
+
+@pytest.mark.parametrize("lang_code", ["en-gb", "english_uk"])
+async def test_a_language_keeps_the_name_of_the_session_whatever_listings_call_it(docebo, lang_code):
+    named = [{"browsercode": "en-gb", "code": "english_uk"}]
+    docebo.get(f"{USERS}/session").mock(return_value=ok({"id": 5, "active_languages": named}))
+    ada = {
+        "user_id": 1,
+        "username": "ada",
+        "email": "",
+        "status": 1,
+        "lang_code": lang_code,
+        "language": "English (UK)",
+    }
+    docebo.get(USERS).mock(return_value=ok({"items": [ada], "has_more_data": False}))
+    async with opened() as client:
+        await client.session()
+        assert [[one.language for one in accounts] async for accounts in client.list_users()] == [["en-gb"]]
+        assert client.languages.name("en-gb") == "english_uk"
+        assert client.languages.code("English (UK)") == "en-gb"
 
 
 # Other reading
@@ -781,19 +829,31 @@ async def test_a_wish_that_is_no_time_is_none(docebo, header):
     assert raised.value.retry_after is None
 
 
-async def test_without_a_wish_the_delay_grows_at_random(docebo):
+async def waits_until(docebo: respx.MockRouter, answer: httpx.Response, error: type[Exception]) -> list[float]:
+    """Return the delays after which a call is made again that is always answered so, and ends with *error*."""
     waits: list[float] = []
 
     def wait(state: RetryCallState) -> float:
         waits.append(wait_as_asked(state))
         return 0
 
-    docebo.get(f"{USERS}/session").mock(return_value=httpx.Response(429, text="slow down"))
+    docebo.get(f"{USERS}/session").mock(return_value=answer)
     async with opened(wait=wait) as client:
-        with pytest.raises(RateLimited) as raised:
+        with pytest.raises(error):
             await client.session()
-    assert raised.value.retry_after is None
+    return waits
+
+
+async def test_after_a_failure_the_delay_grows_at_random(docebo):
+    waits = await waits_until(docebo, yii(503), TransientError)
     assert all(0 <= seconds <= 0.5 * 2**n for n, seconds in enumerate(waits))
+
+
+async def test_a_limit_of_calls_a_minute_that_names_no_time_is_waited_for(docebo):
+    waits = await waits_until(docebo, httpx.Response(429, text="slow down"), RateLimited)
+    *waited, _ = waits  # nothing comes after the last attempt
+    assert waited == sorted(waited)
+    assert 60 <= sum(waited) < 70
 
 
 @pytest.mark.parametrize("call", [read, write])

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -91,16 +90,11 @@ class Composition:
         assert kind == "CMD"
         return subprocess.run(self._entered(found, command), capture_output=True, check=False).returncode == 0
 
-    def end(self, name: str) -> float:
-        """Tell the first process of a container to end, as an engine does; return the seconds it took."""
-        child, since = self._processes[name], time.monotonic()
+    def end(self, name: str) -> None:
+        """Tell the first process of a container to end, as an engine does, and wait until it has."""
+        child = self._processes[name]
         os.kill(next(descendants(child.pid)), signal.SIGTERM)
         child.wait(PATIENCE_SECONDS)
-        return time.monotonic() - since
-
-    def grace(self, service: str) -> float:
-        """Return how many seconds an engine would give *service* to end."""
-        return float(str(self._service(service).get("stop_grace_period", "10s")).removesuffix("s"))
 
     def _service(self, service: str, **addresses: str) -> dict[str, Any]:
         text = OF_ENV_FILE.sub(lambda found: json.dumps(self._env_file.get(found[1], found[2])), COMPOSE.read_text())

@@ -8,10 +8,13 @@ import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.events.schemas.automations import AutomationCore
 
+from deployments.automations import automations, ensure_automations
 from deployments.local import WORKER
 from deployments.login import keep_login
 from slack_docebo.integration_settings import VARIABLE, rows_by_key
@@ -80,6 +83,22 @@ def test_a_wrong_value_is_refused_before_a_run_begins(deployed, wrong):
 
 def test_bootstrap_a_second_time_changes_nothing(deployed, bootstrap):
     assert bootstrap().count("there already") == 3
+
+
+async def test_an_automation_is_there_once_though_somebody_else_makes_it_at_the_same_moment(deployed, monkeypatch):
+    async with get_client() as client:
+        make, [wanted] = client.create_automation, automations()
+
+        async def make_after_somebody_else(automation: AutomationCore) -> UUID:
+            await make(automation)
+            return await make(automation)
+
+        for present in await client.read_automations_by_name(wanted.name):
+            await client.delete_automation(present.id)
+        monkeypatch.setattr(client, "create_automation", make_after_somebody_else)
+
+        assert [await ensure_automations(client) for _ in range(2)] == [True, False]
+        assert len(await client.read_automations_by_name(wanted.name)) == 1
 
 
 def test_bootstrap_moves_what_waits_in_the_pool_of_the_first_versions(deployed, bootstrap):

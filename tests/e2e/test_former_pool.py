@@ -9,6 +9,7 @@ import pytest
 from prefect.client.orchestration import get_client
 
 from deployments.former_releases import FORMER_POOL, leave_former_names, leave_former_pool
+from slack_docebo.clients.prefect import BY_WEBHOOK
 from slack_docebo.work_pool import WORK_POOL
 from tests.e2e.prefect_http import state
 
@@ -35,8 +36,12 @@ def former(deployed):
     deployed.delete(f"work_pools/{FORMER_POOL}").raise_for_status()
 
 
-def waiting(deployed, deployment, **parameters):
-    body = {"parameters": parameters, "state": {"type": "SCHEDULED", "state_details": {"scheduled_time": LATER}}}
+def waiting(deployed, deployment, tags=(), **parameters):
+    body = {
+        "parameters": parameters,
+        "tags": tags,
+        "state": {"type": "SCHEDULED", "state_details": {"scheduled_time": LATER}},
+    }
     return deployed.post(f"deployments/{deployment}/create_flow_run", json=body).raise_for_status().json()["id"]
 
 
@@ -84,6 +89,19 @@ def test_a_late_run_of_a_schedule_does_not_become_a_persons(deployed, former):
 
     assert all(state(deployed, run["id"], "CANCELLED") for run in late)
     assert all(run["auto_scheduled"] for run in runs_of(deployed, former))
+
+
+@pytest.mark.long
+def test_a_run_of_the_webhook_is_moved_and_stays_one_that_nobody_started(deployed, former):
+    waiting(deployed, former, tags=[BY_WEBHOOK], who="U1")
+
+    asyncio.run(leave_it())
+
+    of_webhook = [run for run in runs_of(deployed, former) if run["parameters"] == {"who": "U1"}]
+    assert {(run["work_pool_name"], run["state_type"], *run["tags"]) for run in of_webhook} == {
+        (FORMER_POOL, "CANCELLED", BY_WEBHOOK),
+        (WORK_POOL, "SCHEDULED", BY_WEBHOOK),
+    }
 
 
 @pytest.mark.long

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -214,6 +215,31 @@ def test_when_prefects_server_is_killed_the_rest_is_ended_and_whoever_has_starte
     assert "worker stopped" in ended.stdout
 
 
+def test_what_make_up_has_started_ends_with_it_also_when_it_is_killed():
+    """Else the ports stayed taken, and a worker with the code of then took runs of the next start."""
+    supervise = (
+        "import subprocess; from deployments.up import Installation, _supervise;"
+        "server = subprocess.Popen(['sleep', '600'], start_new_session=True); print(server.pid);"
+        "_supervise(Installation({'worker': 'echo $$; exec sleep 600'}), server)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-u", "-c", supervise], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        server, _, worker = (int(process.stdout.readline().split()[-1].strip("(pid=)")) for _ in range(3))
+        assert all(map(is_alive, (server, worker)))
+        process.kill()
+        until(lambda: not any(map(is_alive, (server, worker))))
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether this process is there, and has not only not been waited for."""
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
 @pytest.mark.parametrize("given", ["", "intern.example.com", "*"])
 def test_what_is_on_this_machine_is_not_reached_by_way_of_a_proxy_which_would_be_told_the_login(
     given, tmp_path, monkeypatch
@@ -324,6 +350,14 @@ def test_nothing_is_left_when_the_terminal_is_closed(up, tmp_path):
     up.wait(PATIENCE_SECONDS)
 
     assert still_there(tmp_path) == []
+
+
+@pytest.mark.long
+def test_nothing_is_left_when_it_is_killed(up, tmp_path):
+    until(lambda: len(re.findall(r"started \(pid", (tmp_path / "up.log").read_text())) == 3)
+    up.kill()
+
+    until(lambda: still_there(tmp_path) == [], lambda: arguments(still_there(tmp_path)))
 
 
 def in_a_shell(data: Path, command: str) -> str:

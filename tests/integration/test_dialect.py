@@ -12,8 +12,9 @@ from slack_docebo.domain.dialect import LANGUAGE_FORM, OPTION_FORM, PAGES, REFUS
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import plan_import
 from slack_docebo.engine.reporting.summary import Summary
+from slack_docebo.engine.writing import proving
 from slack_docebo.engine.writing.adapting import Adapter
-from slack_docebo.errors import OutcomeUnknown
+from slack_docebo.errors import OutcomeUnknown, Unproven
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
@@ -424,6 +425,27 @@ async def test_in_which_form_an_option_is_taken_is_found_out_once(sandbox, sqlit
     assert [account.fields[department] for account in made] == ["1", "2", "1"]
     assert done.count(outcome=Outcome.FAILED) == 0
     assert known(sqlite_url, sandbox.docebo_url)[OPTION_FORM.name] == "label"
+
+
+@pytest.mark.long
+async def test_an_option_that_is_ignored_by_its_id_is_written_by_its_label_from_the_next_import_on(
+    sandbox, sqlite_url, monkeypatch
+):
+    monkeypatch.setattr(proving, "SEARCHED_AFTER", (0,))
+    sandbox.reset()
+    [department] = [field.id for field in sandbox.docebo.fields.values() if field.type == "dropdown"]
+    user = sandbox.slack.add("New", "Comer", "newcomer@example.com")
+    sandbox.slack.change(user["id"], {"profile": {"title": "Sales"}})
+    rules = {"ATTRIBUTES": f"{SETTINGS['ATTRIBUTES']}, field_{department} = title"}
+    by_label = {"option_form": "label", "forms_ignored": True}
+
+    with pytest.raises(Unproven, match="run again, and rows have another form"):
+        await imported(sandbox, sqlite_url, rules, **by_label)
+    done = await imported(sandbox, sqlite_url, rules, **by_label)
+
+    [made] = sandbox.docebo.accounts.by_email("newcomer@example.com")
+    assert made.fields[department] == "1"
+    assert done.count(outcome=Outcome.FAILED) == 0
 
 
 async def test_that_pages_go_by_a_cursor_is_found_out_once(sqlite_url):

@@ -293,6 +293,58 @@ async def test_who_is_in_a_user_group_by_a_local_id_is_so_where_slack_lists_the_
     assert (again.plan.facts["evidence_calls"], again.count(outcome=Outcome.APPLIED)) == (0, 0)
 
 
+def of_the_organisation(here, slack_id):
+    """Return the event that shows the person under the organisation's id alone."""
+    user = replace(source_user(here.sandbox.slack.get(slack_id)), local_id="")
+    return replaced(here.event(slack_id), slack_id=user.slack_id, profile=asdict(user))
+
+
+async def test_who_alone_is_in_a_user_group_by_a_local_id_is_so_though_an_event_came_first_under_the_organisations(
+    sandbox, sqlite_url, tmp_path, monkeypatch
+):
+    ada, ida, _ = people(sandbox)
+    sandbox.slack.group("staff", ada)
+    rows = {**LEAVERS, "SCOPE_USERGROUPS": "staff", "LEAVERS_OUT_OF_SCOPE": "true"}
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    join_grid(sandbox)
+    monkeypatch.setattr(SlackClient, "list_users", without_local_ids(SlackClient.list_users))
+    async with world(sandbox, sqlite_url, tmp_path, **rows) as here:
+        here.put(of_the_organisation(here, ada), of_the_organisation(here, ida))
+        await here.serve()
+
+    await run_import(settings, rows=rows)
+    again = await run_import(settings, rows=rows)
+    sandbox.slack.change(ada, {"profile": {"last_name": "Byron"}})
+    async with world(sandbox, sqlite_url, tmp_path, **rows) as here:
+        here.put(of_the_organisation(here, ada))
+        await here.serve()
+
+    made = [(one.email, one.lastname, one.active) for one in sandbox.docebo.accounts if one.provisioned_by]
+    assert made == [("ada@example.com", "Byron", True)]
+    assert (again.plan.facts["evidence_calls"], again.count(outcome=Outcome.APPLIED)) == (0, 0)
+
+
+async def test_who_is_excluded_by_a_local_id_is_so_though_only_the_organisations_was_known_before(
+    sandbox, sqlite_url, tmp_path, monkeypatch
+):
+    ada, *_ = people(sandbox)
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    join_grid(sandbox)
+    monkeypatch.setattr(SlackClient, "list_users", without_local_ids(SlackClient.list_users))
+    await run_import(settings, rows=LEAVERS)
+    rows = {**LEAVERS, "SCOPE_EXCLUDE": ada}
+    await run_import(settings, rows=rows)
+    sandbox.slack.change(ada, {"profile": {"last_name": "Byron"}})
+
+    async with world(sandbox, sqlite_url, tmp_path, **rows) as here:
+        here.put(of_the_organisation(here, ada))
+        await here.serve()
+    again = await run_import(settings, rows=rows)
+
+    assert {one.lastname for one in sandbox.docebo.accounts if one.provisioned_by} == {"Grid"}
+    assert again.plan.facts["evidence_calls"] == 0  # it is asked once
+
+
 async def test_where_nobody_can_tell_who_is_excluded_the_import_stops_and_says_what_to_write(
     sandbox, sqlite_url, monkeypatch
 ):

@@ -25,7 +25,9 @@ from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.reading.sides import read_page, read_source, read_target
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.engine.realtime import rounds
 from slack_docebo.engine.realtime.holding import let_through
+from slack_docebo.engine.realtime.round_plans import withdraw_unsent
 from slack_docebo.engine.realtime.rounds import serve_round
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import InboxLease, take_or_watch
@@ -35,7 +37,7 @@ from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable, TooManyRejected
 from slack_docebo.integration_settings import read_rows, table
-from slack_docebo.runtime import open_runtime
+from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.intents import IntentRepository
 from slack_docebo.storage.journal import LOOKED_AT, JournalRepository
@@ -110,6 +112,34 @@ async def test_an_import_stops_where_events_have_used_up_its_limit_meanwhile(her
     async with open_runtime(settings, behaviour, run_id="somebody who looked") as runtime:
         await apply_saved(runtime, plan_id, lambda _: None)
     assert not here.account(first).active
+
+
+async def test_who_waits_as_another_run_has_used_a_limit_up_during_the_round_has_not_failed(here, monkeypatch):
+    first, renamed, gone = here.members()[:3]
+    here.sandbox.slack.deactivate(first)
+    other = await plan_named(here.runtime, here.workspace, await read_named(here.runtime, [first], []))
+
+    def begin_after_another_run(runtime: Runtime, plan_id: str) -> None:
+        monkeypatch.setattr(rounds, "begin", begin)
+        with runtime.store.transaction() as tables:
+            done = [RowOutcome(0, Outcome.APPLIED, here.docebo_id(first))]
+            tables.operations.record(other, done, now=runtime.now(), flow_run="another")
+        begin(runtime, plan_id)
+
+    monkeypatch.setattr(rounds, "begin", begin_after_another_run)
+    here.sandbox.slack.change(renamed, {"profile": {"last_name": "King"}})
+    here.put(here.event(renamed))
+    [left] = leave(here, gone)
+
+    served = await here.serve()
+
+    assert (here.entry(left).attempts, here.state(left), here.account(gone).active) == (0, EventState.PARKED, True)
+    assert here.account(renamed).lastname == "King"
+    assert (served.held, served.operations) == (1, {Kind.UPDATE: 1})
+
+    let_through(here.runtime.store, here.entry(left).incident, here.runtime.now())
+    await here.serve()
+    assert not here.account(gone).active
 
 
 @pytest.mark.long
@@ -564,6 +594,15 @@ def plan_of(store: Store, plan_id: str, *operations: Operation, outcome=Outcome.
         tables.operations.add(plan_id, 0, operations)
         done = [RowOutcome(seq, outcome, op.docebo_id or 99) for seq, op in enumerate(operations)]
         tables.operations.record(plan_id, done, now=at, flow_run="r")
+
+
+@pytest.mark.parametrize(("state", "taken_out"), [(PlanState.APPLYING, {"U1"}), (PlanState.REFUSED, set())])
+def test_who_was_not_sent_yet_is_taken_out_of_a_plan_only_if_it_was_begun(store, state, taken_out):
+    plan_of(store, "1plan", operation("U1", Kind.CREATE, None), outcome=Outcome.PLANNED)
+    with store.transaction() as tables:
+        tables.plans.set_state("1plan", state)
+
+    assert withdraw_unsent(store, "1plan") == taken_out
 
 
 def changed(store: Store) -> dict[str, int]:

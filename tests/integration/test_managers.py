@@ -406,6 +406,35 @@ async def test_a_manager_is_not_undone_once_there_is_a_later_one(company):
     assert company.manager_of("Ada") == company.account("Mary").user_id
 
 
+async def test_a_manager_whom_somebody_has_replaced_by_hand_since_stays_when_the_run_is_undone(company):
+    grace, joan, _ = (company.hire(name) for name in ("Grace", "Joan", "Mary"))
+    ada, bob = company.hire("Ada", grace), company.hire("Bob", grace)
+    await company.import_everybody()
+    for slack_id in (ada, bob):
+        company.report_to(slack_id, joan)
+    done, _ = await company.import_everybody()
+    company.account("Ada").managers[1] = company.account("Mary").user_id
+
+    undone = await company.undo(done.plan.id)
+
+    assert (undone.count(outcome=Outcome.SKIPPED), undone.count(outcome=Outcome.APPLIED)) == (1, 1)
+    assert company.hierarchy() == {"Ada": "Mary", "Bob": "Grace"}
+
+
+@pytest.mark.long
+async def test_a_manager_is_undone_where_docebo_does_not_tell_who_reports_to_whom(company):
+    grace, joan = company.hire("Grace"), company.hire("Joan")
+    ada = company.hire("Ada", grace)
+    await company.import_everybody()
+    company.report_to(ada, joan)
+    done, _ = await company.import_everybody()
+    company.sandbox.docebo_gate.faults.add(SUBORDINATES, "html_200", times=-1)
+
+    await company.undo(done.plan.id)
+
+    assert company.manager_of("Ada") == company.account("Grace").user_id
+
+
 @pytest.mark.long
 async def test_a_manager_whose_account_is_gone_is_not_brought_back(company):
     grace, joan = company.hire("Grace"), company.hire("Joan")

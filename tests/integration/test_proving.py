@@ -77,6 +77,21 @@ async def test_an_attribute_that_is_ignored_stops_the_first_import_after_one_acc
     assert len(made(sandbox)) > 1
 
 
+async def test_a_language_that_is_ignored_in_one_form_is_written_in_the_other_from_the_next_import_on(
+    sandbox, sqlite_url
+):
+    by_name = {"batch_language": "name", "forms_ignored": True}
+    with pytest.raises(Unproven, match=r"does not show language .*run again, and rows have another form"):
+        await imported(sandbox, sqlite_url, **by_name)
+
+    done = await imported(sandbox, sqlite_url, **by_name)
+    again = await imported(sandbox, sqlite_url, **by_name)
+
+    assert done.count(outcome=Outcome.FAILED) == 0
+    assert len(made(sandbox)) > 1
+    assert again.count(Kind.CREATE, Kind.UPDATE) == 0
+
+
 async def test_what_the_view_of_an_account_leaves_out_is_not_told_with_what_it_shows_otherwise(sandbox, sqlite_url):
     def with_another_zone(call: Call, answer: Any) -> Any:
         if re.fullmatch(r"/manage/v1/user/\d+", call.path) and call.method == "GET":

@@ -1,3 +1,4 @@
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -22,6 +23,7 @@ from slack_docebo.errors import AccessDenied
 from slack_docebo.storage.inbox import EventState, InboxRepository
 from slack_docebo.storage.plans import PlanKind, PlanState
 from slack_docebo.storage.reads import ProvenRead
+from slack_docebo.storage.store import Store
 from tests.importing import carry_out, paged
 from tests.integration.realtime_world import World, replaced, world
 
@@ -117,6 +119,26 @@ async def test_noise_costs_no_call_and_leaves_no_plan(settled):
     assert settled.sandbox.docebo_gate.counters.calls == {}
     assert len(settled.plans()) == before
     assert served.count(Became.IN_LINE) == USERS
+
+
+async def test_who_is_in_line_costs_no_look_into_the_database_that_others_need(settled, monkeypatch):
+    opened: list[str] = []
+
+    def counting(way: str):
+        open_ = getattr(Store, way)
+        return lambda store, **how: opened.append(way) or open_(store, **how)
+
+    for way in ("reading", "transaction"):
+        monkeypatch.setattr(Store, way, counting(way))
+    slack_id = member(settled)
+    settled.sandbox.slack.set_status(slack_id, "in a meeting")
+    settled.put(settled.event(slack_id))
+    opened.clear()
+    await rounds.serve_round(settled.runtime, settled.workspace, served := ServeResult())
+
+    assert served.count(Became.IN_LINE) == 1
+    # What is left of the hour, what was sent before, who is forgotten, who is known; the claim, and what became of it.
+    assert Counter(opened) == {"reading": 4, "transaction": 2}
 
 
 @pytest.mark.long

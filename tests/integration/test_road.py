@@ -61,17 +61,17 @@ def small_sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.mark.parametrize(
-    ("status", "outcome"),
+    ("status", "outcome", "told"),
     [
-        (400, Outcome.FAILED),
-        (403, Outcome.FAILED),
-        (413, Outcome.FAILED),
-        (500, Outcome.SKIPPED),  # by which nobody can tell whether the row was done
+        (400, Outcome.FAILED, "Docebo refuses"),
+        (403, Outcome.FAILED, "Docebo refuses"),
+        (413, Outcome.FAILED, "Docebo refuses"),
+        (500, Outcome.SKIPPED, "Docebo fails"),  # by which nobody can tell whether the row was done
     ],
 )
 @pytest.mark.variants(1)
 async def test_a_text_for_which_a_firewall_refuses_the_whole_call_keeps_nobody_else_from_an_account(
-    sandbox, sqlite_url, status, outcome
+    sandbox, sqlite_url, status, outcome, told
 ):
     poisonous = next(user for user in sandbox.slack if sandbox_member(user))
     sandbox.slack.change(poisonous["id"], {"profile": {"title": POISON}})
@@ -83,6 +83,9 @@ async def test_a_text_for_which_a_firewall_refuses_the_whole_call_keeps_nobody_e
     assert summary.count(Kind.CREATE, outcome=Outcome.APPLIED) > 100
     assert summary.count(outcome=Outcome.PLANNED) == 0
     assert sum(summary.plan.facts["calls"].values()) < 45
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        [left] = [row for row in tables.operations.rows(summary.plan.id) if row.outcome is outcome]
+    assert left.error.startswith(f"{told} ")
 
 
 @pytest.mark.long

@@ -9,6 +9,7 @@ from sandbox.server import Sandbox
 from slack_docebo.errors import ChangeLimitExceeded, ConfigurationError
 from slack_docebo.settings import Settings
 from tests.importing import ON, run_import, settings_for
+from tests.integration.realtime_world import world
 
 LEAVERS = {**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "1"}
 HOUR = 3600
@@ -79,3 +80,22 @@ async def test_what_a_clock_that_was_ahead_has_noted_counts_and_keeps_nobody_wai
         await run_import(settings, rows=LEAVERS)
 
     assert who_gets_in(sandbox) == ({"bob", "eva"} if counts else {"eva"})
+
+
+async def test_who_joins_after_accounts_were_counted_by_a_clock_that_was_ahead_waits_until_they_are_counted_anew(
+    sandbox, settings, sqlite_url, tmp_path
+):
+    await run_import(settings)
+    most = len(sandbox.docebo.accounts) + 1
+    with closing(connect(sqlite_url.removeprefix("sqlite:///"))) as database, database:
+        database.execute("UPDATE proven_read SET proven_at = datetime(proven_at, '2 hours')")
+
+    async with world(sandbox, sqlite_url, tmp_path, MAX_ACCOUNTS=str(most)) as here:
+        for name in ("Ida", "Zoe"):
+            joined = sandbox.slack.add(name, "Rhodes", f"{name.lower()}@example.com")
+            here.put(here.event(joined["id"], kind="team_join"))
+            await here.serve()
+    assert len(sandbox.docebo.accounts) <= most
+
+    await run_import(settings, rows={"MAX_ACCOUNTS": str(most + 1)})
+    assert len(sandbox.docebo.accounts) == most + 1

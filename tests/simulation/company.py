@@ -17,6 +17,7 @@ from sandbox.slack.kinds import User
 from tests.simulation.organisation import (
     DEPARTMENT,
     DEPARTMENTS,
+    GROUP,
     MANAGER,
     MANAGER_TYPE,
     ODD_JOBS,
@@ -29,6 +30,7 @@ from tests.simulation.wire import caller
 
 SCOPE = "users:read.email"
 BATCH = "POST /manage/v1/user/batch"
+ORGANISATION = "E0GRID"
 ODD = "!"  # what Docebo leaves out of names
 ALWAYS = float("-inf")
 ANSWERS_BEHIND = 9 * 60.0  # seconds, for which users.info is behind
@@ -60,6 +62,10 @@ class Person:
     forgotten_at: float | None = None
     forgotten_as: set[str] = field(default_factory=set)  # ids and addresses by which we knew who was to be forgotten
     readdressed_at: float = ALWAYS
+    linked_at: float = ALWAYS  # when an administrator has linked the person to another account
+    regrouped_at: float = ALWAYS  # when the person came to the user group, or left it
+    # By Slack id: when somebody was in Slack, and outside the user group, where that counts as having left.
+    outside: dict[str, list[Absence]] = field(default_factory=dict)
     stamped_at: list[float] = field(default_factory=list)  # when a change has moved the stamp of the profile
     said: dict[str, Said] = field(default_factory=lambda: defaultdict(Said))  # by DEPARTMENT, TEAM and MANAGER
     seen_back_until: dict[str, float] = field(default_factory=dict)  # by Slack id: surely known to be there
@@ -95,12 +101,15 @@ class Person:
 
     def was_gone(self, slack_id: str, since: float) -> bool:
         """Tell whether the person was not in Slack under *slack_id* at any time from *since* on."""
-        return any(absence.until >= since for absence in self.absences.get(slack_id, []))
+        return any(absence.until >= since for absence in self._away(slack_id))
 
     def has_been_gone(self, slack_id: str, since: float) -> bool:
         """Tell whether the person left before *since* under *slack_id*, and nobody can know of a return after that."""
         seen_back = self.seen_back_until.get(slack_id, ALWAYS)
-        return any(seen_back <= absence.since <= since for absence in self.absences.get(slack_id, []))
+        return any(seen_back <= absence.since <= since for absence in self._away(slack_id))
+
+    def _away(self, slack_id: str) -> list[Absence]:
+        return [*self.absences.get(slack_id, []), *self.outside.get(slack_id, [])]
 
 
 @dataclass(frozen=True)
@@ -125,8 +134,16 @@ class Ownership:
 class Company:
     """People, accounts, and who has which; *announce* is called with every event Slack would send."""
 
-    def __init__(self, sandbox: Sandbox, announce: Callable[[User], None], *, is_organised: bool = False) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        announce: Callable[[User], None],
+        *,
+        is_organised: bool = False,
+        outsiders_leave: bool = False,
+    ) -> None:
         self.sandbox = sandbox
+        self.outsiders_leave = outsiders_leave  # whoever is not in the user group counts as having left
         self.is_organised = is_organised  # people have departments, teams and managers
         self.branches: dict[str, int] = {}  # by department
         self.people: list[Person] = []
@@ -137,7 +154,9 @@ class Company:
         self.promoted: dict[int, float] = {}  # account -> when it became an administrator's
         self.remapped: set[str] = set()  # Slack ids whose mapping an administrator has corrected
         self.rehired: dict[int, float] = {}  # person -> when
+        self.smallest_group = 0  # of fewer members nobody believes that they are all
         self.on_grid = False
+        self.shows_local_ids = True  # beside those of the organisation
         self.is_other_platform = False
         self.behind_since = ALWAYS  # when Slack's answers last began to be behind its events
         self._as_before: dict[str, User] = {}  # by local id, whom they show then
@@ -174,6 +193,7 @@ class Company:
         user = self.sandbox.slack.add(f"First{number}", last_name, address, self._said_of(person))
         person.slack_ids.append(user["id"])
         self.people.append(person)
+        self._note_membership(person)
         return person
 
     def leave(self, person: Person) -> None:
@@ -193,6 +213,7 @@ class Company:
         user = self.sandbox.slack.add(f"First{person.number}", person.last_names[-1], person.address, of_person)
         person.slack_ids.append(user["id"])
         person.joined_at = self.rehired[person.number] = time.time()
+        self._note_membership(person)
 
     def rename(self, person: Person) -> None:
         if person.gone_since is None:
@@ -239,6 +260,31 @@ class Company:
     def join_grid(self) -> None:
         """The workspace joins an organisation: everybody gets an id of it, beside the local one."""
         self.on_grid = True
+
+    def leave_grid(self) -> None:
+        """The workspace leaves the organisation: everybody is known by the local id again."""
+        self.on_grid = False
+
+    def drop_local_ids(self) -> None:
+        """Slack shows everybody of an organisation under the id of it alone, or does so no more."""
+        self.shows_local_ids = not self.shows_local_ids
+
+    def found_group(self) -> None:
+        """Most of the people come to the user group of those who are looked after."""
+        ids = [person.slack_id for person in self.people if person.number % 4 != 3]
+        self.smallest_group = len(ids) // 2 + 1
+        self.sandbox.slack.group(GROUP, *ids)
+        for person in self.people:
+            self._note_membership(person)
+
+    def change_membership(self, person: Person) -> None:
+        """Somebody comes to the user group, or leaves it."""
+        if self.members is not None and person.gone_since is None:
+            changed = self.members ^ {person.slack_id}
+            if len(changed) >= self.smallest_group:
+                person.regrouped_at = time.time()
+                self.sandbox.slack.group(GROUP, *changed)
+                self._note_membership(person)
 
     def fall_behind(self) -> None:
         """Slack's list and its answers show everybody as now, for some time, whatever its events say."""
@@ -384,6 +430,17 @@ class Company:
 
     # -- what is so --------------------------------------------------------------------------------------------------
 
+    @property
+    def is_organisation(self) -> bool:
+        """Tell whether Slack shows people under the ids of the organisation alone."""
+        return self.on_grid and not self.shows_local_ids
+
+    @property
+    def members(self) -> frozenset[str] | None:
+        """Return the Slack ids of those in the user group; None where there is none."""
+        group = self.sandbox.slack.groups.get(GROUP)
+        return group.members if group else None
+
     def account(self, account_id: int) -> Account | None:
         return self.sandbox.docebo.accounts.get(account_id)
 
@@ -424,9 +481,9 @@ class Company:
     def answered(self, user: User, *, behind: float) -> User | None:
         """Return *user* as Slack answers, where that may be *behind* for so many seconds; None: as if there were nobody."""
         if time.time() >= self.behind_since + behind:
-            return self.shown(user)
+            return self._sent(self.shown(user))
         former = self._as_before.get(user["id"])
-        return self.shown(deepcopy(former)) if former else None
+        return self._sent(self.shown(deepcopy(former))) if former else None
 
     def shown(self, user: User) -> User:
         """Return *user* as Slack shows it now: with the organisation's id once there is one, without hidden addresses."""
@@ -441,9 +498,16 @@ class Company:
 
     # -- how it is kept ----------------------------------------------------------------------------------------------
 
+    def _sent(self, user: User) -> User:
+        """Return *user* under the id of the organisation alone where Slack drops local ones."""
+        if self.is_organisation and "enterprise_user" in user:
+            user["id"] = user["enterprise_user"]["id"]
+            user["enterprise_user"]["enterprise_id"] = ORGANISATION
+        return user
+
     def _announced(self, user: User) -> User:
         """Return *user* as an event shows it."""
-        user = self.shown(user)
+        user = self._sent(self.shown(user))
         if not self.fields_in_events:
             user["profile"]["fields"] = None
         return user
@@ -454,6 +518,15 @@ class Company:
             return {}
         fields = {name: {"value": value, "alt": ""} for name in (TEAM, MANAGER) if (value := person.said[name].now)}
         return {"profile": {"title": person.said[DEPARTMENT].now, "fields": fields}}
+
+    def _note_membership(self, person: Person) -> None:
+        if self.members is None or not self.outsiders_leave:
+            return
+        outside = person.outside.setdefault(person.slack_id, [])
+        if person.slack_id not in self.members:
+            outside.append(Absence(time.time()))
+        elif outside:
+            outside[-1].until = time.time()
 
     def _say(self, person: Person, name: str, value: str) -> None:
         person.said[name].say(value)

@@ -4,13 +4,15 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import Any
 
 from sandbox.slack.kinds import User
+from sandbox.slack.workspace import Group
 from slack_docebo.clients.slack_wire import source_user
-from slack_docebo.storage.inbox import Event
+from slack_docebo.storage.inbox import MEMBERS_CHANGED, Event
 from slack_docebo.storage.store import Store
 
 DELAYS = (0.2, 0.2, 0.5, 0.5, 1.0, 1.0, 60.0, 1500.0)  # seconds
@@ -29,7 +31,8 @@ OLDER_WAKE_UP = (
 class Delivery:
     """Takes the events that Slack announces to the inbox; *arrived* is called after each."""
 
-    def __init__(self, store: Store, arrived: Callable[[Event], None]) -> None:
+    def __init__(self, store: Store, team: str, arrived: Callable[[Event], None]) -> None:
+        self.team = team
         self.is_on = False  # nobody is subscribed to them yet
         self.to_lose = 0  # of the next events
         self.to_delay = 0  # of the next ones after those
@@ -45,38 +48,50 @@ class Delivery:
 
     def announce(self, user: User) -> None:
         """Send the event that *user* was changed on its way."""
+        reduced = source_user(user)
+        about = {
+            "slack_team": reduced.team,
+            "slack_id": reduced.slack_id,
+            "updated": reduced.updated,
+            "kind": "user_change",
+            "profile": asdict(reduced),
+        }
+        self._send([about])
+
+    def announce_group(self, group: Group, added: frozenset[str], removed: frozenset[str]) -> None:
+        """Send the event on its way that these came to the user group and those left it, of which an older webhook takes none."""
+        about = {"slack_team": self.team, "updated": 0, "kind": MEMBERS_CHANGED}
+        if not self.is_older_webhook:
+            self._send([about | {"slack_id": slack_id} for slack_id in sorted(added | removed)])
+
+    def _send(self, people: Sequence[dict[str, Any]]) -> None:
+        """Send one payload on its way, which is an event about each of *people*."""
         if not self.is_on:
             return
         if self.to_lose:
             self.to_lose -= 1
             return
         self._number += 1
-        reduced = source_user(user)
         delay = random.Random(f"event {self._number}").choice(DELAYS)
         if self.to_delay:
             self.to_delay -= 1
             delay = DELAYS[-1]
-        event = Event(
-            event_id=f"Ev{self._number}",
-            slack_team=reduced.team,
-            slack_id=reduced.slack_id,
-            updated=reduced.updated,
-            kind="user_change",
-            received_at=datetime.fromtimestamp(time.time() + delay, UTC),
-            profile=asdict(reduced),
-        )
-        task = asyncio.get_running_loop().create_task(self._deliver(event, delay))
+        received_at = datetime.fromtimestamp(time.time() + delay, UTC)
+        ids = [f"Ev{self._number}", *(f"Ev{self._number}:{number}" for number in range(1, len(people)))]
+        events = [Event(event_id=id_, received_at=received_at, **about) for id_, about in zip(ids, people, strict=True)]
+        task = asyncio.get_running_loop().create_task(self._deliver(events, delay))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    async def _deliver(self, event: Event, delay: float) -> None:
+    async def _deliver(self, events: Sequence[Event], delay: float) -> None:
         await asyncio.sleep(delay)
         with self._store.transaction() as tables:
-            if self.is_older_webhook:
+            if not self.is_older_webhook:
+                tables.inbox.put(events)
+            for event in events if self.is_older_webhook else ():
                 received = f"{event.received_at:%Y-%m-%d %H:%M:%S.%f}"
                 values = (event.event_id, event.slack_team, event.slack_id, event.updated, event.kind, received)
                 tables.connection.exec_driver_sql(OLDER_EVENT, (*values, json.dumps(event.profile)))
                 tables.connection.exec_driver_sql(OLDER_WAKE_UP, (received,))
-            else:
-                tables.inbox.put([event])
-        self._arrived(event)
+        for event in events:
+            self._arrived(event)

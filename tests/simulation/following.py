@@ -14,7 +14,7 @@ from slack_docebo.storage.schema import operation
 from slack_docebo.storage.store import Store
 from tests.simulation.company import Company, Person
 from tests.simulation.organisation import DEPARTMENT, MANAGER, TEAM, TEAM_FIELD, branch_of, manager_of, shown
-from tests.simulation.placing import is_protected, is_shut_out
+from tests.simulation.placing import is_protected, is_shut_out, scope_of
 from tests.simulation.processes import Process
 from tests.simulation.promises import Breach, Promise
 from tests.simulation.watching import Mapping
@@ -28,7 +28,6 @@ class FollowUpJudge:
         self._store = store
         self._mapping = mapping
         self._behaviour = behaviour
-        self._scope = behaviour.policy(company.sandbox.slack.team.id).scope
         self._rules = {rule.target: rule for rule in behaviour.attributes}
 
     # -- undo --------------------------------------------------------------------------------------------------------
@@ -110,7 +109,8 @@ class FollowUpJudge:
         """Return the account of *person* if it surely is to be kept in line."""
         user = source_user(self._company.profile(person))
         account = self._company.account(self._mapping.rows.get(user.slack_id, 0))
-        if account is None or self._scope.reason_against(user) or person.forgotten_at or account.level != "user":
+        against = scope_of(self._company, self._behaviour).reason_against(user)
+        if account is None or against or person.forgotten_at or account.level != "user":
             return None
         is_theirs = self._company.owner_of(account.user_id) is person and account.email == person.address
         return account if is_theirs and not is_protected(account, self._behaviour) else None

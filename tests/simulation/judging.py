@@ -21,7 +21,7 @@ from slack_docebo.storage.store import Store
 from tests.simulation.company import ALWAYS, Company, Person, Write, kept
 from tests.simulation.following import FollowUpJudge
 from tests.simulation.organisation import shown
-from tests.simulation.placing import is_protected
+from tests.simulation.placing import is_protected, scope_of
 from tests.simulation.processes import Process
 from tests.simulation.promises import DAY, FRESH, Breach, Promise
 from tests.simulation.runs import NAMED
@@ -107,7 +107,7 @@ class Judge:
             if person is None or account is None or entry.state not in FINISHED or person.gone_since is not None:
                 continue
             user = source_user(self._company.profile(person))
-            if self._behaviour.policy(self._team).scope.reason_against(user):
+            if scope_of(self._company, self._behaviour).reason_against(user):
                 continue  # nobody looks after such an account
             is_newest = (user.slack_id, user.updated) == (slack_id, entry.event.updated)
             if is_newest and self._was_written_by_us(account.user_id, person, entry.event.received_at.timestamp()):
@@ -259,7 +259,7 @@ class Judge:
                 yield Breach(Promise.MEASURE, f"the next read is measured by what {process.name} read and refused")
 
     def _people_without_account(self, last: Process) -> Iterator[Breach]:
-        scope = self._behaviour.policy(self._team).scope
+        scope = scope_of(self._company, self._behaviour)
         # Who bears the address of somebody who was forgotten is taken for that one, until somebody says otherwise.
         excluded = {address for person in self._company.people for address in person.forgotten_as}
         for person in self._company.people:

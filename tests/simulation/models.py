@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from sandbox.docebo.accounts import LEVELS
-from tests.simulation.company import ANSWERS_BEHIND, LIST_BEHIND, Company
+from tests.simulation.company import ANSWERS_BEHIND, LIST_BEHIND, ORGANISATION, Company
 from tests.simulation.locks import Locks
 from tests.simulation.processes import Process
 from tests.simulation.watching import Watch, is_write
@@ -60,7 +60,7 @@ class Models:
         if process.is_dead:
             await _for_ever()
         self.calls += 1
-        fault = self._fault(process, request)
+        fault, begun = self._fault(process, request), time.time()
         way = random.Random(f"{process.name} {self.calls}").uniform(0.05, 0.6)
         await asyncio.sleep(SLOW if fault in {"slow", "unavailable"} else way)
         if fault == "killed":
@@ -71,7 +71,7 @@ class Models:
             raise Unanswered
         if fault == "unavailable":
             return httpx.Response(503)  # from a gateway; the call has come no further
-        answer = await self._answer(process, request, model, fault)
+        answer = await self._answer(process, request, model, fault, begun)
         if fault == "killed at work":
             await self._die(process)
         if fault == "unanswered":
@@ -96,13 +96,14 @@ class Models:
         return fault
 
     async def _answer(
-        self, process: Process, request: httpx.Request, model: httpx.ASGITransport, fault: str
+        self, process: Process, request: httpx.Request, model: httpx.ASGITransport, fault: str, begun: float
     ) -> httpx.Response:
         self._watch.look_at_mapping(process)
         if is_write(request):
-            self._watch.before_write(process, busy_seconds=LONGER if fault == "killed at work" else BUSY)
-        if refusal := self._refusal(process, request):
-            return refusal
+            busy = LONGER if fault == "killed at work" else BUSY
+            self._watch.before_write(process, begun=begun, busy_seconds=busy)
+        if told := self._refusal(process, request) or self._exchange(request):
+            return told
         answer = await model.handle_async_request(request)
         await answer.aread()
         self._watch.after_call(process)
@@ -140,6 +141,20 @@ class Models:
             return httpx.Response(200, json={"ok": False, "error": "user_not_visible"})
         return None
 
+    def _exchange(self, request: httpx.Request) -> httpx.Response | None:
+        """Return what Slack answers who asks for other ids of people, once it shows them under those of the organisation."""
+        if request.url.path != "/api/migration.exchange" or not self._company.is_organisation:
+            return None
+        asked = request.url.params["users"].split(",")
+        is_back = request.url.params.get("to_old") == "true"
+        other = self._company.local_id if is_back else self._company.organisation_id
+        told = {
+            "enterprise_id": ORGANISATION,
+            "user_id_map": {one: other(one) for one in asked},
+            "invalid_user_ids": [],
+        }
+        return httpx.Response(200, json={"ok": True, **told})
+
     def _under_local_id(self, request: httpx.Request) -> httpx.Request:
         asked = request.url.params.get("user", "")
         local = self._company.local_id(asked)
@@ -152,6 +167,8 @@ class Models:
         match request.url.path, request.method:
             case "/api/users.list", _:
                 change = self._shorten_people if fault == "short" else self._show_people
+            case "/api/auth.test", _ if self._company.is_organisation:
+                change = self._show_organisation
             case "/api/users.info", _:
                 change = self._show_person
             case path, "GET" if path.removeprefix("/manage/v1/user/").isdecimal():
@@ -172,12 +189,15 @@ class Models:
         """End the list here, as if it were whole; note who is known, in Slack, and not shown by it."""
         self._show_people(process, request, body)
         place = self._company.sandbox.slack.index_of
-        last = max((place(user["id"]) or 0 for user in body["members"]), default=0)
+        last = max((place(self._company.local_id(user["id"])) or 0 for user in body["members"]), default=0)
         if body["response_metadata"]["next_cursor"]:
             later = (person for person in self._company.people if (place(person.slack_id) or 0) > last)
             known = (person for person in later if person.gone_since is None and person.slack_id in self._watch.mapped)
             process.left_out |= {person.number for person in known}
         body["response_metadata"]["next_cursor"] = ""
+
+    def _show_organisation(self, _process: Process, _request: httpx.Request, body: Any) -> None:
+        body["enterprise_id"] = ORGANISATION
 
     def _show_person(self, _process: Process, _request: httpx.Request, body: Any) -> None:
         if not body.get("ok"):

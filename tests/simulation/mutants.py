@@ -17,6 +17,8 @@ from inspect import signature
 from typing import Any
 from unittest.mock import patch
 
+from sqlalchemy import false
+
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone
 from slack_docebo.domain.people import Account, Mapping, SourceUser
@@ -37,7 +39,9 @@ from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.journal import JournalRepository
 from slack_docebo.storage.leases import LeaseRepository
 from slack_docebo.storage.leavers import LeaverRepository
+from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.profiles import ProfileRepository
+from slack_docebo.storage.staging import MappingStaging
 from tests.simulation.promises import Promise
 from tests.simulation.stage import play
 from tests.simulation.story import FIRST_LATER, Story, draw
@@ -376,6 +380,22 @@ MUTANTS = (
     Mutant(
         "Slack's answers are never behind its events", 20, frozenset({P.NEWEST}),
         lambda: [patch.object(InboxRepository, "stamps_applied_since", _none)],
+    ),
+    Mutant(
+        "a day that is frozen is looked for at the beginning alone", 21, frozenset({P.FROZEN}),
+        lambda: [patch(f"{ENGINE}.writing.admitting.check_halt", _nothing)],
+    ),
+    Mutant(
+        "what a backup says of an account is so now", 22, frozenset({P.CAUGHT_UP}),
+        lambda: [patch.object(MappingStaging, "_is_known_since", lambda _: false())], about=("restore",),
+    ),
+    Mutant(
+        "whoever was met under two ids is two people", 23, frozenset({P.ABSENCE}),
+        lambda: [patch.object(PersonRepository, "_pass_on", lambda *args: args[3])],
+    ),
+    Mutant(
+        "whoever has the address of somebody is who that was", 22, frozenset({P.OWN_DATA, P.ABSENCE}),
+        lambda: [patch(f"{DOMAIN}.returns.has_left", lambda _: True)],
     ),
 )  # fmt: skip
 

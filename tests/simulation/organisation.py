@@ -18,6 +18,7 @@ NAMES_RULES = "first_name, last_name, email"
 BRANCH_RULE = f"branch = table({TABLE.name}, {DEPARTMENT})"
 TEAM_RULE = f"field_{TEAM_FIELD} = custom:{TEAM}"
 MANAGER_RULE = f"manager = custom:{MANAGER}"
+GROUP = "learners"  # handle of the user group whose members are looked after, where the settings name one
 
 
 @dataclass

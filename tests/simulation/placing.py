@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from sandbox.docebo.accounts import Account
 from slack_docebo.clients.slack import source_user
+from slack_docebo.domain.scope import Scope
 from slack_docebo.integration_settings import IntegrationSettings
 from tests.simulation.company import ALWAYS, SCOPE, Company, Ownership, Person, Write
 from tests.simulation.organisation import DEPARTMENT, MANAGER, TEAM, TEAM_FIELD, branch_of, manager_of, member_of
@@ -18,6 +19,12 @@ STAMP = 1.0  # seconds, by which Slack stamps
 def is_shut_out(account: Account, today: str) -> bool:
     """Tell whether nobody gets in by the account."""
     return not account.active or bool(account.expiration and account.expiration <= today)
+
+
+def scope_of(company: Company, behaviour: IntegrationSettings) -> Scope:
+    """Return who is looked after, with the user group as it is now."""
+    known = behaviour.model_copy().with_members(company.members, frozenset())
+    return known.policy(company.sandbox.slack.team.id).scope
 
 
 def is_protected(account: Account, behaviour: IntegrationSettings) -> bool:
@@ -79,13 +86,12 @@ class Placements:
         elif not is_undo and self._unprotected.get(write.account_id) != at_work:
             # Else it belongs to what brought the account under protection: Docebo refused the row, and is given it in parts.
             yield Breach(Promise.SHIELDED, f"{what}, which is protected")
-        if before is None or is_undo:
-            return
-        if (before.active, before.expiration) != (after.active, after.expiration) or person.hidden:
+        is_status = before and (before.active, before.expiration) != (after.active, after.expiration)
+        if is_undo or is_status or person.hidden:
             return
         user = source_user(self._company.profile(person))
-        against = self._behaviour.policy(self._company.sandbox.slack.team.id).scope.reason_against(user)
-        since = max(person.readdressed_at, person.gone_since or ALWAYS, person.joined_at)
+        against = scope_of(self._company, self._behaviour).reason_against(user)
+        since = max(person.readdressed_at, person.regrouped_at, person.gone_since or ALWAYS, person.joined_at)
         if against and SCOPE in self._company.sandbox.slack.scopes and since < self._since(write, process):
             yield Breach(Promise.SHIELDED, f"{what}, who has long been out of scope: {against}")
 

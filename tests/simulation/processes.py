@@ -97,6 +97,7 @@ class Process:
     plan_id: str = ""
     undoes: str = ""  # the plan that it takes back, of those that follow an import
     backup: Path | None = None  # that a reset has written
+    restored: Path | None = None  # the backup that was brought back
     planned_at: float = 0.0  # when that plan was made, unix seconds
     left_out: set[int] = field(default_factory=set)  # people whom a list that broke off did not show
     not_shown: set[int] = field(default_factory=set)  # people for whom it asked Slack, which does not show them

@@ -42,6 +42,7 @@ class Promise(StrEnum):
     STAYS = "Who was moved by hand stays until Slack says another department"
     UNDONE = "What is undone is as it was before, or the run says what is not"
     CAUGHT_UP = "In the end whoever is back gets in, and branch, manager and custom fields are what Slack says"
+    FROZEN = "On a day that is frozen nothing is written to Docebo"
     NO_TRACEBACK = "A run ends with a sentence, not with a traceback"
 
 

@@ -1,6 +1,7 @@
 """What our processes are there for: each kind of run, step by step as the flow of that name."""
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -9,6 +10,7 @@ from typing import TypeVar
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Outcome
 from slack_docebo.engine.importing import apply_saved, plan_everybody, plan_import
+from slack_docebo.engine.mappings.backups import backups, restorable, restore_backup
 from slack_docebo.engine.mappings.relinking import Relation, relink
 from slack_docebo.engine.mappings.resetting import back_up, delete_planned, plan_reset
 from slack_docebo.engine.planning.enriching import plan_enriched
@@ -22,7 +24,7 @@ from slack_docebo.engine.reading.profiles import ProfilesRead, due, read_profile
 from slack_docebo.engine.reading.sides import read_changed, read_page, read_source
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.realtime.serve_result import ServeResult
-from slack_docebo.engine.realtime.serving import InboxLease, serve
+from slack_docebo.engine.realtime.serving import InboxLease, rest_while_halted, serve
 from slack_docebo.engine.realtime.upkeep import tidy
 from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
@@ -106,7 +108,7 @@ async def run_undo_of_what_followed(process: Process) -> None:
 async def run_realtime(process: Process) -> None:
     """The flow `realtime_sync`: what waits in the inbox."""
     with InboxLease(process.runtime) as lease:
-        if lease.take():
+        if not rest_while_halted(process.runtime) and lease.take():
             await _serve(process, lease)
 
 
@@ -114,7 +116,7 @@ async def run_sweep(process: Process) -> None:
     """The flow `sweep`: what any accident has left in the inbox."""
     upkeep = tidy(process.runtime)
     with InboxLease(process.runtime) as lease:
-        if upkeep.due and lease.take():
+        if upkeep.due and not rest_while_halted(process.runtime) and lease.take():
             await _serve(process, lease, linger_seconds=0)
 
 
@@ -134,10 +136,31 @@ async def run_reset(process: Process) -> None:
         workspace = await validate(runtime)
         process.plan_id = plan_reset(runtime, workspace, Accounts(), [])
         process.backup, _ = back_up(runtime, workspace, process.plan_id, [])
+        os.utime(process.backup, (time.time(), time.time()))  # the disk knows only the time outside of the story
         await asyncio.sleep(BETWEEN_TASKS)
         begin(runtime, process.plan_id)
         delete_planned(runtime, workspace, process.plan_id)
         _report(process, finish(runtime, process.plan_id))
+
+
+async def run_restore(process: Process) -> None:
+    """The flow `restore_mappings`, for the newest backup."""
+    await _restore(process, 0)
+
+
+async def run_restore_of_the_first(process: Process) -> None:
+    """The flow `restore_mappings`, for the oldest backup."""
+    await _restore(process, -1)
+
+
+async def run_relink(process: Process) -> None:
+    """The flow `relink`, for the same platform at another address."""
+    process.line = (await relink(process.runtime, Relation.SAME, dry_run=False)).line
+
+
+async def run_relink_to_another(process: Process) -> None:
+    """The flow `relink`, by which another platform is taken up."""
+    process.line = (await relink(process.runtime, Relation.ANOTHER, dry_run=False)).line
 
 
 RUNS: Mapping[str, Run] = {
@@ -150,10 +173,13 @@ RUNS: Mapping[str, Run] = {
     "sweep": run_sweep,
     "reset": run_reset,
 }
-# Those of the stories in which something follows an import.
+# Those of the later stories, in which something follows an import, or much meets.
 LATER_RUNS: Mapping[str, Run] = {
     "late plan": run_late_plan,
     "undo of what followed": run_undo_of_what_followed,
+    "restore": run_restore,
+    "restore of the first": run_restore_of_the_first,
+    "relink": run_relink,
 }
 NAMED = "named run"  # the one that is told about whom it is
 
@@ -180,11 +206,6 @@ def _report(process: Process, summary: Summary) -> None:
 
 def _unseen(_rows: int) -> None:
     pass
-
-
-async def run_relink(process: Process) -> None:
-    """The flow `relink`, by which another platform is taken up."""
-    process.line = (await relink(process.runtime, Relation.ANOTHER, dry_run=False)).line
 
 
 async def _with_retries(work: Callable[[], Awaitable[R]]) -> R:
@@ -263,6 +284,17 @@ async def _undo(process: Process, of: str, *, deactivate_created: bool) -> None:
         await settle_under(process.runtime, of)
         process.plan_id = plan_undo(process.runtime, of, deactivate_created=deactivate_created)
         _report(process, await apply_saved(process.runtime, process.plan_id, _unseen))
+
+
+async def _restore(process: Process, number: int) -> None:
+    runtime = process.runtime
+    with _alone(process):
+        workspace = await validate(runtime)
+        if found := backups(runtime.settings.report_dir):
+            backup = found[number]
+            count = restorable(runtime, workspace.team, backup.plan_id)
+            process.line = restore_backup(runtime, workspace.team, backup.plan_id, confirm=count)
+            process.restored = backup.path
 
 
 async def _serve(process: Process, lease: InboxLease, *, linger_seconds: int = LINGER_SECONDS) -> None:

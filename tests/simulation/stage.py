@@ -23,7 +23,9 @@ import slack_docebo.storage.plans as plans
 from sandbox.server import Sandbox
 from slack_docebo.domain.people import Mapping as MappingRow
 from slack_docebo.engine.mappings.forgetting import forget
-from slack_docebo.errors import AlreadyRunning, PlatformMismatch, SyncError
+from slack_docebo.engine.realtime.holding import let_through
+from slack_docebo.engine.realtime.parked import ParkedChoice, replay_parked
+from slack_docebo.errors import AlreadyRunning, ConfigurationError, NotConfirmed, PlatformMismatch, SyncError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.settings import Settings
 from slack_docebo.storage.gate import RunLock
@@ -41,7 +43,7 @@ from tests.simulation.models import DOCEBO_PORT, Models
 from tests.simulation.organisation import TABLE
 from tests.simulation.processes import Database, Process, open_process
 from tests.simulation.promises import Breach, Promise
-from tests.simulation.runs import LATER_RUNS, NAMED, RUNS, run_named, run_relink
+from tests.simulation.runs import LATER_RUNS, NAMED, RUNS, run_named, run_relink, run_relink_to_another
 from tests.simulation.story import Step, Story
 from tests.simulation.watching import Mapping, Watch
 from tests.simulation.wire import caller
@@ -155,10 +157,15 @@ class Stage:
             report_dir=folder / "reports",
         )
         self._is_elsewhere = False
-        self._delivery = Delivery(self._store, self._arrived)
         sandbox = Sandbox(users=1, docebo_users=0, rate_limits=False)
-        is_organised = any(rule.target not in NAMES for rule in self._behaviour.attributes)
-        self._company = Company(sandbox, self._delivery.announce, is_organised=is_organised)
+        self._delivery = Delivery(self._store, sandbox.slack.team.id, self._arrived)
+        sandbox.slack.announce_group = self._delivery.announce_group
+        self._company = Company(
+            sandbox,
+            self._delivery.announce,
+            is_organised=any(rule.target not in NAMES for rule in self._behaviour.attributes),
+            outsiders_leave=self._behaviour.leavers_out_of_scope,
+        )
         self._mapping = Mapping(self._database.path)
         self._watch = Watch(self._company, self._mapping, self._database.locks, self._behaviour)
         self._judge = Judge(self._company, self._store, self._mapping, self._behaviour)
@@ -171,6 +178,8 @@ class Stage:
             person = self._company.hire()
             if number in self._story.with_accounts:
                 self._company.add_account(person, person.address, username=f"n{number}")
+        if self._behaviour.reads_user_groups:
+            self._company.found_group()
         for number in range(CUSTOMERS):
             self._company.add_account(None, f"0customer{number}@customers.example", since=ALWAYS)
         self._delivery.is_on = True
@@ -182,6 +191,8 @@ class Stage:
                 self._happen(step)
                 self._see_to_events()
         await asyncio.sleep(AFTERWARDS)
+        while self._behaviour.frozen_until(datetime.now(UTC)):  # noqa: ASYNC110  (nothing tells when)
+            await asyncio.sleep(3600)
         await self._come_to_rest()
         self._watch.look_at_mapping(None)
         judged = list(self._judge.after(self.processes))
@@ -226,8 +237,11 @@ class Stage:
             person.seen_back_until[person.slack_id] = time.time()
 
     def _is_known(self, person: Person) -> bool:
-        """Tell whether anything has shown us the newest address of *person* as this person's."""
-        since = max(person.joined_at, person.readdressed_at)
+        """Tell whether anything has shown us the newest address of *person* as this person's, and still does.
+
+        What was known of an account is not, once an administrator has linked the person to another.
+        """
+        since = max(person.joined_at, person.readdressed_at, person.linked_at)
         planned = any(
             process.name.startswith(PLANNERS) and process.begun >= since and process.plan_id
             for process in self.processes
@@ -257,6 +271,28 @@ class Stage:
         self._settings = self._settings.model_copy(update={"docebo_url": url})
         self._company.restore_another_platform()
 
+    def _move_docebo(self) -> None:
+        """Let Docebo be at another address, and the settings say so, and keep the database."""
+        self._is_elsewhere = True
+        self._models.docebo_port += 1
+        url = f"http://127.0.0.1:{self._models.docebo_port}"
+        self._settings = self._settings.model_copy(update={"docebo_url": url})
+
+    def _let_through(self) -> None:
+        """Do what `slack-docebo events let-through` does with every incident."""
+        with self._store.reading() as tables:
+            incidents = tables.inbox.incidents()
+        for incident in incidents:
+            event_ids = let_through(self._store, incident, datetime.now(UTC))
+            with self._store.reading() as tables:
+                people = {self._company.person_of(entry.event.slack_id) for entry in tables.inbox.of(event_ids)}
+            self._watch.let_through |= {person.number for person in people if person}
+
+    def _replay_events(self) -> None:
+        """Do what `slack-docebo events replay --all` does."""
+        with suppress(ConfigurationError):
+            replay_parked(self._store, ParkedChoice(everything=True), datetime.now(UTC))
+
     def _forget(self, person: Person) -> None:
         """Do what `slack-docebo forget` does; while an import is at work it is refused."""
         with suppress(AlreadyRunning), self._alone("forget"):
@@ -280,6 +316,7 @@ class Stage:
                 accounts.forget_seen([right.user_id])
             self._company.remapped.add(slack_id)
             self._company.given_by_hand.add(right.user_id)
+            person.linked_at = time.time()
             self._watch.set_by_hand(right.user_id)
 
     def _alone(self, command: str) -> RunLock:
@@ -293,7 +330,7 @@ class Stage:
         process = open_process(
             name,
             self._settings,
-            self._behaviour,
+            self._behaviour.model_copy(),
             self._database.store_of(name),
             to_slack=lambda request: self._models.slack(process, request),
             to_docebo=lambda request: self._models.docebo(process, request),
@@ -350,9 +387,13 @@ class Stage:
     async def _take_up_the_new_docebo(self) -> None:
         """Do what the message says of every run at another address: nothing is done before."""
         for _ in range(PATIENCE if self._is_elsewhere else 0):
-            process = self._start("relink", run_relink)
+            run = run_relink_to_another if self._company.is_other_platform else run_relink
+            process = self._start("relink", run)
             assert process.work is not None
             await process.work
+            if isinstance(process.failure, NotConfirmed):
+                self._company.is_other_platform = True  # as far as anybody can tell
+                continue
             if not isinstance(process.failure, AlreadyRunning):
                 return
             await asyncio.sleep(60)
@@ -376,6 +417,9 @@ _BY_US: dict[str, Callable[..., None]] = {
     "delay_event": Stage._delay_event,
     "deliver_by_older_webhook": Stage._deliver_by_older_webhook,
     "change_docebo_url": Stage._change_docebo_url,
+    "move_docebo": Stage._move_docebo,
+    "let_through": Stage._let_through,
+    "replay_events": Stage._replay_events,
     "forget": Stage._forget,
     "correct_mapping": Stage._correct_mapping,
 }

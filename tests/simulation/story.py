@@ -1,10 +1,14 @@
 """A story: what happens, when, and to whom. It is drawn from a seed, tells itself in steps, and can be shortened."""
 
+import math
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
-from tests.simulation.organisation import BRANCH_RULE, MANAGER_RULE, NAMES_RULES, TEAM_RULE
+from tests.simulation.clock import BEGINNING
+from tests.simulation.organisation import BRANCH_RULE, GROUP, MANAGER_RULE, NAMES_RULES, TEAM_RULE
 from tests.simulation.runs import LATER_RUNS, NAMED, RUNS
 
 HOUR = 3600.0
@@ -29,12 +33,19 @@ LATER_CHANGES = {
     "change_department": 1, "change_team": 1, "lose_team": 1, "change_manager": 2, "lose_manager": 1,
     "show_fields_otherwise": 0, "keep_stamps": 0, "move_by_hand": 1, "manage_by_hand": 1,
 }  # fmt: skip
+# What happens in the stories of seeds from FIRST_TOGETHER on alone.
+TOGETHER_CHANGES = {
+    "change_membership": 1, "leave_grid": 0, "move_docebo": 0, "let_through": 0, "replay_events": 0, "pass_account_on": 1,
+    "fall_behind": 0, "drop_local_ids": 0,
+}  # fmt: skip
 HIRING = frozenset({"hire", "pass_address_on", "pass_account_on"})  # changes by which there is somebody more
 PAUSES = (0.3, 1.0, 2.0, 5.0, 60.0, 1200.0, 3 * HOUR)  # mostly while the run before is at work
 DAYS = (14 * HOUR, 26 * HOUR)  # also in stories with a time of grace, which is a day
 FIRST_LATER = 10_000_000  # the first seed that may stand for a story of LATER_THEMES
 FIRST_BEHIND = 700_000_000  # likewise, of THEMES_BEHIND
 FIRST_PASSED_ON = 2_000_000_000  # likewise, of THEMES_PASSED_ON
+FIRST_TOGETHER = 4_000_000_000  # likewise, of THEMES_TOGETHER
+BEFORE_MIDNIGHT = (1.0, 3.0, 6.0, 10.0)  # seconds, so that a day begins or ends while a run is at work
 
 
 @dataclass(frozen=True)
@@ -123,6 +134,40 @@ THEMES_PASSED_ON = (
 )
 
 
+# What is done about mappings, to Docebo's address and about events while real time is at work.
+THEMES_TOGETHER = (
+    Theme(("rehire", "rename"), ("reset", "restore")),
+    Theme(("rehire", "leave", "come_back"), ("restore", "restore of the first"), leavers="deactivate"),
+    Theme(("rehire", "swap_addresses"), ("restore",)),
+    Theme(("rehire", "leave", "let_through"), faults=(("write", "lost"), ("write", "paused"))),
+    Theme(("join_grid", "leave_grid", "rename"), ("reset", "restore")),
+    Theme(("join_grid", "rehire", "leave_grid"), (NAMED,)),
+    Theme(("join_grid", "leave", "come_back"), ("restore",), leavers="unmap"),
+    Theme(("join_grid", "drop_local_ids", "rename"), ("restore",)),
+    Theme(("join_grid", "drop_local_ids", "rehire", "leave_grid")),
+    Theme(("join_grid", "drop_local_ids", "change_membership")),
+    Theme(("join_grid", "drop_local_ids", "leave", "come_back"), leavers="deactivate"),
+    Theme(("change_membership", "rename")),
+    Theme(("change_membership", "join_grid", "leave")),
+    Theme(("change_membership", "rehire"), ("saved plan",)),
+    Theme(("change_membership", "leave", "come_back"), leavers="deactivate"),
+    Theme(("change_membership", "swap_addresses", "delay_event"), ("restore",)),
+    Theme(("move_docebo", "rename"), ("relink",)),
+    Theme(("move_docebo", "rehire"), ("relink", "reset", "restore")),
+    Theme(("move_docebo", "leave", "come_back"), ("relink", "undo")),
+    Theme(("move_docebo", "hire"), ("relink", "saved plan"), (("write", "lost"), ("write", "killed at work"))),
+    Theme(("move_docebo", "restore_another_platform"), ("relink", "restore")),
+    Theme(("swap_addresses", "take_over_address"), ("reset", "restore", "restore of the first")),
+    Theme(("hand_over", "leave"), ("reset", "restore")),
+    Theme(("pass_account_on", "rename"), ("restore", "restore of the first")),
+    Theme(("correct_mapping", "rename"), ("reset", "restore")),
+    Theme(("leave", "let_through", "come_back"), faults=(("read", "slow"), ("write", "unavailable"))),
+    Theme(("leave", "replay_events", "rename", "refuse_rows")),
+    Theme(("change_department", "rehire"), ("reset", "restore"), follows=(BRANCH_RULE,)),
+    Theme(("change_manager", "rehire"), ("restore",), follows=(MANAGER_RULE,)),
+)
+
+
 @dataclass(frozen=True)
 class Step:
     """Something that happens at *at* seconds: a change of the world, the start of a process, or a fault of a call."""
@@ -161,16 +206,18 @@ def draw(seed: int, *, length: int = 30) -> Story:
 
     Below FIRST_LATER each tells what it has told before there were LATER_THEMES; from there on half of them tell of those,
     from FIRST_BEHIND on a third of that half of THEMES_BEHIND, and from FIRST_PASSED_ON on another third of THEMES_PASSED_ON.
+    From FIRST_TOGETHER on most are of THEMES_TOGETHER, under settings by which more meets.
     """
     chance = random.Random(seed)
     size = chance.randint(5, 11)
     rows = _rows(chance)
     # A story tells of a few kinds of changes and of a few people: then they meet.
     theme, possible = chance.choice(THEMES), CHANGES
-    is_later = seed >= FIRST_LATER and chance.random() < 0.5
+    is_together = seed >= FIRST_TOGETHER
+    is_later = seed >= FIRST_LATER and chance.random() < (0.9 if is_together else 0.5)
     if is_later:
-        theme, possible = _later(chance, seed)
-        rows |= _later_rows(chance, theme)
+        theme, possible, later_rows = _later(chance, seed)
+        rows |= later_rows
     changes = [*theme.changes, *chance.sample(sorted(possible), chance.randint(0, 2))]
     pauses = PAUSES + (DAYS if theme.leavers else ())
     cast = chance.sample(range(size), 3)
@@ -179,14 +226,14 @@ def draw(seed: int, *, length: int = 30) -> Story:
     if theme.follows:
         runs += ["import", "import"]  # which alone are followed by anything
     faults = theme.faults or chance.choice([(), _ANY_FAULTS])
-    steps = [Step(0.0, "import")]
-    starts = {"import": 1}
+    steps = _beginning(theme)
+    starts = Counter(step.what for step in steps)
     at = 600.0
     while len(steps) < length:
         kind = chance.random()
         if kind < 0.3:
             run = chance.choice(runs)
-            starts[run] = starts.get(run, 0) + 1
+            starts[run] += 1
             steps.append(Step(at, run, (chance.choice(cast),) if run == NAMED else ()))
             if faults and chance.random() < 0.6:
                 steps += _faults(chance, at, f"{run} {starts[run]}", faults, most=2 if is_later else 1)
@@ -197,13 +244,30 @@ def draw(seed: int, *, length: int = 30) -> Story:
                 cast.append(size + sum(step.what in HIRING for step in steps) - 1)
                 cast.pop(0)
         at += chance.choice(pauses)
+    if is_together and chance.random() < 0.3:
+        steps, days = _frozen(chance, steps)
+        rows |= days
     have_accounts = tuple(sorted(chance.sample(range(size), chance.choice([0, size // 3, size]))))
     return Story(size, tuple(rows.items()), tuple(steps), have_accounts)
 
 
-def _later(chance: random.Random, seed: int) -> tuple[Theme, dict[str, int]]:
-    """Return what a story tells of that stands for a later *seed*, and the changes that are possible in it."""
+def _beginning(theme: Theme) -> list[Step]:
+    """Return the steps by which everybody gets an account, and there is a backup where one is to be restored."""
+    made = Step(0.0, "import")
+    return [made, Step(200.0, "reset"), Step(300.0, "import")] if "restore" in theme.runs else [made]
+
+
+def _later(chance: random.Random, seed: int) -> tuple[Theme, dict[str, int], dict[str, str]]:
+    """Return what a story tells of that stands for a later *seed*, the changes that are possible in it, and its settings."""
+    theme, possible = _later_theme(chance, seed)
+    rows = _later_rows(chance, theme)
+    return theme, possible, rows | (_together_rows(chance) if seed >= FIRST_TOGETHER else {})
+
+
+def _later_theme(chance: random.Random, seed: int) -> tuple[Theme, dict[str, int]]:
     possible = CHANGES | LATER_CHANGES
+    if seed >= FIRST_TOGETHER and chance.random() < 0.7:
+        return chance.choice(THEMES_TOGETHER), possible | TOGETHER_CHANGES
     if seed >= FIRST_PASSED_ON and chance.random() < 0.3:
         return chance.choice(THEMES_PASSED_ON), possible | {"pass_account_on": 1}
     if seed >= FIRST_BEHIND and chance.random() < 0.3:
@@ -251,6 +315,27 @@ def _later_rows(chance: random.Random, theme: Theme) -> dict[str, str]:
             "PROFILE_MAX_AGE_DAYS": "1",
         }
     return rows
+
+
+def _together_rows(chance: random.Random) -> dict[str, str]:
+    rows = {"REHIRES": chance.choice(["report", "hand-over", "hand-over"])}
+    if chance.random() < 0.4:
+        leave = chance.choice(["false", "true"])
+        rows |= {"SCOPE_USERGROUPS": GROUP, "LEAVERS_OUT_OF_SCOPE": leave}
+        rows |= {"SCOPE_EXCLUDE": ""} if leave == "true" else {}
+    return rows
+
+
+def _frozen(chance: random.Random, steps: Sequence[Step]) -> tuple[list[Step], dict[str, str]]:
+    """Let midnight come right after one of *steps*, and begin or end a day on which nothing is written."""
+    first = chance.randrange(1, len(steps))
+    hours = math.ceil(steps[first].at / HOUR) + 1
+    later = hours * HOUR - chance.choice(BEFORE_MIDNIGHT) - steps[first].at
+    midnight = datetime.fromtimestamp(BEGINNING, UTC) + timedelta(hours=hours)
+    east = 12 - (midnight.hour + 12) % 24  # hours, by which clocks are ahead of UTC where that is midnight
+    day = (midnight + timedelta(hours=east)).date() - timedelta(days=chance.choice([0, 0, 1]))
+    moved = [replace(step, at=step.at + later) for step in steps[first:]]
+    return [*steps[:first], *moved], {"FREEZE": f"{day}", "TIME_ZONE": f"Etc/GMT{-east:+d}"}
 
 
 def shortened(story: Story, fails: Callable[[Story], bool]) -> Story:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.simulation.apart import apart
 from tests.simulation.mutants import MUTANTS, Mutant
-from tests.simulation.organisation import BRANCH_RULE, MANAGER_RULE, NAMES_RULES, TEAM_RULE
+from tests.simulation.organisation import BRANCH_RULE, GROUP, MANAGER_RULE, NAMES_RULES, TEAM_RULE
 from tests.simulation.promises import Promise
 from tests.simulation.runs import NAMED, RUNS
 from tests.simulation.stage import play, told
@@ -719,6 +719,72 @@ def test_a_list_that_is_behind_an_event_takes_nothing_back_where_the_person_was_
     assert_kept(Promise.NEWEST, story)
 
 
+def test_an_import_that_is_at_work_at_midnight_writes_nothing_more_on_a_day_that_is_frozen() -> None:
+    story = company(
+        at(0, "import"),
+        *(step for person in range(4) for step in (at(15, "lose_event"), at(15, "rename", person))),
+        *(at(16, "import", seconds=-12), fault("import 2", "write", 1, "slow")),
+        FREEZE="2027-01-16",
+    )
+    assert_kept(Promise.FROZEN, story)
+
+
+def test_who_was_shut_out_by_us_since_a_backup_that_is_restored_gets_in_again() -> None:
+    story = company(
+        *(at(0, "import"), at(0.1, "reset"), at(0.2, "import"), at(1, "leave", 1)),
+        *(at(2, "restore"), at(3, "come_back", 1)),
+    )
+    assert_kept(Promise.CAUGHT_UP, story)
+
+
+@ANOTHER
+def test_an_account_is_not_handed_over_with_the_address_of_somebody_who_is_still_there() -> None:
+    story = company(at(0, "import"), at(1, "lose_event"), at(1, "pass_address_on", 1), REHIRES="hand-over")
+    assert_kept(Promise.OWN_DATA, story)
+
+
+IN_A_GROUP = {"SCOPE_USERGROUPS": GROUP, "LEAVERS_OUT_OF_SCOPE": "true"}
+OF_THE_ORGANISATION = (at(0, "join_grid"), at(0, "drop_local_ids"))
+
+
+def test_a_member_of_a_group_whom_an_event_has_shown_under_another_id_before_an_import_is_no_leaver() -> None:
+    story = company(
+        *OF_THE_ORGANISATION,
+        *(at(1, "rename", 2), at(2, "import"), at(3, "rename", 2)),
+        with_accounts=(0, 1, 2, 3, 4),
+        **IN_A_GROUP,
+    )
+    assert_kept(Promise.ABSENCE, story)
+
+
+def test_a_member_of_a_group_whose_other_id_an_import_learns_during_a_round_is_no_leaver() -> None:
+    story = company(
+        *OF_THE_ORGANISATION,
+        *(at(1, "import", seconds=-2), at(1, "rename", 2)),
+        with_accounts=(0, 1, 2, 3, 4),
+        **IN_A_GROUP,
+    )
+    assert_kept(Promise.ABSENCE, story)
+
+
+def test_what_real_time_does_beside_mappings_addresses_groups_and_other_ids_it_does_where_nothing_goes_wrong() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "reset"), at(2, "restore"), at(3, "move_docebo"), at(4, "rename", 1), at(5, "relink")),
+        *(at(6, "change_membership", 1), at(7, "change_membership", 1), at(8, "join_grid"), at(9, "rename", 1)),
+        *(at(10, "leave_grid"), at(11, "rename", 1), at(12, "rehire", 1), at(12, "change_membership", 1)),
+        *(at(13, "leave", 0), at(13, "leave", 2), at(14, "let_through"), at(15, "replay_events")),
+        SCOPE_USERGROUPS=GROUP,
+        LEAVERS_OUT_OF_SCOPE="true",
+        LIMIT_DEACTIVATIONS="2",
+        REHIRES="hand-over",
+    )
+    played = apart(play, story)
+    assert not played.breaches, "\n" + told(story, played)
+    ends = " ".join(line for line in played.log if " ends: " in line)
+    for done in ("mappings written", "is linked to", "1 deactivated", "held back"):
+        assert done in ends, told(story, played)
+
+
 def test_every_kind_of_run_does_its_work_where_nothing_goes_wrong() -> None:
     everyday = [at(hour, run) for hour, run in enumerate(RUNS)]
     story = company(*everyday, at(20, NAMED, 1), at(21, "deliver_by_older_webhook"), at(22, "rename", 1))
@@ -729,7 +795,7 @@ def test_every_kind_of_run_does_its_work_where_nothing_goes_wrong() -> None:
 
 
 def test_every_kind_has_a_mutant() -> None:
-    assert {mutant.kind for mutant in MUTANTS} == set(range(1, 21))
+    assert {mutant.kind for mutant in MUTANTS} == set(range(1, 24))
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

@@ -87,6 +87,7 @@ MENDED = [
     (19, Promise.UNDONE, 200001203),
     (19, Promise.UNDONE, 210000318),
     (19, Promise.UNDONE, 3100000735),
+    (23, Promise.ABSENCE, 4000005110),
 ]
 SECONDS = float(os.environ.get("SIMULATION_SECONDS", "600"))
 

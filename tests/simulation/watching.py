@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from sandbox.docebo.accounts import Account
+from slack_docebo.domain.returns import Rehires
 from slack_docebo.integration_settings import IntegrationSettings
 from tests.simulation.company import ALWAYS, Company, Ownership, Person, Write
 from tests.simulation.locks import Locks
@@ -21,7 +22,8 @@ from tests.simulation.promises import DAY, FRESH, LISTED, MINUTE, Breach, Promis
 
 NOBODY = Ownership(None, ALWAYS)
 NEVER = float("inf")
-ON_REQUEST = ("undo", "reset")  # they bring back or delete because somebody said so
+UNDER_WAY = 1.0  # seconds, that a call may take from its last check until it is sent
+ON_REQUEST = ("undo", "reset", "restore")  # they bring back or delete because somebody said so
 
 
 class Mapping:
@@ -54,6 +56,7 @@ class Watch:
 
     def __init__(self, company: Company, mapping: Mapping, locks: Locks, behaviour: IntegrationSettings) -> None:
         self.breaches: list[Breach] = []
+        self.let_through: set[int] = set()  # people whose events somebody has let through a limit
         self.told_gone: dict[int, float] = {}  # person -> when an event first told us that this person is gone
         self._company = company
         self._mapping = mapping
@@ -80,10 +83,13 @@ class Watch:
         """Return the Slack ids that are mapped."""
         return self._mapping.rows.keys()
 
-    def before_write(self, process: Process, *, busy_seconds: float) -> None:
-        """Look at a call that changes accounts, and keeps Docebo busy for a while, before it is carried out."""
+    def before_write(self, process: Process, *, begun: float, busy_seconds: float) -> None:
+        """Look at a call that was *begun* then, changes accounts and keeps Docebo busy, before it is carried out."""
         if by := self._locks.taken_over(process.name):
             self.found(Promise.FENCED, f"{process.name} writes after {by} took its lock over")
+        lately = datetime.fromtimestamp(begun - UNDER_WAY, UTC)
+        if self._behaviour.frozen_until(lately):
+            self.found(Promise.FROZEN, f"{process.name} writes on a day that is frozen")
         if time.time() < self._busy_until:
             self.found(Promise.ONE_BATCH, f"{process.name} writes while another batch is under way")
         self._busy_until = time.time() + busy_seconds
@@ -116,6 +122,8 @@ class Watch:
         name = process.name if process else ""
         if process and process.backup:
             self._look_at_backup(process.backup, before, now)
+        if process and process.restored:
+            self._look_at_restored(process.restored)
         if before is now or name.startswith(ON_REQUEST):
             return
         for slack_id, account_id in before.items():
@@ -152,9 +160,18 @@ class Watch:
         writers = (write.process for write in reversed(self._company.writes) if write.account_id == account_id)
         return next(writers, "").startswith("undo")
 
+    def _look_at_restored(self, backup: Path) -> None:
+        for slack_id, account_id in _kept_in(backup):
+            person = self._company.person_of(slack_id)
+            ids = self._company.ids_of(person) if person else {slack_id}
+            if account_id not in {self._mapping.rows.get(one) for one in ids}:
+                self.found(
+                    Promise.BACKED_UP,
+                    f"a backup maps {slack_id} to account {account_id}, and once restored nobody does",
+                )
+
     def _look_at_backup(self, backup: Path, before: dict[str, int], now: dict[str, int]) -> None:
-        with backup.open(newline="", encoding="utf-8") as file:
-            kept = {(row["slack_id"], int(row["user_id"])) for row in csv.DictReader(file)}
+        kept = _kept_in(backup)
         for slack_id in before.keys() - now.keys():
             if (slack_id, before[slack_id]) not in kept:
                 how = f"the mapping of {slack_id} to account {before[slack_id]} is deleted, and no backup holds it"
@@ -265,6 +282,8 @@ class Watch:
 
     def _count(self, at: float, person: Person) -> None:
         limit = self._behaviour.limit_deactivations.count
+        if person.number in self.let_through:
+            return
         self._deactivated.append((at, person.number))
         lately = {number for when, number in self._deactivated if when > at - DAY}
         if limit is not None and len(lately) > limit:
@@ -285,12 +304,19 @@ class Watch:
             # What gave it to the next bearer of its address is taken back.
             self._company.owners[write.account_id] = self._given_by_address.pop(write.account_id)
             return
-        if before.email in other.addresses and person not in holders:
+        if before.email in other.addresses and (person not in holders or self._goes_to_next(write)):
             # Nothing but the address says whose it is.
             self._given_by_address[write.account_id] = self._company.owners[write.account_id]
             self._company.owners[write.account_id] = Ownership(other, write.at)
             return
         self.found(Promise.OWN_DATA, f"{what} of person {person.number} with the data of person {other.number}")
+
+    def _goes_to_next(self, write: Write) -> bool:
+        """Tell whether the account of somebody gone goes to whoever bears its address, who counts as the same person."""
+        holders = map(self._company.local_id, self._mapping.holders(write.account_id))
+        people = [(self._company.person_of(holder), holder) for holder in holders]
+        are_gone = all(person and person.was_gone(holder, write.at - FRESH) for person, holder in people)
+        return are_gone and self._behaviour.rehires is Rehires.HAND_OVER
 
     def _look_at_correction(self, write: Write, before: Account, process: Process, what: str) -> None:
         corrected = self._company.corrected.get(write.account_id)
@@ -299,6 +325,12 @@ class Watch:
         overwritten = before.lastname.startswith("Hand") and before.lastname != write.after.lastname
         if overwritten and process.planned_at < corrected < write.at - 2 * MINUTE:
             self.found(Promise.BY_HAND, f"{what}, which an administrator had corrected meanwhile")
+
+
+def _kept_in(backup: Path) -> set[tuple[str, int]]:
+    """Return the mappings that a backup holds: Slack ids and accounts."""
+    with backup.open(newline="", encoding="utf-8") as file:
+        return {(row["slack_id"], int(row["user_id"])) for row in csv.DictReader(file)}
 
 
 def _shows(account: Account, person: Person) -> bool:

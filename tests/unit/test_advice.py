@@ -29,6 +29,12 @@ from slack_docebo.domain.returns import reported
         (Outcome.LEFT, "the username is taken by account 7", "the username is taken", "Rename that account"),
         (Outcome.LEFT, "an account with this address is created for U1", "an account", "correct it for one of them"),
         (Outcome.FAILED, "Docebo refuses it: no room", "Docebo refuses it: no room", "the next run tries again"),
+        (
+            Outcome.FAILED,
+            "Docebo fails at this person's row each time, with HTTP 503",
+            "Docebo fails at this person's row",
+            "If it stays so, ask Docebo's support",
+        ),
         (Outcome.SKIPPED, "account 7 exists by now", "account 7 exists by now", "Make a new plan"),
     ],
 )

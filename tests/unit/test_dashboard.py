@@ -67,6 +67,13 @@ def test_a_wrong_signing_secret_is_an_alarm_however_few_events_come():
     assert [rule["expr"].partition(">=")[0].strip() for rule in rules] == ["slack_docebo_webhook_refused_in_a_row"]
 
 
+def test_what_strangers_send_between_two_events_of_slacks_is_no_alarm():
+    """Else they could let a mail go out for each event."""
+    (rule,) = (rule for rule in RULES if "refused_in_a_row" in rule["expr"])
+
+    assert rule["for"] == "15m"
+
+
 def test_every_alert_says_what_is_wrong_and_what_to_do():
     assert all(rule["annotations"].keys() == {"summary", "action"} for rule in RULES)
     assert len({rule["alert"] for rule in RULES}) == len(RULES)

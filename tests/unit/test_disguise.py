@@ -42,6 +42,13 @@ def test_the_same_person_is_the_same_wherever_and_however_it_is_written():
     )
 
 
+def test_of_many_no_two_become_one():
+    accounts = DISGUISE.value([{"id": number, "username": f"user{number}"} for number in range(10_000, 30_000)])
+
+    for name in ("id", "username"):
+        assert len({account[name] for account in accounts}) == len(accounts)
+
+
 def test_another_recording_gives_other_names():
     assert Disguise(b"o" * 32).value(MEMBER) != DISGUISE.value(MEMBER)
 

@@ -117,7 +117,7 @@ class DoceboClient:
         try:
             session = session_of(await self._requests.get("session", "/manage/v1/user/session"))
         except (AccessDenied, Rejected) as refusal:
-            if refusal.status is None:
+            if refusal.status is None or refusal.operation != "session":  # what to do with the token, it says itself
                 raise
             advice = f"{refusal.detail or 'it is refused'}; if {NO_USER}"
             raise AccessDenied("session", advice, status=refusal.status, said=refusal.said) from None

@@ -4,7 +4,15 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from slack_docebo.clients.docebo_levels import Levels
-from slack_docebo.clients.docebo_values import as_list, is_hidden, read_flag, read_id, read_text, username_of
+from slack_docebo.clients.docebo_values import (
+    as_list,
+    is_hidden,
+    read_flag,
+    read_id,
+    read_text,
+    read_words,
+    username_of,
+)
 from slack_docebo.clients.yes_and_no import says_no, says_yes
 from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.options import Dates, Values
@@ -63,13 +71,13 @@ class AccountReader:
                 "list users", f"account {docebo_id} is shown without its user name, its e-mail address or its status"
             )
         username = username_of(item)
-        email = read_text(item["email"]).strip()
+        email = read_words(item["email"]).strip()
         return Account(
             docebo_id=docebo_id,
             username=username,
             email=username if email == username else email,
-            first_name=read_text(get("first_name")),
-            last_name=read_text(get("last_name")),
+            first_name=read_words(get("first_name")),
+            last_name=read_words(get("last_name")),
             active=read_flag(get("status"), missing=True),
             administrator=self._is_administrator(get("level")),
             language=self._language(read_text(get("lang_code")), read_text(get("language"))),
@@ -108,7 +116,7 @@ class AccountReader:
         return self._codes[code, name]
 
     def _value(self, field_id: int, shown: object) -> str:
-        text = read_text(shown)
+        text = read_words(shown)
         return sys.intern(self._options[field_id].label(text) if field_id in self._options else text)
 
     def _further(self, item: Mapping[str, object]) -> Mapping[str, str]:

@@ -135,7 +135,7 @@ class DoceboRequests:
         try:
             return await self._retrying.copy()(self._send, operation, "GET", path, params=params)
         except NotJson as error:
-            raise ContractViolation(operation, "the answer is not JSON; check the base URL and the proxy") from error
+            raise ContractViolation(operation, "the answer is not JSON; check DOCEBO_URL and the proxy") from error
 
     async def get_bare(self, operation: str, path: str) -> object:
         """Return the whole answer of a call whose answers have no `data`."""

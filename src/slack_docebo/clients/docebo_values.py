@@ -28,6 +28,11 @@ def read_text(value: object) -> str:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
+def read_words(value: object) -> str:
+    """Read a text that people have written: a platform may show characters in HTML form, like O&#039;Hara."""
+    return html.unescape(read_text(value))
+
+
 def as_list(value: object) -> list[Any] | None:
     """Return an array, None for anything else; PHP may send one as an object whose keys are positions or ids."""
     if isinstance(value, dict) and all(map(str.isdecimal, value)):
@@ -42,7 +47,7 @@ def is_verdict(success: object) -> bool:
 
 def username_of(shown: Mapping[str, object]) -> str:
     """Read the username that is *shown*: Docebo's database has a slash before each, and may show it."""
-    return read_text(shown.get("username")).removeprefix("/")
+    return read_words(shown.get("username")).removeprefix("/")
 
 
 def read_flag(value: object, *, missing: bool) -> bool:

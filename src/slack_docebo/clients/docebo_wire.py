@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 from itertools import pairwise, zip_longest
 from typing import Any
 
-from slack_docebo.clients.docebo_values import as_list, is_verdict, read_flag, read_id, read_text, username_of
+from slack_docebo.clients.docebo_values import (
+    as_list,
+    is_verdict,
+    read_flag,
+    read_id,
+    read_text,
+    read_words,
+    username_of,
+)
 from slack_docebo.domain.branches import Branch
 from slack_docebo.errors import AccessDenied, ContractViolation
 
@@ -56,9 +64,10 @@ def session_of(data: object) -> Session:
     if not isinstance(data, dict) or (docebo_id := read_id(data.get("id", data.get("user_id")))) is None:
         raise AccessDenied("session", NO_USER)
     level = read_text(data.get("user_level", data.get("level")))
+    listed = data.get("active_languages")  # or by their names, where PHP has them so
     languages = {
         read_text(one.get("browsercode")): read_text(one.get("code"))
-        for one in as_list(data.get("active_languages")) or ()
+        for one in (listed.values() if isinstance(listed, dict) else as_list(listed) or ())
         if isinstance(one, dict) and read_text(one.get("browsercode"))
     }
     return Session(docebo_id, username_of(data), level, languages)
@@ -69,14 +78,14 @@ def user_field_of(item: object) -> UserField:
     if not isinstance(item, dict) or (field_id := read_id(item.get("id", item.get("id_field")))) is None:
         raise ContractViolation("user fields", "not every field is an object with a numeric id")
     labels = {
-        read_text(option.get("id")): read_text(option.get("label"))
+        read_text(option.get("id")): read_words(option.get("label"))
         for option in as_list(item.get("options")) or ()
         if isinstance(option, dict)
     }
     mandatory = read_flag(item.get("mandatory"), missing=False)
     return UserField(
         id=field_id,
-        title=read_text(item.get("title")),
+        title=read_words(item.get("title")),
         type=read_text(item.get("type")),
         options=labels,
         mandatory=mandatory,
@@ -87,7 +96,7 @@ def translated_options(data: object) -> list[tuple[str, str]]:
     """Read the options of a dropdown, as the view of one field shows them: id and label, once for each language."""
     options = data.get("dropdown_options") if isinstance(data, dict) else None
     return [
-        (read_text(option.get("option_id", option.get("id"))), read_text(label))
+        (read_text(option.get("option_id", option.get("id"))), read_words(label))
         for option in as_list(options) or ()
         if isinstance(option, dict) and isinstance(translations := option.get("translations"), dict)
         for label in translations.values()
@@ -98,7 +107,7 @@ def manager_type_of(item: object) -> ManagerType:
     """Read one of the platform's types of managers."""
     if not isinstance(item, dict) or (type_id := read_id(item.get("id"))) is None:
         raise ContractViolation("manager types", "not every type is an object with a numeric id")
-    return ManagerType(type_id, read_text(item.get("title")))
+    return ManagerType(type_id, read_words(item.get("title")))
 
 
 def subordinate_of(item: object) -> int:
@@ -146,7 +155,7 @@ def _branch_of(item: object) -> Branch:
         raise ContractViolation("branches", "not every branch is an object with a numeric id")
     left, right = (read_id(item.get(name)) or 0 for name in ("i_left", "i_right"))
     return Branch(
-        id=branch_id, code=read_text(item.get("code")), title=read_text(item.get("title")), left=left, right=right
+        id=branch_id, code=read_text(item.get("code")), title=read_words(item.get("title")), left=left, right=right
     )
 
 

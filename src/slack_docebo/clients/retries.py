@@ -6,7 +6,14 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    wait_exponential,
+    wait_random,
+    wait_random_exponential,
+)
 
 from slack_docebo.errors import RateLimited, TransientError
 
@@ -15,6 +22,8 @@ Wait = Callable[[RetryCallState], float]
 PATIENCE = 120.0  # seconds a call may wait on the server's request; whoever asks for more is left to the next run
 _log = logging.getLogger(__name__)
 _BACK_OFF = wait_random_exponential(multiplier=0.5, max=30)
+# Four waits last a minute together: calls may be counted by the minute, and Docebo documents no header that says so.
+_MINUTE = wait_exponential(multiplier=4) + wait_random(0, 1)
 
 
 class NotJson(TransientError):
@@ -36,8 +45,9 @@ def no_connection(error: Exception) -> str:
 def wait_as_asked(state: RetryCallState) -> float:
     """Return the seconds to wait before the next attempt: as the server has asked, or else a growing random delay."""
     error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after if isinstance(error, RateLimited) else None
-    return _BACK_OFF(state) if asked is None else asked
+    if not isinstance(error, RateLimited):
+        return _BACK_OFF(state)
+    return _MINUTE(state) if error.retry_after is None else error.retry_after
 
 
 def retrying(

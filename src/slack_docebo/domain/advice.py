@@ -16,6 +16,7 @@ BY_REASON = {
     "no username": "Complete the rule for username in SLACK | ATTRIBUTES, or what it reads for this person in Slack.",
     "an account with this username": "Two people come to one username: change its rule in SLACK | ATTRIBUTES, or what it"
     " reads for one of them in Slack.",
+    "Docebo fails at this person's row": "The next run tries again. If it stays so, ask Docebo's support.",
     "an account with this address is created": "Two people bear one address: correct it for one of them in Slack.",
 }
 BY_OUTCOME = {

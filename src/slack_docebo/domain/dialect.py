@@ -139,14 +139,14 @@ LANGUAGE_FORM = Question(
     name="language in rows",
     means="whether a language is written by its code, like en, or by Docebo's own name, like english",
     assumed=LanguageForm.CODE,
-    shown_by="a row that is refused with the one form and taken with the other",
+    shown_by="a row that is refused, or ignored, with the one form, and taken with the other",
     words=tuple(LanguageForm),
 )
 OPTION_FORM = Question(
     name="options in rows",
     means="whether an option of a dropdown, yes and no are written by their id or by their label",
     assumed=OptionForm.ID,
-    shown_by="a row that is refused with the one form and taken with the other",
+    shown_by="a row that is refused, or ignored, with the one form, and taken with the other",
     words=tuple(OptionForm),
 )
 NEW_PASSWORD = Question(

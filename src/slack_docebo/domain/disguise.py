@@ -29,7 +29,7 @@ _SLACK_ID = re.compile(r"/?([UWTEBCDA])[A-Z0-9]{6,}")
 _ADDRESS = re.compile(r"/?[^@\s]+@[^@\s]+")
 _WEB = re.compile(r"https?://\S+")
 SMALL = 1_000  # a number below it counts something, or is of a field or a branch
-LONG = 8  # letters of a disguise
+BYTES = 6  # of a digest: among a million names no two are likely to get the same
 
 
 class Disguise:
@@ -37,6 +37,8 @@ class Disguise:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self._numbers: dict[str, int] = {}  # given so far, by the number that they stand for
+        self._given: set[int] = set()
 
     def value(self, value: Any, name: str = "") -> Any:
         """Return the JSON *value*, which stands under *name*, in disguise."""
@@ -61,7 +63,7 @@ class Disguise:
             return self._day(text)
         slash = "/" if text.startswith("/") else ""
         if found := _SLACK_ID.fullmatch(text):
-            return f"{slash}{found[1]}0{self._letters(text.removeprefix('/'), 4).upper()}"
+            return f"{slash}{found[1]}0{self._letters(text.removeprefix('/')).upper()}"
         if _WEB.fullmatch(text):
             return f"https://{self._letters(text)}.invalid/"
         if _ADDRESS.fullmatch(text):
@@ -89,8 +91,8 @@ class Disguise:
             else self.text(text)
         )
 
-    def _letters(self, text: str, size: int = LONG // 2) -> str:
-        return "x" + blake2b(text.casefold().encode("utf-8", "replace"), key=self._key, digest_size=size).hexdigest()
+    def _letters(self, text: str) -> str:
+        return "x" + blake2b(text.casefold().encode("utf-8", "replace"), key=self._key, digest_size=BYTES).hexdigest()
 
     def _day(self, text: str) -> str:
         """Return another day."""
@@ -98,10 +100,18 @@ class Disguise:
         return f"{1970 + number % 60}-{number // 60 % 12 + 1:02}-{number // 720 % 28 + 1:02}"
 
     def _digits(self, text: str) -> str:
-        """Return another number of as many digits."""
-        digest = blake2b(text.encode(), key=self._key, digest_size=16).digest()
-        size = len(text.lstrip("-"))
-        return str(10 ** (size - 1) + int.from_bytes(digest) % (9 * 10 ** (size - 1)))
+        """Return another number, of as many digits unless all of these are given, that no other number gets."""
+        if text not in self._numbers:
+            digest, first = (
+                blake2b(text.encode(), key=self._key, digest_size=16).digest(),
+                10 ** (len(text.lstrip("-")) - 1),
+            )
+            number = first + int.from_bytes(digest) % (9 * first)
+            while number in self._given:  # ids of one length are so many that some would get the same
+                number += 1
+            self._given.add(number)
+            self._numbers[text] = number
+        return str(self._numbers[text])
 
 
 _METHODS = frozenset({"users.lookupByEmail"})  # of Slack's, with a capital

@@ -9,11 +9,14 @@ class Languages:
         self._codes: dict[str, str] = {}
 
     def note(self, code: str, name: str) -> None:
-        """Note that the language with this browser's *code* has this *name*."""
-        code, name = code.casefold(), name.casefold()
+        """Note that the language with this browser's *code*, or a name of it that is known, has this *name*, too.
+
+        The name that was noted first is Docebo's own: the session tells it, before a listing shows one for people to read.
+        """
+        code, name = self.code(code).casefold(), name.casefold()
         if code and name and code != name:
-            self._names[code] = name
-            self._codes[name] = code
+            self._names.setdefault(code, name)
+            self._codes.setdefault(name, code)
 
     def code(self, shown: str) -> str:
         """Return the browser's code of a language that is *shown* by its code or its name; any other text as it is."""

@@ -118,7 +118,7 @@ class OperationRepository:
         insert_rows(self._connection, operations, rows)
 
     def withdraw(self, plan_id: str, slack_ids: Iterable[str]) -> set[str]:
-        """Delete the operations for *slack_ids* from a plan that is being made; return for whom there were any."""
+        """Delete the operations for *slack_ids* from the plan; return for whom there were any."""
         withdrawn = delete(operations).where(operations.c.plan_id == plan_id).returning(operations.c.slack_id)
         return {row.slack_id for row in WhereIn(withdrawn, operations.c.slack_id).rows(self._connection, slack_ids)}
 

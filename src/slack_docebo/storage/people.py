@@ -4,11 +4,12 @@ import secrets
 from collections.abc import Iterable
 from collections.abc import Mapping as MappingType
 from datetime import datetime
+from itertools import chain
 
-from sqlalchemy import Connection, bindparam, delete, select, true, update
+from sqlalchemy import Connection, bindparam, delete, exists, select, true, update
 
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.storage.schema import identity, person
+from slack_docebo.storage.schema import applied, identity, mapping, person
 from slack_docebo.storage.statements import WhereIn, carry_out, insertion_text, is_postgresql
 
 # Made once: a statement costs more to build than to carry out.
@@ -78,15 +79,27 @@ class PersonRepository:
     def note_ids(self, team: str, known: MappingType[str, str]) -> None:
         """Note further ids of people; *known* gives, by the further id, one that is known.
 
-        A further id that is known already stays with its person.
+        A further id with which an account is noted already stays with its person.
         """
-        people = self.of(team, known.values())
+        people = self.of(team, {*known, *known.values()})
+        for one, other in chain(known.items(), zip(known.values(), known, strict=True)):
+            if {one, other} <= people.keys() and people[one] != people[other]:
+                people[one] = self._pass_on(team, one, people[one], people[other])
         identities = (
             {"slack_team": team, "slack_id": slack_id, "person_id": people[former]}
             for slack_id, former in known.items()
             if former in people
         )
         carry_out(self._connection, IDENTIFY, identities)
+
+    def _pass_on(self, team: str, slack_id: str, former: int, now: int) -> int:
+        """Give the id to the person *now* unless the *former* one has, or had, an account; return the person who has it."""
+        is_theirs = identity.c.slack_team == team, identity.c.slack_id == slack_id
+        had_none = (
+            ~exists().where(table.c.person_id == former, table.c.user_id.is_not(None)) for table in (mapping, applied)
+        )
+        passed = update(identity).where(*is_theirs, *had_none).values(person_id=now)
+        return now if self._connection.execute(passed).rowcount else former
 
     def register_both_ids(self, team: str, users: Iterable[SourceUser], *, now: datetime) -> None:
         """Make each of *users* whom Slack shows with two ids known under both, as one person."""

@@ -127,7 +127,8 @@ class Absences:
             return
         to_ask = sorted({*by_id, *self.named})
         if listed is not None:
-            shown = await find_under_other_ids(runtime, workspace, listed, sorted({*to_ask, *self.members}))
+            to_ask = sorted({*to_ask, *self.members})
+            shown = await find_under_other_ids(runtime, workspace, listed, to_ask)
             found = {slack_id: Present(user) for slack_id, user in shown.items()}
             await to_completion(note_ids, runtime.store, workspace.team, found)
             self.seen |= found

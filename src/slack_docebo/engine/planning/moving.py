@@ -67,7 +67,8 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
     accounts = await read_accounts(runtime, {one for _, one in moved})
     theirs = await still_theirs(runtime, accounts, [mappings[one] for _, one in moved], listed)
     may_move = changeable(runtime, workspace, theirs)
-    moved_by_hand = await _look_at(runtime, leaving, may_move.keys() - wishes.values.keys(), placed)
+    elsewhere = await _look_at(runtime, leaving, may_move.keys() - wishes.values.keys(), placed)
+    there = {**placed, **elsewhere}
     operations = [
         operation_on(
             account,
@@ -75,10 +76,10 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
             Kind.MOVE,
             HAS_LEFT if one in leaving.left else ANOTHER_BRANCH if one in wishes.values else IS_BACK,
             {BRANCH: str(branch)},
-            {BRANCH: str(placed[one])} if one in placed else {},
+            {BRANCH: str(there[one])} if there.get(one) is not None else {},
         )
         for branch, one in moved
-        if (account := may_move.get(one)) and one not in moved_by_hand
+        if (account := may_move.get(one)) and not (one in leaving.back and one in elsewhere)
     ]
     return await to_completion(store_plan, runtime, workspace, PlanKind.MOVES, operations) if operations else None
 
@@ -110,25 +111,25 @@ async def _is_anybody_in(runtime: Runtime, branch_id: int, unlisted: int) -> boo
 
 
 async def _look_at(
-    runtime: Runtime, leaving: Leaving, movable: Collection[int], placed: dict[int, int]
-) -> Collection[int]:
-    """Return who of *leaving* is back and stays, as somebody has brought the account elsewhere by hand than we had last.
+    runtime: Runtime, leaving: Leaving, movable: Collection[int], placed: Mapping[int, int]
+) -> dict[int, int | None]:
+    """Return where accounts of *leaving* are that somebody has brought elsewhere by hand than we had last, None for several.
 
-    Where accounts of leavers are, their own pages show: there they can be moved back to, whatever is known as *placed*, which
-    is put right; from where these were moved before is forgotten, which may have been their former owners'. Nothing is known
-    of an account in several. Whom somebody has brought to the branch for leavers by hand counts as not moved there yet: where
-    the account was before is known only by where we had it last.
+    Where accounts of leavers are, their own pages show: there they can be moved back to, whatever is known as *placed*, and
+    who is back stays there. It is remembered; from where these were moved before is forgotten, which may have been their
+    former owners'. Whom somebody has brought to the branch for leavers by hand counts as not moved there yet: where the
+    account was before is known only by where we had it last.
     """
     seen = await branches_of(runtime, (leaving.left.keys() | leaving.back.keys()).intersection(movable))
     of_leavers = runtime.org_chart.of_leavers
-    elsewhere = {one: there for one, there in seen.items() if there.isdisjoint({placed.get(one), of_leavers})}
-    for docebo_id, branches in elsewhere.items():
-        placed.pop(docebo_id, None)
-        if len(branches) == 1:
-            [placed[docebo_id]] = branches
-    await to_completion(_remember, runtime, {one: placed.get(one) for one in elsewhere})
+    elsewhere = {
+        one: min(branches) if len(branches) == 1 else None
+        for one, branches in seen.items()
+        if branches.isdisjoint({placed.get(one), of_leavers})
+    }
+    await to_completion(_remember, runtime, elsewhere)
     await to_completion(_forget_left, runtime, elsewhere.keys())
-    return leaving.back.keys() & elsewhere.keys()
+    return elsewhere
 
 
 def _placed(runtime: Runtime) -> tuple[dict[int, int], dict[int, int]]:

@@ -14,6 +14,7 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Observation, Present
 from slack_docebo.domain.people import Account, Known, LastSeen, Mapping, SourceUser
 from slack_docebo.domain.planner import Planner
+from slack_docebo.domain.stamps import TOLERANCE
 from slack_docebo.domain.targets import USERNAME
 from slack_docebo.engine.reading.bearers import find_bearers
 from slack_docebo.engine.reading.connection import Workspace
@@ -210,11 +211,16 @@ async def read_accounts(runtime: Runtime, docebo_ids: Collection[int]) -> Accoun
 
 
 def last_listing(runtime: Runtime, tables: Tables) -> tuple[int, datetime] | None:
-    """Return how many accounts Docebo listed last, in this run or at the last complete read, and when."""
+    """Return how many accounts Docebo listed last, in this run or at the last complete read, and when; None if nobody knows.
+
+    So it is by a clock that was ahead: what was made since would count as made before.
+    """
     if runtime.listing.began_at:
         return runtime.listing.accounts, runtime.listing.began_at
     last = tables.reads.last(_target(runtime))
-    return None if last is None else (last.people, last.proven_at)
+    if last is None or last.proven_at > runtime.now() + TOLERANCE:
+        return None
+    return last.people, last.proven_at
 
 
 def listed_last(runtime: Runtime, tables: Tables) -> frozenset[int]:

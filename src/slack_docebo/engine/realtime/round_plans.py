@@ -19,8 +19,10 @@ from slack_docebo.engine.realtime.holding import hold
 from slack_docebo.engine.realtime.merging import Case, event_ids
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
 from slack_docebo.engine.writing.leavers import passed_on_to
+from slack_docebo.engine.writing.left_behind import in_doubt
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.plans import PlanKind
+from slack_docebo.storage.plans import PlanKind, PlanState
+from slack_docebo.storage.store import Store
 
 
 async def plan_cases(
@@ -96,6 +98,15 @@ def store_round_plan(
     if not held:
         served.undecided += len(news)
     return plan_id, held
+
+
+def withdraw_unsent(store: Store, plan_id: str) -> set[str]:
+    """Take those out of a plan that was begun for whom nothing was sent yet, and return their Slack ids."""
+    sent = {operation.slack_id for _, operation in in_doubt(store, plan_id)}
+    with store.transaction() as tables:
+        if tables.plans.read(plan_id).state is not PlanState.APPLYING:
+            return set()
+        return tables.operations.withdraw(plan_id, set(tables.operations.people_planned(plan_id, Kind)) - sent)
 
 
 def _hold_back(

@@ -21,7 +21,7 @@ from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.scope import STATUS_NOT_KNOWN
 from slack_docebo.domain.stamps import believed
 from slack_docebo.engine.reading.bearers import find_bearers
-from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.connection import Workspace, recall_other_ids
 from slack_docebo.engine.reading.evidence import ask_for_accounts, observe_person
 from slack_docebo.engine.reading.organisation import learn_who_is_forgotten, learn_who_is_named
 from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo, ping_slack
@@ -38,14 +38,14 @@ from slack_docebo.engine.reading.user_groups import read_user_groups
 from slack_docebo.engine.realtime.holding import are_let_through
 from slack_docebo.engine.realtime.managers import plan_managers_of
 from slack_docebo.engine.realtime.merging import Case, joined, merge
-from slack_docebo.engine.realtime.round_plans import plan_cases, store_round_plan
+from slack_docebo.engine.realtime.round_plans import plan_cases, store_round_plan, withdraw_unsent
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
 from slack_docebo.engine.realtime.settling import Settlement
 from slack_docebo.engine.realtime.sorting import Sorter
 from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.engine.writing.left_behind import settle_for
-from slack_docebo.errors import IncompleteRead, Rejected, told
+from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead, Rejected, told
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.inbox import MEMBERS_CHANGED, InboxEntry
 
@@ -54,6 +54,7 @@ logger = logging.getLogger(__name__)
 CLAIMED_AT_ONCE = 10_000
 LONGEST_SECONDS = 600.0  # of a round: whoever came meanwhile is claimed by the next
 NOTHING: frozenset[Change] = frozenset()
+LEARNED_MEANWHILE = "another run has learned meanwhile who is named by the settings under another id"
 SMALLER = 5  # a batch is so many times smaller after each failed attempt: one person must not keep failing others
 
 
@@ -73,6 +74,7 @@ async def serve_round(runtime: Runtime, workspace: Workspace, served: ServeResul
     try:
         names_no_group = all(entry.event.kind != MEMBERS_CHANGED for entry in entries)
         await read_user_groups(runtime, workspace.team, if_older=names_no_group)
+        await to_completion(recall_other_ids, runtime, workspace.team)  # an import may have learned some meanwhile
         is_done = await _Round(runtime, workspace, served).work(*merge(entries))
     finally:
         if not is_done:
@@ -114,6 +116,14 @@ class _Round:
         with self._served.timed("look at"):
             cases = await to_completion(self._sorter.without_forgotten, joined(cases))
             todo, to_read = await to_completion(self._sorter.sort_out, cases, superseded)
+        if todo or to_read:
+            await self._read_and_compare(todo, to_read)
+        with self._served.timed("managers"):
+            await self._write_managers([case for case in self._settlement.done if self._tells_of_now(case)])
+        return not self._is_over
+
+    async def _read_and_compare(self, todo: list[Case], to_read: list[Case]) -> None:
+        """Ask Slack for those *to_read*, and bring all in line who are not, group by group, until the round is over."""
         with self._served.timed("read Slack"):
             read = await self._each(to_read, self._read_again, self._slack)
             await check_fields_left_out(self._runtime)
@@ -129,9 +139,6 @@ class _Round:
             await self._compare(group, let_through=through.get(group[0].incident, NOTHING))
             if self._is_over:
                 break
-        with self._served.timed("managers"):
-            await self._write_managers([case for case in self._settlement.done if self._tells_of_now(case)])
-        return not self._is_over
 
     async def _compare(self, cases: list[Case], *, let_through: frozenset[Change]) -> None:
         """Read the accounts of *cases*, as far as that is possible, and bring them in line."""
@@ -171,6 +178,13 @@ class _Round:
                 finish(self._runtime, plan_id)
         if plan_id:
             await to_completion(self._settlement.note_managers, plan_id, cases)
+
+    async def _is_known_otherwise(self) -> bool:
+        """Tell whether an import has learned meanwhile under which other ids people of the scope are known; go by that now."""
+        before = self._planner.policy.scope
+        await to_completion(recall_other_ids, self._runtime, self._team)
+        self._planner.policy = self._runtime.behaviour.policy(self._team)
+        return self._planner.policy.scope != before
 
     async def _apply(self, plan_id: str) -> None:
         begin(self._runtime, plan_id)
@@ -289,6 +303,9 @@ class _Round:
             with self._served.timed("plan"):
                 policy = self._planner.policy
                 planner, operations = await plan_cases(self._runtime, self._team, policy, cases, accounts)
+                if await self._is_known_otherwise():
+                    await to_completion(self._settlement.fail, cases, LEARNED_MEANWHILE)
+                    return
                 unread = [case for case in cases if case.slack_id in planner.returns.newly_identified and not case.read]
                 plan_id, held = None, {case.slack_id for case in unread}
                 if not held:
@@ -313,11 +330,17 @@ class _Round:
             return
         if plan_id is None:
             await to_completion(partial(self._settlement.finish, cases, became=Became.LEFT))
-            return
-        reason = "the run ended before this was done"
+        else:
+            await self._write(plan_id, cases, let_through=let_through)
+
+    async def _write(self, plan_id: str, cases: list[Case], *, let_through: frozenset[Change]) -> None:
+        """Apply the plan for *cases*, and settle them; where another run uses a limit up meanwhile, the rest is planned anew."""
+        reason, unsent = "the run ended before this was done", set[str]()
         try:
             with self._served.timed("write"):
                 await self._apply(plan_id)
+        except ChangeLimitExceeded as error:
+            reason, unsent = told(error), await to_completion(withdraw_unsent, self._runtime.store, plan_id)
         except Exception as error:
             await self._docebo.failed(error)
             reason = told(error)
@@ -326,6 +349,8 @@ class _Round:
                 finish(self._runtime, plan_id)
         with self._served.timed("record"):
             await to_completion(self._settlement.settle, plan_id, cases, reason)
+        if again := [case for case in cases if case.slack_id in unsent]:
+            await self._compare(again, let_through=let_through)
 
 
 def _groups(

@@ -91,7 +91,7 @@ class Sorter:
         if costly := [case.slack_id for case in (*todo, *to_read)]:
             with self._runtime.store.transaction(durable=False) as tables:
                 tables.shares.spend(costly, self._runtime.now())
-        todo, outdone = self._without_outdone(todo)
+        todo, outdone = self._without_outdone(todo) if todo else ([], [])
         return todo, [*to_read, *outdone]
 
     def not_in_line(self, cases: Collection[Case]) -> list[Case]:

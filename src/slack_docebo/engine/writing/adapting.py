@@ -35,6 +35,8 @@ from slack_docebo.runtime import Runtime
 TRIED = 3  # refused rows of one kind that a run tries otherwise, before the others are taken to be refused for good
 MOST_TAKEN = 5  # usernames that are refused because somebody else has each: where more are, it is for something else
 NEEDED = frozenset({"username", "email", "first_name", "last_name", "active", BRANCH})  # nobody lands elsewhere
+REFUSED_FORM = "a row that was refused with the other form"
+IGNORED_FORM = "an account that did not show the other form"
 Attributes = Mapping[str, Value]
 
 
@@ -109,21 +111,35 @@ class Adapter:
         others = (value, self._by_name(value)) if name == "language" else (self._option(name, value), value)
         return list(dict.fromkeys(form for form in (present, *others) if form))
 
-    def take(self, name: str, value: Value, form: Value) -> None:
-        """Note that a row was accepted with *form* for the *value*, after another form was refused."""
+    def take(self, name: str, value: Value, form: Value, *, source: str = REFUSED_FORM) -> None:
+        """Note that rows are to have *form* for the *value* of the attribute, as *source* showed."""
         if not value:
             return
         if name == "language":
             language = LanguageForm.NAME if form != value else LanguageForm.CODE
             if language is not self._language:
                 self._language = language
-                self._learn(LANGUAGE_FORM, language, "a row that was refused with the other form")
+                self._learn(LANGUAGE_FORM, language, source)
         # A day has one form, which tells nothing of options.
         elif (option := self._option(name, value)) not in {"", value}:
             options = OptionForm.ID if form == option else OptionForm.LABEL
             if options is not self._options:
                 self._options = options
-                self._learn(OPTION_FORM, options, "a row that was refused with the other form")
+                self._learn(OPTION_FORM, options, source)
+
+    def write_otherwise(self, values: Attributes) -> bool:
+        """Have *values*, which were accepted and are not shown, written in their other form from now on.
+
+        Return False if one of them has no other form, or if the form in which they are written is known.
+        """
+        known = known_dialect(self._runtime).answers
+        asked = {(LANGUAGE_FORM if name == "language" else OPTION_FORM).name for name in values}
+        forms = {name: self.forms(name, value) for name, value in values.items()}
+        if not known.keys().isdisjoint(asked) or any(len(those) == 1 for those in forms.values()):
+            return False
+        for name, those in forms.items():
+            self.take(name, values[name], those[1], source=IGNORED_FORM)
+        return True
 
     def give_passwords(self) -> None:
         """Note that rows of new accounts are accepted with a password, and refused without one."""

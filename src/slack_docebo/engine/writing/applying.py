@@ -110,7 +110,9 @@ class _Writing:
         self._rereading = Rereading(runtime)
         branch, welcome = planned.destination_branch, planned.welcome_mail
         self._sender = Sender(runtime, plan.id, self._record, self._rereading, branch=branch, welcome=welcome)
-        self._prover = Prover(runtime, plan.id, self._rereading, self._sender.left_out, branch=branch)
+        self._prover = Prover(
+            runtime, plan.id, self._rereading, self._sender.left_out, self._sender.write_otherwise, branch=branch
+        )
         self._columns = Columns(runtime, plan.id, self._rereading)
         self._creates = False
 

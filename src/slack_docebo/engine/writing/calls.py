@@ -15,6 +15,7 @@ from slack_docebo.runtime import Runtime
 
 STATUS_KEPT = "Docebo did not change the status"
 REFUSED = "Docebo refuses this person's row, alone and with others"
+FAILS = "Docebo fails at this person's row each time, with HTTP"
 
 
 class Calls:

@@ -22,7 +22,7 @@ from slack_docebo.domain.effects import (
 from slack_docebo.domain.grace import HAS_LEFT, IS_BACK
 from slack_docebo.domain.managers import IN_DOUBT, NOT_THEIRS
 from slack_docebo.domain.matching import Accounts, MatchBy
-from slack_docebo.domain.operations import SENT_BEFORE, UNLISTED, Kind, Operation, Outcome
+from slack_docebo.domain.operations import SENT_BEFORE, UNLISTED, Kind, Operation, Outcome, Value
 from slack_docebo.domain.people import Account, LastSeen, Mapping
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.protection import shielded
@@ -30,6 +30,7 @@ from slack_docebo.domain.targets import BRANCH, USERNAME, field_id_of, is_manage
 from slack_docebo.engine.reading.attribute_fields import know_fields
 from slack_docebo.engine.reading.branches import branches_of
 from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.evidence import reserve_calls
 from slack_docebo.engine.reading.sides import are_few, ask_for_unlisted, note_first_sight, read_target
 from slack_docebo.engine.writing.inquiry import Inquiry, inquire
 from slack_docebo.engine.writing.recording import record
@@ -60,6 +61,8 @@ class Situation:
     branches: Branches | None = None  # None: not known
     # In which of them those accounts are that no rule moves, as far as their own pages were asked for and show it
     places: MappingType[int, Collection[int]] = field(default_factory=dict)
+    # Who reports to whom, by manager, as far as Docebo was asked and shows it.
+    reports: MappingType[int, Collection[int]] = field(default_factory=dict)
     mapping: Mapping | None = None  # of the operation's Slack user
     holder: str = ""  # Slack id to whom the operation's account is mapped
     seen: MappingType[int, LastSeen] = field(default_factory=dict)  # of the operation's account, and of managers
@@ -104,7 +107,8 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
     note_first_sight(runtime, [account for one in unseen if (account := accounts.get(one))])
     undoes, branches = plan.kind is PlanKind.UNDO, runtime.org_chart.branches
     places = await _places(runtime, plan) if Kind.MOVE in pending else {}
-    of_all = Situation(accounts, policy, planned_by, undoes=undoes, branches=branches, places=places)
+    reports = await _reports(runtime, plan) if undoes else {}
+    of_all = Situation(accounts, policy, planned_by, undoes=undoes, branches=branches, places=places, reports=reports)
     skipped = 0
     for kind in pending:
         after = -1
@@ -138,6 +142,25 @@ async def _places(runtime: Runtime, plan: Plan) -> dict[int, frozenset[int]]:
             if row.outcome == Outcome.PLANNED and (plan.kind is PlanKind.UNDO or row.reason in {HAS_LEFT, IS_BACK})
         }
     return await branches_of(runtime, moved if are_few(runtime, len(moved)) else ())
+
+
+async def _reports(runtime: Runtime, plan: Plan) -> dict[int, set[int]]:
+    """Return who reports to those whom the undo *plan* takes back as managers, a call each; of many nobody asks.
+
+    Where nobody seems to report to any of them, Docebo may not tell.
+    """
+    with runtime.store.reading() as tables:
+        rows = tables.operations.told(plan.id, Kind.UPDATE)
+        managers = {one for row in rows if row.outcome == Outcome.PLANNED for one in _taken_back(row.before).values()}
+    if not managers or not are_few(runtime, len(managers)) or not reserve_calls(runtime, accounts=len(managers)):
+        return {}
+    found = {one: await runtime.docebo.subordinates(one) for one in sorted(managers)}
+    return found if any(found.values()) else {}
+
+
+def _taken_back(before: MappingType[str, Value]) -> dict[str, int]:
+    """Return the managers among what an undo takes back, by the names of their attributes."""
+    return {name: int(value) for name, value in before.items() if is_manager(name) and value}
 
 
 def _situations(
@@ -196,7 +219,11 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
             return reason
     if operation.kind is Kind.UNMAP:
         return ""
-    if reason := reason_by_given(operation, now.branch, now.managers) or reason_by_place(operation, now.places):
+    if reason := (
+        reason_by_given(operation, now.branch, now.managers)
+        or reason_by_place(operation, now.places)
+        or reason_by_reports(operation, now.reports)
+    ):
         return reason
     if now.undoes and (reason := reason_by_branch(operation, now.branches)):  # all is undone of a person, or nothing
         return reason
@@ -289,6 +316,16 @@ def reason_by_place(operation: Operation, places: MappingType[int, Collection[in
     known = {int(branches[BRANCH]) for branches in (operation.before, operation.changes) if BRANCH in branches}
     is_elsewhere = BRANCH in operation.before and known.isdisjoint(places.get(operation.docebo_id or 0, known))
     return f"changed in Docebo since: {BRANCH}" if is_elsewhere else ""
+
+
+def reason_by_reports(operation: Operation, reports: MappingType[int, Collection[int]]) -> str:
+    """Return that the account of *operation* reports no more to whom we had made its manager, or ""; *reports* are by manager."""
+    changed = [
+        name
+        for name, manager in _taken_back(operation.before).items()
+        if operation.docebo_id not in reports.get(manager, {operation.docebo_id})
+    ]
+    return f"changed in Docebo since: {', '.join(changed)}" if changed else ""
 
 
 def reason_by_branch(operation: Operation, branches: Branches | None) -> str:

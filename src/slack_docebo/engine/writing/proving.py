@@ -6,12 +6,12 @@ was proven of a platform is stored in its dialect.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from slack_docebo.domain.attributes import current_value
 from slack_docebo.domain.dialect import PROVEN
-from slack_docebo.domain.operations import SAID_TO_BE_MADE, Kind, Operation, Outcome
+from slack_docebo.domain.operations import SAID_TO_BE_MADE, Kind, Operation, Outcome, Value
 from slack_docebo.domain.options import is_day_written_otherwise
 from slack_docebo.domain.people import Account, View
 from slack_docebo.domain.proof import (
@@ -47,6 +47,7 @@ NO_BRANCH = (
 )
 MANDATORY = "or an additional field that is mandatory there: `slack-docebo doctor` names those that no rule fills"
 ANOTHER_FORM = "Docebo shows the same day in another form, like 31/12/2026, and days are read like 2026-12-31"
+ANOTHER_TRY = "run again, and rows have another form of it, for this account as well; if that does not show either"
 OTHERWISE = "set SLACK | PROVISION_SLACK_USER_DATA to false, and report it"
 
 
@@ -54,6 +55,7 @@ class Prover:
     """Reads accounts after the first rows of each kind, to prove that the platform does what the rows say.
 
     *left_out* returns the attributes that the row of an operation does not hold, so that it proves nothing of them.
+    *write_otherwise* has values that are not shown written in another form from then on; it tells whether there is one.
     """
 
     def __init__(
@@ -62,12 +64,14 @@ class Prover:
         plan_id: str,
         rereading: Rereading,
         left_out: Callable[[Operation], Collection[str]],
+        write_otherwise: Callable[[Mapping[str, Value]], bool],
         *,
         branch: int | None,
     ) -> None:
         self._runtime = runtime
         self._rereading = rereading
         self._left_out = left_out
+        self._write_otherwise = write_otherwise
         self._plan_id = plan_id
         self._branch = branch  # of new accounts
         self._proven = known_dialect(runtime).proven
@@ -248,10 +252,9 @@ class Prover:
         days = [name for name in names if any(_is_day_written_otherwise(operation, name, one) for one in seen)]
         told = f" ({', '.join(days)}: {ANOTHER_FORM})" if days else ""
         row = "MIRROR_FIELDS" if any(field_id_of(name) in mirrored for name in names) else "ATTRIBUTES"
-        return (
-            f"does not show {', '.join(names)} as it was sent{told}: correct that in Docebo, or take it out of"
-            f" integration_settings: row SLACK | {row}"
-        )
+        otherwise = self._write_otherwise({name: operation.changes[name] for name in names})
+        advice = f"{ANOTHER_TRY}, take it" if otherwise else "correct that in Docebo, or take it"
+        return f"does not show {', '.join(names)} as it was sent{told}: {advice} out of integration_settings: row SLACK | {row}"
 
 
 def _is_day_written_otherwise(operation: Operation, name: str, account: Account) -> bool:

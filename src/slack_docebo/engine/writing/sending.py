@@ -16,14 +16,14 @@ from slack_docebo.clients.docebo_rows import Row, RowResult, RowsLeftOut
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.effects import changes_access, differs, is_looked_for
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.operations import NOT_SHOWN_YET, SAID_TO_BE_MADE, SENT_BEFORE, Kind, Operation, Outcome
+from slack_docebo.domain.operations import NOT_SHOWN_YET, SAID_TO_BE_MADE, SENT_BEFORE, Kind, Operation, Outcome, Value
 from slack_docebo.domain.quoting import MEANINGS
 from slack_docebo.domain.targets import is_manager
 from slack_docebo.engine.reading.outages import ping_docebo
 from slack_docebo.engine.reading.sides import listed_last
 from slack_docebo.engine.writing.adapting import Adapter
 from slack_docebo.engine.writing.admitting import check_admitted, moved_meanwhile
-from slack_docebo.engine.writing.calls import REFUSED, STATUS_KEPT, Calls
+from slack_docebo.engine.writing.calls import FAILS, REFUSED, STATUS_KEPT, Calls
 from slack_docebo.engine.writing.experiments import Experiments
 from slack_docebo.engine.writing.placing import Placing
 from slack_docebo.engine.writing.recording import Numbered
@@ -111,6 +111,10 @@ class Sender:
         creates = operation.kind is Kind.CREATE
         unwritten = self._experiments.unwritten.get(operation.slack_id, ()) if creates else ()
         return list(dict.fromkeys([*self._adapter.left_out(operation.changes, creates=creates), *unwritten]))
+
+    def write_otherwise(self, values: MappingType[str, Value]) -> bool:
+        """Write *values* that no account shows in their other form from now on; return False where there is none to try."""
+        return self._adapter.write_otherwise(values)
 
     async def send(self, kind: Kind, batch: Sequence[Numbered]) -> None:
         """Send the batch and record the outcomes that are known; rows that may be sent again stay planned."""
@@ -530,5 +534,7 @@ def _name_hint(operation: Operation) -> str:
 
 def _refused(numbered: Numbered, why: RemoteError) -> RowOutcome:
     seq, operation = numbered
+    if isinstance(why, OutcomeUnknown):  # it may be overloaded, and a refusal is none of this
+        return RowOutcome(seq, Outcome.FAILED, operation.docebo_id, f"{FAILS} {why.status}")
     reason = f"{REFUSED}: {why.detail}" if why.detail else REFUSED
     return RowOutcome(seq, Outcome.FAILED, operation.docebo_id, reason, said=why.said)
