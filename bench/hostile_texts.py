@@ -22,7 +22,7 @@ from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.scope import Scope
 from slack_docebo.domain.texts import markdown
 from slack_docebo.engine.reporting.files import write_files
-from slack_docebo.engine.reporting.incidents import Incident, Trouble
+from slack_docebo.engine.reporting.troubles import Notice, Trouble
 from slack_docebo.storage.store import Store
 from tests.growing import CASES, GROWTH, NASTY, SIZE, TIMES, WORKS
 from tests.hostile_texts import INERT, TEXTS, parts, seen
@@ -76,7 +76,7 @@ def outlets(names: int) -> None:
         results.add("report, JSON: lines", sum(not seen(line) for line in records), 0)
         pages = (f"| a | b |\n|---|---|\n| {markdown(text)} | {markdown(text)} |" for text in shown)
         results.add("artifacts: names", sum(map(is_active, pages)), 0)
-        mails = (Incident(Trouble.FAILED, "bulk-import", text, text).body.split("\n\n") for text in shown)
+        mails = (Notice(Trouble.FAILED, "bulk-import", text, text).body.split("\n\n") for text in shown)
         results.add("mails: names", sum(len(mail) != 3 or not all(map(seen, mail)) for mail in mails), 0)
     results.show()
 

@@ -8,7 +8,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.runner._state_proposer import StateProposer
 
-from slack_docebo.engine.reporting.incidents import A_CRASH, state_message
+from slack_docebo.engine.reporting.troubles import A_CRASH, state_message
 
 
 class Crashes(StateProposer):

@@ -70,7 +70,7 @@ async def _acts() -> bool:
 
     from deployments.bootstrap import bootstrap
     from flows.bulk_import import bulk_import
-    from slack_docebo.engine.reporting.incidents import Trouble
+    from slack_docebo.engine.reporting.troubles import Trouble
     from slack_docebo.integration_settings import table
 
     await bootstrap(table(SWITCHED_ON))

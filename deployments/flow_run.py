@@ -33,7 +33,7 @@ from prefect.states import Crashed, Scheduled
 from deployments.sealed_results import seal_results
 from deployments.shared_tokens import share_tokens
 from deployments.wrong_form import misfits, refusing
-from slack_docebo.engine.reporting.incidents import OTHER_CODE, state_message
+from slack_docebo.engine.reporting.troubles import OTHER_CODE, state_message
 from slack_docebo.safe_points import is_told_to_end, tell_to_end
 from slack_docebo.settings import NotificationSettings, Settings, unset_secrets
 

@@ -17,7 +17,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Cancelled, Crashed, Scheduled, State
 from prefect.types._datetime import now
 
-from slack_docebo.engine.reporting.incidents import A_CRASH, Trouble, cause_in, state_message
+from slack_docebo.engine.reporting.troubles import A_CRASH, Trouble, cause_in, state_message
 
 SIGN_SECONDS = 10  # between two signs of life of a worker
 SILENCE_SECONDS = 35.0  # after which a worker is gone: three signs that did not come

@@ -20,7 +20,7 @@ _add_token = PrefectHttpxAsyncClient._add_csrf_headers  # noqa: SLF001  (it has 
 
 
 def share_tokens() -> None:
-    """Let the clients of this process, from now on, ask for one token at a time, and anew only when that was refused."""
+    """From now on, have the clients of this process share one token, and ask for another only if it was refused."""
     PrefectHttpxAsyncClient._add_csrf_headers = _add_shared_token  # type: ignore[method-assign]  # noqa: SLF001  (likewise)
 
 

@@ -83,7 +83,7 @@ READS: dict[str, tuple[type[ProcessSettings], ...]] = {
 
 @dataclass
 class Installation:
-    """Commands by the name of their process, and the environment of which each is given its own settings."""
+    """Commands by the name of their process, and the environment from which each gets its own settings."""
 
     commands: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)

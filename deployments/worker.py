@@ -37,7 +37,7 @@ from deployments.lost_runs import ENDED, SIGN_SECONDS, TAG, LostRuns, begin_agai
 from deployments.sealed_results import seal_results
 from deployments.shared_certificates import share_certificates
 from deployments.shared_tokens import share_tokens
-from slack_docebo.engine.reporting.incidents import A_CRASH, state_message
+from slack_docebo.engine.reporting.troubles import A_CRASH, state_message
 from tasks.logs import as_one_line
 
 TRIED_AGAIN = PREFECT_CLIENT_RETRY_EXTRA_CODES  # beside 503; Prefect's server answers 500 while Redis is away

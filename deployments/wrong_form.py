@@ -11,7 +11,7 @@ from prefect.states import Failed, State
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from slack_docebo.engine.reporting.incidents import WRONG_FORM, state_message
+from slack_docebo.engine.reporting.troubles import WRONG_FORM, state_message
 
 SAID = {
     "missing": "has to be filled in",
@@ -22,7 +22,7 @@ SHOULD = re.compile("^[A-Z][a-z]+ should ")
 
 
 def misfits(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> list[str]:
-    """Return what does not fit in the form of *flow*, field by field; none where everything does."""
+    """Return what is wrong in the form of *flow*, field by field; nothing if the form is right."""
     log = logging.getLogger("prefect.flows")
     log.disabled = True  # it would show what somebody has typed, such as an address
     try:
@@ -38,7 +38,7 @@ def misfits(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> list[str]:
 
 
 def refusing(flow: Flow[..., Any], wrong: list[str]) -> Flow[..., Any]:
-    """Return a flow that does nothing but fail over what is *wrong*, and of which people are told as of *flow*."""
+    """Return a flow that only fails because of what is *wrong*; people are told of the failure like that of *flow*."""
 
     async def refused() -> State[Any]:
         return Failed(message=state_message(WRONG_FORM, f"{'; '.join(wrong)}; nothing was run"))

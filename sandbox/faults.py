@@ -1,4 +1,4 @@
-"""Faults: which calls are to go wrong, how, and how often."""
+"""Faults: which calls fail, how, and how often."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ANY_METHOD = "*"
 
 @dataclass
 class Fault:
-    """One fault: *skip* calls of *method* pass, then *times* of them go wrong."""
+    """One fault: *skip* calls of *method* pass, then *times* of them fail."""
 
     method: str
     kind: str
@@ -28,7 +28,7 @@ class Faults:
         self._orders: list[Fault] = []
 
     def add(self, method: str, kind: str, *, times: int = 1, skip: int = 0, **options: Any) -> None:
-        """Add a fault; raise ValueError for a kind that this server does not know, and for numbers that make no sense."""
+        """Add a fault; raise ValueError for a kind that this server does not know, and for impossible numbers."""
         if kind not in self._kinds:
             raise ValueError(f"unknown fault {kind!r}; this server knows {', '.join(sorted(self._kinds))}")
         if type(times) is not int or times == 0 or type(skip) is not int or skip < 0:
@@ -36,7 +36,7 @@ class Faults:
         self._orders.append(Fault(method, kind, times=times, skip=skip, options=options))
 
     def take(self, method: str) -> Fault | None:
-        """Return the fault that is due for this call of *method*, and count it as done."""
+        """Return the fault that is due for this call of *method*, if there is one, and count it as done."""
         for fault in self._orders:
             if fault.method not in (method, ANY_METHOD):
                 continue

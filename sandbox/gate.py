@@ -1,4 +1,4 @@
-"""The gate of a server: every API call is counted and delayed there, and goes wrong if a fault is due."""
+"""The gate of a server: every API call is counted and delayed there, and fails if a fault is due."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ class Gate:
     ) -> Response:
         """Answer one call of *method*.
 
-        *spoil* returns the answer of a fault that differs from vendor to vendor. Where it returns none, the call is carried
-        out, and the endpoint finds the fault in `request.state.fault`. The latency is that of the whole answer: the time
-        to carry out the call is part of it.
+        *spoil* returns the answer of a fault that differs between vendors. If it returns none, the call is carried out,
+        and the endpoint finds the fault in `request.state.fault`. The latency is that of the whole answer: the time to
+        carry out the call is part of it.
         """
         answer_due = asyncio.get_running_loop().time() + self.latency
         response = await self._answer(method, request, carry_out, spoil)

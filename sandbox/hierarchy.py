@@ -1,4 +1,4 @@
-"""A company with departments and managers: Slack knows them by SCIM, and Docebo has a branch for each department."""
+"""A company with departments and managers: SCIM shows them in Slack, and Docebo has a branch for each department."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SPAN = 10  # people who report to one manager
 
 
 def organise(slack: Workspace, docebo: Platform) -> None:
-    """Give every member a department and a manager, the first one apart, and Docebo a branch for each department."""
+    """Give every member a department and all but the first a manager, and Docebo a branch for each department."""
     for department in DEPARTMENTS:
         docebo.add_branch(department.upper()[:5], department)
     members = [

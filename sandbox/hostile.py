@@ -38,7 +38,7 @@ def _json(body: AsyncIterator[bytes], headers: dict[str, str] | None = None) -> 
 
 
 def packed_zeros(megabytes: int) -> Iterator[bytes]:
-    """Yield the pieces of a gzip stream that is a thousand times as long when it is unpacked, and does not end."""
+    """Yield the pieces of an endless gzip stream that is a thousand times as long when it is unpacked."""
     packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
     # After a full flush nothing refers to what was before: the second piece can stand for all that follow.
     first, following = (packer.compress(bytes(MEGABYTE)) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))

@@ -18,7 +18,7 @@ class WindowLimit:
         self._windows: dict[str, tuple[float, int]] = {}
 
     def refuse(self, key: str, allowed: int) -> int | None:
-        """Count a call of *key*; return whole seconds to wait when it comes on top of *allowed*."""
+        """Count a call of *key*; return the whole seconds to wait if it exceeds *allowed*."""
         now = time.monotonic()
         opened, count = self._windows.get(key, (now, 0))
         if now - opened >= self._seconds:

@@ -104,7 +104,7 @@ class Sandbox:
         self.stop()
 
     def stop(self) -> None:
-        """Stop both servers and whatever they still do; raise RuntimeError if they do not end."""
+        """Stop both servers and all their work; raise RuntimeError if they do not end."""
         for server in self._servers:
             server.should_exit = True
         if self._thread:
@@ -121,11 +121,11 @@ class Sandbox:
         return self.docebo_url + "/_sim/"
 
     def applications(self) -> tuple[Starlette, Starlette]:
-        """Return what answers for Slack and for Docebo, for a caller that needs no sockets."""
+        """Return the applications of Slack and Docebo, for a caller that needs no sockets."""
         return self._slack_app(), self._docebo_app()
 
     def facts(self) -> dict[str, Any]:
-        """Return what a client needs to connect, and what there is to be found."""
+        """Return what a client needs to connect, and what the workspace and the platform contain."""
         return {
             "slack_url": self.slack_url,
             "slack_control_url": self.slack_control_url,
@@ -204,7 +204,7 @@ class Sandbox:
 
 
 def default_docebo_users(slack_users: int) -> int:
-    """Return how many people have an account to start with: a few percent, and enough for every special case."""
+    """Return how many people have an account from the start: a few percent, and enough for every special case."""
     return min(slack_users // 2, max(16, slack_users * 3 // 100))
 
 

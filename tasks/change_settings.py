@@ -52,7 +52,10 @@ class Proposal(NamedTuple):
         return "".join(f"; {remark}" for remark in self.settings.remarks)
 
     def left_behind(self, titles: Mapping[str, str] = NO_TITLES) -> str:
-        """Say which attributes no rule fills any more, "" for none; *titles* tell which fields are the same."""
+        """Say which attributes accounts keep although no rule fills them any more, or "".
+
+        *titles* tell which fields are the same.
+        """
         given_up = no_longer_filled(self.rules_before, self.settings.attributes, titles)
         if not given_up:
             return ""

@@ -10,7 +10,7 @@ from prefect.results import ResultRecord
 from prefect.states import State
 
 from slack_docebo.clients.heartbeat import send_heartbeat
-from slack_docebo.engine.reporting.incidents import Trouble
+from slack_docebo.engine.reporting.troubles import Trouble
 from slack_docebo.errors import SyncError
 from slack_docebo.settings import NotificationSettings, load_settings
 from tasks.notifications import tell_once

@@ -1,4 +1,4 @@
-"""Notifications: an incident is told to each place once, and who was told is remembered with the run."""
+"""Notifications: each place gets one notice of a trouble, and the run remembers which places were told."""
 
 import logging
 from datetime import datetime, timedelta
@@ -27,14 +27,14 @@ from prefect.variables import Variable
 
 from slack_docebo.clients.notifier import Notifier, notifier
 from slack_docebo.domain.texts import line, without_numbers
-from slack_docebo.engine.reporting.incidents import Incident, Trouble, step_after
+from slack_docebo.engine.reporting.troubles import Notice, Trouble, step_after
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import VARIABLE, notification_mail_id
 from slack_docebo.settings import NotificationSettings, PlatformSettings, load_settings
 from tasks.artifacts import SUMMARY, page_of
 from tasks.links import read_forms, whole_address
 
-SAME_INCIDENT = timedelta(days=1)  # after that the same trouble is told again
+SAME_TROUBLE = timedelta(days=1)  # after that the same trouble is told again
 LABEL = "slack-docebo.told"  # of a run: which trouble a place was told of, and when
 Log = logging.Logger | logging.LoggerAdapter[Any]
 
@@ -68,15 +68,15 @@ async def tell_once(
         elif not untold:
             log.info("No notification: everybody was told of the same before")
         else:
-            told |= await _deliver(await _incident(client, run, flow, trouble, message, settings), untold, log)
+            told |= await _deliver(await _notice(client, run, flow, trouble, message, settings), untold, log)
         if told:
             labels = {f"{LABEL}.{trouble}.{place}": at for place, at in told.items()}
             await client.update_flow_run_labels(flow_run_id, labels)
 
 
-async def _deliver(incident: Incident, to: Notifier, log: Log) -> dict[str, str]:
-    """Send *incident*; return the places that accepted it, with the time."""
-    delivery = await to.deliver(incident.title, incident.body, incident.markdown)
+async def _deliver(notice: Notice, to: Notifier, log: Log) -> dict[str, str]:
+    """Send *notice*; return the places that accepted it, with the time."""
+    delivery = await to.deliver(notice.title, notice.body, notice.markdown)
     if delivery.not_taken:
         log.warning("The notification was not delivered: not taken by %s", ", ".join(delivery.not_taken))
     if delivery.taken:
@@ -86,7 +86,7 @@ async def _deliver(incident: Incident, to: Notifier, log: Log) -> dict[str, str]
 
 def _told_of(trouble: Trouble, run: FlowRun) -> dict[str, str]:
     """Return the places that were lately told of *trouble* in *run*, with the time."""
-    begin, oldest = f"{LABEL}.{trouble}.", now("UTC") - SAME_INCIDENT
+    begin, oldest = f"{LABEL}.{trouble}.", now("UTC") - SAME_TROUBLE
     return {
         label.removeprefix(begin): str(at)
         for label, at in run.labels.items()
@@ -106,7 +106,7 @@ async def _ended_alike(client: PrefectClient, run: FlowRun, state: State[Any], m
             deployment_id=FlowRunFilterDeploymentId(any_=[run.deployment_id]),
             id=FlowRunFilterId(not_any_=[run.id]),
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(TERMINAL_STATES))),
-            start_time=FlowRunFilterStartTime(after_=now("UTC") - SAME_INCIDENT),
+            start_time=FlowRunFilterStartTime(after_=now("UTC") - SAME_TROUBLE),
         ),
         sort=FlowRunSort.END_TIME_DESC,
     )
@@ -120,14 +120,14 @@ def _alike(before: State[Any], state: State[Any], message: str) -> bool:
     return before.name == state.name and said[0] == said[1]
 
 
-async def _incident(
+async def _notice(
     client: PrefectClient, run: FlowRun, flow: str, trouble: Trouble, message: str, settings: NotificationSettings
-) -> Incident:
+) -> Notice:
     extent, page = await _extent(client, run.id)
     deployment = (await client.read_deployment(run.deployment_id)).name if run.deployment_id else flow
     step = step_after(trouble)
     form = (await read_forms(client)).link(step) if step else ""
-    return Incident(
+    return Notice(
         trouble=trouble,
         subject=deployment,
         message=message,

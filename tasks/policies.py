@@ -16,7 +16,7 @@ async def is_transient(task: Task[Any, Any], task_run: TaskRun, state: State[Any
 
 
 async def is_storage_trouble(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001
-    """Tell whether the store has failed a task whose calls are retried in tasks of their own."""
+    """Tell whether a task has failed because of the store; its calls are retried in tasks of their own."""
     return isinstance(await state.aresult(raise_on_failure=False), StorageError)
 
 

@@ -14,7 +14,7 @@ from tasks.progress import shown
 
 
 async def plan_from_custom_fields(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> str | None:
-    """Read the custom fields of *people* who are due; return the plan, as its id, of those that differ, or None."""
+    """Read the custom fields of *people* who are due; return the plan, as its id, for changed fields, or None."""
     read = await read_custom_fields(runtime, workspace, people)
     return await plan_custom_fields(runtime, workspace, people, read) if read.changed else None
 

@@ -21,8 +21,8 @@ from slack_docebo.engine.looking.diagnosis import Diagnosis
 from slack_docebo.engine.looking.explaining import Explanation
 from slack_docebo.engine.mappings.relinking import Relinked
 from slack_docebo.engine.realtime.serve_result import ServeResult
-from slack_docebo.engine.reporting.incidents import FIRST, Trouble, message_after, state_message
 from slack_docebo.engine.reporting.summary import Summary
+from slack_docebo.engine.reporting.troubles import FIRST, Trouble, message_after, state_message
 from slack_docebo.errors import (
     AlreadyRunning,
     ChangeLimitExceeded,

@@ -14,8 +14,8 @@ from prefect.client.schemas.actions import ArtifactUpdate
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.texts import markdown
 from slack_docebo.engine.realtime.serve_result import ROWS_SHOWN, Became, ServeResult
-from slack_docebo.engine.reporting.incidents import FIRST, Trouble, state_message
 from slack_docebo.engine.reporting.shown import Cells, with_names
+from slack_docebo.engine.reporting.troubles import FIRST, Trouble, state_message
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import shown_as_text
 from tasks.notifications import tell_once

@@ -16,7 +16,7 @@ NIGHTLY = "nightly"  # the schedule's slug
 
 
 async def follow_settings(client: PrefectClient) -> None:
-    """Bring the form's values and the schedule in line with the settings: a deploy or a change has reset them.
+    """Bring the form's values and the schedule in line with the settings, after a deploy or a change of the table.
 
     What is not deployed yet is passed over, and with a table that cannot be read the schedule stays.
     """

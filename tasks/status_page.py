@@ -21,8 +21,8 @@ from prefect.client.schemas.objects import TERMINAL_STATES, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.engine.reporting.incidents import Trouble
 from slack_docebo.engine.reporting.status import FailedRun, page_without_a_run, status
+from slack_docebo.engine.reporting.troubles import Trouble
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import summary_page
 from tasks.links import Forms, read_forms

@@ -1,4 +1,4 @@
-"""Reading what clients send about a user: single bodies and batch rows, checked, turned into attributes."""
+"""Reads what clients send about a user: single bodies and batch rows are checked and turned into attributes."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def path(branches: Mapping[int, Branch], branch: Branch) -> str:
 
 
 class RefusedError(Exception):
-    """An attribute Docebo does not take: the name of the attribute and why."""
+    """Docebo refuses an attribute: its name, and the reason."""
 
     def __init__(self, attribute: str, reason: str) -> None:
         super().__init__(reason)
@@ -96,7 +96,7 @@ class RefusedError(Exception):
 
 
 class Reader:
-    """Reads attributes against the platform's fields, branches and accounts."""
+    """Reads attributes and checks them against the platform's fields, branches and accounts."""
 
     def __init__(
         self, accounts: Accounts, fields: Mapping[int, Field], branches: Mapping[int, Branch], switches: Switches
@@ -107,7 +107,7 @@ class Reader:
         self._switches = switches
 
     def single(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Read the body of POST or PUT /user, except `userid`, which the two treat differently."""
+        """Read the body of POST or PUT /user, without `userid`, which the two treat differently."""
         attributes = self._shared(body)
         if "valid" in body:
             attributes["active"] = _flag("valid", body["valid"])
@@ -135,7 +135,7 @@ class Reader:
         return attributes
 
     def row(self, row: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-        """Read a batch row, except `username` and `user_id`. A column that is not sent is not in the result."""
+        """Read a batch row, without `username` and `user_id`. A column that is not sent is not in the result."""
         attributes = self._shared(row)
         if "active" in row:
             attributes["active"] = _flag("active", row["active"])
@@ -267,7 +267,7 @@ class Reader:
 
 
 def _as_map(attribute: str, values: Any) -> dict[str, Any]:
-    """Read the map of today or the list of `{id, value}` of 2017."""
+    """Read the map that is sent today, or the list of `{id, value}` of 2017."""
     if isinstance(values, list) and all(isinstance(item, dict) and "id" in item for item in values):
         return {str(item["id"]): item.get("value") for item in values}
     if not isinstance(values, dict):

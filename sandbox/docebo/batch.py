@@ -34,7 +34,7 @@ class BatchRefusedError(Exception):
 
 @dataclass(frozen=True)
 class RowResult:
-    """What became of one row: *effect* is created, updated, unchanged or failed."""
+    """The result of one row: *effect* is created, updated, unchanged or failed."""
 
     effect: str
     username: str | None
@@ -98,7 +98,7 @@ def carry_out(
 
 
 def _as_a_table(items: Sequence[Mapping[str, Any]], columns: str) -> Iterator[Mapping[str, Any]]:
-    """Yield each row as it is or, as in a table with one head, with the columns of the first or of all rows."""
+    """Yield each row as it is or, like a table with one head, with the columns of the first row or of all rows."""
     head = {column for item in items[: 1 if columns == "first" else None] for column in item}
     for item in items:
         if columns == "own":
@@ -109,7 +109,7 @@ def _as_a_table(items: Sequence[Mapping[str, Any]], columns: str) -> Iterator[Ma
 
 
 def count(results: Sequence[RowResult]) -> Counter[str]:
-    """Return how many rows had which effect."""
+    """Return the number of rows by effect."""
     return Counter(result.effect for result in results)
 
 
@@ -158,7 +158,7 @@ def _check_names(attributes: Mapping[str, Any]) -> None:
 
 
 def _find(item: Mapping[str, Any], attributes: Mapping[str, Any], platform: Platform) -> tuple[Account | None, str]:
-    """Return the account a row is about, and the username to create it under when there is none."""
+    """Return the account that a row is about, and the username for a new one if there is none."""
     user_id = item.get("user_id")
     username = item.get("username")
     if platform.switches.email_as_username:

@@ -47,7 +47,7 @@ class ApiError(Exception):
 
 
 class Calls:
-    """The way of every call from the server's gate to its handler and back."""
+    """Passes every call from the server's gate to its handler, and the answer back."""
 
     def __init__(self, platform: Platform, tokens: Tokens, gate: Gate, *, time_scale: float) -> None:
         self.platform = platform
@@ -58,7 +58,7 @@ class Calls:
         self._batches_under_way = 0
 
     def route(self, verb: str, path: str, handler: Handler, *, public: bool = False, ordinary: bool = False) -> Route:
-        """Return the route of a call: *public* ones need no token, *ordinary* ones no superadmin's."""
+        """Return the route of a call: a *public* one needs no token, an *ordinary* one needs no superadmin's token."""
         method = f"{verb} {path}"
 
         async def carry_out(request: Request) -> Response:
@@ -94,7 +94,10 @@ class Calls:
     async def _one_batch_at_a_time(
         self, request: Request, carry_out: Callable[[Request], Awaitable[Response]]
     ) -> Response:
-        """Docebo forbids batch calls that overlap; what it does about them is not known."""
+        """Carry out the batch call after others; one that overlaps counts as a violation, and is refused or waits.
+
+        Docebo forbids batch calls that overlap; what it does about them is not known.
+        """
         if self._batches_under_way:
             self.gate.counters.violations.append(CONCURRENT_BATCH)
             if self.platform.switches.concurrent_batch != "serialise":
@@ -162,7 +165,7 @@ class Calls:
         return HTMLResponse(MAINTENANCE_PAGE, 503)
 
     def _refused(self, error: RefusedError) -> Response:
-        """Answer what a single body says wrong; the HTTP status of that is not established."""
+        """Answer with what is wrong in a single body; the HTTP status of such an answer is not known."""
         if self.platform.switches.validation_style == "hard":
             return self._error_body(400, error.reason)
         message = [{"id": error.attribute, "message": error.reason}]
@@ -172,7 +175,7 @@ class Calls:
 
 
 def keyed(answer: Any) -> Any:
-    """Return *answer* with each list of objects in it as an object whose keys are the places, as PHP may send an array."""
+    """Return *answer* with each list of objects as an object whose keys are positions, as PHP may send an array."""
     if isinstance(answer, dict):
         return {name: keyed(value) for name, value in answer.items()}
     if isinstance(answer, list) and answer and isinstance(answer[0], dict):
@@ -181,6 +184,6 @@ def keyed(answer: Any) -> Any:
 
 
 def bearer(request: Request) -> str:
-    """Return the token with which the call was made, "" if with none."""
+    """Return the token with which the call was made, or "" if it had none."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token if scheme.lower() == "bearer" else ""

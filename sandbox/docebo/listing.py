@@ -20,7 +20,7 @@ class BadQueryError(Exception):
 def user_page(
     query: Mapping[str, Any], platform: Platform, *, share: float, counted: bool, empty: bool
 ) -> dict[str, Any]:
-    """Return one page, with the number of all where it is *counted*.
+    """Return one page, with the total number if *counted*.
 
     *share* < 1 ends the listing early, *empty* leaves out the page's items: both are faults.
     """
@@ -86,7 +86,7 @@ def _matching(query: Mapping[str, Any], platform: Platform) -> list[int]:
 
 
 def _found(query: Mapping[str, Any], platform: Platform) -> Iterable[Account] | None:
-    """Return the accounts searched for, or None when the query searches for nothing."""
+    """Return the accounts that the query searches for, or None if it does not search."""
     text = str(query.get("search_text") or "").casefold()
     branch = None if "branch_id" in platform.switches.ignored.split(",") else query.get("branch_id")
     if not text and branch in (None, ""):
@@ -101,7 +101,7 @@ def _found(query: Mapping[str, Any], platform: Platform) -> Iterable[Account] | 
 
 
 def _is_indexed(account: Account, platform: Platform) -> bool:
-    """Tell whether a search finds the account by now, and count the search."""
+    """Tell whether a search finds the account yet, and count the search."""
     platform.searched[account.user_id] += 1
     return not account.provisioned_by or platform.searched[account.user_id] > platform.switches.searches_behind
 

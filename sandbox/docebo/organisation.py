@@ -35,7 +35,7 @@ class OrganisationCalls:
         return {"items": items, "count": len(items), "has_more_data": False}
 
     async def manager_types(self, _request: Request, _body: dict[str, Any]) -> dict[str, Any]:
-        """Answer with an envelope also to `as_array`: the client that sends it reads `data.items`."""
+        """Answer with an envelope even if `as_array` is set: the client that sends it reads `data.items`."""
         items = [
             {"id": self.platform.shown_number(key), "title": title}
             for key, title in self.platform.manager_types.items()
@@ -43,7 +43,10 @@ class OrganisationCalls:
         return {"items": items, "count": len(items), "has_more_data": False}
 
     async def candidates(self, request: Request, _body: dict[str, Any]) -> dict[str, Any]:
-        """Answer with who may become a manager, in the two keys that a client reads; who may not is not known."""
+        """Answer with the accounts that may become managers, in the two keys that a known client reads.
+
+        Which accounts Docebo leaves out is not known.
+        """
         text = request.query_params.get("search_text", "").casefold()
         items = [
             {"manager_id": self.platform.shown_number(account.user_id), "manager_email": account.email}
@@ -53,7 +56,7 @@ class OrganisationCalls:
         return _page_of(items, request)
 
     async def subordinates(self, request: Request, _body: dict[str, Any]) -> dict[str, Any]:
-        """Answer with whose manager this account is, as any type: of their keys, clients read these first."""
+        """Answer with the accounts that have this one as manager, of any type, in the keys that clients read first."""
         manager = account_of(self.platform, request.path_params["id"])
         items = [
             {"user_id": self.platform.shown_number(account.user_id), "username": self.platform.shown(account.username)}

@@ -28,7 +28,7 @@ DEPARTMENT_FIELD = 15
 
 @dataclass(frozen=True)
 class SlackLink:
-    """A row of the stand-in for the `slack_user` table, of which Docebo publishes nothing but the name."""
+    """A row of the stand-in for the `slack_user` table, of which Docebo publishes only the name."""
 
     slack_id: str
     slack_name: str
@@ -90,7 +90,7 @@ class Platform:
         return f"/{username}" if self.switches.slash_in_usernames else username
 
     def shown_number(self, number: int) -> int | str:
-        """Return *number*, an id or a yes and no, as answers show it."""
+        """Return *number*, an id or a yes or no, as answers show it."""
         return str(int(number)) if self.switches.string_ids else int(number)
 
     def options_of(self, field: Field) -> Mapping[int, str]:
@@ -107,7 +107,7 @@ class Platform:
         return self.accounts.get(int(user_id)) if str(user_id).isdigit() else None
 
     def app_account(self) -> Account:
-        """Return the account the app's own token stands for."""
+        """Return the account to which the app's own token belongs."""
         if self.switches.superadmin:
             return self.accounts[API_USER_ID]
         ordinary = self.accounts.get(ORDINARY_USER_ID)
@@ -134,7 +134,7 @@ class Platform:
         return added
 
     def level(self, level: str, shown: str | int) -> str | int:
-        """Return how an account's *level*, else *shown*, is shown on this platform."""
+        """Return the platform's own word for the plain users' *level*, if it has one; else *shown*."""
         return (self.switches.user_level if level == "user" else "") or shown
 
     def add_branch(self, code: str, title: str, parent: int = 0) -> Branch:

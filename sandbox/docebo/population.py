@@ -39,14 +39,14 @@ Attributes = dict[str, Any]
 
 @dataclass(frozen=True)
 class Newcomer:
-    """An account to start with and its kind."""
+    """An account that exists from the start, and its kind."""
 
     kind: str
     attributes: Attributes
 
 
 def newcomers(slack: Population, people: int) -> Iterator[Newcomer]:
-    """Yield the accounts of the first *people* in Slack who would have one, and of some Slack does not know."""
+    """Yield the accounts of the first *people* in Slack who would have one, and of some people not in Slack."""
     colleagues = (index for index in _leavers_first(slack) if slack.kind(index) not in _HAVE_NO_ACCOUNT)
     stayers = itertools.count()
     for number, index in enumerate(itertools.islice(colleagues, people)):
@@ -60,7 +60,7 @@ def newcomers(slack: Population, people: int) -> Iterator[Newcomer]:
 
 
 def _leavers_first(slack: Population) -> Iterator[int]:
-    """Yield every position; of the first ones, leavers come first, so that the smallest platform has one."""
+    """Yield every position, the leavers of the first few before others, so that the smallest platform has one."""
     first = range(min(CATALOGUE_SIZE, slack.size))
     yield from sorted(first, key=lambda index: slack.kind(index) != "deactivated")
     yield from range(CATALOGUE_SIZE, slack.size)

@@ -1,4 +1,4 @@
-"""Switches for what is not publicly known of Docebo: a client must get along with every setting."""
+"""Switches for what is not publicly known about Docebo: a client must work with every setting."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ _WORDS = {"true": True, "on": True, "1": True, "false": False, "off": False, "0"
 
 
 def switched(switches: Switches, settings: dict[str, Any]) -> Switches:
-    """Return *switches* with *settings*, given as values or as text; raise ValueError for what does not fit."""
+    """Return *switches* with *settings*, given as values or as text; raise ValueError for an invalid setting."""
     values: dict[str, Any] = {}
     for given_name, value in settings.items():
         name = given_name.lower().replace("-", "_")

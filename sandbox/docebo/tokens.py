@@ -1,4 +1,4 @@
-"""OAuth2 at Docebo: the grants, and the access tokens they lead to."""
+"""OAuth2 at Docebo: the grants, and the access tokens that are given for them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
 class GrantError(Exception):
-    """A request for a token that is refused: the OAuth error and its description."""
+    """A request for a token is refused: the OAuth error and its description."""
 
     def __init__(self, error: str, description: str) -> None:
         super().__init__(description)
@@ -37,7 +37,7 @@ class _Token:
 
 
 class Tokens:
-    """Access and refresh tokens in force."""
+    """The access and refresh tokens that are valid."""
 
     def __init__(self, platform: Platform, clock: Callable[[], float] = time.monotonic) -> None:
         self.jwt_public_key: str | None = None
@@ -56,7 +56,7 @@ class Tokens:
         self._access.pop(token, None)
 
     def account(self, token: str) -> Account | None:
-        """Return whose token this is, or None when it is unknown, expired, or of a suspended or deleted user."""
+        """Return the account of the token, or None if it is unknown, expired, or a suspended or deleted user's."""
         known = self._access.get(token)
         if known is None or self._clock() >= known.expires:
             return None
@@ -87,7 +87,7 @@ class Tokens:
         raise GrantError("unsupported_grant_type", "Grant type not supported")
 
     def login(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the reply to a login with name and password alone, as the description of 2017 has it."""
+        """Return the reply to a login with only name and password, as in the description of 2017."""
         account = self._by_password(body)
         wants_refresh = str(body.get("issue_refresh_token", "")).lower() in ("1", "true")
         return {**self._issue(account, refreshable=wants_refresh), "id_user": str(account.user_id)}

@@ -199,7 +199,7 @@ class UserCalls:
 
 
 def account_of(platform: Platform, user_id: Any) -> Account:
-    """Return the account that a call means; raise ApiError where there is none."""
+    """Return the account that a call means; raise ApiError if there is none."""
     account = platform.known(user_id)
     if account is None:
         raise ApiError(404, "User not found")

@@ -1,4 +1,4 @@
-"""Slack's Web API, as far as a client that reads users calls it."""
+"""Slack's Web API: the methods that a client that reads users calls."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _TooManyError(Exception):
 
 @dataclass(frozen=True)
 class Method:
-    """One Web API method: who may call it, how often a minute, and what it does."""
+    """One Web API method: the scope it needs, the calls a minute it allows, and its handler."""
 
     carry_out: Callable[[SlackApi, Arguments, Fault | None], Reply]
     scope: str | None
@@ -74,7 +74,7 @@ class SlackApi:
         return [Route("/api/{method}", self._answer, methods=["GET", "POST"])]
 
     def reset(self) -> None:
-        """Open all rate windows anew."""
+        """Begin all rate windows again."""
         if self._limit:
             self._limit.reset()
 
@@ -245,7 +245,7 @@ class SlackApi:
         return {"profile": {**{k: v for k, v in profile.items() if k not in shown_here}, "fields": fields}}
 
     def _belongs_here(self, user: User) -> bool:
-        """Tell whether the list holds the user: it shows nobody of the organisation's other workspaces.
+        """Tell whether the list contains the user: it shows nobody from other workspaces of the organisation.
 
         https://docs.slack.dev/enterprise/developing-for-enterprise-orgs
         """
@@ -354,6 +354,6 @@ def _is_true(argument: Any) -> bool:
 
 
 def _page_size(argument: Any) -> int | None:
-    """Return the page size asked for; sizes out of range are adjusted without a word."""
+    """Return the page size asked for; a size out of range is adjusted without an error."""
     digits = "".join(itertools.takewhile(str.isdigit, str(argument or "")))
     return min(int(digits), LARGEST_PAGE) or None if digits else None

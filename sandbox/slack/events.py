@@ -1,4 +1,4 @@
-"""Events API: signed deliveries to a request URL, with Slack's retries, and a record of how each went."""
+"""Events API: signed deliveries to a request URL, with Slack's retries, and a record of each result."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REDIRECTS_FOLLOWED = 2
 
 @dataclass
 class Attempt:
-    """One request of a delivery and what came of it; no *reason* means acknowledged."""
+    """One request of a delivery and its result; without a *reason* it was acknowledged."""
 
     status: int | None
     reason: str | None
@@ -40,7 +40,7 @@ class Attempt:
 
 @dataclass
 class Delivery:
-    """One event on its way."""
+    """One event that is delivered, with its attempts."""
 
     event_id: str
     type: str
@@ -50,7 +50,7 @@ class Delivery:
 
 
 class Events:
-    """The app's event subscription: where deliveries go and what became of them."""
+    """The app's event subscription: where deliveries go, and their results."""
 
     def __init__(self, workspace: Workspace, *, time_scale: float) -> None:
         self.request_url: str | None = None
@@ -85,7 +85,7 @@ class Events:
             await self._http.aclose()
 
     def reset(self) -> None:
-        """Forget past deliveries, the request URL and every other setting; what is under way goes on."""
+        """Forget past deliveries, the request URL and every other setting; deliveries under way go on."""
         self.request_url = None
         self.signing_secret = DEFAULT_SIGNING_SECRET
         self.subscriptions = DEFAULT_SUBSCRIPTIONS
@@ -120,7 +120,7 @@ class Events:
                 self._deliver(self._wrap(event, now), user["id"])
 
     def announce_group(self, group: Group, added: frozenset[str], removed: frozenset[str]) -> None:
-        """Deliver who came to a user group and who left it, if that is subscribed to.
+        """Deliver the event about people who were added to a user group or removed from it, if it is subscribed to.
 
         https://docs.slack.dev/reference/events/subteam_members_changed
         """
@@ -146,7 +146,7 @@ class Events:
         self._deliver(payload, user.get("id") if isinstance(user, dict) else user)
 
     def app_rate_limited(self, *, wrapped: bool) -> None:
-        """Announce that deliveries were left out; flat as documented, or wrapped as in the Java SDK's sample."""
+        """Deliver the event that some were left out; flat as documented, or wrapped as in the Java SDK's sample."""
         notice = {
             "type": "app_rate_limited",
             "token": VERIFICATION_TOKEN,
@@ -157,7 +157,7 @@ class Events:
         self._deliver(self._wrap(notice, time.time()) if wrapped else notice, None)
 
     async def verify_url(self) -> dict[str, Any]:
-        """Send a url_verification and say whether the challenge came back."""
+        """Send a url_verification, and tell whether the challenge came back."""
         body = {"type": "url_verification", "token": VERIFICATION_TOKEN, "challenge": CHALLENGE}
         if not (self._http and self.request_url):
             raise ValueError("no request URL is set")
@@ -169,7 +169,7 @@ class Events:
         return {"status": answer.status_code, "verified": answer.is_success and CHALLENGE in answer.text}
 
     def settle(self, timeout: float = 180) -> bool:
-        """Wait from another thread until no delivery is under way; say whether that came about in time."""
+        """Wait from another thread until no delivery is under way; return False if the time was too short."""
         with self._progress:
             return self._progress.wait_for(lambda: self._under_way == 0, timeout)
 

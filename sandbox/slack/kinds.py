@@ -12,14 +12,14 @@ DEACTIVATED_KEYS = ("id", "team_id", "name", "deleted", "profile", "is_bot", "is
 
 
 def deactivate(user: User) -> None:
-    """Take from *user* what Slack no longer shows of a deactivated person."""
+    """Remove from *user* what Slack no longer shows of a deactivated person."""
     for key in [key for key in user if key not in DEACTIVATED_KEYS]:
         del user[key]
     user["deleted"] = True
 
 
 def rename(user: User, real_name: str, first: str | None, last: str | None) -> None:
-    """Give *user* these names; first and last name are left out where they are None."""
+    """Give *user* these names; first and last name are left out if they are None."""
     profile = user["profile"]
     user["real_name"] = real_name
     profile["real_name"] = profile["real_name_normalized"] = real_name

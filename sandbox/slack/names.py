@@ -1,4 +1,4 @@
-"""Names people bear, by culture: as written, and as romanised for addresses."""
+"""Names of people by culture: as written, and as romanised for addresses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class TimeZone:
 
 @dataclass(frozen=True)
 class Culture:
-    """Given and family names as pairs (written, romanised), with where their bearers live.
+    """Given and family names as pairs (written, romanised), with where people with these names live.
 
     Romanised family names are unique across cultures, which keeps e-mail addresses unique.
     """

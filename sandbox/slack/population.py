@@ -1,4 +1,4 @@
-"""Who is in the workspace: user *i* is a pure function of seed and *i*."""
+"""The people in the workspace: user *i* is a pure function of seed and *i*."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Population:
         return letter + _PAIRS[top] + _PAIRS[middle] + _PAIRS[low]
 
     def index_of(self, user_id: str) -> int | None:
-        """Return which user *user_id* is, or None for an id of nobody."""
+        """Return the index of the user with *user_id*, or None if nobody has it."""
         if user_id == "USLACKBOT":
             return 0
         try:
@@ -223,7 +223,7 @@ class Population:
 
 
 def _name(index: int, culture: Culture) -> tuple[tuple[str, str], tuple[str, str], int]:
-    """Return given name, family name, and how many bearers of the pair come before *index*."""
+    """Return given name, family name, and how many users before *index* have the same pair."""
     pairs = len(culture.given) * len(culture.family)
     generation, place = divmod(index, pairs)
     family, given = divmod(place * _NAME_STEP % pairs, len(culture.given))

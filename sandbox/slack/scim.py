@@ -1,4 +1,4 @@
-"""Slack's SCIM API, version 2, as far as reading people goes: https://docs.slack.dev/reference/scim-api."""
+"""Slack's SCIM API, version 2, the part that reads people: https://docs.slack.dev/reference/scim-api."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ScimApi:
         ]
 
     def reset(self) -> None:
-        """Open all rate windows anew."""
+        """Begin all rate windows again."""
         if self._limit:
             self._limit.reset()
 
@@ -71,7 +71,7 @@ class ScimApi:
         )
 
     def _shown(self, user: User) -> dict[str, Any]:
-        """Return the person; what is absent is null, an empty object or missing, as in Slack's answers."""
+        """Return the person; an absent attribute is null, an empty object or missing, as in Slack's answers."""
         known = self._workspace.scim.get(user["id"], {})
         profile = user["profile"]
         enterprise: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Switches for how workspaces and tokens of Slack differ: a client must get along with every setting."""
+"""Switches for the differences between Slack's workspaces and tokens: a client must work with every setting."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHOICES = {
 
 @dataclass(frozen=True)
 class SlackSwitches:
-    """One field per way in which recorded replies differ, with the likeliest as its default."""
+    """One field for each way in which recorded replies differ, with the likeliest as its default."""
 
     most_people: int = 1000  # on a page of the list
     too_many: str = "adjust"  # where more are asked for: adjust | limit_required | error_500 | slow (by `slow_seconds`)
@@ -31,7 +31,7 @@ class SlackSwitches:
 
 
 def switched(switches: SlackSwitches, settings: dict[str, Any]) -> SlackSwitches:
-    """Return *switches* with *settings*; raise ValueError for what does not fit."""
+    """Return *switches* with *settings*; raise ValueError for an invalid setting."""
     for name, value in settings.items():
         if name in CHOICES and value not in CHOICES[name]:
             raise ValueError(f"{name} is one of {', '.join(CHOICES[name])}, not {value!r}")

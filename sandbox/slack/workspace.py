@@ -1,4 +1,4 @@
-"""The workspace: the generated population with the changes made to it since."""
+"""The workspace: the generated population, with the changes made since."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Workspace:
         return map(self.at, range(self._size))
 
     def group(self, handle: str, *members: str) -> Group:
-        """Let the user group with this handle have exactly these members, and announce who came and who left."""
+        """Give the user group with this handle exactly these members, and announce who was added and removed."""
         known = self.groups.get(handle)
         group = Group(known.id if known else f"S0{len(self.groups):07}", handle, frozenset(members))
         self.groups[handle] = group
@@ -111,11 +111,11 @@ class Workspace:
         return next((i for i, user in self._changed.items() if _organisation_id(user) == user_id), None)
 
     def get(self, user_id: str) -> User:
-        """Return the user; raise KeyError for an id of nobody here."""
+        """Return the user; raise KeyError if nobody here has the id."""
         return self.at(self._position(user_id))
 
     def organisation_id(self, user_id: str) -> str:
-        """Return the user's id in the organisation, the same one of whom has no other; "" of nobody here."""
+        """Return the user's id in the organisation, or the only id of a user without one; "" if nobody here has it."""
         index = self.index_of(user_id)
         if index is None:
             return ""
@@ -123,12 +123,12 @@ class Workspace:
         return _organisation_id(user) or str(user["id"])
 
     def local_id(self, user_id: str) -> str:
-        """Return the user's id in the workspace; "" of nobody here."""
+        """Return the user's id in the workspace; "" if nobody here has the id."""
         index = self.index_of(user_id)
         return "" if index is None else str(self.at(index)["id"])
 
     def by_email(self, email: str) -> User:
-        """Return the user with this address; raise KeyError when there is none. Looks at everybody."""
+        """Return the user with this address; raise KeyError if there is none. It looks at everybody."""
         folded = email.casefold()
         for user in self:
             if user["profile"].get("email", "").casefold() == folded:
@@ -136,14 +136,14 @@ class Workspace:
         raise KeyError(email)
 
     def of_kind(self, kind: str) -> list[User]:
-        """Return the users generated as this kind. Looks at everybody."""
+        """Return the users generated as this kind. It looks at everybody."""
         population = self.population
         return [self.at(index) for index in range(population.size) if population.kind(index) == kind]
 
     def add(
         self, first_name: str, last_name: str = "", email: str | None = None, changes: Mapping[str, Any] | None = None
     ) -> User:
-        """Let somebody join and announce it; whoever is only invited (`is_invited_user`) is not announced."""
+        """Let somebody join and announce it; a user who is only invited (`is_invited_user`) is not announced."""
         index = self._size
         user = self.population.user(index, kind="member")
         _merge(user, {"profile": {"first_name": first_name, "last_name": last_name, "display_name": ""}})
@@ -219,7 +219,7 @@ class Workspace:
 
 
 def _organisation_id(user: User) -> str | None:
-    """Return the id that is the same in all workspaces of an organisation: Slack finds people by it, too."""
+    """Return the id that is the same in all workspaces of an organisation, by which Slack also finds people."""
     enterprise = user.get("enterprise_user")
     return enterprise.get("id") if isinstance(enterprise, dict) else None
 

@@ -120,7 +120,7 @@ def _raising_no_value(does: Callable[P, str | NoValue]) -> Callable[P, str]:
 
 
 def _explained(errors: str) -> str:
-    """Return the first of the engine's *errors*, in words for who has written the expression, none of which is quoted."""
+    """Return the first of the engine's *errors*, in words for the author of the expression, without quoting it."""
     found = _ERROR.search(errors)
     if found is None:
         return "it is nested too deeply" if "recursion" in errors else NO_EXPRESSION

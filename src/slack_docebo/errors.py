@@ -146,7 +146,7 @@ class ToBeContinued(Halted):
 
 
 class LockLost(SyncError):
-    """Another run took this one's place while it stood still or was cut off; nothing was written since."""
+    """Another run took this one's place while it stood still or was cut off; this one has written nothing since."""
 
 
 class PlanChanged(SyncError):

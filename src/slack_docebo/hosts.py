@@ -1,4 +1,7 @@
-"""Hosts: names that lead to this machine, and names that a request may use; no other page may read here."""
+"""Hosts: names that lead to this machine, and names that a request may use.
+
+A web page whose own name was made to lead to our address must not be able to read here.
+"""
 
 import re
 from collections.abc import Collection

@@ -14,7 +14,7 @@ from prefect import Flow
 from prefect.states import State
 
 from slack_docebo.clients.prefect_client import READING
-from slack_docebo.engine.reporting.incidents import Trouble
+from slack_docebo.engine.reporting.troubles import Trouble
 from slack_docebo.integration_settings import VARIABLE, table
 from tests.waiting import PATIENCE_SECONDS, until
 

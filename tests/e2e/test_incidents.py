@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from deployments.local import process
-from slack_docebo.engine.reporting.incidents import cause_in
+from slack_docebo.engine.reporting.troubles import cause_in
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.store import Store
 from tests.e2e.prefect_http import (

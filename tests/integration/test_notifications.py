@@ -13,16 +13,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
 
-from slack_docebo.clients.mail_server import greet_mail_server, to_check
+from slack_docebo.clients.mail_server import ping_mail_server, to_check
 from slack_docebo.clients.notifier import notifier
-from slack_docebo.engine.reporting.incidents import ADVICE, HAPPENED, Incident, Trouble, step_after
+from slack_docebo.engine.reporting.troubles import ADVICE, HAPPENED, Notice, Trouble, step_after
 from slack_docebo.errors import ConfigurationError, TransientError
 from slack_docebo.integration_settings import notification_mail_id, table
 from slack_docebo.settings import NotificationSettings
 from tests.hostile import bomb, drip, elsewhere, endless, endless_header, listening, whole
 from tests.smtp import PASSWORD, USER, mail_server, text
 
-INCIDENT = Incident(
+NOTICE = Notice(
     Trouble.REFUSED,
     "import-everybody",
     message="Look at plan 9fy3, and apply exactly this plan if it is right: 70 to deactivate, the limit is 50; nothing was written",
@@ -69,14 +69,14 @@ def encrypted(tmp_path, monkeypatch):
 
 
 @pytest.mark.long
-async def test_an_incident_arrives_as_one_mail_that_says_what_to_do():
+async def test_a_notice_arrives_as_one_mail_that_says_what_to_do():
     with mail_server() as (server, port):
-        await notifier(settings(port), "lms@example.com").send(INCIDENT.title, INCIDENT.body)
+        await notifier(settings(port), "lms@example.com").send(NOTICE.title, NOTICE.body)
 
     mail = server.next_mail()
     assert mail["Subject"] == ("slack-docebo lms.example.com: import-everybody was refused: 70 to deactivate")
     assert (mail["To"], mail["From"]) == ("lms@example.com", "sync@example.com")
-    assert text(mail).splitlines()[0] == f"What happened: {INCIDENT.message}"
+    assert text(mail).splitlines()[0] == f"What happened: {NOTICE.message}"
     assert "To how many: plan 9fy3" in text(mail)
     assert f"What to do: {ADVICE[Trouble.REFUSED]}" in text(mail)
     assert "Who, and why: http://127.0.0.1:4200/v2/artifacts/artifact/2" in text(mail)
@@ -138,7 +138,7 @@ def test_a_mail_server_is_named_by_its_host_alone(host):
 
 def test_whether_a_mail_would_be_taken_is_asked_without_sending_one():
     with mail_server() as (server, port):
-        greet_mail_server(settings(port), "lms@example.com", 10)
+        ping_mail_server(settings(port), "lms@example.com", 10)
 
     assert list(server.taken()) == []
 
@@ -151,7 +151,7 @@ def test_a_sender_or_recipient_that_is_refused_is_told_as_such(refusing, told):
     with mail_server() as (server, port):
         server.refusing_at = refusing
         with pytest.raises(smtplib.SMTPException) as caught:
-            greet_mail_server(settings(port), "lms@example.com", 10)
+            ping_mail_server(settings(port), "lms@example.com", 10)
 
     assert told in to_check(caught.value)
 
@@ -262,23 +262,21 @@ def test_a_wrong_address_of_a_place_is_told_without_being_shown():
 
 
 @pytest.mark.parametrize("trouble", list(Trouble))
-def test_every_kind_of_incident_has_words_and_advice(trouble):
-    incident = Incident(trouble, "bulk-import", "message")
+def test_every_kind_of_trouble_has_words_and_advice(trouble):
+    notice = Notice(trouble, "bulk-import", "message")
 
-    assert HAPPENED[trouble] in incident.title
-    assert ADVICE[trouble].partition("{")[0] in incident.body
-    assert "{" not in incident.body
+    assert HAPPENED[trouble] in notice.title
+    assert ADVICE[trouble].partition("{")[0] in notice.body
+    assert "{" not in notice.body
 
 
 def test_the_manual_is_where_the_settings_say_and_no_line_is_told_twice():
     told = "Look at those who failed: plan 9fy3 (applied in part): 3 failed"
-    incident = Incident(Trouble.FAILED, "reconcile", told, "plan 9fy3 (applied in part): 3 failed")
+    notice = Notice(Trouble.FAILED, "reconcile", told, "plan 9fy3 (applied in part): 3 failed")
 
-    assert "explained in docs/operations.md." in incident.body
-    assert (
-        "https://git.acme.com/docs/operations.md" in replace(incident, documentation="https://git.acme.com/docs").body
-    )
-    assert incident.body.count("3 failed") == 1
+    assert "explained in docs/operations.md." in notice.body
+    assert "https://git.acme.com/docs/operations.md" in replace(notice, documentation="https://git.acme.com/docs").body
+    assert notice.body.count("3 failed") == 1
 
 
 @pytest.mark.parametrize(
@@ -344,26 +342,26 @@ def test_the_address_is_found_in_a_table_that_is_wrong_otherwise(rows, mail_id):
 
 @pytest.mark.long
 async def test_a_chat_is_sent_what_markdown_leaves_as_it_is_and_a_mail_plain_text():
-    incident = Incident(Trouble.FAILED, "bulk-import", "[x](http://e.example) <!channel> @everyone *a*")
+    notice = Notice(Trouble.FAILED, "bulk-import", "[x](http://e.example) <!channel> @everyone *a*")
     async with listening() as service:
         service.answer = whole(b"{}")
         with mail_server() as (server, port):
             places = settings(port, notification_urls=service.url.replace("http", "json"))
-            await notifier(places, "lms@example.com").send(incident.title, incident.body, incident.markdown)
+            await notifier(places, "lms@example.com").send(notice.title, notice.body, notice.markdown)
 
-            assert text(server.next_mail()).startswith(f"What happened: {incident.message}")
+            assert text(server.next_mail()).startswith(f"What happened: {notice.message}")
         assert rb"What happened: `[x](http://e.example)` \\x3c!channel\\x3e `\\x40everyone` \\*a\\*" in service.asked[0]
 
 
 @pytest.mark.parametrize("message", ["<!channel> a", "<http://e.example|a b> c", "<@U0ADA> b", "@everyone c"])
 @pytest.mark.variants(1)
 async def test_a_chat_of_slacks_takes_what_looks_like_a_mention_and_calls_nobody(message, monkeypatch):
-    incident = Incident(Trouble.FAILED, "bulk-import", message)
+    notice = Notice(Trouble.FAILED, "bulk-import", message)
     place = Apprise.instantiate("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#sync")
     async with listening() as service:
         service.answer = whole(b"ok")
         monkeypatch.setattr(place, "webhook_url", service.url)
 
-        assert await asyncio.to_thread(place.notify, incident.markdown, body_format=NotifyFormat.MARKDOWN)
+        assert await asyncio.to_thread(place.notify, notice.markdown, body_format=NotifyFormat.MARKDOWN)
 
         assert not set(b"<>@") & set(service.asked[0].partition(b"\r\n\r\n")[2])

@@ -19,7 +19,7 @@ from prefect.settings import Settings as PrefectSettings
 from prefect.settings.legacy import _get_settings_fields
 
 from slack_docebo.cli import app
-from slack_docebo.engine.reporting.incidents import (
+from slack_docebo.engine.reporting.troubles import (
     A_FAULT,
     FIRST_AFTER,
     MANUAL,

@@ -16,8 +16,8 @@ from slack_docebo.domain.returns import reported
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import without_numbers
 from slack_docebo.engine.realtime.serve_result import Became, ServedEvent, ServeResult
-from slack_docebo.engine.reporting.incidents import A_CRASH, A_FAULT, FIRST, OTHER_CODE, WRONG_FORM, cause_in
 from slack_docebo.engine.reporting.summary import Summary
+from slack_docebo.engine.reporting.troubles import A_CRASH, A_FAULT, FIRST, OTHER_CODE, WRONG_FORM, cause_in
 from slack_docebo.errors import ChangeLimitExceeded, SyncError
 from slack_docebo.safe_points import safe_point, tell_to_end
 from slack_docebo.storage.plans import Plan, PlanKind, PlanState

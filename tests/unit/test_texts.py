@@ -29,7 +29,7 @@ from slack_docebo.domain.texts import (
     shortened,
     visible,
 )
-from slack_docebo.engine.reporting.incidents import Incident, Trouble
+from slack_docebo.engine.reporting.troubles import Notice, Trouble
 from tests.hostile_texts import INERT, RENDERER, TEXTS, parts, seen
 
 FORMULA = re.compile(r"""[ "]*[=+\-@＝＋－＠]""")
@@ -203,9 +203,9 @@ def test_a_line_on_the_terminal_shows_text(text):
 
 @any_text
 def test_a_mail_has_the_lines_that_we_wrote(text):
-    incident = Incident(Trouble.FAILED, "reconcile", message=text, extent=f"{text} of 3", link="http://127.0.0.1/run")
+    notice = Notice(Trouble.FAILED, "reconcile", message=text, extent=f"{text} of 3", link="http://127.0.0.1/run")
 
-    paragraphs = incident.body.split("\n\n")
+    paragraphs = notice.body.split("\n\n")
     assert len(paragraphs) == 3 + bool(text)
     assert all(map(seen, paragraphs))
     assert not text or paragraphs[0] == f"What happened: {line(text)}"

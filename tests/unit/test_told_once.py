@@ -13,7 +13,7 @@ from prefect.states import State
 
 from slack_docebo.clients.notifier import Delivery, Notifier
 from slack_docebo.engine.realtime.serve_result import Became, ServedEvent
-from slack_docebo.engine.reporting.incidents import Incident, Trouble
+from slack_docebo.engine.reporting.troubles import Notice, Trouble
 from tasks import notifications, process_events, served_events
 from tasks.notifications import LABEL, tell_once
 
@@ -75,13 +75,13 @@ def told_of(monkeypatch, runs: Runs) -> Mailbox:
     async def no_mail_id():
         return ""
 
-    async def incident(_client, _run, _flow, trouble, message, _settings):
-        return Incident(trouble, "slack-events", message)
+    async def notice(_client, _run, _flow, trouble, message, _settings):
+        return Notice(trouble, "slack-events", message)
 
     monkeypatch.setattr(notifications, "get_client", client)
     monkeypatch.setattr(notifications, "notifier", lambda *_: mailbox)
     monkeypatch.setattr(notifications, "_mail_id", no_mail_id)
-    monkeypatch.setattr(notifications, "_incident", incident)
+    monkeypatch.setattr(notifications, "_notice", notice)
     return mailbox
 
 

@@ -1,1 +1,1 @@
-"""Typed clients of what is remote: Slack and its SCIM API, Docebo, Prefect, mail and notification services."""
+"""Typed clients of remote services: Slack and its SCIM API, Docebo, Prefect, mail and notification services."""

@@ -1,7 +1,7 @@
-"""What may come back of a call: an answer of the host that was asked, whole and in time, below a size and a depth.
+"""The bounds of an answer: it comes from the host that was asked, whole and in time, below a size and a depth.
 
-Whoever answers is trusted with an honest answer only. The limits lie well above what any of them sends: a page of
-Slack's with 1,000 large profiles is 5 MB, one of Docebo's with 200 accounts and all their additional fields less.
+No answer is trusted to keep them. The limits lie well above what Slack and Docebo send: a page of Slack's with 1,000
+large profiles is 5 MB, one of Docebo's with 200 accounts and all their additional fields less.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _NESTING = frozenset({dict, list})
 
 
 class OutOfBounds(ContractViolation):
-    """The answer exceeds a limit, or comes from elsewhere; nothing of it is used, and to ask again is of no use."""
+    """The answer exceeds a limit or comes from another host; nothing of it is used, and asking again does not help."""
 
 
 class TooLarge(OutOfBounds):
@@ -99,7 +99,7 @@ class BoundedClient(httpx.AsyncClient):
 
 
 def _is_of_a_large_head(error: httpx.RemoteProtocolError) -> bool:
-    """Tell by the status that h11, two libraries below, suggests for it; httpcore cuts h11's error off as the cause."""
+    """Tell whether the error is about large headers, by the status that h11 suggests; httpcore cuts off h11's error."""
     below = error.__cause__ and error.__cause__.__context__
     return getattr(below, "error_status_hint", None) == httpx.codes.REQUEST_HEADER_FIELDS_TOO_LARGE
 
@@ -112,7 +112,7 @@ class _Answer(httpx.Response):
         self._side = side
 
     def json(self, **_: Any) -> Any:
-        """Return the JSON in the answer; raise ValueError if there is none, and OutOfBounds if it is too deep."""
+        """Return the JSON in the answer; raise ValueError if it is not JSON, and OutOfBounds if it is too deep."""
         return parsed(self._side, self.content)
 
 
@@ -120,7 +120,7 @@ class _SlackAnswer(aiohttp.ClientResponse):
     """An answer as aiohttp hands it to slack_sdk, read within the limits; aiohttp itself unpacks step by step."""
 
     async def read(self) -> bytes:
-        """Return the body; raise TooLarge if it is."""
+        """Return the body; raise TooLarge if it exceeds the limit."""
         if self._body is None:
             try:
                 self._body = await whole("Slack", self.content.iter_any())
@@ -134,7 +134,7 @@ class _SlackAnswer(aiohttp.ClientResponse):
         return await super().json(loads=lambda text: parsed("Slack", text))
 
     def get_encoding(self) -> str:
-        """JSON is UTF-8, whatever the answer claims: some of Python's encodings are none of text."""
+        """Return UTF-8, as JSON is, whatever the answer claims: some of Python's encodings are not for text."""
         return "utf-8"
 
 
@@ -177,7 +177,7 @@ async def _refuse_redirect(
 
 
 def clock_ahead(headers: Mapping[str, str]) -> timedelta | None:
-    """Return by how much our clock is ahead of the one by which an answer with these *headers* is dated; None without."""
+    """Return by how much our clock is ahead of the date in these *headers*; None if there is none."""
     try:
         dated = parsedate_to_datetime(headers.get("Date", ""))
     except ValueError:
@@ -186,12 +186,12 @@ def clock_ahead(headers: Mapping[str, str]) -> timedelta | None:
 
 
 def too_late(seconds: float) -> str:
-    """Return what is told of an answer that did not come in time."""
+    """Return the message about an answer that did not come in time."""
     return f"no whole answer within {seconds:g} s"
 
 
 async def whole(side: str, chunks: AsyncIterator[bytes], packed: "zlib._Decompress | None" = None) -> bytes:
-    """Return what *chunks* are in all, unpacked if they are *packed*; raise TooLarge as soon as that is too much."""
+    """Return *chunks* joined, unpacked if they are *packed*; raise TooLarge as soon as that is too much."""
     body, sent = bytearray(), 0
     async for chunk in chunks:
         sent += len(chunk)
@@ -205,7 +205,7 @@ async def whole(side: str, chunks: AsyncIterator[bytes], packed: "zlib._Decompre
 
 
 def parsed(side: str, text: str | bytes) -> Any:
-    """Return the value of the JSON *text*; raise ValueError if it is none, and OutOfBounds if it is too deep."""
+    """Return the value of the JSON *text*; raise ValueError if it is not JSON, and OutOfBounds if it is too deep."""
     too_deep = OutOfBounds(side, f"the answer is nested deeper than {DEEPEST} levels")
     try:
         value = json.loads(text)

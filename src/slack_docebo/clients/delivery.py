@@ -1,7 +1,7 @@
-"""The process that sends one message to one place, and exits with 0 if the place took it.
+"""The process that sends one message to one place, and exits with 0 if the place accepted it.
 
-Apprise speaks to a hundred services, to most of them by `requests`: that has a time limit for each read only, and
-holds an answer in memory whatever its size. So time and memory are bounded from outside, which holds for all of them.
+Apprise supports a hundred services, most of them with `requests`, which has a time limit for each read only and holds
+an answer in memory whatever its size. So time and memory are bounded from outside, for all services alike.
 """
 
 import json
@@ -15,7 +15,7 @@ MOST_MEMORY = 256 << 20
 
 
 def main() -> int:
-    """Send the message that standard input holds: arguments would show an address, and so a password, to other users."""
+    """Send the message on standard input: arguments would show the address, which holds a password, to other users."""
     resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, MOST_MEMORY))
     order = json.load(sys.stdin)
     place = Apprise.instantiate(order["address"])

@@ -72,8 +72,8 @@ _log = logging.getLogger(__name__)
 class DoceboClient:
     """Reads and writes accounts.
 
-    Every method raises what `DoceboRequests` raises. A reading one raises ContractViolation when the answer is not as
-    documented, a writing one OutcomeUnknown when there is no answer that can be relied on.
+    Every method raises what `DoceboRequests` raises. A method that reads raises ContractViolation if the answer is not
+    as documented; one that writes raises OutcomeUnknown if there is no answer that can be relied on.
     """
 
     def __init__(
@@ -96,12 +96,12 @@ class DoceboClient:
 
     @property
     def clock_ahead(self) -> timedelta | None:
-        """By how much our clock is ahead of Docebo's, as its latest answer has dated itself; None where it has not."""
+        """By how much our clock is ahead of Docebo's, by the date of its latest answer; None if that had no date."""
         return self._requests.clock_ahead
 
     @property
     def pages_by_cursor(self) -> bool:
-        """Whether the number of the page alone has shown the same page again, so that the cursor goes along with it."""
+        """Whether asking by page number alone has shown the same page again, so that the cursor is sent as well."""
         return self._requests.pages_by_cursor
 
     @pages_by_cursor.setter
@@ -109,11 +109,11 @@ class DoceboClient:
         self._requests.pages_by_cursor = known
 
     def want_fields(self, field_ids: Iterable[int]) -> None:
-        """Read these additional fields, too, with each account from now on."""
+        """Also read these additional fields with each account from now on."""
         self._wanted_fields |= frozenset(field_ids)
 
     async def session(self) -> Session:
-        """Return the user to whom the credentials belong; raise AccessDenied, with what to do, where there is none."""
+        """Return the user to whom the credentials belong; raise AccessDenied, with advice, if there is none."""
         try:
             session = session_of(await self._requests.get("session", "/manage/v1/user/session"))
         except (AccessDenied, Rejected) as refusal:
@@ -169,7 +169,7 @@ class DoceboClient:
             raise IncompleteRead(f"Docebo ended its list after {len(seen)} accounts, and has more.")
 
     async def _goes_on(self, params: Mapping[str, str | int], number: int, before: object, seen: set[int]) -> bool:
-        """Tell whether the page behind the end of the list shows accounts that were not *seen*; it may be refused."""
+        """Tell whether the page after the last one shows accounts that were not *seen*; a refusal counts as no."""
         try:
             data = await self._requests.page("list users", "/manage/v1/user", params, number, before)
             items = items_of("list users", data)
@@ -179,10 +179,12 @@ class DoceboClient:
         return not shown <= {None, *seen}
 
     async def find_users(self, text: str, *, in_parts: bool = False, counted_as: str = "find users") -> list[Account]:
-        """Return the accounts whose user name or e-mail address is *text*, compared as mailboxes are.
+        """Return the accounts whose username or e-mail address is *text*, compared as mailboxes are.
 
-        It is one call, or several for an address whose domain can be written in Unicode and in Punycode. The search is
-        for the full text, which is documented for names alone, or for anything of which it is a part.
+        It takes one call, or several for an address whose domain can be written in Unicode and in Punycode. Docebo
+        searches for the full text, which is documented for names only or, *in_parts*, for texts that contain it. Raises
+        IncompleteRead if Docebo hides the e-mail address by which it has found an account, or sends fewer than it
+        announces.
         """
         found: dict[int, Account] = {}
         for spelling in spellings(text) if text.strip() else []:
@@ -213,9 +215,9 @@ class DoceboClient:
         return found
 
     async def finds_listed(self) -> bool:
-        """Tell whether the search finds an account that is there: our own, or else one that a list has shown.
+        """Tell whether the search finds an account that exists: our own, or else one that a list has shown.
 
-        For one call or two, and none where a search has found an account within the last minute.
+        It takes one or two calls, and none if a search has found an account within the last minute.
         """
         for username in self._searchable:
             if time.monotonic() - self._found_at < FOUND_FOR or await self.find_users(username, counted_as="witness"):
@@ -223,17 +225,18 @@ class DoceboClient:
         return not self._searchable
 
     async def user(self, docebo_id: int) -> Observation[Account]:
-        """Return what Docebo says of exactly this account; see `view`."""
+        """Return what Docebo says of exactly this account: the account of `view` only."""
         seen = await self.view(docebo_id)
         return Present(seen.value.account) if isinstance(seen, Present) else seen
 
     async def view(self, docebo_id: int) -> Observation[View]:
-        """Return all that Docebo says of exactly this account.
+        """Return everything that Docebo shows of exactly this account.
 
-        A 404 in Docebo's own form says that it is gone; any other is a gateway's, and where one that was listed is not shown
-        either, for which it takes one call more, it is the whole endpoint that is not there. A 400, with which some endpoints
-        answer for what is not there and all for what they do not understand, leaves it unknown. So does an answer about
-        another account, as after a merge.
+        A 404 in Docebo's own form says that the account is gone. Any other 404 is a gateway's, and proves nothing. If
+        Docebo does not show an account that it has listed either, which takes one more call to find out, the whole
+        endpoint is missing, and the account is unknown. It is also unknown after a 400, with which some endpoints
+        answer for missing things and all for requests that they do not understand; and after an answer about another
+        account, as after a merge.
         """
         try:
             data = await self._requests.get("user", f"/manage/v1/user/{docebo_id}")
@@ -258,7 +261,10 @@ class DoceboClient:
         return Present(seen)
 
     async def shows_listed(self) -> bool:
-        """Tell whether Docebo shows an account that it has listed, or else the one to which the grant belongs."""
+        """Tell whether Docebo shows, by its id, an account that it has listed, or else the one of the grant.
+
+        True without a call if neither is known yet.
+        """
         if self._there is None:
             return True
         try:
@@ -278,9 +284,9 @@ class DoceboClient:
     ) -> list[RowResult]:
         """Create accounts, or change existing ones, and return the result of each row in their order.
 
-        A row that creates never changes an account that is already there: it fails instead. New accounts get no
-        password, and Docebo's own mail if they are to be *welcome*d. *branch* is where they are put; None leaves that to
-        Docebo. The call goes *without* some options, where the platform does not know them.
+        A row that creates never changes an existing account: it fails instead. A new account has a password only if its
+        row gives one, and gets Docebo's own mail if *welcome*. It is put into *branch*; None leaves that to Docebo. The
+        options in *without* are not sent, because the platform does not know them.
         """
         if any((row.docebo_id is None) is not create for row in rows):
             raise ValueError("rows that create have no docebo_id, rows that update have one")
@@ -307,9 +313,9 @@ class DoceboClient:
         return correlate(rows, data, operation=operation)
 
     async def change_status(self, docebo_ids: Iterable[int], *, active: bool) -> set[int]:
-        """Activate or deactivate accounts and return the ids of those that the answer shows as changed.
+        """Activate or deactivate accounts, and return the ids of those that the answer shows as changed.
 
-        Of the others nothing is known: whoever is not named may have had that status before.
+        Nothing is known of the others: an account that is not named may have had that status before.
         """
         ids = _for_one_call(docebo_ids)
         if not ids:
@@ -322,7 +328,7 @@ class DoceboClient:
         return changed & set(ids)
 
     async def move_to_branch(self, docebo_ids: Iterable[int], branch_id: int) -> None:
-        """Move accounts to one branch, out of those in which they are; twice is once.
+        """Move accounts to one branch, out of the branches in which they are; moving twice is like moving once.
 
         Source: Docebo's description of its API of 2017, `PUT /manage/v1/user/move_to_branch`.
         """
@@ -333,9 +339,9 @@ class DoceboClient:
             refuse_within("move to branch", data)
 
     async def in_branch(self, branch_id: int, *, unlisted: int) -> set[int]:
-        """Return the ids of the accounts in one branch, not in those below it.
+        """Return the ids of the accounts in one branch, without the branches below it.
 
-        As many as *unlisted* may be counted by Docebo and not listed; raises IncompleteRead where more are.
+        Docebo may count up to *unlisted* accounts that it does not list; raises IncompleteRead if there are more.
         """
         found: set[int] = set()
         counted: int | None = None
@@ -359,11 +365,11 @@ class DoceboClient:
         )
 
     async def read_options(self, fields: Iterable[UserField]) -> None:
-        """Read what those of *fields* can hold that hold no free text: of dropdowns the options, labelled in every language.
+        """Read the possible values of *fields* that hold no free text, like a dropdown's options in all languages.
 
-        Where a platform does not show a field alone, they have the labels of the list. From then on accounts show such a value
-        in the form in which it is compared, like the label for an option's id.
-        A country of a field that lists none is a text: what Docebo refuses is left out.
+        If a platform does not show a field alone, its options have the labels of the list. From then on accounts show
+        such a value in the form in which it is compared, like the label for an option's id. A field for a country that
+        lists no countries counts as a text: values that Docebo refuses are left out.
         """
         for field in fields:
             if held := FIXED_VALUES.get(field.type.lower().replace("_", "")):
@@ -374,7 +380,7 @@ class DoceboClient:
                     self.options[field.id] = Options.of(field.options, translated)
 
     async def _translated(self, field: UserField) -> list[tuple[str, str]]:
-        """Return ids and labels of the options of *field* in every language: of some platforms only those that are listed."""
+        """Return ids and labels of *field*'s options in all languages; none if the platform shows no single field."""
         try:
             return translated_options(await self._requests.get("user field", f"/manage/v1/user_fields/{field.id}"))
         except (Rejected, AccessDenied):
@@ -398,9 +404,9 @@ class DoceboClient:
         return field_id
 
     async def branches(self) -> list[Branch]:
-        """Return the branches: the nodes of the organisation chart, however much of it one answer shows.
+        """Return all branches, the nodes of the organisation chart, even if one answer shows only one level.
 
-        Raises ContractViolation where Docebo shows the top alone: what is not shown must not be taken for missing.
+        Raises ContractViolation if Docebo never shows more than the top: branches not shown must not count as missing.
         """
         found = {branch.id: branch for branch in await self._branches()}
         # Else these are all: a branch that has room for more had some that are deleted, or hidden.
@@ -409,9 +415,9 @@ class DoceboClient:
         return list(found.values())
 
     async def _add_those_below(self, found: dict[int, Branch]) -> None:
-        """Ask for what is below each branch of *found* that has room for some, and add it.
+        """Ask for the branches below each branch of *found* whose place in the tree has room for some, and add them.
 
-        What is not shown then either we may not see: after MOST_IN_VAIN such answers no more is asked for.
+        Branches that are not shown then either may be hidden from us: after MOST_IN_VAIN such answers it stops asking.
         """
         asked, in_vain = set[int](), 0
         while to_ask := [one.id for one in unopened(found.values()) if one.id not in asked]:
@@ -441,9 +447,9 @@ class DoceboClient:
         )
 
     async def subordinates(self, docebo_id: int) -> set[int] | None:
-        """Return the accounts whose manager, as any type, this one is; None where Docebo does not tell.
+        """Return the accounts that have this one as their manager, of any type; None if Docebo does not tell.
 
-        Source: a client of others; what a row holds besides the id of the account is not known.
+        Source: another project's client; what a row holds besides the account's id is not known.
         """
         path = f"/manage/v1/managers/{docebo_id}/subordinates"
         try:
@@ -452,7 +458,7 @@ class DoceboClient:
             return None
 
     async def importer_columns(self) -> set[str]:
-        """Return the columns that the platform's importer knows; none where it does not tell.
+        """Return the columns that the platform's importer knows; none if it does not tell.
 
         Source: Docebo's description of its API of 2017, `GET /manage/v1/user/importer_fields`.
         """
@@ -516,13 +522,13 @@ async def open_docebo(
 
 
 def is_found_by_names(account: Account, text: str) -> bool:
-    """Tell whether a search for *text* may find the *account* by something else than its e-mail address."""
+    """Tell whether a search for *text* may find the *account* by its username or name, not only by its address."""
     names = (account.username, account.first_name, account.last_name, f"{account.first_name} {account.last_name}")
     return any(mailbox(text.strip()) in mailbox(without_unseen(name)) for name in names)
 
 
 def _for_one_call(docebo_ids: Iterable[int]) -> list[int]:
-    """Return each of these accounts once; raise ValueError where one call cannot name them all."""
+    """Return each of these accounts once, sorted; raise ValueError if they are too many for one call."""
     ids = sorted(set(docebo_ids))
     if len(ids) > MOST_ROWS:
         raise ValueError(f"{len(ids)} accounts in one call, at most {MOST_ROWS} are allowed")
@@ -530,10 +536,10 @@ def _for_one_call(docebo_ids: Iterable[int]) -> list[int]:
 
 
 def _without_text_of_others(record: logging.LogRecord) -> bool:
-    """Cut what may name somebody off the line that httpx logs of a call.
+    """Remove from the line that httpx logs of a call what may name somebody.
 
-    That is the query of the address, which holds the e-mail address that was searched for, and the words beside the
-    status, which are the other side's.
+    That is the query of the URL, which contains the e-mail address that was searched for, and the words beside the
+    status, which the other side has written.
     """
     if isinstance(record.args, tuple):
         args = [arg.copy_with(query=None) if isinstance(arg, httpx.URL) else arg for arg in record.args]
@@ -544,9 +550,9 @@ def _without_text_of_others(record: logging.LogRecord) -> bool:
 
 
 def _check_count(what: str, shown: int, counted: int | None, *, unlisted: int) -> None:
-    """Raise IncompleteRead where Docebo counts more accounts than it has *shown*, and than are known to be *unlisted*.
+    """Raise IncompleteRead if Docebo counts more accounts than it has *shown* and are known to be *unlisted*.
 
-    It may count others for good, like deactivated accounts: it is said what to do then, else no run would end.
+    It may always count others, like deactivated accounts: the message says what to do then, or no run would ever end.
     """
     if counted is not None and shown + unlisted < counted:
         raise IncompleteRead(

@@ -1,4 +1,4 @@
-"""Accounts as Docebo shows them, in lists and one by one, and how they are read."""
+"""Reads accounts as Docebo shows them, in lists and one by one."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -35,10 +35,10 @@ NO_VALUES: Mapping[int, str] = {}  # shared by all accounts without wanted field
 
 
 class AccountReader:
-    """Reads accounts with the additional fields *wanted_fields*; equal values of several accounts are kept once.
+    """Reads accounts with the additional fields *wanted_fields*; equal values of several accounts are stored once.
 
-    What an account tells of the platform's *languages* and *levels* is noted there; the *options* are those of dropdowns, by
-    field.
+    Languages and levels that an account shows are noted in *languages* and *levels*; *options* are the possible values
+    of fields, by field.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class AccountReader:
     def read(self, item: object) -> Account:
         """Read one entry of the user listing.
 
-        Raises ContractViolation for an entry without an id, or without what accounts are told apart by.
+        Raises ContractViolation for an entry without an id, username, e-mail address or status.
         """
         # It is called for every account of a listing: so look-ups are plain.
         if not isinstance(item, dict) or not (docebo_id := read_id(item.get("user_id"))):
@@ -88,7 +88,7 @@ class AccountReader:
         )
 
     def view(self, data: object) -> View | None:
-        """Read the view of one user, whose names differ from those of the listing; None where it shows nobody."""
+        """Read the view of one user, whose keys differ from those of the listing; None if it shows nobody."""
         user = data.get("user_data") if isinstance(data, dict) else None
         if not isinstance(data, dict) or not isinstance(user, dict) or not user:
             return None
@@ -108,7 +108,7 @@ class AccountReader:
         return View(account, shown_besides)
 
     def _language(self, code: str, name: str) -> str:
-        """Return the browser's code: of the two keys either may hold a name like "English", on some tenants."""
+        """Return the code of the language; on some tenants either of the two keys may hold a name like "English"."""
         if (code, name) not in self._codes:
             if code and name:
                 self._languages.note(code, name)
@@ -120,7 +120,7 @@ class AccountReader:
         return sys.intern(self._options[field_id].label(text) if field_id in self._options else text)
 
     def _further(self, item: Mapping[str, object]) -> Mapping[str, str]:
-        """Return the further attributes that the entry shows; most accounts share the values, and so the object."""
+        """Return the further attributes that the entry shows; accounts with equal values share one object."""
         shown = tuple([read_text(item[key]) if key in item else None for key in SHOWN_AS])
         if shown not in self._columns:
             found = {name: value for name, value in zip(SHOWN_AS.values(), shown, strict=True) if value is not None}
@@ -130,7 +130,7 @@ class AccountReader:
         return self._columns[shown]
 
     def _not_shown(self, item: Mapping[str, object]) -> frozenset[str]:
-        """Return the attributes of which the entry does not say what they are; most accounts lack none, or the same."""
+        """Return the attributes that the entry does not show; accounts that lack the same ones share one object."""
         is_status_said = says_yes(item["status"]) or says_no(item["status"])
         if item.keys() >= USUAL_KEYS and is_status_said and not is_hidden(item["email"]):
             return NOTHING
@@ -143,7 +143,7 @@ class AccountReader:
 
 
 def _branch_ids(shown: object) -> Iterator[str]:
-    """Yield the ids of branches: of a list of ids or of nodes, or the keys of a map to what is chosen."""
+    """Yield the ids of branches from a list of ids, a list of nodes, or a map with the ids as keys."""
     if isinstance(shown, dict) and not any(isinstance(entry, dict) for entry in shown.values()):
         shown = list(shown)
     for entry in as_list(shown) or ():

@@ -1,4 +1,4 @@
-"""Docebo's answers: what is in them, and what their refusals mean."""
+"""Docebo's answers: reads the data in them, and turns refusals into errors."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,11 +26,11 @@ AT_WORK = (408, 409, 423, 425)
 
 
 class Answered(Rejected):
-    """Docebo itself refuses the call: no gateway before it, whose refusals have other forms."""
+    """Docebo itself refuses the call, not a gateway before it, whose refusals have other forms."""
 
 
 def refuse_failure(operation: str, response: httpx.Response, unanswered: type[RemoteError]) -> None:
-    """Raise the error that a status other than success stands for."""
+    """Raise the error for a status other than success: *unanswered* where the call may have been carried out."""
     status = response.status_code
     if status < 300:
         return
@@ -53,7 +53,7 @@ def refuse_failure(operation: str, response: httpx.Response, unanswered: type[Re
 
 
 def refuse_within(operation: str, data: object) -> None:
-    """Raise Rejected where an answer that has the status of a success says in its data that it is none.
+    """Raise Rejected if an answer with the status of a success contains a refusal in its data.
 
     Docebo's description of 2017 has refusals of single calls there, and does not say with which status they come.
     """
@@ -64,12 +64,16 @@ def refuse_within(operation: str, data: object) -> None:
 
 
 def _is_docebos(body: object, status: int) -> bool:
-    """Tell whether an error has the form of Docebo's own: `name`, `message`, `code`, and the `status` once more."""
+    """Tell whether an error has Docebo's own form: `name`, `message`, and the `status` repeated."""
     return isinstance(body, dict) and {"name", "message"} <= body.keys() and read_id(body.get("status")) == status
 
 
 def data_of(operation: str, response: httpx.Response, unreadable: type[RemoteError], *, enveloped: bool) -> Any:
-    """Return what is in the envelope, or the whole body where there is none; raise *unreadable* if it is not JSON."""
+    """Return the `data` of the body, or the whole body if it is not *enveloped*.
+
+    Raises *unreadable* if it is not JSON; if there is no `data`, ContractViolation for a call that reads and
+    OutcomeUnknown for one that writes.
+    """
     try:
         body = response.json()  # whatever the header calls it: a gateway may send JSON as plain text
     except ValueError:
@@ -87,7 +91,7 @@ def data_of(operation: str, response: httpx.Response, unreadable: type[RemoteErr
 def items_of(operation: str, data: object) -> list[object]:
     """Return the entries of a listing, which is an array or an object with `items`.
 
-    PHP may send null for an empty one: that is believed where the answer says that nothing is there.
+    PHP may send null for an empty list: that is believed if the answer says that there is nothing.
     """
     items = data.get("items") if isinstance(data, dict) else data
     if isinstance(data, dict) and "items" in data and items is None and _says_nothing_is_there(data):
@@ -103,12 +107,12 @@ def counts_some(page: object) -> bool:
 
 
 def _counts(page: Mapping[str, object]) -> list[int | None]:
-    """Return the numbers of entries that a page names, None for what is no number."""
+    """Return the numbers of entries that a page gives, with None for a value that is no number."""
     return [read_id(page[name]) for name in ("total_count", "count") if page.get(name) is not None]
 
 
 def _says_nothing_is_there(data: Mapping[str, object]) -> bool:
-    """Tell whether a page counts nothing or announces nothing more, and says nothing else."""
+    """Tell whether a page says that it is empty: by a count of 0 or, without a count, by announcing no more."""
     counts = _counts(data)
     goes_on = data.get("has_more_data")
     says_none = set(counts) == {0} if counts else says_no(goes_on)

@@ -113,8 +113,8 @@ Grant = ClientCredentials | Password | JwtBearer
 class Token:
     """The access token, fetched when first needed and renewed before it expires.
 
-    It is not an httpx.Auth: there, a failed token request looks like a failure of the call that needed the token, and
-    a call that was never sent would be reported as one with an unknown outcome.
+    It is not an httpx.Auth: with that, a failed token request looks like a failure of the call that needed the token,
+    and a call that was never sent would be reported as one with an unknown outcome.
     """
 
     def __init__(
@@ -130,14 +130,14 @@ class Token:
         self._fetching = asyncio.Lock()
 
     async def get(self) -> str:
-        """Return a token that is good for now; concurrent callers share one request."""
+        """Return a token that is valid now; concurrent callers share one request."""
         async with self._fetching:
             if not self._value or self._clock() >= self._good_until:
                 await self._fetch()
             return self._value
 
     def refused(self, value: str) -> None:
-        """Drop the token *value*, which Docebo no longer accepts; a newer one is kept."""
+        """Drop the token *value*, which Docebo no longer accepts, unless there is a newer one already."""
         if value == self._value:
             self._value = ""
 
@@ -162,7 +162,7 @@ class Token:
         self._good_until = asked_at + lifetime - min(60.0, lifetime / 10)
 
     async def _granted(self, form: dict[str, str]) -> dict[str, object]:
-        """Return the answer to *form*; once a scope was refused, without one: an app may have no other than its own."""
+        """Return the answer to *form*; after a refusal of the scope, ask without it: the app's own may be another."""
         named = form.pop("scope", "")
         if named and self._scope:
             try:
@@ -173,11 +173,11 @@ class Token:
 
 
 class ScopeRefused(AccessDenied):
-    """The scope that was named is refused, and nothing else."""
+    """Only the scope of the token request is refused."""
 
 
 def _granted(response: httpx.Response) -> dict[str, object]:
-    """Return the body of a successful answer; raise what any other means."""
+    """Return the body of a successful answer; raise the error for any other."""
     status = response.status_code
     if status == 429:
         raise RateLimited(OPERATION, retry_after=seconds_asked(response.headers.get("Retry-After")))

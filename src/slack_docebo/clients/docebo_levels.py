@@ -1,4 +1,4 @@
-"""The levels of Docebo's accounts as its answers show them: who is an administrator, and who a plain user."""
+"""The levels of Docebo's accounts as its answers show them: administrator or plain user."""
 
 from slack_docebo.clients.docebo_values import read_text
 from slack_docebo.domain.levels import LESSER, PLAIN_USER, SUPERADMIN, level_word
@@ -9,8 +9,8 @@ MOST_LEVELS = 10  # that are remembered as not known
 class Levels:
     """Tells administrators from plain users by the words for their levels, and remembers those that are not known.
 
-    Whose level is unknown or missing counts as an administrator, to be safe. *user_level* is one more word for a plain
-    user; of a word that is known it changes nothing.
+    To be safe, an account whose level is unknown or missing counts as an administrator's. *user_level* is one more word
+    for a plain user; it has no effect if it is a word for a known level.
     """
 
     def __init__(self, user_level: str = "") -> None:
@@ -20,7 +20,7 @@ class Levels:
         self._has_met_users = False
 
     def is_administrator(self, level: object) -> bool:
-        """Tell whether whoever has this level may be one."""
+        """Tell whether an account with this level may be an administrator's."""
         word = level_word(read_text(level))
         if word in self._plain:
             self._has_met_users = True
@@ -31,5 +31,5 @@ class Levels:
 
     @property
     def in_doubt(self) -> frozenset[str]:
-        """The words that are not known, as long as nobody was met who is known to be a plain user."""
+        """The unknown words for levels, as long as no account with a known plain user's level was seen."""
         return frozenset() if self._has_met_users else frozenset(self._unknown)

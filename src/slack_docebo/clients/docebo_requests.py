@@ -1,4 +1,4 @@
-"""Requests to Docebo: each with a token, made again where that is safe, and counted; listings page by page."""
+"""Requests to Docebo: each with a token, repeated where that is safe, and counted; listings page by page."""
 
 import asyncio
 from collections import Counter
@@ -75,9 +75,9 @@ class DoceboRequests:
     async def pages(
         self, operation: str, path: str, params: Mapping[str, str | int], most: int = MOST_PAGES
     ) -> AsyncIterator[tuple[object, bool]]:
-        """Yield the `data` of each page of a listing, and whether more are announced.
+        """Yield the `data` of each page of a listing, and whether more pages are announced.
 
-        Raises IncompleteRead where there are more than *most*, or than follow from what Docebo counted.
+        Raises IncompleteRead if there are more pages than *most*, or than Docebo's count implies.
         """
         number = 0
         more = True
@@ -105,7 +105,7 @@ class DoceboRequests:
     async def page(
         self, operation: str, path: str, params: Mapping[str, str | int], number: int, before: object
     ) -> object:
-        """Return the `data` of the page of this *number* of a listing; the page *before* lends its cursor, if it has one."""
+        """Return the `data` of page *number* of a listing; the cursor of the page *before* is sent, if it has one."""
         cursor = read_text(before.get("cursor")) if isinstance(before, dict) else ""
         asked: dict[str, str | int] = {"page": number, "page_size": PAGE_SIZE, **({"cursor": cursor} if cursor else {})}
         return await self.get(operation, path, {**params, **asked})
@@ -118,7 +118,7 @@ class DoceboRequests:
         read: Callable[[object], T],
         identity: Callable[[T], int],
     ) -> list[T]:
-        """Return the entries of a listing, each *read* and once; raise IncompleteRead where it repeats itself."""
+        """Return the entries of a listing, each once, as *read* makes them; raise IncompleteRead for repeated pages."""
         found: dict[int, T] = {}
         async for data, more in self.pages(operation, path, params):
             before = len(found)
@@ -131,18 +131,18 @@ class DoceboRequests:
         return list(found.values())
 
     async def get(self, operation: str, path: str, params: Mapping[str, str | int] | None = None) -> Any:
-        """Return the `data` of the answer; raise ContractViolation where it is not as documented."""
+        """Return the `data` of the answer; raise ContractViolation if it is not as documented."""
         try:
             return await self._retrying.copy()(self._send, operation, "GET", path, params=params)
         except NotJson as error:
             raise ContractViolation(operation, "the answer is not JSON; check DOCEBO_URL and the proxy") from error
 
     async def get_bare(self, operation: str, path: str) -> object:
-        """Return the whole answer of a call that wraps it in no `data`."""
+        """Return the whole answer of a call whose answers have no `data`."""
         return await self._retrying.copy()(self._send, operation, "GET", path, enveloped=False)
 
     async def write(self, operation: str, method: str, path: str, body: Mapping[str, Any]) -> Any:
-        """Return the `data` of the answer, one call at a time; raise OutcomeUnknown where none can be relied on."""
+        """Return the `data` of the answer, one call at a time; raise OutcomeUnknown if none can be relied on."""
         async with self._writing:
             try:
                 return await self._retrying.copy()(self._send, operation, method, path, json=body)
@@ -159,7 +159,7 @@ class DoceboRequests:
         json: Mapping[str, Any] | None = None,
         enveloped: bool = True,
     ) -> Any:
-        """Make one attempt and return the `data` of the answer (all, if not *enveloped*), or raise what it means."""
+        """Make one attempt, and return the `data` of the answer (all of it, if not *enveloped*) or raise its error."""
         reading = method == "GET"
         unanswered: type[RemoteError] = TransientError if reading else OutcomeUnknown
         for last in (False, True):
@@ -198,14 +198,14 @@ class DoceboRequests:
 
 
 def _repeats(before: object, data: object) -> bool:
-    """Tell whether a page is the one *before* once more, though that came with a cursor to go on by."""
+    """Tell whether a page repeats the one *before*, although that had a cursor for the next page."""
     if not (isinstance(before, dict) and isinstance(data, dict) and before.get("items") and before.get("cursor")):
         return False
     return bool(before["items"] == data.get("items"))
 
 
 def _pages_counted(operation: str, first: object, *, otherwise: int) -> int:
-    """Return how many pages follow from the count in the *first*, with room for what is added while they are read."""
+    """Return how many pages to expect by the count in the *first*, with room for entries added while they are read."""
     count = read_id(first.get("total_count")) if isinstance(first, dict) else None
     if count is None:
         return otherwise

@@ -1,4 +1,4 @@
-"""The rows of Docebo's batches: how one is written, and which of the answers is about which row."""
+"""The rows of Docebo's batches: writes a row, and finds out which answer is about which row."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,7 +37,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """The result of one row; *error* is "" on success, and *said* what Docebo said of it, which may name anybody.
+    """The result of one row; *error* is "" on success; *said* is Docebo's message, which may name anybody.
 
     *docebo_id* is None if no account was created, or if Docebo did not say its id: the next listing shows it.
     """
@@ -48,16 +48,16 @@ class RowResult:
 
 
 class RowsLeftOut(OutcomeUnknown):
-    """The call was carried out and answered, but of some rows the answer says nothing.
+    """The call was carried out and answered, but the answer says nothing about some rows.
 
-    *failed* are the results of the others, by the position of the row, if the answer holds nothing but failures.
+    *failed* are the results of the other rows, by position, if the answer holds nothing but failures.
     """
 
     failed: Mapping[int, RowResult] | None = None
 
 
 def batch_item(row: Row) -> dict[str, Value | int | None]:
-    """Write *row* in the words of the batch endpoint; raise ValueError for what it cannot say."""
+    """Return *row* with the names of the batch endpoint; raise ValueError for a row that it cannot express."""
     item: dict[str, Value | int | None] = {}
     for name, value in row.attributes.items():
         if name in BATCH_NAMES:
@@ -83,11 +83,12 @@ def batch_item(row: Row) -> dict[str, Value | int | None]:
 def correlate(rows: Sequence[Row], data: object, *, operation: str = "batch") -> list[RowResult]:
     """Return the result of each row, in the order of *rows*.
 
-    An answer belongs to the row whose id or user name it shows. Where it shows none, or several rows share it, it
+    An answer belongs to the row whose id or username it shows. If it shows none, or several rows share it, the answer
     belongs to the row of its `row_index`, counted from 0 or from 1, or else of its position; ids and names that it does
-    show must agree. Of a position alone nobody knows whether it is the row's: which account was made is left open then.
-    Raises OutcomeUnknown for the whole call unless each row has exactly one answer, and where a position alone would say
-    who failed.
+    show must agree. A position alone is only a guess: the id of a new account is then left open.
+
+    Raises OutcomeUnknown for the whole call unless each row has exactly one answer, and if only positions would tell
+    which rows have failed.
     """
     data = as_list(data)
     if data is None or len(data) != len(rows):
@@ -118,7 +119,7 @@ def correlate(rows: Sequence[Row], data: object, *, operation: str = "batch") ->
 
 
 def _failures(rows: Sequence[Row], data: list[Any] | None) -> Mapping[int, RowResult] | None:
-    """Return the results in an answer that names failed rows alone, by position; None where it may be another one."""
+    """Return the results of an answer that names only failed rows, by position; None if it may be another kind."""
     if data is None or len(data) > len(rows):
         return None
     answers: list[dict[str, Any]] = [answer for answer in data if isinstance(answer, dict)]
@@ -133,7 +134,7 @@ def _failures(rows: Sequence[Row], data: list[Any] | None) -> Mapping[int, RowRe
 
 
 def _candidates(rows: Sequence[Row], answers: Iterable[Mapping[str, Any]]) -> list[set[int]]:
-    """Return, for each answer, the rows it can be about, judging by the id and the user name it shows."""
+    """Return, for each answer, the rows that it can be about by the id and username that it shows."""
     ids: dict[int, set[int]] = {}
     names: dict[str, set[int]] = {}
     creating: set[int] = set()
@@ -174,7 +175,7 @@ def _positions(answers: Sequence[Mapping[str, Any]]) -> list[int]:
 
 
 def _result(row: Row, answer: Mapping[str, Any], *, is_guess: bool = False) -> RowResult:
-    """Return the result of *row*; where it is a *guess* that the answer is about it, the new account is not known."""
+    """Return the result of *row*; if it *is_guess* that the answer is about it, a new account gets no id."""
     shown = _output(answer)
     if _is_success(answer):
         made = None if is_guess else read_id(shown.get("user_id")) or None
@@ -190,7 +191,7 @@ def _output(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_success(answer: Mapping[str, Any]) -> bool:
-    """Tell whether the row was carried out; a success beside an error is none, and as of any refusal the account tells."""
+    """Tell whether the row was carried out; a success with an error counts as a refusal, which is checked later."""
     error = _output(answer).get("error")
     return read_flag(answer["success"], missing=False) and not (error and read_flag(error, missing=False))
 

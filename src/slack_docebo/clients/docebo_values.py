@@ -1,4 +1,4 @@
-"""Single values as Docebo sends them: ids and numbers come as text or as numbers, a yes as any of three types."""
+"""Single values as Docebo sends them: ids and numbers as text or number, a yes as boolean, number or text."""
 
 import html
 from collections.abc import Mapping
@@ -29,24 +29,24 @@ def read_text(value: object) -> str:
 
 
 def read_words(value: object) -> str:
-    """Read a text that people have written: a platform may show its characters as HTML writes them, like O&#039;Hara."""
+    """Read a text that people have written: a platform may show characters in HTML form, like O&#039;Hara."""
     return unescaped(read_text(value))
 
 
 def as_list(value: object) -> list[Any] | None:
-    """Return an array, None for anything else; PHP may send one as an object whose keys are the places, or ids."""
+    """Return an array, None for anything else; PHP may send one as an object whose keys are positions or ids."""
     if isinstance(value, dict) and all(map(str.isdecimal, value)):
         return [value[place] for place in sorted(value, key=int)]
     return value if isinstance(value, list) else None
 
 
 def is_verdict(success: object) -> bool:
-    """Tell whether *success* says yes or no."""
+    """Tell whether *success* is a readable yes or no."""
     return isinstance(success, bool) or success in (0, 1, "0", "1", "true", "false")
 
 
 def username_of(shown: Mapping[str, object]) -> str:
-    """Read the user name that is *shown*: Docebo's database has a slash before each, and may show it."""
+    """Read the username that is *shown*: Docebo's database has a slash before each, and may show it."""
     return read_words(shown.get("username")).removeprefix("/")
 
 
@@ -56,7 +56,7 @@ def read_flag(value: object, *, missing: bool) -> bool:
 
 
 def is_hidden(email: object) -> bool:
-    """Tell whether an e-mail address is not shown: something else stands there, be it how an account without one is shown."""
+    """Tell whether an e-mail address is not shown, and another text is in its place, which may also mean none."""
     return not isinstance(email, str) or (bool(email.strip()) and not is_address(email))
 
 

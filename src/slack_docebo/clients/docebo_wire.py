@@ -1,4 +1,4 @@
-"""Docebo's wire format, but for accounts: its entries are read. One thing has several names; see each function."""
+"""Docebo's wire format, except for accounts. One thing may have several names; see each function."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -45,7 +45,7 @@ class UserField:
 
 @dataclass(frozen=True, slots=True)
 class ManagerType:
-    """One of the ways in which somebody can be a manager of somebody on this platform."""
+    """One of the types of managers on this platform."""
 
     id: int
     title: str
@@ -111,7 +111,7 @@ def manager_type_of(item: object) -> ManagerType:
 
 
 def subordinate_of(item: object) -> int:
-    """Read the id of one of those who report to an account."""
+    """Read the id of one account that reports to another one."""
     docebo_id = read_id(item.get("user_id", item.get("id"))) if isinstance(item, dict) else None
     if docebo_id is None:
         raise ContractViolation("subordinates", "not every account is an object with a numeric id")
@@ -119,7 +119,7 @@ def subordinate_of(item: object) -> int:
 
 
 def branches_of(item: object) -> list[Branch]:
-    """Read one node of the organisation chart and, where that comes as a tree, all below it."""
+    """Read one node of the organisation chart and, if it comes as a tree, all nodes below it."""
     found, unread = [], [item]
     while unread:
         node = unread.pop()
@@ -129,7 +129,7 @@ def branches_of(item: object) -> list[Branch]:
 
 
 def is_one_level(branches: Iterable[Branch]) -> bool:
-    """Tell whether *branches*, by their places, are those of one level, maybe with the one above them all."""
+    """Tell whether *branches* are all of one level, by their places in the tree, apart from one above them all."""
     ordered = _by_place(branches)
     if ordered and all(one.right < ordered[0].right for one in ordered[1:]):
         ordered = ordered[1:]
@@ -137,7 +137,7 @@ def is_one_level(branches: Iterable[Branch]) -> bool:
 
 
 def unopened(branches: Iterable[Branch]) -> list[Branch]:
-    """Return those of *branches*, by their places, that have some below them of which none is shown."""
+    """Return the *branches* with others below them, by their places in the tree, none of which is shown."""
     ordered = _by_place(branches)
     return [
         one
@@ -160,10 +160,10 @@ def _branch_of(item: object) -> Branch:
 
 
 def changed_of(data: object) -> set[int] | None:
-    """Return the ids that the answer to a change of status shows as changed, None where it cannot be read.
+    """Return the ids that the answer to a change of status shows as changed, None if it cannot be read.
 
-    It is an object with `updated_ids` (clients of 2024) or an array (the description of 2017, which does not say of
-    what): of such objects, of ids, or of one object with id and `success` for each account.
+    The answer is an object with `updated_ids` (clients of 2024) or an array (the description of 2017, which does not
+    say of what): of such objects, of ids, or of one object with id and `success` for each account.
     """
     if isinstance(data, list):
         told = [changed_of(entry) if isinstance(entry, dict) else _ids([entry]) for entry in data]

@@ -1,4 +1,4 @@
-"""Exchanges with Slack and Docebo: each is recorded, in disguise, so that it can be attached to a report and played again."""
+"""Exchanges with Slack and Docebo: each is recorded, disguised, so that it can be reported and replayed."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ HEADERS = ("content-type", "retry-after", "x-docebo-api-version", "x-oauth-scope
 
 
 class Recorder:
-    """Writes a line of JSON for each exchange to a file of this process in *folder*; nothing else of ours reads it."""
+    """Writes a line of JSON for each exchange to a file of this process in *folder*, which nothing of ours reads."""
 
     def __init__(self, folder: Path) -> None:
         try:
@@ -42,7 +42,7 @@ class Recorder:
         body: bytes = b"",
         failure: str = "",
     ) -> None:
-        """Write what was *sent* to *url* and what came back: *status*, *headers* and *body*, or the kind of *failure*."""
+        """Write what was *sent* to *url* and the answer: *status*, *headers* and *body*, or the kind of *failure*."""
         address = urlsplit(url)
         line = {
             "side": side,
@@ -62,7 +62,7 @@ class Recorder:
             _log.warning("this exchange is not recorded: %s", error.strerror)
 
     def _shown(self, content: bytes) -> Any:
-        """Return JSON and forms in disguise, and of anything else how much there is."""
+        """Return JSON and forms disguised; of anything else, return only the size."""
         if not content:
             return None
         try:

@@ -1,4 +1,4 @@
-"""The call that says to somebody outside that all is well: who misses it notices when nothing runs at all."""
+"""The call that tells an outside monitor that all is well; the monitor alerts people when the call is missing."""
 
 import httpx
 
@@ -10,7 +10,7 @@ OPERATION = "HEARTBEAT_URL"
 
 
 async def send_heartbeat(url: str) -> None:
-    """Call *url*; raise RemoteError, which does not show it, where the call is not answered with success."""
+    """Call *url*; raise RemoteError, which does not show the URL, unless the answer is a success."""
     try:
         async with BoundedClient(OPERATION, seconds=SECONDS) as http:
             answer = await http.get(url)

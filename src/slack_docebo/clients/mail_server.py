@@ -1,4 +1,4 @@
-"""The mail server, asked whether it would take a mail of ours."""
+"""Asks the mail server whether it would accept a mail of ours."""
 
 import smtplib
 import ssl
@@ -9,8 +9,8 @@ IMPLICIT_TLS_PORT = 465
 FIRST_REFUSAL = 400  # among the codes of SMTP
 
 
-def greet_mail_server(settings: NotificationSettings, to: str, seconds: float) -> None:
-    """Connect, encrypt and sign in as for a mail, name sender and the recipients in *to*, and send none.
+def ping_mail_server(settings: NotificationSettings, to: str, seconds: float) -> None:
+    """Connect, encrypt and sign in as for a mail, name the sender and the recipients in *to*, and send no mail.
 
     Raises OSError or SMTPException; `to_check` says what it is about.
     """

@@ -39,14 +39,14 @@ class Place:
 
     @property
     def key(self) -> str:
-        """By which it is known again, without saying where it is; a mail address by itself, whichever server sends."""
+        """A key by which the place is recognised, without its address; of a mail place, by the recipient alone."""
         known_by = self.address if isinstance(self.address, str) else self.address["targets"]
         return hashlib.sha256(json.dumps(known_by).encode()).hexdigest()[:KEY_LENGTH]
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of a message: the keys of the places that took it, and the kinds of those that did not."""
+    """What became of a message: the keys of places that accepted it, and the kinds of those that did not."""
 
     taken: Sequence[str]
     not_taken: Sequence[str]
@@ -67,11 +67,11 @@ class Notifier:
         return [place.key for place in self._places]
 
     def without(self, told: Collection[str]) -> "Notifier":
-        """Return a notifier for those places whose keys are not among *told*."""
+        """Return a notifier for the places whose keys are not in *told*."""
         return Notifier([place for place in self._places if place.key not in told])
 
     async def deliver(self, title: str, body: str, markdown: str = "") -> Delivery:
-        """Send to all places at the same time; chats get *markdown* instead, if it is given."""
+        """Send to all places at the same time; chats get *markdown* instead of the body, if it is given."""
         failures = await asyncio.gather(
             *(asyncio.to_thread(_deliver, place, title, body, markdown) for place in self._places),
         )
@@ -79,13 +79,13 @@ class Notifier:
         return Delivery(taken, list(filter(None, failures)))
 
     async def send(self, title: str, body: str, markdown: str = "") -> None:
-        """Deliver the message; raise TransientError, which names the kinds of places that did not take it."""
+        """Deliver the message; raise TransientError, naming their kinds, if some places did not accept it."""
         if failed := (await self.deliver(title, body, markdown)).not_taken:
             raise TransientError("notification", f"not taken by: {', '.join(failed)}; check with `slack-docebo doctor`")
 
 
 def _deliver(place: Place, title: str, body: str, markdown: str) -> str:
-    """Send to *place* in a process of its own; return "", or the kind of the place if it did not take the message."""
+    """Send to *place* in a process of its own; return "", or the kind of the place if it did not accept the message."""
     order = json.dumps({"address": place.address, "title": title, "body": body, "markdown": markdown})
     try:
         process = subprocess.run(

@@ -1,4 +1,4 @@
-"""The few calls of Prefect's HTTP API that ask for a flow run; Prefect itself is not imported."""
+"""The few calls of Prefect's HTTP API that ask for a flow run, without importing Prefect."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,7 +21,7 @@ BY_WEBHOOK = "asked-for-by-webhook"  # tag of our runs: Prefect does not know th
 class PrefectApi:
     """Looks for runs of a deployment and asks for new ones.
 
-    Every method raises TransientError while Prefect is out of reach, and AccessDenied when it wants other credentials.
+    Every method raises TransientError while Prefect cannot be reached, and AccessDenied if it refuses our credentials.
     """
 
     def __init__(self, http: httpx.AsyncClient) -> None:
@@ -29,7 +29,7 @@ class PrefectApi:
         self._deployments: dict[str, str] = {}
 
     async def check(self) -> None:
-        """Return if Prefect answers and takes our credentials: its `health` asks for none."""
+        """Return if Prefect answers and accepts our credentials, for which its `health` does not ask."""
         await self._call("GET", "admin/version")
 
     async def is_about_to_run(self, deployment: str) -> bool:

@@ -1,4 +1,4 @@
-"""The HTTP client of Prefect's API: it signs in, and sends the CSRF token that Prefect asks of each write."""
+"""The HTTP client of Prefect's API: it signs in, and sends the CSRF token that Prefect requires for each write."""
 
 from collections.abc import Callable, Generator
 from typing import Any
@@ -15,7 +15,7 @@ WITHOUT_TOKENS = {httpx.codes.NOT_FOUND, httpx.codes.UNPROCESSABLE_ENTITY}  # an
 
 
 class PrefectLogin(httpx.Auth):
-    """Adds the login to each request; *login* is called for it and returns "user:password", or None."""
+    """Adds the login to each request; *login* is called for each, and returns "user:password" or None."""
 
     def __init__(self, login: Callable[[], SecretStr | None]) -> None:
         self._login = login
@@ -29,12 +29,12 @@ class PrefectLogin(httpx.Auth):
 
 
 class PrefectClient(BoundedClient):
-    """Signs each request to the API at *url* in with what *login* returns, and sends a CSRF token with each write.
+    """Sends requests to the API at *url* with the login that *login* returns, and a CSRF token with each write.
 
-    A token is asked for before the first write, and anew when a write is refused: it is good for an hour, and gone with
-    the server's database. Where the server refuses a token, that is the answer to the write. Bounds are those of each
-    request: a write takes two, and four at the most. On this machine it is reached by no proxy, which would be told the
-    login.
+    A token is asked for before the first write, and again when a write is refused: it is valid for an hour, and lost
+    with the server's database. If the server refuses to give a token, that is the answer to the write. The limits apply
+    to each request: a write takes two, at most four. A server on this machine is reached without a proxy, which would
+    see the login.
     """
 
     def __init__(self, url: str, login: Callable[[], SecretStr | None], *, seconds: float) -> None:
@@ -68,7 +68,7 @@ class PrefectClient(BoundedClient):
 
 
 def _headers(client: str, answer: httpx.Response) -> dict[str, str]:
-    """Return the headers of a write, with client and token, or none if *answer* holds no token."""
+    """Return the headers of a write, with client and token from *answer*, or none if it has no token."""
     try:
         token = answer.json()["token"]
     except (ValueError, KeyError, TypeError):

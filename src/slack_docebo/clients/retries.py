@@ -27,9 +27,9 @@ _MINUTE = wait_exponential(multiplier=4) + wait_random(0, 1)
 
 
 class NotJson(TransientError):
-    """The answer is not JSON: a proxy's error page, or not the API at all.
+    """The answer is not JSON: it is a proxy's error page, or the address is not that of the API.
 
-    It never leaves the clients: once the attempts are used up it becomes a ContractViolation.
+    It is raised inside the clients only: once the attempts are used up it becomes a ContractViolation.
     """
 
 
@@ -43,7 +43,7 @@ def no_connection(error: Exception) -> str:
 
 
 def wait_as_asked(state: RetryCallState) -> float:
-    """Return the seconds to wait before the next attempt: what the server asked for, or else a growing, random delay."""
+    """Return the seconds to wait before the next attempt: as the server has asked, or else a growing random delay."""
     error = state.outcome.exception() if state.outcome else None
     if not isinstance(error, RateLimited):
         return _BACK_OFF(state)
@@ -57,9 +57,9 @@ def retrying(
     never: tuple[type[TransientError], ...] = (),
     fewer: Mapping[type[TransientError], int] = MappingProxyType({TooLate: 2}),
 ) -> AsyncRetrying:
-    """Return a policy that repeats transient errors other than *never*, up to *attempts* attempts in all.
+    """Return a policy that repeats after transient errors other than *never*, up to *attempts* attempts in all.
 
-    Those of the kinds in *fewer* end it at the attempt that is named there.
+    For an error of a kind in *fewer*, it stops at the number of attempts that is given there.
     """
 
     def worth_it(error: BaseException) -> bool:

@@ -1,4 +1,4 @@
-"""Slack's SCIM API, of which people are only ever read: its token can do everything, and so this client can only GET.
+"""Slack's SCIM API, for reading people only: its token can do everything, so this client can only GET.
 
 Source: https://docs.slack.dev/reference/scim-api
 """
@@ -44,7 +44,7 @@ _SLACK_ID = re.compile(r"[A-Z0-9]{1,64}")
 class ScimClient:
     """Reads people by SCIM; `calls` counts the requests made, by operation.
 
-    Raises AccessDenied where the token does not do, TransientError where Slack cannot be reached in several attempts.
+    Raises AccessDenied if the token is not enough, and TransientError if Slack cannot be reached in several attempts.
     """
 
     def __init__(self, http: httpx.AsyncClient, token: Callable[[], SecretStr], *, attempts: int, wait: Wait) -> None:
@@ -54,11 +54,11 @@ class ScimClient:
         self.calls: Counter[str] = Counter()
 
     async def people(self) -> dict[str, Mapping[str, str]]:
-        """Return by Slack id what SCIM says of everybody, under the names of the sources; bots are among them.
+        """Return what SCIM says of everybody, bots included: by Slack id, with the names of the sources.
 
-        A read during which people come and go is begun anew. Raises IncompleteRead unless one is provably of everybody: the
-        total stays the same, nobody is shown twice, and as many are shown as were counted. A total that is too small, on each
-        page alike, is not noticed: whom SCIM does not show keeps what is there.
+        A read during which people come and go is begun again. Raises IncompleteRead unless a read has provably shown
+        everybody: the total stays the same, nobody is shown twice, and as many are shown as were counted. A total that
+        is too small on every page is not noticed: the accounts of people whom SCIM does not show stay as they are.
         """
         doubt = IncompleteRead()
         for _ in range(READS):
@@ -93,14 +93,14 @@ class ScimClient:
         return found
 
     async def counted(self) -> int:
-        """Return how many people SCIM counts, bots among them, for one call: it shows whether the token may read it."""
+        """Return how many people SCIM counts, bots included, for one call, which shows whether the token may read."""
         body = await self._get("count", "Users", {"startIndex": 1, "count": 1})
         if type(counted := body.get("totalResults")) is not int:
             raise ContractViolation(SIDE, "the answer does not count the people")
         return counted
 
     async def person(self, slack_id: str) -> Mapping[str, str] | None:
-        """Return what SCIM says of one person, None of whom it does not know."""
+        """Return what SCIM says of one person, or None if it does not know the person."""
         try:
             body = await self._get("person", f"Users/{slack_id}", {})
         except Rejected as error:
@@ -156,7 +156,7 @@ async def open_scim(
 
 
 def _translated(answer: httpx.Response, body: object) -> Exception:
-    """Return our error for a refusal; of its text only Slack's own words are quoted."""
+    """Return our error for a refusal; only Slack's own words are quoted from its text."""
     told = body.get("detail") if isinstance(body, dict) else ""
     word = next((one for one in ADVICE if isinstance(told, str) and one in told), "")
     status = answer.status_code
@@ -174,9 +174,9 @@ def _translated(answer: httpx.Response, body: object) -> Exception:
 
 
 def _person(entry: object) -> tuple[str, Mapping[str, str]]:
-    """Return the Slack id of one person, and what SCIM says; absent is what is missing, null or an empty object.
+    """Return the Slack id of one person, and what SCIM says, without attributes that are absent.
 
-    What is absent says nothing: an attribute may come from elsewhere.
+    An attribute is absent if it is missing, null or an empty object: that says nothing, as it may come from elsewhere.
     """
     entry = entry if isinstance(entry, dict) else {}
     slack_id = entry.get("id")

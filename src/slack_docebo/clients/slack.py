@@ -103,8 +103,8 @@ class SlackClient:
         self.page_size = page_size  # people that a page of the list is asked for; lowered where Slack cannot give it
         self._with_locale = with_locale or None  # None is not sent
         self._wanted_fields = frozenset(wanted_fields)  # ids of custom profile fields
-        self._hidden_fields = frozenset[str]()  # likewise
-        # Likewise: those that somebody was shown without, since `fields_gone` was asked last.
+        self._hidden_fields = frozenset[str]()  # ids of those of them that are hidden
+        # Ids of wanted fields that Slack has left out with somebody since `fields_gone` was last called.
         self._left_out = set[str]()
         self._paces = {method: Pace(max(calls, calls_per_minute), MINUTE) for method, calls in PACES.items()}
         self._paces["users.list"] = Pace(calls_per_minute, MINUTE)
@@ -117,9 +117,9 @@ class SlackClient:
         self.calls: Counter[str] = Counter()
 
     def want_fields(self, wanted: Iterable[str], hidden: Collection[str] = frozenset()) -> None:
-        """Read these custom profile fields of single people from now on, by their ids.
+        """From now on, read these custom profile fields of single people; *wanted* are ids.
 
-        Of *hidden* ones nobody knows whether Slack leaves them out because they are empty.
+        Slack may leave out the *hidden* ones even if they have a value, so an absent one is not taken for empty.
         """
         self._wanted_fields, self._hidden_fields = frozenset(wanted), frozenset(hidden)
 
@@ -160,10 +160,10 @@ class SlackClient:
         return [profile_field(one) for one in fields if has_id(one)]
 
     async def user_groups(self, handles: Collection[str], *, team_id: str) -> list[UserGroup]:
-        """Return the workspace's user groups that are in use, with the members of those with these *handles*.
+        """Return the workspace's user groups that are in use; those with these *handles* have their members.
 
-        Raises IncompleteRead if some of these may be missing; nobody minds what Slack shows of other groups.
-        The token of an organisation has to name the workspace; for others Slack ignores it.
+        Raises IncompleteRead if some of these members may be missing; other groups are not checked. With the token of
+        an organisation, *team_id* is needed; with other tokens Slack ignores it.
         Source: https://docs.slack.dev/reference/methods/usergroups.list
         """
         body, _ = await self._call("usergroups.list", include_users="true", include_count="true", team_id=team_id)
@@ -179,9 +179,9 @@ class SlackClient:
         return found
 
     async def _confirm_members(self, group: UserGroup, counted: int | None, *, team_id: str) -> None:
-        """Raise IncompleteRead unless Slack, asked for this group alone, shows the same members as among all.
+        """Raise IncompleteRead unless Slack, asked for this group alone, shows the same members as with all groups.
 
-        So those who are counted besides, like deactivated ones, stop no run. Where it shows others, one of the two lists is
+        So further people in the count, like deactivated ones, stop no run. If it shows others, one of the two lists is
         cut off, or somebody has just changed the group.
         Source: https://docs.slack.dev/reference/methods/usergroups.users.list
         """
@@ -196,8 +196,8 @@ class SlackClient:
     async def list_users(self, cursor: str = "", *, team_id: str = "") -> UserPage:
         """Return the page of the user list at *cursor*; raise StaleCursor if Slack does not know it any more.
 
-        A short or empty page is not the end of the list: only an empty `next_cursor` is. Where Slack cannot give
-        `page_size` people at once, fewer are asked for, and `page_size` says from then on how many it could give.
+        A short or empty page is not the end of the list: only an empty `next_cursor` is. If Slack cannot give
+        `page_size` people at once, fewer are asked for, and `page_size` is lowered to what it could give.
         """
         asked = {"cursor": cursor or None, "team_id": team_id or None, "include_locale": self._with_locale}
         body = await self._page(asked)
@@ -218,7 +218,7 @@ class SlackClient:
         return UserPage(users, following)
 
     async def _page(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the answer with the largest page that Slack gives: "limit_required", 500 or nothing for a larger one.
+        """Return the largest page that Slack gives; to a larger one it answers "limit_required", 500 or not at all.
 
         Source: https://docs.slack.dev/apis/web-api/pagination
         """
@@ -237,11 +237,12 @@ class SlackClient:
         return body
 
     async def user(self, slack_id: str, *, with_custom: bool = True) -> Observation[SourceUser]:
-        """Return what Slack says of exactly this user, *with_custom* profile fields where these are wanted.
+        """Return what Slack says of exactly this user, *with_custom* profile fields if these are wanted.
 
-        Somebody whom it does not know (`user_not_found`) is gone, unless it does not know somebody of its own list either:
-        to find that out takes one call more. Unknown is whom it does not show (`user_not_visible`), and in whose place it
-        shows somebody under other ids who has left, or is in no organisation. Somebody deactivated is present, as such.
+        A user whom Slack does not know (`user_not_found`) is gone, unless it does not know somebody of its own list
+        either, which takes one more call to find out. A user is unknown whom Slack does not show (`user_not_visible`),
+        or for whom it shows somebody with other ids who has left or is in no organisation. A deactivated user is
+        present, and shown as deactivated.
         Source: https://docs.slack.dev/reference/methods/users.info
         """
         try:
@@ -264,7 +265,7 @@ class SlackClient:
         return Present(replace(user, custom=await self.custom_fields(slack_id)))
 
     async def shows_listed(self) -> bool:
-        """Tell whether Slack shows somebody whom its list has shown; where it was not read, that is taken for granted."""
+        """Tell whether Slack shows, by id, somebody whom its list has shown; True if no list was read."""
         if not self._listed:
             return True
         try:
@@ -273,15 +274,15 @@ class SlackClient:
             return False
 
     async def organisation_ids(self, slack_ids: Sequence[str], *, team_id: str) -> dict[str, str]:
-        """Return the id in the organisation of each of *slack_ids* whom Slack knows: the same one of whom has no other.
+        """Return the id in the organisation for each of *slack_ids* that Slack knows, which may be the same id.
 
-        Takes one call for 400 ids. Slack refuses it where the workspace *team_id* is in no organisation (Rejected).
+        It takes one call for 400 ids. Raises Rejected if the workspace *team_id* is in no organisation.
         Source: https://docs.slack.dev/reference/methods/migration.exchange
         """
         return await self._other_ids(slack_ids, team_id=team_id)
 
     async def local_ids(self, slack_ids: Sequence[str], *, team_id: str) -> dict[str, str]:
-        """Return the id in the workspace *team_id* of each of these of the organisation, as `organisation_ids` does."""
+        """Return the id in the workspace *team_id* for each id of the organisation, like `organisation_ids`."""
         return await self._other_ids(slack_ids, team_id=team_id, to_old="true")
 
     async def _other_ids(self, slack_ids: Sequence[str], **params: Any) -> dict[str, str]:
@@ -296,10 +297,11 @@ class SlackClient:
         return found
 
     async def custom_fields(self, slack_id: str) -> Mapping[str, str] | None:
-        """Return the wanted custom profile fields of one person by their ids, or None of whom Slack does not show.
+        """Return the wanted custom profile fields of one person by id, or None if Slack does not show the person.
 
-        A field without a value is "": here, and here alone, Slack says so by leaving it out of the object of fields, or by an
-        empty array. Where it shows neither, or a value that is no text, nothing is said, and the field is missing.
+        A field without a value is "". Only in this method Slack shows that by leaving the field out of the object of
+        fields, or by an empty array in place of the object. If it shows neither, or a value that is no text, it says
+        nothing of the field, which is then missing.
         Source: https://docs.slack.dev/reference/methods/users.profile.get
         """
         try:
@@ -315,9 +317,9 @@ class SlackClient:
         return said
 
     async def fields_gone(self) -> set[str]:
-        """Return which of the wanted fields were deleted or hidden by now, of those that were left out with somebody.
+        """Return the wanted fields that Slack has left out with somebody, and that are deleted or hidden by now.
 
-        So they may not have been empty. For one call, and none where none was left out since this was asked last.
+        They may not have been empty. It takes one call, and none if no field was left out since the last time.
         """
         if not self._left_out:
             return set()
@@ -328,8 +330,8 @@ class SlackClient:
     async def find_user(self, email: str) -> SourceUser | None:
         """Return the user with this address, or None; Slack hides the deactivated ones from this search.
 
-        The locale is missing: this method does not give it. Raises ContractViolation where Slack shows somebody with another
-        address, which says nothing of whose this one is.
+        The locale is missing, for this method does not give it. Raises ContractViolation if Slack shows somebody with
+        another address, which does not tell whose this one is.
         """
         try:
             found = await self._one("users.lookupByEmail", email=email)

@@ -1,4 +1,4 @@
-"""Slack's refusals: its error codes as errors of ours, by what one does about them."""
+"""Slack's refusals: its error codes as errors of ours, grouped by what can be done about them."""
 
 import re
 from collections.abc import Mapping

@@ -54,7 +54,7 @@ _combinations: dict[tuple[str, ...], tuple[str, ...]] = {}
 
 
 def source_user(member: Mapping[str, Any]) -> SourceUser:
-    """Reduce a Slack user object, from a reply or an event, to what the rules look at.
+    """Return the person in a Slack user object, from a reply or an event, with what the rules read.
 
     Any key may be missing and any value null, blank or of another type: deactivated users lack most keys. Names and
     titles are cut to their bound; an address, time zone or locale that is too long is read as "".
@@ -143,7 +143,7 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
 
 
 def _unsaid(shown: Mapping[str, object]) -> tuple[str, ...]:
-    """Return the names of those that are *shown* without a text; most people share the few combinations."""
+    """Return the names of the values in *shown* that have no text; people with the same ones share one object."""
     names = tuple(name for name, value in shown.items() if not isinstance(value, str))
     return _combinations.setdefault(names, names)
 
@@ -155,7 +155,7 @@ def _is_said(flag: object) -> bool:
 def user_group(group: Mapping[str, Any], *, with_members: bool) -> UserGroup:
     """Read a user group, *with_members* or without.
 
-    Raises ContractViolation where they are wanted and not shown.
+    Raises ContractViolation if the members are wanted and not shown.
     """
     handle, users = name_of(group.get("handle")), group.get("users")
     if not with_members:
@@ -166,23 +166,23 @@ def user_group(group: Mapping[str, Any], *, with_members: bool) -> UserGroup:
 
 
 def ids_of(users: Iterable[object]) -> frozenset[str]:
-    """Return the ids among what is shown as *users*."""
+    """Return the ids in *users*, the list that Slack shows."""
     return frozenset(filter(None, map(id_of, users)))
 
 
 def members_counted(group: Mapping[str, Any]) -> int | None:
-    """Return how many members Slack counts in a user group; None where it does not say."""
+    """Return how many members Slack counts in a user group; None if it does not say."""
     counted = str(group.get("user_count"))
     return int(counted) if counted.isdecimal() else None
 
 
 def _said(value: object) -> str | None:
-    """Return the text of a key of the profile; None where there is none."""
+    """Return the text of a key of the profile; None if there is none."""
     return sys.intern(name_of(value)) if isinstance(value, str) else None
 
 
 def custom_values(fields: object) -> Mapping[str, str] | None:
-    """Return the values of custom profile fields; None where none is shown, which says nothing about the person.
+    """Return the values of custom profile fields; None if none is shown, which says nothing about the person.
 
     Slack sends an object, {}, [], null or nothing: the list was seen with null for everybody (slack-ruby-client's
     recording), and with {}. A value that is no text says nothing of its field.
@@ -198,7 +198,7 @@ def custom_values(fields: object) -> Mapping[str, str] | None:
 
 
 def custom_values_said(fields: object, wanted: Iterable[str], hidden: Collection[str]) -> Mapping[str, str]:
-    """Return what the *fields* of one person say of those *wanted*: "" of whichever they leave out, but for *hidden* ones."""
+    """Return the *wanted* values in one person's *fields*: "" for a field that is left out, unless it is *hidden*."""
     if not isinstance(fields, dict):
         return {}
     said = {
@@ -228,17 +228,17 @@ def profile_field(shown: Mapping[str, Any]) -> ProfileField:
 
 
 def text_of(value: object) -> str:
-    """Return a text; "" for what is none."""
+    """Return *value* if it is a text; "" for anything else."""
     return value if isinstance(value, str) else ""
 
 
 def name_of(value: object) -> str:
-    """Return a text within the bound of names."""
+    """Return a text, cut to the longest length of names."""
     return bounded(text_of(value), LONGEST_NAME)
 
 
 def _workspace(value: object) -> str:
-    """Return the id of a workspace; "" for that of an organisation (E...), which is none."""
+    """Return the id of a workspace; "" for the id of an organisation (E...)."""
     text = name_of(value)
     return "" if text.startswith("E") else sys.intern(text)
 
@@ -253,6 +253,6 @@ def has_id(member: object) -> bool:
 
 
 def id_of(value: object) -> str:
-    """Return the id of something; "" for what cannot be one, since ids are kept and shown as they are."""
+    """Return the id of something; "" for a text that cannot be an id, since ids are stored and shown unchanged."""
     text = key(text_of(value))
     return text if text.isascii() and text.isalnum() else ""

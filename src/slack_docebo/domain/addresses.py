@@ -26,7 +26,7 @@ def is_address(shown: str) -> bool:
 
 
 def mailbox(address: str) -> str:
-    """Return the key by which *address* is compared; what is no address is compared without regard to case."""
+    """Return the key by which *address* is compared; a text that is no address is compared without regard to case."""
     local, at, domain = address.strip().rpartition("@")
     if not at:
         return folded(_composed(address))
@@ -54,7 +54,7 @@ def as_meant(typed: str) -> str:
 
 
 def mail_domain(domain: str) -> str:
-    """Return the key by which a domain is compared, without what is written in Punycode."""
+    """Return the key by which a domain is compared, with Punycode decoded."""
     return ".".join(map(_in_unicode, domain.split(".")))
 
 

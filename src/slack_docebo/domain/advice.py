@@ -35,7 +35,7 @@ class Attention:
 
 
 def attention(outcome: Outcome, told: str) -> Attention:
-    """Return what is wrong with somebody of whom *told* is the error or the reason, and what there is to do."""
+    """Return what is wrong with a person, and what there is to do; *told* is the person's error or reason."""
     wrong, _, to_do = told.partition(". ")
     known = next((advice for words, advice in BY_REASON.items() if words in wrong), BY_OUTCOME.get(outcome, ""))
     return Attention(wrong.removesuffix("."), to_do or known)

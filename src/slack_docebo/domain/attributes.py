@@ -39,7 +39,10 @@ def differences(wanted: Mapping[str, str], account: Account) -> tuple[dict[str, 
 
 
 def not_compared(wanted: Mapping[str, str], account: Account) -> dict[str, str]:
-    """Return the *wanted* attributes that *account* does not show; not an empty one of an additional field."""
+    """Return the *wanted* attributes that *account* does not show.
+
+    An additional field that is wanted empty is left out: Docebo may not show a field that has no value.
+    """
     return {
         name: value
         for name, value in wanted.items()
@@ -64,7 +67,7 @@ def same(name: str, one: str, other: str) -> bool:
 
 
 def is_own_form(name: str, sent: str, shown: str) -> bool:
-    """Tell whether *shown* can be a platform's own form of the text that was *sent*; nothing may be left of markup."""
+    """Tell whether *shown* can be a platform's own form of the text *sent*; a text with markup may become any other."""
     if not (name in FREE_TEXTS or field_id_of(name)):
         return False
     return not MARKUP.isdisjoint(sent) or (bool(letters(shown)) and letters(shown) in letters(sent))

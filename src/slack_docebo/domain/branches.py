@@ -64,13 +64,13 @@ class Branches:
         return self.ids.get(_key(value), "")
 
     def named(self, value: str) -> str | None:
-        """Return the id of the branch with this id, code, title or path; None where there is none, or are several."""
+        """Return the id of the branch with this id, code, title or path; None if there is none, or several."""
         return self.id(value) or None
 
 
 @dataclass(frozen=True, slots=True)
 class NewBranch:
-    """A branch that somebody would have to make: what is known of it, and for how many people."""
+    """A branch that somebody would have to make, and the number of people who need it."""
 
     code: str
     title: str
@@ -79,10 +79,11 @@ class NewBranch:
 
 
 def to_be_made(wanted: Mapping[str, int], branches: Branches) -> list[NewBranch]:
-    """Return the branches to make for the values of *wanted*, which have numbers of people; parents come first.
+    """Return the branches to make so that each value of *wanted*, with its number of people, leads to one branch.
 
-    A path also makes its missing parents. Of any other value nobody knows whether it is a code or a title, so it
-    becomes both. A name that several branches have already is left out: one more would not make it clearer.
+    Parents come first. A path also makes its missing parents. Of any other value nobody knows whether it is a code or a
+    title, so it becomes both. A name that several branches have already is left out: one more would not make it
+    clearer.
     """
     made: dict[str, NewBranch] = {}
     for value, people in sorted((_key(value), people) for value, people in wanted.items()):

@@ -37,7 +37,7 @@ class Claims:
     def __init__(self) -> None:
         self._best: dict[Claimed, tuple[Rank, str]] = {}
         self._rivals: dict[Claimed, set[str]] = {}  # who has lost the claim, if anybody has
-        # Slack ids of people who were told of a best claim that is not the best any more.
+        # Slack ids of people who had the best claim, or lost to it, before a better one came.
         self.outdone: set[str] = set()
 
     def __contains__(self, claimed: object) -> bool:

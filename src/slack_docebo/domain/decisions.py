@@ -40,7 +40,7 @@ class Decision:
 Decisions = Mapping[str, Decision]
 """By Slack id: those that bind runs (never, this account), or what was acknowledged, for both can be so of one person."""
 FormerHolders = Mapping[str, Collection[str]]
-"""By Slack id of whoever gets an account that is mapped to nobody: the Slack ids of those to whom it was given before."""
+"""By the Slack id of a person who gets an unmapped account: the Slack ids of people to whom it was given before."""
 NOBODY: FormerHolders = {}
 
 
@@ -73,7 +73,7 @@ def is_never(decisions: Decisions, operation: Operation, former_holders: FormerH
 
 
 def never_touched(decisions: Decisions) -> set[str]:
-    """Return the Slack ids of those about whom nothing may be done."""
+    """Return the Slack ids of people who are never to be touched."""
     return {slack_id for slack_id, one in decisions.items() if one.verdict is Verdict.NEVER}
 
 

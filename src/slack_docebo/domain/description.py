@@ -151,7 +151,7 @@ def _collect(schema: Mapping[str, Any], description: object, names: dict[str, se
 
 
 def _paths(description: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the full address of each call and what is said of it."""
+    """Yield the full address of each call and its description."""
     root = _mapping(description)
     base = root.get("basePath")
     for server in _entries(root.get("servers"))[:1]:
@@ -162,7 +162,7 @@ def _paths(description: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _shape(path: str) -> str:
-    """Return *path* without the names of what is filled in, and without a slash at its end."""
+    """Return *path* without the names of its parameters, and without a slash at its end."""
     return "/".join("{}" if part.startswith("{") else part for part in path.rstrip("/").split("/"))
 
 

@@ -70,7 +70,7 @@ class Pages(StrEnum):
     """How the next page of a listing is requested."""
 
     NUMBER = "number"
-    CURSOR = "cursor"  # with its number
+    CURSOR = "cursor"  # together with the page's number
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +85,10 @@ class Question:
     # Answers that can be set by hand: none that would do harm where it is wrong.
     words: Collection[str] = ()
     numbers: range = range(0)
-    other_than: Collection[str] = ()  # any word but these, which are known levels
+    other_than: Collection[str] = ()  # any word can be set by hand but these, which are known levels
     several: bool = False  # the answer is some of *words*, with commas between them
     digests: bool = False  # the answer is digests, which say nothing to people
-    grows: bool = False  # the answer gets further parts, and is valid no longer for that
+    grows: bool = False  # the answer gets further parts, which do not make it valid for longer
     is_of_rows: bool = False  # another answer means other rows, which have to be proven again
 
     @property

@@ -119,8 +119,8 @@ def bears_new_address(account: Account, seen: LastSeen) -> bool:
 def other_bearers(suspects: Iterable[tuple[Account, str]], listed: Iterable[SourceUser]) -> dict[tuple[int, str], str]:
     """Return who else of *listed* has the address that a suspect shows or, failing that, only its name; by suspect.
 
-    A suspect is an account with the Slack id of its presumed owner. An account that shows its owner's name has no
-    namesakes.
+    A suspect is an account with the Slack id of its presumed owner. Where it shows the owner's name or address, others
+    who only have the name are left out.
     """
     by_address, by_name = dict[str, list[tuple[int, str]]](), dict[str, list[tuple[int, str]]]()
     for account, slack_id in suspects:
@@ -161,9 +161,10 @@ def _doubt_by_new_address(
 ) -> str:
     """Return why the account may have been handed over in Docebo, with the advice *if_not_theirs*, or "".
 
-    It may have been where it shows an address that was not *seen* there before and is not the user's. It was where
-    somebody else has that address; where nobody has it, *user* may have changed their own in Slack. A run that sees
-    only some people, as in real time, cannot tell the two apart.
+    It may have been where it shows an address that was not *seen* there before and is not the user's, unless it also
+    shows the user's name and the username that was *seen*. It was where somebody else has that address; where nobody
+    has it, *user* may have changed their own in Slack. A run that sees only some people, as in real time, cannot tell
+    the two apart.
     """
     if not may_be_of_another(account, user, seen):
         return ""
@@ -198,7 +199,7 @@ def dispute(docebo_id: int, why: str = NOTHING_THEIRS, if_not_theirs: str = DELE
 
 
 def dispute_by_name(docebo_id: int) -> str:
-    """Return the reason like `dispute`, for an account of which only the name is as it was for its holder."""
+    """Return the reason like `dispute`, for a former account that still shows the person's name and nothing else."""
     return (
         f"account {docebo_id} {DISPUTED}it was given to this person before, and bears nothing of what it bore then but the"
         " name. If it is somebody else's by now, give it the name of that one in Docebo; if it is right, give it this person's"

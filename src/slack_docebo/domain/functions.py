@@ -40,7 +40,7 @@ def titled(text: str) -> str:
 
 
 def in_ascii(text: str) -> str:
-    """Return *text* in ASCII letters: marks are dropped, and so is what has no such letters."""
+    """Return *text* in ASCII letters: marks are dropped, and so are characters without an ASCII form."""
     parted = unicodedata.normalize("NFKD", text.translate(_LATIN))
     return "".join(character for character in parted if character.isascii())
 

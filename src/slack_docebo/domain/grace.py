@@ -18,7 +18,7 @@ def is_of_leaver(kind: Kind, reason: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The operations of now, and who is newly, or no longer, seen as a leaver."""
+    """The operations without leavers in grace, and who is newly, or no longer, seen as a leaver."""
 
     operations: list[Operation]
     first_seen: list[str]  # Slack ids

@@ -1,4 +1,4 @@
-"""Guards: limits on what may be changed, held against the whole of a plan."""
+"""Guards: limits on how many people may be changed, which are compared with the whole plan."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ NOBODY: Mapping[Change, int] = {}
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How many people may be changed in one way: a count, a percentage, or both; None is no limit."""
+    """How many people may be changed in one way: at most a count, a percentage, or both at once; None is no limit."""
 
     count: int | None = None
     percent: float | None = None  # of the people looked after: those in scope and the leavers

@@ -32,7 +32,7 @@ def counts_as_leaver(user: SourceUser, policy: Policy) -> bool:
 
 
 def acts_on_leaver(mapping: Mapping, policy: Policy, accounts: Accounts) -> bool:
-    """Tell whether a leaver with this *mapping* gets an operation, as far as is known."""
+    """Tell whether a run does anything about a leaver with this *mapping*, as far as is known."""
     if mapping.deactivated or policy.leavers is Leavers.KEEP:
         return False
     if policy.leavers is Leavers.UNMAP:

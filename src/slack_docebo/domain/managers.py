@@ -28,7 +28,7 @@ MayHave = Mapping[int, Collection[int]]  # by account, the managers of which it 
 
 @dataclass(slots=True)
 class Directory:
-    """Everybody in scope, by what a rule may name a manager with: any Slack id, the address, the employee number.
+    """Everybody in scope, by everything with which a rule may name a manager: any Slack id, address, employee number.
 
     An address that Slack has not confirmed identifies nobody: it may be somebody else's.
     """
@@ -142,7 +142,7 @@ def _above_first(managers: MayHave, accounts: Iterable[int]) -> list[int]:
 
 
 def _reached(ways: MayHave, start: int, seen: set[int]) -> set[int]:
-    """Return *start* and everything that *ways* lead to from there but what was *seen*; add it to *seen*."""
+    """Return *start* and everything that *ways* lead to from there, without what was *seen*; add it to *seen*."""
     found, rest = set[int](), {start}
     while rest:
         seen |= rest

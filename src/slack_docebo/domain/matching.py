@@ -156,7 +156,7 @@ class Accounts:
         return None if found is None else self._by_id[found]
 
     def lookalike(self, address: str) -> Account | None:
-        """Return the account that has *address* with invisible characters in it, which may come from a pasted table."""
+        """Return the account that has *address* with invisible characters in it, as a table may have brought them."""
         found = self._by_id.get(self._lookalikes.get(mailbox(address), -1))
         return found if found and mailbox(address) in map(_seen_mailbox, (found.username, found.email)) else None
 
@@ -205,9 +205,9 @@ class Accounts:
 def match(user: SourceUser, accounts: Accounts, known: Known | None, by: MatchBy) -> Match:
     """Return the account of *user*: the mapped one, else the only one that has the e-mail address.
 
-    Somebody who was given an account before gets another one only if Docebo says that the first is gone, or shows it
-    without a mapping. An unconfirmed address finds nobody, for it may be anybody's. An account whose own address
-    belongs to another person is not found by its username.
+    Somebody who was given an account before gets another one only if Docebo says that the first is gone, or if Docebo
+    shows the first and it is no longer mapped. An unconfirmed address finds nobody, for it may be anybody's. An account
+    whose own address belongs to another person is not found by its username.
     """
     if known:
         account = accounts.get(known.docebo_id)

@@ -27,7 +27,7 @@ def clean(text: str) -> str:
 
 
 def _without_markup(text: str) -> str:
-    """Drop each pair of angle brackets and what is between, again and again until no pair is left."""
+    """Drop each pair of angle brackets and the text between, repeatedly until no pair is left."""
     kept: list[str] = []
     opened: list[int] = []  # where in *kept* the brackets stand that are not closed yet
     for part in _BRACKET.split(text):

@@ -111,7 +111,7 @@ class Operation:
 
     @property
     def mapped_as(self) -> str:
-        """The Slack id that has the mapping before the operation, which gives it to its own."""
+        """The Slack id that has the mapping before the operation; afterwards `slack_id` has it."""
         return self.prior.slack_id if self.prior else self.slack_id
 
 

@@ -78,7 +78,7 @@ class SourceUser:
         return workspace in (self.teams or (self.team, self.profile_team))
 
     def may_be_member_of(self, workspace: str) -> bool:
-        """Tell whether Slack says that this is a member, or names no workspace at all."""
+        """Tell whether Slack says that this is a member, or does not say of which workspaces this is one."""
         says_nothing = not self.workspaces or (bool(self.organisation) and not self.teams)
         return says_nothing or self.is_member_of(workspace)
 

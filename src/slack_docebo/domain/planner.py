@@ -108,11 +108,11 @@ class Planner:
         return again
 
     def match(self, user: SourceUser, known: Known | None) -> Match:
-        """Return the account of *user*; only for people in scope.
+        """Return the account of *user*.
 
-        If the address finds no account, the person keeps the former one as long as it looks as it did then: whoever has
-        the former address by now has no better claim to it. A former account of which only the name is left may still
-        be theirs, so no other one is created for them.
+        If the address finds no account, the person keeps the former one as long as it shows the username or address of
+        then: whoever has the former address by now has no better claim to it. A former account of which only the name
+        is left may still be theirs, so no other one is created for somebody in scope.
         """
         found = match(user, self.accounts, known, self.policy.match_by)
         if found == Match() and known:
@@ -132,8 +132,9 @@ class Planner:
     ) -> Match:
         """Return the account of *user*, knowing to whom accounts were *given* before, by Docebo id.
 
-        An account that was given to somebody else stays theirs if it has another address and *user* was given an
-        account that is unchanged: two people may have swapped their addresses.
+        An account that was given to somebody else stays theirs in two cases. If *user* was given an account that still
+        is as it was, *user* keeps that one: two people may have swapped their addresses. An account that has only its
+        username in common with *user*, and shows another address, is not matched.
         """
         if found.account is None:
             return found
@@ -153,14 +154,14 @@ class Planner:
         return is_by_address and self._former(known) not in (None, found.account)
 
     def _former(self, known: Known | None) -> Account | None:
-        """Return the account that a person without a mapping was given before, if it still looks as it did then."""
+        """Return the account that a person without a mapping was given, if it shows the username or address of then."""
         if not isinstance(known, Applied) or known.seen == LastSeen():
             return None
         account = self.accounts.get(known.docebo_id)
         return account if account and is_same(look(account), known.seen) else None
 
     def _former_by_name(self, user: SourceUser, known: Known) -> Account | None:
-        """Return the account that was given to *user* and to nobody else, if it shows their name."""
+        """Return the account that was given to *user*, and to nobody else, if it shows their name."""
         account = None if known.seen == LastSeen() else self.accounts.get(known.docebo_id)
         return account if account and bears_name_of(account, user) else None
 

@@ -84,7 +84,7 @@ def quoted(said: str) -> str:
 
 
 def quoted_code(code: str) -> str:
-    """Return a code like `user_not_found` or `users:read`, of which only the words are let through that name nobody."""
+    """Return a code like `user_not_found` or `users:read` with only those of its words that name nobody."""
     return re.sub(r"[^\W_]+", lambda word: word[0] if word[0] in _WORDS else _GAP, code)
 
 

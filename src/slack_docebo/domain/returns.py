@@ -35,7 +35,7 @@ class Returns:
         self._gone: set[str] = set()  # people of *given* who have left, as Slack says
 
     def contest(self, slack_id: str, holder: str, *, is_one_person: bool = False) -> None:
-        """Note that *slack_id* has the address of an account mapped to *holder*, or is the same person."""
+        """Note that *slack_id* has the address of an account mapped to *holder*, or was known under that id as well."""
         self.contested[slack_id] = holder
         if is_one_person:
             self.one_person.add(slack_id)

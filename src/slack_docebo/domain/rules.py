@@ -155,7 +155,7 @@ class AttributeRule:
     def _fitting(self, text: str) -> Result:
         """Cut *text* to the length that Docebo returns; a longer one would always seem to differ.
 
-        A value by which something is found is not cut; one that does not fit is no value.
+        A value by which something is found is not cut: where it is too long, the account does not get it.
         """
         if len(text) <= LONGEST_ADDRESS or self.target == BRANCH:  # the shortest of the bounds; a path may be long
             return text
@@ -213,7 +213,7 @@ def no_longer_filled(
 
 
 def custom_fields(rules: Iterable[AttributeRule]) -> frozenset[str]:
-    """Return the ids of the custom profile fields that *rules* read, but for those named by a label so far."""
+    """Return the ids of the custom profile fields that *rules* read, without fields that are still named by a label."""
     sources = {source for rule in rules for source in rule.sources if is_custom(source) and not label_of(source)}
     return frozenset(source.removeprefix(CUSTOM) for source in sources)
 

@@ -86,7 +86,7 @@ class Scope:
     def kind_in_doubt(self, user: SourceUser) -> str:
         """Return what Slack does not say about *user*, who is otherwise in scope, or "".
 
-        Without it nobody gets an account or is let in again; an account that is open stays in use.
+        Without it nobody gets an account or is let in again; an account that is open is looked after.
         """
         excluded = {"bot"}
         if self.guests is not Guests.ALL:

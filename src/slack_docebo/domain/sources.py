@@ -66,7 +66,7 @@ SOURCES: dict[str, Callable[[SourceUser], str | None]] = {
 
 
 def said(user: SourceUser, source: str) -> str | None:
-    """Return what Slack says of *user* under the source *name*; None if it says nothing, which differs from "".
+    """Return what Slack says of *user* for *source*; None if it says nothing, which differs from "".
 
     An address that Slack has not confirmed counts as not said.
     """

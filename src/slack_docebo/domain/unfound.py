@@ -1,4 +1,4 @@
-"""Unfound accounts: creations that were sent and whose outcome nobody knows; until then no second one is made."""
+"""Unfound accounts: creations that were sent, and whose outcome nobody knows; meanwhile no second one is made."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass

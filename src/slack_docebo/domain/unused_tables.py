@@ -32,7 +32,7 @@ class UnusedTables:
 
     @property
     def looks(self) -> bool:
-        """Whether there is a table of which no row has fitted anybody so far."""
+        """Whether there is a table without any row that has fitted somebody so far."""
         return bool(self._formulas)
 
     def see(self, users: Iterable[SourceUser]) -> None:

@@ -30,5 +30,5 @@ def named(handles: Sequence[str], groups: Collection[UserGroup]) -> list[UserGro
 
 
 def members_of(groups: Collection[UserGroup]) -> frozenset[str]:
-    """Return who is in at least one of *groups*."""
+    """Return the Slack ids of people who are in at least one of *groups*."""
     return frozenset().union(*(group.members for group in groups))

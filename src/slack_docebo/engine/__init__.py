@@ -1,1 +1,1 @@
-"""Reading, planning and applying: the rules joined to the clients and the store."""
+"""Reading, planning and applying: connects the rules with the clients and the store."""

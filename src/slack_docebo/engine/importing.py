@@ -26,7 +26,7 @@ async def plan_import(runtime: Runtime) -> str:
 async def plan_everybody(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> str:
     """Read both sides, Slack's into *people*, plan for everybody, and return the plan's id.
 
-    What dead runs have sent is settled before.
+    Before that, the outcomes of rows that dead runs have sent are found out and recorded.
     """
     await settle_left_behind(runtime, PlanKind.BULK_IMPORT)
 
@@ -40,7 +40,7 @@ async def plan_everybody(runtime: Runtime, workspace: Workspace, people: SourceS
 
 
 async def apply_saved(runtime: Runtime, plan_id: str, progress: Progress) -> Summary:
-    """Apply exactly the saved plan, without what has changed since, and return what became of it."""
+    """Apply exactly the saved plan, skipping operations that no longer fit, and return the summary."""
     workspace: Workspace = await validate(runtime)
     await recheck(runtime, workspace, plan_id, await read_for(runtime, plan_id))
     begin(runtime, plan_id)

@@ -451,7 +451,7 @@ class IntegrationSettings(BaseModel):
         return bool(self.scope_usergroups or self.scope_exclude_usergroups)
 
     def with_values(self, values: Mapping[str, Values]) -> Self:
-        """Return these settings with the *values* that attributes can hold, in the rules for these attributes."""
+        """Return these settings with the *values* that attributes can hold; values of other attributes stay known."""
         rules = tuple(replace(rule, values=values.get(rule.target, rule.values)) for rule in self.attributes)
         return self.model_copy(update={"attributes": rules})
 

@@ -237,7 +237,7 @@ class AccountRepository:
             FORGET_POSSIBLE.change(self._connection, known, platform=self._platform_id, type=type_id)
 
     def doubt_managers(self, sent: MappingType[tuple[int, int], int]) -> None:
-        """Note that each manager in *sent*, by account and type, may be written, or the former one still in place."""
+        """Note that each manager in *sent*, by account and type, may have been written, or the former one kept."""
         before = self.managers({docebo_id for docebo_id, _ in sent})
         self._note_possible({key: manager_id for key, manager_id in before.items() if key in sent})
         self._note_possible(sent)
@@ -342,16 +342,16 @@ class AccountRepository:
         self._change(CLEAR_GONE, docebo_ids)
 
     def deactivated(self, docebo_ids: Iterable[int]) -> dict[int, datetime]:
-        """Return which of these accounts we have made inactive, and when."""
+        """Return which of these accounts are inactive because of us, and since when."""
         rows = DEACTIVATED_SINCE.rows(self._connection, docebo_ids, platform=self._platform_id)
         return {row.user_id: row.deactivated_at for row in rows}
 
     def deactivated_before(self, moment: datetime) -> set[int]:
-        """Return which accounts we have made inactive before *moment*."""
+        """Return the accounts that are inactive because of us, and were so before *moment*."""
         return set(self._connection.scalars(self._select().where(account.c.deactivated_at < moment)))
 
     def clear_deactivated(self, docebo_ids: Iterable[int]) -> None:
-        """Note that it was not us who made these accounts inactive."""
+        """Delete the note that these accounts are inactive because of us: they are active, or somebody else did it."""
         self._change(CLEAR_DEACTIVATED, docebo_ids)
 
     def _row(self, docebo_id: int, **known: object) -> dict[str, object]:

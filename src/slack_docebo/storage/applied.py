@@ -74,7 +74,7 @@ class AppliedRepository:
     def of_people(self, team: str, users: Collection[SourceUser]) -> dict[str, Applied]:
         """Return what was last applied, by Slack id, to those of *users* who were given an account under any id.
 
-        An account that was given to several people proves by nothing whose it is, so it is returned as never seen.
+        An account that was given to several people is returned as never seen, for it cannot show whose it is.
         """
         known = self.of(team, (slack_id for user in users for slack_id in user.ids))
         given = {one.docebo_id for one in known.values()}
@@ -126,7 +126,7 @@ class AppliedRepository:
         }
 
     def save(self, team: str, applied: MappingType[str, Applied], *, now: datetime, run: str = "") -> None:
-        """Note by Slack id what was applied, and whether we have made the accounts inactive."""
+        """Note by Slack id what was applied, and whether the accounts are inactive because of us."""
         if not applied:
             return
         self.note(team, applied, now=now)
@@ -136,7 +136,7 @@ class AppliedRepository:
         accounts.clear_deactivated([one.docebo_id for one in applied.values() if not one.deactivated])
 
     def note(self, team: str, applied: MappingType[str, Applied], *, now: datetime) -> None:
-        """Note by Slack id whose account it is, and what was applied to it."""
+        """Note by Slack id which account the person was given, and what was applied to it."""
         platform_id = self._platforms.take(self._docebo)
         people = PersonRepository(self._connection).register(team, applied, now=now)
         changed = (

@@ -287,7 +287,7 @@ class InboxRepository:
     def look_again(self, slack_ids: Iterable[str], *, since: datetime, now: datetime) -> int:
         """Let events about *slack_ids* that were applied since *since* be tried again; return how many there are.
 
-        Events that a run has claimed are included: it may have compared them with what was there before.
+        Events that a run has claimed are taken from it: it may have compared them with what was there before.
         """
         return self._with_run(LOOK_AGAIN.change(self._connection, slack_ids, since=since), now)
 

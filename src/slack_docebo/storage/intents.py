@@ -114,7 +114,7 @@ class IntentRepository:
         self._connection.execute(delete(intent).where(intent.c.plan_id == plan_id, intent.c.noted_at < before))
 
     def left_behind(self, docebo: str, kinds: Iterable[PlanKind], *, before: datetime) -> list[str]:
-        """Return the plans with intents, as ids, the oldest first: those of *kinds*, and all idle since *before*."""
+        """Return the ids of plans with intents, the oldest first: of *kinds*, or with no intent since *before*."""
         which = {"docebo": docebo, "kinds": [kind.value for kind in kinds], "before": before}
         return list(self._connection.scalars(LEFT_BEHIND, which))
 

@@ -210,7 +210,7 @@ class JournalRepository:
     def people_changed(
         self, plan_id: str, sizes: MappingType[Change, int], since: datetime, until: datetime, ends_by: date
     ) -> dict[Change, int]:
-        """Count the people changed between *since* and *until* by others, beyond those the plan changes so.
+        """Count the people changed by any run between *since* and *until* whom the plan does not change in that way.
 
         The changes of *sizes* are counted, which are the plan's by the same *ends_by*. Possible changes count as well:
         those that a run is working on, or died over. What somebody let through is left out: a plan applied by its id
@@ -304,7 +304,7 @@ class JournalRepository:
             yield from map(entry_of, rows)
 
     def ended(self, docebo: str, docebo_ids: Iterable[int]) -> dict[int, str]:
-        """Return those of these accounts that we have let expire, with the expiration date they had before.
+        """Return those of these accounts that we have let expire, whoever had them, with their former expiration date.
 
         The date is "" where there was none or nobody knows it. Accounts that we have deactivated since are left out.
         """
@@ -314,9 +314,9 @@ class JournalRepository:
         return {docebo_id: date for docebo_id, date in before.items() if date is not None}
 
     def passed_on(self, slack_ids: Collection[str]) -> set[str]:
-        """Return the Slack ids whose mappings *slack_ids* have got or passed on, as on a return under a new id.
+        """Return the former and new holders, as Slack ids, of mappings that have passed from or to *slack_ids*.
 
-        A mapping that was given back is left out.
+        A mapping passes on when somebody returns under a new id. One that was given back is left out.
         """
         found = (row for by in PASSED_BETWEEN for row in by.rows(self._connection, slack_ids))
         return {slack_id for row in found for slack_id in (row.former, row.heir)}
@@ -336,7 +336,7 @@ class JournalRepository:
         return [(headers[entry.plan_id], entry) for entry in entries]
 
     def failures(self, docebo: str, since: datetime, slack_ids: Iterable[str]) -> Iterator[tuple[str, str]]:
-        """Yield Slack id and error of the operations for these people that failed or were skipped since *since*."""
+        """Yield Slack id and error of failed or skipped operations for these people, of plans made since *since*."""
         query = (
             select(operations.c.slack_id, operations.c.error)
             .join(plans, plans.c.id == operations.c.plan_id)

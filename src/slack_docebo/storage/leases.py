@@ -2,7 +2,7 @@
 
 A lock alone cannot stop a process that stood still while its session with the database was lost: it believes that it
 holds the lock, which another has by now. So each lock has a number that grows whenever somebody takes it, and the store
-refuses a transaction whose number is no longer the newest. No clock is involved.
+refuses a transaction whose number is no longer the newest. That needs no clock.
 """
 
 from dataclasses import dataclass

@@ -110,7 +110,7 @@ class MappingRepository:
         return {row.user_id: row.slack_id for row in self._where_in(HOLDERS, team, docebo_ids)}
 
     def unseen(self, team: str) -> list[int]:
-        """Return the mapped accounts that were never seen, because somebody has just mapped them by hand."""
+        """Return the mapped accounts of which nothing seen is stored, because they were just mapped by hand."""
         is_unseen = func.coalesce(account.c.username_digest, "") + func.coalesce(account.c.address_digest, "") == ""
         return [row.user_id for row in self._connection.execute(READ.where(self._of(team), is_unseen))]
 

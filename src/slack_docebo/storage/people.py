@@ -65,14 +65,14 @@ class PersonRepository:
         """Return the key of each of *slack_ids*, with a new one for each that is not known yet."""
         wanted = set(slack_ids)
         known = self.of(team, wanted)
-        # Drawn at random: two processes that meet somebody at the same moment need not wait for each other.
+        # Drawn at random: two processes that register somebody at the same moment need not wait for each other.
         new = {slack_id: secrets.randbits(62) for slack_id in sorted(wanted - known.keys())}
         if not new:
             return known
         carry_out(self._connection, REGISTER, ({"id": key, "known_since": now} for key in new.values()))
         identities = ({"slack_team": team, "slack_id": name, "person_id": key} for name, key in new.items())
         carry_out(self._connection, IDENTIFY, identities)
-        if not is_postgresql(self._connection):  # one transaction writes at a time: nobody else has met them
+        if not is_postgresql(self._connection):  # one transaction writes at a time: nobody else has registered them
             return known | new
         return known | self.of(team, new)
 

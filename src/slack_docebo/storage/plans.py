@@ -114,7 +114,7 @@ class Plan:
 
     @property
     def is_let_through(self) -> bool:
-        """Whether somebody has let the plan exceed a limit."""
+        """Whether somebody has let the plan exceed a limit, by giving its id."""
         return self.facts.get(LET_THROUGH) is True
 
     @property

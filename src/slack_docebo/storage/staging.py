@@ -246,7 +246,7 @@ class MappingStaging:
         return self._connection.scalar(query) or 0
 
     def _clear_deactivated(self, of: Select[Any]) -> None:
-        """Note that it was not us who made the accounts inactive for which *of* finds a row."""
+        """Delete the note that accounts are inactive because of us, where *of* finds a row for them."""
         self._connection.execute(
             update(account)
             .where(account.c.platform_id == self._platform_id, account.c.deactivated_at.is_not(None), of.exists())

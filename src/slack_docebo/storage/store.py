@@ -182,8 +182,8 @@ def _parsed(url: str) -> URL:
 def _real_path(path: Path) -> Path:
     """Return the file that *path* leads to through all links: what lies beside it is the same for everybody.
 
-    A hard link leads nowhere: SQLite looks for a journal beside the name it was given, so two names of one file damage
-    it (https://www.sqlite.org/howtocorrupt.html, 2.4).
+    Raises StorageError for a file with a second name (a hard link): SQLite looks for a journal beside the name it was
+    given, so two names of one file damage it (https://www.sqlite.org/howtocorrupt.html, 2.4).
     """
     given = path.absolute()
     for link in (given, *given.parents):
@@ -276,7 +276,7 @@ def _note_identity(connection: sqlite3.Connection, record: ConnectionPoolEntry) 
 
 
 def _check_file(path: str, _connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
-    """Refuse a connection whose file was removed: SQLite would go on writing to it, and lose what it commits."""
+    """Refuse a connection whose file was removed or replaced: SQLite would go on writing to it, and commits be lost."""
     if record.info["file"] != _identity(path):
         raise DisconnectionError
 

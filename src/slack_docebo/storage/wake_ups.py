@@ -54,7 +54,7 @@ class WakeUpRepository:
         self._set(wanted_at=None, asked_at=None)
 
     def may_ask(self, now: datetime, *, patience: timedelta) -> bool:
-        """Tell whether the caller has to ask Prefect for a run; nobody else has to for the time of *patience* then.
+        """Tell whether the caller has to ask Prefect for a run; if so, nobody else has to for the time of *patience*.
 
         Nobody has to ask while no run is wanted, nor while one is at work, which looks for new events by itself.
         """

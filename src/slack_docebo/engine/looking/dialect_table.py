@@ -27,7 +27,7 @@ def dialect_rows(entries: DialectRepository, now: datetime) -> list[dict[str, st
 
 
 def dialect_steps(entries: DialectRepository) -> list[Step]:
-    """Return what can be done about what is known."""
+    """Return the next steps about the dialect."""
     by_hand = [name for name, one in entries.all().items() if one.source == SET_BY_HAND]
     forgotten = [
         Step(f"Forget {name}, which was {SET_BY_HAND}", "dialect", {"action": DialectAction.FORGET, "question": name})

@@ -50,7 +50,7 @@ CHECKS = (
 
 
 async def examine() -> AsyncIterator[Finding]:
-    """Yield the finding of each check as soon as it is made; where one fails, the others are made all the same."""
+    """Yield the finding of each check as soon as it is made; if one check fails, the others are still made."""
     try:
         settings = load_settings(DoctorSettings)
     except SyncError as error:

@@ -25,7 +25,7 @@ class Backup:
 
 
 def backups(folder: Path) -> list[Backup]:
-    """Return the backups in *folder*, the newest first. What is not a file of ours is none."""
+    """Return the backups in *folder*, the newest first, without files that are not ours."""
     found = []
     with translated_files(str(folder)):
         for path in folder.glob("mappings-*.csv"):

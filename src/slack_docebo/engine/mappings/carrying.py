@@ -55,7 +55,7 @@ async def carry_mappings(
 ) -> Carried:
     """Do what is asked for, or say what that would do; *connect* returns the workspace.
 
-    Fields that the settings name and Docebo lacks are made without it, for until then no run can connect.
+    Fields that the settings name and Docebo lacks are made without *connect*, which fails while they are missing.
 
     Raises ConfigurationError where something cannot be used, and NotConfirmed where the number is another one.
     """

@@ -37,7 +37,7 @@ class DecisionAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DecisionRequest:
-    """What somebody wants to be decided, about whom, and who that is."""
+    """A decision that somebody asks for: the action, the people it is about, and who asks."""
 
     action: DecisionAction
     slack_ids: Sequence[str] = ()
@@ -156,7 +156,7 @@ async def _link(runtime: Runtime, workspace: Workspace, request: DecisionRequest
         raise ConfigurationError("to link, give one Slack id and the id of one Docebo user")
     if not runtime.behaviour.map_slack_user_data:
         raise ConfigurationError("nothing was linked: MAP_SLACK_USER_DATA is off, so no mapping is kept")
-    user = await _exists(runtime, request.slack_ids[0])
+    user = await _person(runtime, request.slack_ids[0])
     account = await observe_account(runtime, request.docebo_id)
     if not isinstance(account, Present):
         raise ConfigurationError(f"nothing was linked: Docebo does not show an account {request.docebo_id}")
@@ -205,7 +205,7 @@ def _settle_unfound(runtime: Runtime, tables: Tables, slack_ids: Collection[str]
 
 
 def _end_waiting(runtime: Runtime, workspace: Workspace, slack_ids: Sequence[str]) -> None:
-    """End the undecided standings of these people, under any id: the next import gives the reason anew."""
+    """End the standings of these people, under any id, so that they wait no more; the next import begins new ones."""
     with runtime.store.transaction() as tables:
         left = dict.fromkeys([*slack_ids, *tables.people.other_ids(workspace.team, slack_ids)])
         tables.standings.replace(runtime.settings.docebo_url, workspace.team, left, plan_id="", now=runtime.now())
@@ -220,7 +220,8 @@ async def _strangers(runtime: Runtime, workspace: Workspace, slack_ids: Sequence
     return [one for one in asked if isinstance(await observe_person(runtime, one, with_values=False), Gone)]
 
 
-async def _exists(runtime: Runtime, slack_id: str) -> SourceUser:
+async def _person(runtime: Runtime, slack_id: str) -> SourceUser:
+    """Return the person as Slack shows them; raise ConfigurationError for a bot, or somebody gone or forgotten."""
     seen = await observe_person(runtime, slack_id, with_values=False)
     if not isinstance(seen, Present) or seen.value.bot or seen.value.forgotten:
         raise ConfigurationError(f"nothing was linked: Slack does not show a person {slack_id}")

@@ -1,4 +1,4 @@
-"""Forgetting one person: numbers are kept, everything that identifies the person is erased, and runs look away."""
+"""Forgetting a person: numbers stay, everything that identifies the person is erased, and runs leave them alone."""
 
 import csv
 import errno
@@ -37,7 +37,7 @@ class Traces:
     standings: int
     decisions: int  # by hand
     profiles: int  # custom profile fields as Slack told them last, in each workspace
-    leavers: int  # since when the person was seen to have left, likewise
+    leavers: int  # since when the person was seen to have left, in each workspace
     rows: Mapping[Path, int]  # of each report, export or backup
     left: Mapping[Path, str]  # files that are left as they are although the person may be in them, and why
 

@@ -1,1 +1,1 @@
-"""What is to be done about whom: plans of everybody, of named people, and those that undo a run."""
+"""Making plans: for everybody, for named people, and plans that undo a run."""

@@ -34,29 +34,30 @@ from slack_docebo.runtime import Runtime
 
 @dataclass(slots=True)
 class Absences:
-    """Keeps people whom a list does not show, or whose account it does not show: nothing is concluded before each side was asked."""
+    """Collects people who are in no list, or whose account is not listed, until each side was asked for them."""
 
     # In Slack, and the account is not listed, or there may be one that is not.
     held_back: list[tuple[SourceUser, Known | None]] = field(default_factory=list)
     missing: dict[str, Mapping] = field(default_factory=dict)  # mapped and not in Slack's list, by Slack id
-    unmapped: list[str] = field(default_factory=list)  # known by why they were left alone, and not in the list either
+    unmapped: list[str] = field(default_factory=list)  # not mapped and not in the list, and known by their standing
     seen: dict[str, Observation[SourceUser]] = field(default_factory=dict)  # what Slack says of the missing
     to_ask: list[str] = field(default_factory=list)  # of the missing
-    # Not listed, and without a mapping: others bear the addresses of the accounts that were given to them.
+    # Not listed, and without a mapping: other people have the addresses of the accounts that were given to them.
     former_holders: list[str] = field(default_factory=list)
     # Not listed, and never to be touched, or named by the scope: under another id Slack may list them.
     named: list[str] = field(default_factory=list)
-    members: list[str] = field(default_factory=list)  # likewise of the user groups that are looked after
-    # Those of them by the ids under which they are listed.
+    # Not listed, and members of the user groups in scope: under another id Slack may list them.
+    members: list[str] = field(default_factory=list)
+    # Ids in *named* and *members*, by the other ids under which these people are listed.
     shown_otherwise: dict[str, str] = field(default_factory=dict)
 
     def look_for_missing(
         self, runtime: Runtime, workspace: Workspace, planner: Planner, listed: SourceSnapshot, trusting: bool
     ) -> None:
-        """Find out who is known and not in Slack's list, and whom of them Slack has to be asked for.
+        """Find the known people who are not in Slack's list, and those of them for whom Slack has to be asked.
 
-        Slack is asked for those about whom something would be done (nobody, if *trusting*, which takes the target as it
-        was), and for a few of the others, who might show that the list is not whole.
+        Slack is asked for people to whom something would be done (for none of them if *trusting*, which assumes that
+        the target is unchanged), and for a few of the others, whose answers might show that the list is not whole.
         """
         docebo, team = runtime.settings.docebo_url, workspace.team
         gone = gone_people(runtime.store, team)
@@ -95,7 +96,7 @@ class Absences:
             self.seen |= {slack_id: Present(user) for user in shown for slack_id in user.ids}
 
     def _look_for_named(self, runtime: Runtime, team: str, listed: SourceSnapshot, gone: Set[str]) -> None:
-        """Find out who is never to be touched, or named by the scope, by an id that is not in Slack's list."""
+        """Find the people who are never to be touched, or whom the scope names, by an id that Slack's list lacks."""
         with runtime.store.reading() as tables:
             named = (never_touched(tables.decisions.binding(team)) | runtime.behaviour.ids_named) - gone
             members = runtime.behaviour.ids_of_members - gone
@@ -114,9 +115,10 @@ class Absences:
         planner: Planner,
         listed: SourceSnapshot | None,
     ) -> None:
-        """Ask both sides.
+        """Ask Slack for the missing people, and Docebo for the missing accounts.
 
-        Raises IncompleteRead before the first question where these are too many, and where Slack disproves its list.
+        Raises IncompleteRead before the first question if there are too many questions, and if Slack shows somebody
+        whom its list should have held.
         """
         accounts = planner.accounts
         doubtful = [m for m in self.missing.values() if planner.asks_for_account(_left(m), m)]
@@ -152,7 +154,7 @@ class Absences:
         await ask_for_unlisted(runtime, accounts, [user.email for user, _ in self.held_back])
 
     def operations(self, planner: Planner, team: str, *, trusting: bool) -> Iterator[Operation]:
-        """Yield what is to be done about everybody who is not in Slack's list."""
+        """Yield the operation for everybody who is not in Slack's list."""
         for slack_id in self.unmapped:
             yield _left_alone(slack_id, team, NOT_MAPPED)
         for slack_id, mapping in self.missing.items():
@@ -166,11 +168,11 @@ class Absences:
 
     @property
     def hidden(self) -> int:
-        """How many of the missing Slack does not show when it is asked for them, so that they may have left or not."""
+        """How many missing people Slack does not show when asked, so that nobody knows whether they have left."""
         return sum(isinstance(self.seen[slack_id], Unknown) for slack_id in self.to_ask)
 
     def back(self, policy: Policy) -> set[str]:
-        """Return of whom of the missing Slack has said that they have not left."""
+        """Return the Slack ids of missing people of whom Slack has said that they have not left."""
         return {
             slack_id
             for slack_id in self.missing
@@ -179,7 +181,7 @@ class Absences:
 
 
 def not_planned(slack_id: str, team: str, error: Exception) -> Operation:
-    """Return the operation that leaves somebody alone for whom planning has failed with *error*."""
+    """Return the operation that leaves a person alone because planning has failed with *error*."""
     return _left_alone(slack_id, team, f"{NOT_PLANNED}: {told(error)}")
 
 

@@ -1,4 +1,4 @@
-"""What the plans for managers and for branches share: both follow one rule, and are made once everybody has an account."""
+"""Shared parts of the plans for managers and branches: each follows one rule, once everybody has an account."""
 
 from collections.abc import Collection, Iterable
 from collections.abc import Mapping as MappingType
@@ -25,7 +25,7 @@ from slack_docebo.storage.statements import chunks
 
 @dataclass(slots=True)
 class Wishes:
-    """What a rule gives for those who are mapped, by the Docebo ids of their accounts."""
+    """The values that a rule gives for mapped people, by the Docebo ids of their accounts."""
 
     values: dict[int, str] = field(default_factory=dict)  # "" only where the rule clears
     mappings: dict[int, Mapping] = field(default_factory=dict)
@@ -39,10 +39,11 @@ def rule_for(runtime: Runtime, target: str) -> AttributeRule | None:
 
 
 def wishes_of(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, rule: AttributeRule) -> Wishes:
-    """Return what *rule* gives for those of *listed* who are in scope and mapped.
+    """Return the values that *rule* gives for the *listed* people who are in scope and mapped.
 
-    Left out are people whom somebody has decided never to touch, people about whom an event was applied since this run
-    began, for the list is older, and people whose custom field has to be read again before it is believed.
+    These people are left out: those whom somebody has decided never to touch; those about whom an event was applied
+    since this run began, because the list is older; and those whose custom field has to be read again before it is
+    believed.
     """
     found = Wishes()
     for page in listed:
@@ -62,7 +63,7 @@ def wishes_of(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, ru
 def note_wishes(
     found: Wishes, runtime: Runtime, workspace: Workspace, users: Collection[SourceUser], rule: AttributeRule
 ) -> None:
-    """Add to *found* what *rule* gives for those of *users* who are in scope and mapped, and may be touched."""
+    """Add to *found* the values that *rule* gives for those of *users* who are in scope, mapped, and may be touched."""
     scope, docebo = runtime.behaviour.policy(workspace.team).scope, runtime.settings.docebo_url
     with runtime.store.reading() as tables:
         excluded, decisions = tables.exclusions.all(), tables.binding(workspace.team)
@@ -78,11 +79,11 @@ def note_wishes(
 async def still_theirs(
     runtime: Runtime, accounts: Accounts, mappings: Iterable[Mapping], listed: SourceSnapshot | None
 ) -> dict[int, Account]:
-    """Return, by Docebo id, those accounts of *mappings* that are there and still the same people's.
+    """Return the accounts of *mappings* that exist and still belong to the same people, by Docebo id.
 
-    One that shows another address than the one that was last seen may be another person's. So it is judged for everybody
-    else, too. Who bears an address or a name *listed* tells; without it, Slack is asked who has the address, a call for each,
-    and whom it does not find may have another one by now.
+    An account that shows another address than the one last seen may be another person's. With *listed*, it is left out
+    if somebody else in the list has its address or, failing that, its name. Without *listed*, Slack is asked for the
+    address, one call each, and the account is left out unless Slack finds the mapped person.
     """
     theirs = {
         mapping.docebo_id: (account, mapping)
@@ -99,13 +100,13 @@ async def still_theirs(
 
 
 def changeable(runtime: Runtime, workspace: Workspace, theirs: MappingType[int, Account]) -> dict[int, Account]:
-    """Return those of the accounts, which are still *theirs*, that are not shielded."""
+    """Return those of the accounts *theirs* that `shielded` gives no reason against changing."""
     protected = runtime.behaviour.policy(workspace.team).protected
     return {docebo_id: account for docebo_id, account in theirs.items() if not shielded(account, protected)}
 
 
 async def _is_address_of(runtime: Runtime, account: Account, mapping: Mapping) -> bool:
-    """Tell whether Slack says that the address of the *account* is that of the person of the *mapping*."""
+    """Tell whether Slack says that the address of *account* belongs to the person of *mapping*."""
     with counted(runtime):
         found = await runtime.slack.find_user(account.email)
     return found is not None and mapping.slack_id in found.ids
@@ -114,7 +115,7 @@ async def _is_address_of(runtime: Runtime, account: Account, mapping: Mapping) -
 def operation_on(
     account: Account, mapping: Mapping, kind: Kind, reason: str, changes: dict[str, Value], before: dict[str, Value]
 ) -> Operation:
-    """Return the operation on the *account* of *mapping*; it is not carried out where the mapping is another by then."""
+    """Return the operation on the *account* of *mapping*; it is not carried out if the mapping has changed by then."""
     return Operation(
         mapping.slack_id,
         mapping.slack_team,

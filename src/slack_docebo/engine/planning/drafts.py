@@ -23,7 +23,7 @@ from slack_docebo.storage.tables import Tables
 
 
 class Draft:
-    """A plan that is being written; it *is_trial* of settings that are not saved: then nothing but the plan is kept."""
+    """A plan that is being written; if it *is_trial*, for settings that are not saved, only the plan is stored."""
 
     def __init__(
         self,
@@ -39,16 +39,16 @@ class Draft:
         self._begun = runtime.now()
         self.plan_id = open_plan(runtime, workspace, kind)
         self.left_as_before = Counter[str]()  # by reason, without the ids in it
-        self.hurting = 0  # operations of which the account may have to be asked for right before
+        self.risky = 0  # risky operations: Docebo may have to be asked for the account right before
         self.planned = 0
-        self.not_planned = set[str]()  # Slack ids of those for whom it failed
+        self.not_planned = set[str]()  # Slack ids of people for whom planning has failed
         self.is_trial = is_trial
         self._tells_changes_only = tells_changes_only
         self._rows = 0
 
     @property
     def state(self) -> tuple[int, Counter[str]]:
-        """What it has counted, so that this can be taken back if a transaction fails."""
+        """The counts so far, so that they can be restored if a transaction fails."""
         return self._rows, self.left_as_before.copy()
 
     @state.setter
@@ -60,7 +60,7 @@ class Draft:
         news = operations
         if self._tells_changes_only:
             left = [operation.slack_id for operation in operations if operation.kind is Kind.LEAVE]
-            # What real time has brought about meanwhile stood not yet when the plan was begun: it gets a row.
+            # A standing that real time has begun since the plan was begun is news: the person gets a row.
             known = tables.standings.of(self.docebo, self.team, left, begun_by=self._begun)
             news = []
             for operation in operations:
@@ -69,12 +69,12 @@ class Draft:
                     self.left_as_before[without_numbers(standing.reason)] += 1
                 else:
                     news.append(operation)
-        self.hurting += sum(map(is_risky, news))
+        self.risky += sum(map(is_risky, news))
         tables.operations.add(self.plan_id, self._rows, news)
         self._rows += len(news)
 
     def withdraw(self, tables: Tables, slack_ids: Collection[str]) -> None:
-        """Delete what was planned for these people, and count them no more."""
+        """Delete the operations of these people, and take them out of the counts."""
         counted = set(slack_ids) - tables.operations.withdraw(self.plan_id, slack_ids)
         known = tables.standings.of(self.docebo, self.team, counted, begun_by=self._begun)
         self.left_as_before -= Counter(without_numbers(standing.reason) for standing in known.values())
@@ -103,9 +103,9 @@ def open_plan(runtime: Runtime, workspace: Workspace, kind: PlanKind) -> str:
 def close_plan(
     runtime: Runtime, plan_id: str, *, looked_after: int, let_through: Collection[Change] = (), facts: Facts = NO_FACTS
 ) -> Measure:
-    """Note that the plan is whole and how large it is, and return that; percentages are of the people *looked_after*.
+    """Mark the plan as whole, and return its size; percentages are of the people *looked_after*.
 
-    Of the changes *let_through*, somebody has let it exceed the limits.
+    Somebody has let the plan exceed the limits for the changes in *let_through*.
     """
     with runtime.store.transaction() as tables:
         measured = measure(runtime, tables, plan_id, looked_after=looked_after)

@@ -1,4 +1,4 @@
-"""Planning for those whose custom fields were read after everybody was planned for from Slack's list."""
+"""Planning for people whose custom fields were read after the plan for everybody was made."""
 
 from collections.abc import AsyncIterator, Collection
 
@@ -17,9 +17,10 @@ from slack_docebo.storage.plans import PlanKind
 async def plan_enriched(
     runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, slack_ids: Collection[str]
 ) -> str:
-    """Compare those of *listed* with these *slack_ids* with their accounts, and return the id of the stored plan.
+    """Compare the *listed* people with these *slack_ids* with their accounts, and return the id of the stored plan.
 
-    Left out are those about whom an event was applied since this run began: the list is older, and the next import looks.
+    People about whom an event was applied since this run began are left out: the list is older, and the next import
+    compares them.
     """
     with runtime.store.reading() as tables:
         slack_ids = set(slack_ids) - tables.inbox.applied_since(runtime.begun, workspace.team, slack_ids)

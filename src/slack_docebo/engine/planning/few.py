@@ -11,7 +11,7 @@ from slack_docebo.storage.plans import PlanKind
 
 
 async def plan_few(runtime: Runtime, workspace: Workspace, people: Sequence[SourceUser], *, kind: PlanKind) -> str:
-    """Compare *people* with their accounts, at one to four calls each, and return the id of the stored plan."""
+    """Compare *people* with their accounts, for one to four calls each, and return the id of the stored plan."""
     with runtime.store.reading() as tables:
         known = tables.mappings(runtime.settings.docebo_url).known_of_people(workspace.team, people)
     accounts = await look_up(runtime, [(user, known.get(user.slack_id)) for user in people])

@@ -1,4 +1,4 @@
-"""Findings: what a plan tells beside its rows, in files: what does not fit together, and values that have no place."""
+"""Findings: files that go with a plan: orphans, values that accounts do not get, and branches to make for them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ from slack_docebo.storage.plans import Facts
 
 
 def tell_orphans(report_dir: Path, plan_id: str, orphans: OrphanSearch) -> Facts:
-    """Write the file of what does not fit together; return its numbers, and why it could not be written."""
+    """Write the file of orphans; return their numbers, and why the file could not be written, "" if it could."""
     found, fault = write_orphans(orphans.found(), orphan_file(report_dir, plan_id))
     return {"orphans": found, "orphan_fault": fault}
 
 
 def tell_shortfalls(runtime: Runtime, plan_id: str, shortfalls: Sequence[Shortfall]) -> Facts:
-    """Write the files of the values that have no place, and of the branches to make for them; return what `tell_orphans` does."""
+    """Write the files of values that accounts do not get, and of branches to make; return facts like `tell_orphans`."""
     folder = runtime.settings.report_dir
     found, fault = write_values(shortfalls, runtime.field_titles, values_file(folder, plan_id))
     facts: dict[str, object] = {"shortfalls": found, "shortfall_fault": fault}

@@ -1,4 +1,4 @@
-"""Leavers who are to be moved to their branch, and people who are back and are to be moved to where they were before."""
+"""Leavers to move to the branch for leavers, and people who are back, to move to the branch they were in before."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class Leaving:
 
     left: dict[int, PersonsMapping] = field(default_factory=dict)
     back: dict[int, PersonsMapping] = field(default_factory=dict)
-    staying: set[int] = field(default_factory=set)  # accounts of who is back, and is not moved: nobody knows where to
+    staying: set[int] = field(default_factory=set)  # accounts of people who are back: nobody knows where to move them
 
     def take(self, mappings: Iterable[PersonsMapping]) -> None:
         """Add these leavers."""
@@ -37,11 +37,12 @@ def look_for_leavers(
     placed: Mapping[int, int],
     away: Collection[int],
 ) -> Leaving:
-    """Return who has left and is not in the branch for leavers yet, and who was brought there and is looked after again.
+    """Return leavers who are not in the branch for leavers yet, and people moved there who are looked after again.
 
-    *placed* says to which branch accounts were brought last; *away* are those that were moved as leavers'. Who has left only
-    lately is noted, and waits for LEAVERS_AFTER_DAYS. Who is not listed has left only if Slack has said so when it was asked,
-    or if we have deactivated the account for it before. Left out is whom `wishes_of` leaves out as well.
+    *placed* is the branch into which each account was last moved; *away* are the accounts that were moved as leavers'.
+    Somebody who has left only lately is noted, and waits for LEAVERS_AFTER_DAYS. Somebody who is not listed has left
+    only if Slack has said so when asked, or if we have deactivated the account before. People whom nobody may touch, or
+    about whom an event was applied since this run began, are left out.
     """
     policy, docebo = runtime.behaviour.policy(workspace.team), runtime.settings.docebo_url
     found = Leaving()
@@ -79,7 +80,7 @@ def look_for_leavers(
 
 
 def _unlisted(tables: Tables, docebo: str, workspace: Workspace, listed: SourceSnapshot) -> dict[str, PersonsMapping]:
-    """Return the mappings of those whom the list shows under no id, by Slack id."""
+    """Return the mappings of people whom the list does not show under any id, by Slack id."""
     mappings = tables.mappings(docebo)
     absent = [slack_id for slack_id in mappings.slack_ids(workspace.team) if slack_id not in listed]
     known_as = tables.people.other_ids(workspace.team, absent)
@@ -88,7 +89,7 @@ def _unlisted(tables: Tables, docebo: str, workspace: Workspace, listed: SourceS
 
 
 def _touched(runtime: Runtime, tables: Tables, workspace: Workspace, slack_ids: Iterable[str]) -> set[str]:
-    """Return about whom an event was applied since this run began, or somebody has decided that nothing is ever done."""
+    """Return those of *slack_ids* with an event applied since this run began, or a decision never to touch them."""
     ids = set(slack_ids)
     decisions = tables.binding(workspace.team)
     served = tables.inbox.applied_since(runtime.begun, workspace.team, ids)
@@ -98,7 +99,7 @@ def _touched(runtime: Runtime, tables: Tables, workspace: Workspace, slack_ids: 
 def _due(
     runtime: Runtime, tables: Tables, workspace: Workspace, left: Collection[PersonsMapping], grace: timedelta
 ) -> Iterator[PersonsMapping]:
-    """Yield who has been gone for *grace*, or was acted on as a leaver before; note who is seen to have left for the first time."""
+    """Yield the leavers who have been gone for *grace* or were acted on before; note those seen for the first time."""
     since = tables.leavers.since(workspace.team, [mapping.slack_id for mapping in left]) if grace else {}
     for mapping in left:
         if not grace or mapping.deactivated:

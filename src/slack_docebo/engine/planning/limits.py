@@ -1,4 +1,4 @@
-"""Limits: what a plan would change, with what was changed lately, held against the settings."""
+"""Limits: the changes of a plan, together with recent changes, compared with the limits in the settings."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -26,15 +26,15 @@ class Measure:
     beyond: Sequence[Excess]  # those that nobody may
 
     def refused(self, known: Collection[Change]) -> list[Excess]:
-        """Return the limits for which the plan may not be applied: all that it exceeds, but for those of *known* changes.
+        """Return the limits that forbid the plan: all that it exceeds, except those for the *known* changes.
 
-        Of these somebody was told, and has let the plan exceed them.
+        Somebody was told of the *known* ones, and has let the plan exceed them.
         """
         return [*self.beyond, *(excess for excess in self.over if excess.change not in known)]
 
     @property
     def facts(self) -> dict[str, object]:
-        """The facts of the plan."""
+        """The sizes and exceeded limits, as they are stored with the plan."""
         over = [excess.sentence for excess in (*self.over, *self.beyond)]
         changes = sorted({excess.change.value for excess in self.over})
         return {"accounts": self.accounts, "accounts_then": self.accounts_then, "over_limit": over, OVER: changes}
@@ -70,14 +70,14 @@ def measure(runtime: Runtime, tables: Tables, plan_id: str, *, looked_after: int
 
 
 def ends_soon(runtime: Runtime) -> date:
-    """Return the last day in the window of the limits: an account that is made to expire by then counts as deactivated."""
+    """Return the last day of the limits' window: an account that is made to expire by then counts as deactivated."""
     return (runtime.now() + timedelta(hours=runtime.behaviour.limit_window_hours)).date()
 
 
 def over_by_now(runtime: Runtime, tables: Tables, plan_id: str) -> list[str]:
-    """Return which limits the plan that is being applied exceeds by now, because other runs have changed people meanwhile.
+    """Return the limits that a plan at work exceeds by now, because other runs have changed people meanwhile.
 
-    They are kept with the plan, so that somebody who applies it by its id lets it exceed them.
+    They are stored with the plan, so that somebody who applies it by its id lets it exceed them.
     """
     plan = tables.plans.read(plan_id)
     measured_at = plan.created_at if plan.flow_run == runtime.run_id else runtime.begun
@@ -92,14 +92,14 @@ def over_by_now(runtime: Runtime, tables: Tables, plan_id: str) -> list[str]:
 
 
 def count_people(runtime: Runtime, tables: Tables, team: str, *, at_least: int) -> int:
-    """Return how many people of the workspace are looked after, as far as is known; a plan may be about a few of them."""
+    """Return how many people of the workspace are looked after, as far as is known, also if a plan is about a few."""
     docebo = runtime.settings.docebo_url
     last = tables.plans.last_whole(docebo, team)
     return max(at_least, tables.mappings(docebo).count(team), last.looked_after if last else 0)
 
 
 def count_accounts(runtime: Runtime, tables: Tables) -> int | None:
-    """Return how many accounts Docebo has: those it listed last, and those that were created since; None before."""
+    """Return how many accounts Docebo has: those last listed and those created since; None before the first list."""
     listing = last_listing(runtime, tables)
     if listing is None:
         return None

@@ -1,4 +1,4 @@
-"""Planning who is whose manager, once all accounts exist: for those for whom that is another than we set last."""
+"""Planning managers, once all accounts exist: for people whose manager is not the one we last wrote."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -44,7 +44,7 @@ from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import NO_FACTS, READ_SINCE, PlanKind
 
-FEW = 20  # people who get another manager and of whom Docebo is asked who reports to them, a call each
+FEW = 20  # people with a new manager for whom Docebo is asked who reports to them, a call each
 
 
 @dataclass(slots=True)
@@ -52,25 +52,25 @@ class Relations:
     """Who is to have which manager, by Docebo ids."""
 
     wishes: Wishes
-    placed: dict[int, int]  # whom we set last as this type; 0 for who has none any more, IN_DOUBT where nobody knows
-    may_have: MayHave  # likewise, where nobody knows whoever it may be
-    managers: dict[int, Mapping | None] = field(default_factory=dict)  # None for who is to have none any more
+    placed: dict[int, int]  # the manager of this type that we last wrote; 0 if we removed it, IN_DOUBT if unknown
+    may_have: MayHave  # the managers of this type that an account may have by what we wrote
+    managers: dict[int, Mapping | None] = field(default_factory=dict)  # None if the account is to have none any more
     problems: Counter[str] = field(default_factory=Counter)  # people by why their manager cannot be written
 
     @property
     def changed(self) -> dict[int, Mapping | None]:
-        """Those who are to have another manager than we set last, whoever is above others before these."""
+        """The accounts that are to have another manager than we last wrote, superiors first, with that manager."""
         named = self._named
         ordered = from_the_top(named, self.may_have)
         return {one: self.managers[one] for one in ordered if self.placed.get(one, 0) != named[one]}
 
     def circled(self, possible: MayHave) -> set[int]:
-        """Return who cannot get the manager named, given the *possible* ones of everybody."""
+        """Return the accounts that cannot get their manager without a circle, given the *possible* present ones."""
         return not_writable(self._named, possible)
 
     @property
     def superiors(self) -> set[int]:
-        """Those who are somebody's manager by what we have set, or are to be."""
+        """The accounts that are, by what we wrote, or are to become somebody's manager."""
         return {*self._named.values(), *chain.from_iterable(self.may_have.values())}
 
     @property
@@ -81,7 +81,7 @@ class Relations:
 async def plan_managers(
     runtime: Runtime, workspace: Workspace, listed: SourceSnapshot
 ) -> tuple[str | None, Counter[str]]:
-    """Return the id of the stored plan, None where nothing is to be changed, and the problems, by how many people have them."""
+    """Return the id of the stored plan, None if nothing is to change, and the number of people by problem."""
     rule = rule_for(runtime, MANAGER)
     if rule is None or runtime.managers.type_id is None:
         return None, Counter()
@@ -97,9 +97,10 @@ async def plan_relations(
     kind: PlanKind,
     listed: SourceSnapshot | None = None,
 ) -> str | None:
-    """Return the id of the stored plan of those of *relations* that have changed, None where none has; Docebo is read for these.
+    """Store a plan of the *relations* that have changed, and return its id, None if none has.
 
-    An event that was applied since an import began to read is looked at again, once the import has written something older.
+    Docebo is read for these accounts. If an import writes older data than an event that was applied since it began to
+    read, the event is tried again.
     """
     await _leave_out_who_manages_the_manager(runtime, relations)
     changed = relations.changed
@@ -118,11 +119,11 @@ async def plan_relations(
 
 
 async def _leave_out_who_manages_the_manager(runtime: Runtime, relations: Relations) -> None:
-    """Take those out of *relations* who are, as Docebo shows, above the manager whom they are to have, and count them.
+    """Take out of *relations*, and count, people who are in Docebo a superior of the manager they are to have.
 
-    Somebody may have set that there by hand, and no list shows it: that takes a call each. Of many only those are asked for
-    who are managers, and nobody where these are many, too, as when managers are written for the first time; nor where there
-    are several types, which Docebo does not tell apart.
+    Somebody may have set that in Docebo by hand, and no list shows it, so it takes a call each. Of more than FEW people
+    only those who are managers are asked for. Nobody is asked for if these are more than FEW as well, as when managers
+    are written for the first time, or if there are several types of managers, which Docebo does not tell apart.
     """
     asked = [account for account, manager in relations.changed.items() if manager]
     if len(asked) > FEW:
@@ -184,9 +185,9 @@ def _operations(
     theirs: MappingType[int, Account],
     column: str,
 ) -> list[Operation]:
-    """Return what is to be done, with accounts that are still *theirs* alone.
+    """Return the operations, only on accounts that are still *theirs*.
 
-    Managers are named by the ids of their accounts: a journal of others tells no addresses.
+    Managers are named by the ids of their accounts, so that the journal of one person does not show another's address.
     """
     changed, mappings, placed = relations.changed, relations.wishes.mappings, relations.placed
     may_change = changeable(runtime, workspace, theirs)

@@ -1,4 +1,4 @@
-"""Named people: those whom somebody asked to synchronise, and nobody else."""
+"""Planning for named people: those whom somebody has asked to synchronise, and nobody else."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,10 @@ from slack_docebo.storage.plans import PlanKind
 
 
 async def read_named(runtime: Runtime, slack_ids: Sequence[str], emails: Sequence[str]) -> list[SourceUser]:
-    """Return the users of these ids and e-mail addresses, each once; raise Rejected if Slack does not know one."""
+    """Return the users with these ids and e-mail addresses, each once.
+
+    Raises Rejected if Slack does not know or show one of them, or if one was forgotten on request.
+    """
     wanted = list(slack_ids)
     for place, email in enumerate(emails, 1):
         found = await runtime.slack.find_user(as_meant(email))
@@ -46,7 +49,7 @@ async def read_named(runtime: Runtime, slack_ids: Sequence[str], emails: Sequenc
 
 
 async def plan_named(runtime: Runtime, workspace: Workspace, people: Sequence[SourceUser]) -> str:
-    """Compare *people* with their accounts and return the id of the stored plan; nobody else is in it.
+    """Compare *people* with their accounts, and return the id of the stored plan, which is about nobody else.
 
     Raises IncompleteRead where Slack shows one of them as before an event that was applied.
     """

@@ -1,4 +1,4 @@
-"""A part of a plan: some of its people are taken out of it, to be done first, and become a plan of their own."""
+"""A part of a plan: some of its people are moved to a plan of their own, to be applied first."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -19,9 +19,9 @@ OF_THE_PEOPLE = (READ_SINCE, "looked_after", "undoes", "undoes_plans")  # facts 
 
 @dataclass(frozen=True, slots=True)
 class PartChoice:
-    """Which people of a plan: those of these ids, with an operation of these kinds, and of them the first so many.
+    """Which people of a plan are chosen: by *slack_ids*, by *kinds* of their operations, and of these the *first*.
 
-    What is not given chooses everybody. All operations of a person go together.
+    A field that is empty or 0 chooses everybody. All operations of a person stay together.
     """
 
     slack_ids: Collection[str] = ()
@@ -29,9 +29,9 @@ class PartChoice:
     first: int = 0
 
     def find(self, tables: Tables, plan: Plan) -> list[str]:
-        """Return the Slack ids in the plan's order, of those for whom something is still planned.
+        """Return the Slack ids of chosen people for whom something is still planned, in the plan's order.
 
-        Raises PlanNotApplicable where that is nobody, or where nothing is planned for one of *slack_ids*.
+        Raises PlanNotApplicable if there are none, or if nothing like that is planned for one of *slack_ids*.
         """
         people, named = tables.operations.people_planned(plan.id, self.kinds or set(Kind)), set(self.slack_ids)
         if unknown := sorted(named - set(people)):
@@ -45,7 +45,7 @@ class PartChoice:
         return people[: self.first or None]
 
     def steps(self, plan_id: str, chosen: int, people: int, page: int) -> list[Step]:
-        """Return what can be done next where so many of the plan's *people* are *chosen*, of whom this *page* is shown."""
+        """Return the next steps when so many of the plan's *people* are *chosen*, and this *page* of them is shown."""
         form = {
             "plan_id": plan_id,
             "first": self.first,
@@ -67,19 +67,20 @@ class PartChoice:
 
 
 def find_part(store: Store, plan_id: str, choice: PartChoice) -> tuple[list[str], int]:
-    """Return whom *choice* means, by Slack id, and for how many people the plan is to do something."""
+    """Return the Slack ids of the people whom *choice* means, and the number of people with planned operations."""
     with store.reading() as tables:
         plan = tables.plans.read(plan_id)
         return choice.find(tables, plan), len(tables.operations.people_planned(plan_id, set(Kind)))
 
 
 def take_part(runtime: Runtime, plan_id: str, choice: PartChoice, *, confirm: str) -> str:
-    """Take the chosen people out of the plan, and return the id of the plan that they are in now.
+    """Move the chosen people to a plan of their own, and return its id, or the plan's own id if it is everybody.
 
-    It is held against the limits by itself, once it begins: a run that dies before has told nobody what it would exceed.
-    The rest stays planned where it is. A choice of everybody is the plan itself.
-    Raises NotConfirmed unless *confirm* is how many people are chosen of how many, like "20 of 300": the same order given
-    twice does not take the next twenty. Raises PlanNotApplicable where the plan was begun.
+    The new plan is compared with the limits when it begins, because a run that dies before has told nobody which limit
+    it would exceed. The others stay in the plan.
+
+    Raises NotConfirmed unless *confirm* is the number of chosen people of all, like "20 of 300", so that the same order
+    given twice does not take the next twenty. Raises PlanNotApplicable if the plan was begun, or its kind has no parts.
     """
     with runtime.store.transaction() as tables:
         plan = tables.plans.read(plan_id)

@@ -1,4 +1,4 @@
-"""Planning for some people: what is to be done about each, by the rules, by what is known of them and by decisions."""
+"""Planning for some people: the operation for each, by the rules, by what is stored about them and by decisions."""
 
 from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Mapping as MappingType
@@ -33,11 +33,11 @@ def plan_people(
     orphans: OrphanSearch | None = None,
     held_back: list[tuple[SourceUser, Known | None]] | None = None,
 ) -> list[Operation]:
-    """Return the operation for each of *users*. Mappings are looked up for them alone: a whole table is large.
+    """Return the operation for each of *users*; a forgotten person gets none.
 
-    *read_since* is when the list was begun that shows *users*, where a list does: an event may have told more since. Where
-    Docebo has to be asked for somebody's account first, the person is added to *held_back*, if that is given, and gets no
-    operation; nor does somebody who was forgotten.
+    Mappings are looked up for *users* only, because the whole table is large. *read_since* is when reading of the list
+    began, if *users* come from a list: an event may have told more since. If Docebo has to be asked for a person's
+    account first, the person is added to *held_back*, if that is given, and gets no operation.
     """
     excluded = tables.exclusions.all()
     forgotten = [user for user in users if excluded.cover(user)]
@@ -107,9 +107,10 @@ def _under_both_ids(
     now: datetime,
     is_list: bool,
 ) -> list[SourceUser]:
-    """Return *users*; those who have turned out to be one person with a holder bear that one's id, too.
+    """Return *users*, with the holder's id added for those who are the same person as the holder of their account.
 
-    Of whom a *list* shows as before an event that was applied under that id, nobody knows whether the person is there.
+    If the users come from a list (*is_list*) that is older than an event applied under that id, their status is
+    unknown.
     """
     joined = {
         user.slack_id: replace(user, local_id=of_holder[user.slack_id]) for user in users if user.slack_id in of_holder
@@ -121,7 +122,7 @@ def _under_both_ids(
 
 
 def _shut(known: MappingType[str, Known], holders: MappingType[int, Mapping], back: Collection[str]) -> set[int]:
-    """Return the accounts of people who are *back*, and of *holders*, that we have shut."""
+    """Return the accounts that we have shut, of people who are *back* and of *holders*."""
     shut = {one.docebo_id for slack_id, one in known.items() if one.deactivated and slack_id in back}
     return shut | {docebo_id for docebo_id, one in holders.items() if one.deactivated}
 
@@ -129,7 +130,7 @@ def _shut(known: MappingType[str, Known], holders: MappingType[int, Mapping], ba
 def _matches(
     tables: Tables, docebo: str, planner: Planner, users: Sequence[SourceUser], known: MappingType[str, Known]
 ) -> dict[str, Match]:
-    """Return which account is found for each of *users*, by Slack id, once it is known to whom it was given before."""
+    """Return the match of each of *users*, by Slack id, considering to whom the account was given before."""
     matches = {user.slack_id: planner.match(user, known.get(user.slack_id)) for user in users}
     by_address = [
         match.account.docebo_id
@@ -148,7 +149,7 @@ def _matches(
 def _without_second_accounts(
     tables: Tables, docebo: str, operations: list[Operation], users: Iterable[SourceUser]
 ) -> list[Operation]:
-    """Return *operations*, with those left alone who may have an account that a run has made and nobody has found."""
+    """Return *operations*, without creations for people who may have an unfound account: these are left alone."""
     creates = any(operation.kind is Kind.CREATE for operation in operations)
     unfound = tables.unfound.all(docebo) if creates else []
     if not unfound:
@@ -164,7 +165,7 @@ def _without_second_accounts(
 
 
 def _called_as_before(user: SourceUser, mapping: Mapping | None) -> SourceUser:
-    """Return *user*, whose handle Slack does not show, with the one of the mapping."""
+    """Return *user*, whose handle Slack does not show, with the handle of the mapping."""
     return replace(user, handle=mapping.slack_name) if mapping else user
 
 
@@ -176,10 +177,10 @@ def _given_before(
     known: MappingType[str, Known],
     matches: MappingType[str, Match],
 ) -> dict[str, set[str]]:
-    """Return, by Slack id, to whom the account found for the person was given before, where it is new for that person.
+    """Return the former holders of accounts that are new for the person for whom they were found, by that Slack id.
 
-    An account that bears nothing any more of what it bore then is left out, and noted with the *planner*: somebody has handed
-    it over in Docebo.
+    An account that shows neither the username nor the address of then is left out, and noted in *planner*: somebody has
+    handed it over in Docebo.
     """
     new: dict[str, tuple[SourceUser, int]] = {}
     for user in users:
@@ -200,7 +201,7 @@ def _given_before(
 
 
 def _shut_by_us(tables: Tables, docebo: str, planner: Planner, docebo_ids: Collection[int]) -> set[int]:
-    """Return which of these accounts we have shut and still bear what they bore then; others were handed over since."""
+    """Return those accounts that we have shut and that still show what they showed then; others were handed over."""
     known = tables.accounts_at(docebo)
     shut = known.deactivated(docebo_ids)
     return {docebo_id for docebo_id, seen in known.last_seen(shut).items() if planner.is_as_seen(docebo_id, seen)}
@@ -213,9 +214,10 @@ def as_decided(
     users: Collection[SourceUser] = (),
     former_holders: FormerHolders = NOBODY,
 ) -> list[Operation]:
-    """Return *operations*, changed by what somebody has decided by hand about these people, under whichever of their ids.
+    """Return *operations*, changed by decisions about these people, under any of their ids.
 
-    *users* are those whom they are about, where Slack shows them; *former_holders* those whose accounts some of these get.
+    *users* are the people of the operations, as far as Slack shows them; *former_holders* are the people whose accounts
+    some of them get.
     """
     binding, acknowledged = (about(one, users) for one in (tables.binding(team), tables.acknowledged(team)))
     return respecting(binding, acknowledged, operations, former_holders)
@@ -233,9 +235,9 @@ def in_grace(
 ) -> Sequence[Operation]:
     """Return *operations*, in which leavers are left alone until their days of grace are over.
 
-    Who was seen to leave for the first time is added to the findings of *planner*, and so is who is no leaver any more.
-    *back* are people who are known not to have left. *read_since* is when the list was begun by which people have left:
-    where an event about somebody was applied later, the person may be back, and is not added.
+    People seen as leavers for the first time, and people who are no leavers any more, are added to the findings of
+    *planner*. *back* are people who are known not to have left. *read_since* is when reading of the list began by which
+    people have left: somebody about whom an event was applied later may be back, and is not added.
     """
     known = tables.leavers.since(team, {*people_of(operations), *back})
     held = hold(operations, known, back=back, now=now, grace=planner.policy.grace)
@@ -247,7 +249,7 @@ def in_grace(
 
 
 def keep_observations(tables: Tables, docebo: str, team: str, found: Findings, *, now: datetime) -> None:
-    """Keep what was seen of accounts and people while planning: like the proven read, even in a dry run."""
+    """Store what was seen of accounts and people while planning, also in a dry run, like the proven read."""
     if found.no_echo:
         tables.applied(docebo).forget_echoes(team, found.no_echo)
         found.no_echo.clear()
@@ -267,9 +269,10 @@ def keep_observations(tables: Tables, docebo: str, team: str, found: Findings, *
 def keep_found_accounts(
     tables: Tables, docebo: str, team: str, found: MappingType[str, FoundAccount], *, now: datetime
 ) -> None:
-    """Keep whose accounts were *found*, by Slack id; not of the forgotten, nor where something newer was applied since.
+    """Store to whom the accounts in *found*, by Slack id, belong.
 
-    Else, without mappings, nothing would say whose it is, and the next bearer of the address would get it.
+    Forgotten people are left out, and people to whom another account was given since. Otherwise, without mappings,
+    nothing would tell whose the account is, and the next person with the address would get it.
     """
     excluded, repository = tables.exclusions.all(), tables.applied(docebo)
     known = repository.of(team, found)
@@ -281,12 +284,12 @@ def keep_found_accounts(
     }
     if kept:
         repository.note(team, kept, now=now)
-        # As with a mapping: where we have brought the account, and under whom, was for whoever had it before.
+        # As with a mapping: the branch and the manager that we wrote were for whoever had the account before.
         tables.accounts(tables.platforms.take(docebo)).doubt_given({one.docebo_id for one in kept.values()})
 
 
 def keep_leavers(tables: Tables, team: str, found: Findings, *, now: datetime) -> None:
-    """Store who was seen to have left for the first time, but for the forgotten, and who is no leaver any more."""
+    """Store the people who were first seen as leavers, except the forgotten, and delete those who are none any more."""
     if found.first_seen_leaving:
         excluded = tables.exclusions.all()
         news = [slack_id for slack_id in found.first_seen_leaving if not excluded.cover_any([slack_id])]
@@ -298,7 +301,7 @@ def keep_leavers(tables: Tables, team: str, found: Findings, *, now: datetime) -
 
 
 def note_names(runtime: Runtime, tables: Tables, team: str, users: Iterable[SourceUser]) -> None:
-    """Keep how *users* are called, where people are shown by their names; not of the forgotten."""
+    """Store the names of *users*, except the forgotten, if people are shown by their names."""
     if runtime.behaviour.people_shown is PeopleShown.NAMES:
         excluded = tables.exclusions.all()
         tables.names.note(team, (user for user in users if not excluded.cover(user)))

@@ -1,4 +1,4 @@
-"""Making a plan: the rules applied to everybody who was read, kept in the store before anything is written."""
+"""Making a plan: the rules are applied to everybody who was read, and stored before anything is written to Docebo."""
 
 from collections.abc import AsyncIterable, Iterable, Sequence
 from itertools import chain
@@ -56,23 +56,26 @@ async def make_plan(
     trusting: bool = False,
     is_trial: bool = False,
 ) -> str:
-    """Plan for everybody in *people*, page by page, hold the whole against the limits, and return the plan's id.
+    """Plan for everybody in *people*, page by page, compare the plan with the limits, and return its id.
 
     The pages may still be coming: the plan is whole, and can be applied, when they have ended.
 
-    *listed* is given where *people* is the whole source. Then whoever is left alone for the reason that stood before gets
-    no row and is counted, and nothing is concluded about people and mapped accounts that no list shows until both lists
-    are whole and each side was asked for them. Who loses an account to a better claim is planned for again at the end.
+    *listed* is given if *people* is the whole source. Then somebody who is left alone for the same reason as before
+    gets no row and is only counted. Nothing is concluded about people and mapped accounts that no list shows until both
+    lists are whole and each side was asked for them. Somebody who loses an account to a better claim is planned for
+    again at the end.
 
-    *heard* is given where *people* are some of those whom it lists: it tells whether somebody else bears what their accounts show.
+    *heard* is given if *people* are some of the people in that list: it tells whether somebody else has the address or
+    name that their accounts show.
 
-    *trusting* takes the target to be as it was last written, for people whose attributes have not changed since, and
-    concludes nothing about those who have left. Without it, what does not fit together is noted as well: in numbers with
-    the plan, one by one in a file.
+    *trusting* assumes that the target is as it was last written for people whose attributes have not changed since, and
+    concludes nothing about leavers. Without it, orphans are reported as well: as numbers with the plan, one by one in a
+    file.
 
-    If it *is_trial*, of settings that are not saved, nothing of what was seen is kept, for it holds by these settings alone.
+    If the plan *is_trial*, for settings that are not saved, nothing that was seen is stored, for it holds only with
+    these settings.
 
-    Raises IncompleteRead if Slack shows somebody whom its list left out, or if to ask would take more calls than
+    Raises IncompleteRead if Slack shows somebody whom its list left out, or if the questions would take more calls than
     EVIDENCE_CALLS.
     """
     while True:
@@ -123,14 +126,14 @@ class _Making:
         self._unused = runtime.behaviour.unused_tables()
         self._coverage = Coverage()
         self._fields = fields_wanted(runtime)
-        self._again = set[str]()  # Slack ids of those of whom more was known after they had been planned
+        self._again = set[str]()  # Slack ids of people of whom more became known after they had been planned for
 
     @property
     def _pages(self) -> Iterable[list[SourceUser]]:
         return self._some if self._listed is None else self._listed
 
     async def plan_pages(self, people: AsyncIterable[list[SourceUser]]) -> None:
-        """Plan for *people* as they come; raise Restarted where they come anew from the first page."""
+        """Plan for *people* as they come; raise Restarted if they begin again from the first page."""
         planner = self._planner
         if self._compares_all:
             planner.reopened = await to_completion(reopened, self._runtime, planner.policy, planner.accounts)
@@ -145,7 +148,7 @@ class _Making:
             await to_completion(self._plan, page, self._absences)
 
     async def ask_for_absent(self) -> None:
-        """Ask each side for whom its list does not show, as far as something would be done about them."""
+        """Ask each side for people and accounts that its list does not show, if something would be done about them."""
         runtime, workspace, planner, absences = self._runtime, self._workspace, self._planner, self._absences
         listed = self._listed
         if listed is None:
@@ -163,22 +166,25 @@ class _Making:
         self._again |= await learn_who_is_forgotten(runtime, workspace, chain.from_iterable(self._pages))
 
     async def plan_absent(self) -> None:
-        """Plan what follows from the answers about those who were absent."""
+        """Plan for the absent people, by the answers about them."""
         await to_completion(self._plan_absent)
 
     async def plan_again(self) -> None:
-        """Plan again for people of whom more became known after they had been planned; keep who bears which address.
+        """Plan again for people of whom more became known after they had been planned for; store whose accounts are.
 
-        These are the ones who have lost a claim to somebody listed later, those who were given an account by its username
-        although somebody else in the list bears its address, who have returned under a new id, and whom the list has
-        shown anew.
+        These are people who have lost a claim to somebody listed later, people who were given an account by its
+        username although somebody else in the list has its address, people who have returned under a new id, and people
+        whom the list has shown again.
         """
         await to_completion(self._plan_again)
         if not self._draft.is_trial:
             await to_completion(self._keep_found_accounts)
 
     async def check_and_record_reads(self, listed: SourceSnapshot) -> None:
-        """Raise IncompleteRead if the first list of accounts left one out; else record both lists, against which later ones count."""
+        """Raise IncompleteRead if the first list of accounts left one out; else record both lists, to check later ones.
+
+        A trial records nothing.
+        """
         runtime, accounts = self._runtime, self._planner.accounts
         newcomers = await to_completion(self._newcomers)
         await check_first_list(runtime, self._workspace.team, accounts, newcomers)
@@ -187,7 +193,7 @@ class _Making:
         listed.to_compare = self._planner.found.to_read_first
 
     async def close(self) -> str:
-        """Hold the plan against the limits, and return its id."""
+        """Compare the plan with the limits, and return its id."""
         runtime, found = self._runtime, self._planner.found
         facts = await to_completion(self._facts)
         looked_after = found.people
@@ -198,10 +204,10 @@ class _Making:
         return self._draft.plan_id
 
     def _plan(self, users: Sequence[SourceUser], absences: Absences | None = None) -> None:
-        """Plan and store *users*, without those whom *absences*, where given, are to hold back.
+        """Plan for *users* and store the operations; *absences*, if given, gets people for whom Docebo has to be asked.
 
-        If that fails, it is done in halves, until the person for whom it fails is by itself, and is left alone with the reason.
-        Raises the error if it would meet everybody.
+        If planning fails, it is done in halves, until the person for whom it fails is alone; that person is left alone,
+        with the error as the reason. Raises the error if it would hit everybody.
         """
         runtime, draft, found = self._runtime, self._draft, self._planner.found
         before = draft.state, found.people, found.forgotten
@@ -285,13 +291,13 @@ class _Making:
                 keep_found_accounts(tables, draft.docebo, draft.team, dict(some), now=self._runtime.now())
 
     def _newcomers(self) -> list[str]:
-        """Return the addresses of some for whom the plan makes an account."""
+        """Return the addresses of some people for whom the plan creates an account."""
         with self._runtime.store.reading() as tables:
             created = tables.operations.pending(self._draft.plan_id, Kind.CREATE, MOST_ROWS)
         return [operation.email or operation.username for _, operation in created]
 
     def _facts(self) -> Facts:
-        """Return what is told with the plan, beside its rows, once the files that go with it are written."""
+        """Write the files that go with the plan, and return the facts to store with it."""
         runtime, found, draft = self._runtime, self._planner.found, self._draft
         facts: dict[str, object] = {READ_SINCE: runtime.begun.isoformat()}
         if self._listed is not None:
@@ -309,4 +315,4 @@ class _Making:
             facts |= tell_orphans(runtime.settings.report_dir, draft.plan_id, self._orphans)
         if found.shortfalls and self._kind is not PlanKind.REALTIME_SYNC:  # which is about a few, again and again
             facts |= tell_shortfalls(runtime, draft.plan_id, list(chain(*found.shortfalls.values())))
-        return facts | {"forgotten": found.forgotten, "hurting": draft.hurting}
+        return facts | {"forgotten": found.forgotten, "hurting": draft.risky}

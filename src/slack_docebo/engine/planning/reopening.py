@@ -1,6 +1,7 @@
 """Reopening: accounts that we have shut, and that Docebo lists as open.
 
-Somebody has opened them, which stays so, or they were never shut, although Docebo said so. Nobody can tell: people decide.
+Either somebody has opened them, and they are to stay open, or they were never shut, although Docebo said so. Nobody can
+tell which, so people decide.
 """
 
 from slack_docebo.domain.attributes import current_value
@@ -16,7 +17,8 @@ from slack_docebo.runtime import Runtime
 def reopened(runtime: Runtime, policy: Policy, accounts: Accounts) -> set[int]:
     """Return the accounts of leavers that we have shut, and that the list of all *accounts* shows as open.
 
-    Left out is what the list may not show yet, and what it does not show: of an account that we let expire that is the date.
+    Accounts that were shut so lately that the list may not show it yet are left out. So are accounts that we let expire
+    if the list does not show their expiration date.
     """
     if policy.leavers not in SHUT_OUT or runtime.listing.began_at is None:
         return set()

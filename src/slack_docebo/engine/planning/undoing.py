@@ -1,4 +1,4 @@
-"""Undoing a run or a plan: what it did is planned the other way round."""
+"""Undoing a run or a plan: the inverse of its operations is planned."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
@@ -26,7 +26,7 @@ NOT_UNDONE = {PlanKind.RESET_MAPPINGS: "bring the rows back with the form Restor
 
 @dataclass(slots=True)
 class _Past:
-    """All that a run did to one account and its mapping, put together."""
+    """Everything that a run did to one account and its mapping, put together."""
 
     last: Operation
     created: bool = False
@@ -39,7 +39,7 @@ class _Past:
 
     @property
     def changes_mark(self) -> bool:
-        """Whether the run changed who is on record as having shut the account: this is undone with the account, or not at all."""
+        """Whether the run changed the note that we have shut the account; account and note are undone together."""
         return (self.prior is not None and self.prior.deactivated) != (
             self.written is not None and self.written.deactivated
         )
@@ -49,8 +49,8 @@ def plan_undo(runtime: Runtime, of: str, *, deactivate_created: bool = False) ->
     """Plan the inverse of what the plan, or else the flow run, *of* has done; return the plan's id.
 
     Attributes get their previous values, deactivated accounts are activated again, mappings come back. Accounts that
-    were created stay, with their mapping, unless *deactivate_created*. Raises PlanNotApplicable where there is nothing
-    to undo, or nothing any more.
+    were created stay, with their mapping, unless *deactivate_created*. Raises PlanNotApplicable if nothing was done,
+    if all of it was undone before, and for a kind of plan or a platform for which undoing is not possible.
     """
     plans, pasts, undone_by = _read(runtime, of)
     operations = [
@@ -68,9 +68,9 @@ def plan_undo(runtime: Runtime, of: str, *, deactivate_created: bool = False) ->
 
 
 def _read(runtime: Runtime, of: str) -> tuple[list[Plan], list[_Past], set[str]]:
-    """Return the plans concerned, the oldest first, what they did to each account, and which plans have undone parts.
+    """Return the plans to undo, the oldest first, what they did to each account, and the plans that have undone parts.
 
-    What was undone before is not among what they did.
+    Operations that were undone before are left out.
     """
     with runtime.store.reading() as tables:
         plan = tables.plans.get(of)
@@ -94,9 +94,10 @@ def _read(runtime: Runtime, of: str) -> tuple[list[Plan], list[_Past], set[str]]
 
 
 def _undone(tables: Tables) -> tuple[dict[Key, str], dict[Key, set[str]]]:
-    """Return which plan has undone what, and of what was undone in part, which attributes, for Docebo has refused the others.
+    """Return which plan has undone what, and the attributes undone where Docebo has refused to undo the others.
 
-    So it has where the row of the undo went without them. What came back when that undo was undone itself is in neither.
+    A row of an undo that was sent without some attributes counts as refused for these. What an undo did counts in
+    neither if that undo was undone itself.
     """
     undone, in_part = dict[Key, str](), defaultdict[Key, set[str]](set)
     for undo in reversed(list(tables.plans.undos())):  # the newest first: whether it was undone itself is known by then
@@ -125,7 +126,7 @@ def _key(entry: JournalEntry) -> Key:
 def _pasts(
     entries: Iterable[JournalEntry], ended: Collection[int], undone: MappingType[Key, Collection[str]]
 ) -> list[_Past]:
-    """Return what *entries* did to each account, by the last of them, but for attributes that are *undone*.
+    """Return what *entries* did to each account, without attributes that are *undone*, in order of the last entry.
 
     *ended* are the accounts that we have let expire.
     """
@@ -154,16 +155,16 @@ def _pasts(
 
 
 def _lets_in(operation: Operation, ended: Collection[int]) -> bool:
-    """Tell whether *operation* let somebody in whom we had shut out.
+    """Tell whether *operation* let in a person whom we had shut out.
 
-    Another expiration date does so only where we had let the account expire; elsewhere that date was somebody else's.
+    Another expiration date lets somebody in only if we had let the account expire: otherwise somebody else had set it.
     """
     is_ours = EXPIRATION in operation.changes and operation.docebo_id in ended
     return operation.kind is Kind.UPDATE and (operation.changes.get("active") is True or is_ours)
 
 
 def _changes_applied(operation: Operation) -> bool:
-    """Tell whether *operation* left the mapping as it was, and changed what is known to be applied to its account."""
+    """Tell whether *operation* kept the mapping, and changed what is stored as applied to its account."""
     mapping = operation.prior
     return bool(operation.fingerprint) and mapping is not None and mapping.docebo_id == operation.docebo_id
 
@@ -184,10 +185,10 @@ def _written(operation: Operation) -> Mapping | None:
 
 
 def _inverse(past: _Past, *, deactivate_created: bool) -> Iterator[Operation]:
-    """Yield the operations that bring back the account and the mapping: in one, where one can do both.
+    """Yield the operations that bring back the account and the mapping: a single one if it can do both.
 
-    Each of them is skipped where the mapping is not as the run left it. What cannot be brought back, for Docebo did not show
-    what there was, is told besides.
+    Each is skipped if the mapping is not as the run left it. Attributes that cannot be brought back, because Docebo did
+    not show their former values, are reported by an operation that leaves the person alone.
     """
     if past.created:
         yield _inverse_of_creation(past, deactivate=deactivate_created)
@@ -227,7 +228,7 @@ def _inverse(past: _Past, *, deactivate_created: bool) -> Iterator[Operation]:
 
 
 def _noting_who_shut(operations: list[Operation]) -> list[Operation]:
-    """Return *operations*, the last of which notes that we had shut the account, because there is no mapping to say so."""
+    """Return *operations*, the last one with the note that we had shut the account, as no mapping has that note."""
     return [*operations[:-1], replace(operations[-1], deactivated=True)]
 
 

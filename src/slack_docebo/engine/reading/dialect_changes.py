@@ -22,7 +22,7 @@ class DialectAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DialectChange:
-    """What somebody wants of one question: that *answer* holds, or, where it is None, that none is known."""
+    """A change of one question's answer: *answer* is set, or the known one is deleted if it is None."""
 
     question: Question
     answer: str | None

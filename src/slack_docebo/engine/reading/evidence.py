@@ -98,7 +98,10 @@ def reserve_calls(runtime: Runtime, *, people: int = 0, accounts: int = 0, searc
 
 
 def _spent(runtime: Runtime) -> int:
-    """Return how many of EVIDENCE_CALLS were made, without those of `renewing` and last looks, which have their own."""
+    """Return how many of EVIDENCE_CALLS were made.
+
+    Calls of `renewing` and last looks are not counted: they have bounds of their own.
+    """
     return runtime.evidence.calls - runtime.evidence.renewals - runtime.evidence.last_looks
 
 
@@ -163,7 +166,7 @@ async def ask_for_accounts(runtime: Runtime, accounts: Accounts, wanted: Mapping
 async def _doubted(
     answers: dict[K, Observation[T]], shows_listed: Callable[[], Awaitable[bool]], side: str
 ) -> dict[K, Observation[T]]:
-    """Return those of *answers*, which are in the order they came, as unknown that may be wrong.
+    """Return, as Unknown, those of *answers* that may be wrong; *answers* are in the order in which they came.
 
     During maintenance a side may know nobody at all. So if its last answers say that somebody is gone, it is asked for
     somebody who exists, in one call: if it does not show that one either, none of these answers is believed.

@@ -96,7 +96,7 @@ async def learn_who_is_forgotten(runtime: Runtime, workspace: Workspace, people:
 
 
 def check_excluded(runtime: Runtime, unknown: Collection[str]) -> None:
-    """Raise ConfigurationError if the scope excludes an *unknown* id, of which Slack does not tell the new one."""
+    """Raise ConfigurationError if the scope excludes an *unknown* id, for which Slack does not tell the new one."""
     if hidden := sorted(runtime.behaviour.ids_excluded.intersection(unknown)):
         raise ConfigurationError(
             f"integration_settings: row SLACK | SCOPE_EXCLUDE: Slack does not say under which id of the organisation it lists"
@@ -125,7 +125,7 @@ def _strangers(runtime: Runtime, team: str, people: Iterable[SourceUser]) -> lis
 
 
 def _named(runtime: Runtime, team: str) -> list[str]:
-    """Return the ids by which people are named, and of which nobody has said whether they are the only ones."""
+    """Return the ids by which the scope or decisions name people whose other ids have not been asked for."""
     with runtime.store.reading() as tables:
         never = never_touched(tables.decisions.binding(team))
         named = (never | runtime.behaviour.ids_named) - tables.people.gone(team).keys() - runtime.ids_looked_up

@@ -25,7 +25,10 @@ def check_scim(runtime: Runtime) -> None:
 
 
 async def read_scim(runtime: Runtime) -> dict[str, Mapping[str, str]] | None:
-    """Return what SCIM says of everybody, by Slack id, for a call per thousand; None if no rule reads it."""
+    """Return what SCIM says of everybody, by Slack id, for a call per thousand.
+
+    None if no rule reads it, there is no token for it, or accounts are not provisioned.
+    """
     behaviour = runtime.behaviour
     if runtime.scim is None or not behaviour.provision_slack_user_data or not reads_scim(behaviour.attributes):
         return None

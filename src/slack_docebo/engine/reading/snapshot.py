@@ -111,7 +111,7 @@ class SourceSnapshot:
         self._changed.set()
 
     def check_end(self) -> None:
-        """Raise IncompleteRead unless the list was read to its end."""
+        """Raise IncompleteRead unless the list was read to its end, and shows people, some with an e-mail address."""
         if not self._ended:
             raise IncompleteRead("Slack's user list was not read to its end")
         if self.people == 0:

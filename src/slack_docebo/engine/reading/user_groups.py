@@ -23,12 +23,12 @@ IF_EMPTIED = {
 async def read_user_groups(runtime: Runtime, team: str, *, if_older: bool = False) -> None:
     """Tell the scope who is in the user groups that it names, for one call; for none if it names none.
 
-    A group whose count differs from its list takes one more call. With *if_older*, groups are read only if that was
-    longer ago.
+    A group whose count differs from its list takes one more call. With *if_older*, groups are read only if they were
+    last read longer than FRESH ago.
 
-    Raises ConfigurationError where a group does not exist, is empty, or has the handle of another group that still
-    exists; and IncompleteRead where it has lost most of its members since the last complete read. Otherwise all of them
-    would drop out of the scope, or come into it.
+    Raises ConfigurationError where a group does not exist, is empty, or has a handle that was last read as that of
+    another group, which still exists; and IncompleteRead where it has lost most of its members since the last complete
+    read. Otherwise all of them would drop out of the scope, or come into it.
     """
     behaviour, now = runtime.behaviour, runtime.now()
     if not behaviour.reads_user_groups:

@@ -1,1 +1,1 @@
-"""Slack's events: merged per person, served in rounds, and the inbox looked after between runs."""
+"""Slack's events: merged for each person, served in rounds; and the upkeep of the inbox between runs."""

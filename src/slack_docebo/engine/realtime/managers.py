@@ -1,6 +1,7 @@
-"""Who is whose manager as events say it: found by what is known of people, for there is no list of everybody.
+"""Managers that events name: they are found by mappings and addresses, for there is no list of everybody.
 
-Only what an import would write as well is written, and only where nobody has to be guessed: the others wait for it.
+A manager is written only if an import would write the same, and only if it is certain who is meant. All others wait for
+the next import.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -25,18 +26,18 @@ from slack_docebo.storage.plans import PlanKind
 async def plan_managers_of(
     runtime: Runtime, workspace: Workspace, users: Collection[SourceUser], tried: dict[int, str]
 ) -> str | None:
-    """Return the id of the stored plan for those of *users* who are to have another manager, None where nobody is.
+    """Store a plan for those of *users* whose manager has changed, and return its id, None if nobody's has.
 
-    Where nobody's has changed, no call is made. Else Slack is asked for each new manager, once, and Docebo for the
-    accounts. A manager who has no mapping yet, is named by employee number, or whom Slack does not show in scope under
-    what names them, waits for the next import. *tried* holds, by account, the manager's name that this run has
-    tried: it is not tried again, and what is tried now is added.
+    If nobody's manager has changed, no call is made. Otherwise Slack is asked for each new manager, once, and Docebo
+    for the accounts. A manager waits for the next import who has no mapping yet, who is named by employee number, or
+    whom Slack does not show in scope with the address that names them. *tried* has, by account, the name of the manager
+    that this run has tried: it is not tried again, and names that are tried now are added.
     """
     rule = rule_for(runtime, MANAGER)
     if rule is None or runtime.managers.type_id is None:
         return None
     telling = [user for user in users if rule.value(user) is not None]
-    if rule.is_custom:  # an event that shows some fields only says nothing that is kept
+    if rule.is_custom:  # custom fields of an event are stored only if it shows all of them
         telling = [user for user in telling if fields_wanted(runtime) <= (user.custom or {}).keys()]
     if not telling:
         return None
@@ -65,7 +66,7 @@ async def plan_managers_of(
 def _relations(
     runtime: Runtime, workspace: Workspace, users: Sequence[SourceUser], rule: AttributeRule, type_id: int
 ) -> Relations:
-    """Return which managers the events name, as far as these are mapped."""
+    """Return the managers that the events name, as far as these managers are mapped."""
     wishes = Wishes()
     note_wishes(wishes, runtime, workspace, users, rule)
     with runtime.store.reading() as tables:
@@ -91,7 +92,7 @@ def _may_have_as(runtime: Runtime, type_id: int) -> MayHave:
 
 
 def _mapped_as(runtime: Runtime, team: str, names: Iterable[str]) -> Mapping[str, Link]:
-    """Return the mappings of the managers of these *names*, Slack ids or addresses, where exactly one has it."""
+    """Return the mappings of managers by their *names*, Slack ids or addresses, if exactly one person has the name."""
     ids = {name for name in names if SLACK_ID.fullmatch(name)}
     addresses = {name for name in names if "@" in name}
     with runtime.store.reading() as tables:
@@ -109,7 +110,7 @@ def _mapped_as(runtime: Runtime, team: str, names: Iterable[str]) -> Mapping[str
 def _forget_outdated(
     runtime: Runtime, workspace: Workspace, found: Relations, users: Sequence[SourceUser], rule: AttributeRule
 ) -> None:
-    """Keep the custom fields of those whose manager changes, as imports read them, and drop whose are newer than the event."""
+    """Store the custom fields of people whose manager changes, as imports do; drop those read later than the event."""
     changed = {found.wishes.mappings[account].slack_id for account in found.changed}
     theirs = [user for user in users if not changed.isdisjoint(user.ids)]
     keep_fields_shown(runtime, workspace.team, theirs)
@@ -123,7 +124,7 @@ def _forget_outdated(
 async def _is_named_so(
     runtime: Runtime, workspace: Workspace, slack_id: str, name: str, there: Mapping[str, SourceUser]
 ) -> bool:
-    """Tell whether Slack shows this person in scope, under the address if it is one that names them."""
+    """Tell whether Slack shows this person in scope and, if *name* is an address, with that address."""
     user = there.get(slack_id)
     if user is None:
         seen = await observe_person(runtime, slack_id, with_values=False)

@@ -1,4 +1,4 @@
-"""Parked events: tried anew or dropped, the ones that somebody has chosen."""
+"""Parked events: somebody chooses some of them, to be tried again or dropped."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -23,14 +23,18 @@ class ParkedAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ParkedChoice:
-    """Which parked events: those of these ids, those that wait with the incident, or every one."""
+    """Which parked events are chosen: those with these ids, those that wait with the incident, or all."""
 
     event_ids: Collection[str] = ()
     incident: str = ""
     everything: bool = False
 
     def find(self, tables: Tables) -> set[str]:
-        """Return the ids of those that are parked now; raise ConfigurationError unless one way to choose is taken."""
+        """Return the ids of the chosen events.
+
+        Raises ConfigurationError unless exactly one way to choose is used, if there are none, and if one of *event_ids*
+        is not parked.
+        """
         if (bool(self.event_ids), bool(self.incident), self.everything).count(True) != 1:
             raise ConfigurationError(
                 "choose the parked events in one way: by their ids, by an incident, or all of them"
@@ -46,7 +50,7 @@ class ParkedChoice:
 
 
 def told_of_parked(store: Store) -> str:
-    """Say how many events are parked, all of them, and how many of those a table shows."""
+    """Say how many events are parked and, if they are more than a table shows, how many it shows."""
     with store.reading() as tables:
         parked = tables.inbox.status().parked
     cut = f"; the table shows the oldest {SHOWN:,}" if parked > SHOWN else ""
@@ -54,7 +58,7 @@ def told_of_parked(store: Store) -> str:
 
 
 def parked_steps(store: Store) -> list[Step]:
-    """Return what can be done about the events that are parked now."""
+    """Return the next steps for the events that are parked now."""
     with store.reading() as tables:
         parked, held = tables.inbox.status().parked, tables.inbox.incidents()
     steps = []
@@ -74,14 +78,14 @@ def parked_steps(store: Store) -> list[Step]:
 
 
 def replay_parked(store: Store, choice: ParkedChoice, now: datetime) -> str:
-    """Let the chosen events be tried anew, and say how many there are."""
+    """Let the chosen events be tried again, and say how many there are."""
     with store.transaction() as tables:
         count = tables.inbox.replay(choice.find(tables), now)
     return f"{events(count)} will be tried anew"
 
 
 def drop_parked(store: Store, choice: ParkedChoice, now: datetime, *, confirm: int) -> str:
-    """Let nobody try the chosen events any more, and say how many there are; the next import looks after the people.
+    """Mark the chosen events as done without applying them, and say how many; the next import looks at the people.
 
     Raises NotConfirmed unless *confirm* is their number.
     """

@@ -1,4 +1,4 @@
-"""Planning in real time: what is to be done about the people of one round, and whether the limits hold some of it back."""
+"""Planning in real time: the plan for the people of one round, and the people whom the limits hold back."""
 
 from collections.abc import Collection
 
@@ -28,7 +28,7 @@ from slack_docebo.storage.store import Store
 async def plan_cases(
     runtime: Runtime, team: str, policy: Policy, cases: list[Case], accounts: Accounts
 ) -> tuple[Planner, list[Operation]]:
-    """Return what is to be done about *cases*; Slack is asked for those whose accounts they seem to have got back."""
+    """Return planner and operations for *cases*; Slack is asked for holders of accounts to which people may return."""
     planner = Planner(policy, accounts)
     operations = await to_completion(_operations, runtime, team, cases, planner)
     if holders := planner.returns.holders:
@@ -42,7 +42,7 @@ async def plan_cases(
 
 
 def _operations(runtime: Runtime, team: str, cases: list[Case], planner: Planner) -> list[Operation]:
-    """Plan for *cases*, and again for those whose claim to an account was outdone by that of somebody after them."""
+    """Plan for *cases*, and again for people whose claim to an account lost to that of somebody later in *cases*."""
     docebo, now = runtime.settings.docebo_url, runtime.now()
     with runtime.store.reading() as tables:
         operations = plan_people(tables, docebo, team, planner, [case.person for case in cases], now=now)
@@ -64,10 +64,10 @@ def store_round_plan(
     *,
     let_through: Collection[Change],
 ) -> tuple[str | None, set[str]]:
-    """Store a plan for *cases* and return its id, or None where it would say nothing new; and who is held back.
+    """Store a plan for *cases*; return its id, None if it would say nothing new, and the Slack ids held back.
 
-    Where somebody is, the plan is theirs alone and is refused: the others are to be planned for anew. Of the
-    changes *let_through*, somebody has let it exceed the limits.
+    If somebody is held back, the plan has only their operations and is refused; the caller has to plan for the others
+    again. Somebody has let the plan exceed the limits for the changes in *let_through*.
     """
     docebo, team = runtime.settings.docebo_url, workspace.team
     with runtime.store.reading() as tables:
@@ -117,7 +117,7 @@ def _hold_back(
     operations: list[Operation],
     over: dict[Change, str],
 ) -> set[str]:
-    """Hold those of *cases* back who would be changed *over* a limit, and return their Slack ids."""
+    """Hold back the people in *cases* whose changes are *over* a limit, and return their Slack ids."""
     if not over:
         return set()
     ends_by = ends_soon(runtime)

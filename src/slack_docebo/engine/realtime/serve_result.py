@@ -37,12 +37,12 @@ class Became(StrEnum):
 
 
 OF_NEED = {Became.PARKED: Outcome.FAILED, Became.LEFT: Outcome.LEFT}
-"""What somebody may have to look at."""
+"""The events that somebody may have to look at, with the outcome that they count as."""
 
 
 @dataclass(slots=True)
 class ServedEvent:
-    """One event, and what became of it last: however often it was tried, it is one."""
+    """One event and its latest result; it counts once, however often it was tried."""
 
     slack_id: str
     received_at: datetime
@@ -50,7 +50,7 @@ class ServedEvent:
     kind: Kind | None = None  # of what was applied
     why: str = ""
     at: datetime | None = None
-    incident: str = ""  # with which it waits to be let through, where it is held back
+    incident: str = ""  # with which it waits to be let through, if it is held back
 
     @property
     def row(self) -> Cells:
@@ -66,25 +66,25 @@ class ServedEvent:
 
 @dataclass(slots=True)
 class ServeResult:
-    """The result of a run on the inbox: its events by their ids, and what it took."""
+    """The result of a run on the inbox: its events by their ids, and the rounds, plans and seconds it took."""
 
     served: dict[str, ServedEvent] = field(default_factory=dict)  # in the order in which something became of them
     undecided: int = 0  # people who newly wait for a decision
     rounds: int = 0
-    elsewhere: str = ""  # who is at work instead, and sees or has seen to it
+    elsewhere: str = ""  # the run that is at work instead, and applies or has applied the events
     order: Halted | None = None  # by which nobody may write now, so that all events wait
     plans: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)  # by stage
-    managers_tried: dict[int, str] = field(default_factory=dict)  # by account, what names the one who was not written
+    managers_tried: dict[int, str] = field(default_factory=dict)  # by account, the name of a manager not written yet
 
     def take(self, entries: Iterable[InboxEntry]) -> None:
-        """Count events that were claimed, unless they were before."""
+        """Add claimed events that are not here yet."""
         for entry in entries:
             event = entry.event
             self.served.setdefault(event.event_id, ServedEvent(event.slack_id, event.received_at))
 
     def drop_unfinished(self) -> None:
-        """Count the events no more that this run leaves to another one, unfinished."""
+        """Remove the unfinished events, which this run leaves to another one."""
         self.served = {one: event for one, event in self.served.items() if event.became is not Became.AT_WORK}
 
     def note(
@@ -97,7 +97,7 @@ class ServeResult:
         why: str = "",
         incident: str = "",
     ) -> None:
-        """Note what became of events that were taken."""
+        """Note what became of events that were added by `take`."""
         for event_id in event_ids:
             if event := self.served.pop(event_id, None):
                 self.served[event_id] = replace(event, became=became, kind=kind, why=why, at=at, incident=incident)
@@ -133,17 +133,17 @@ class ServeResult:
 
     @property
     def left(self) -> int:
-        """How many people the rules leave alone."""
+        """How many people were left alone by the rules."""
         return len({event.slack_id for event in self.served.values() if event.became is Became.LEFT})
 
     @property
     def _applied_by_others(self) -> int:
-        """How many events were applied by another run, of which this one does not know what was done."""
+        """How many events another run has applied, so that the operation is not known here."""
         return sum(event.became is Became.APPLIED and not event.kind for event in self.served.values())
 
     @property
     def operations(self) -> Counter[Kind]:
-        """How many people, by what was applied."""
+        """How many people were changed, by kind of operation."""
         return Counter(kind for kind, _ in {(event.kind, event.slack_id) for event in self.served.values()} if kind)
 
     @property
@@ -173,12 +173,12 @@ class ServeResult:
 
     @property
     def rows(self) -> list[Cells]:
-        """The events as rows of a table, the last of which something became first, at most ROWS_SHOWN."""
+        """The events as rows of a table, at most ROWS_SHOWN, those with the latest result first."""
         return [event.row for event in list(self.served.values())[: -ROWS_SHOWN - 1 : -1]]
 
     @property
     def in_need(self) -> list[Cells]:
-        """Return a row for everybody who waits for somebody's decision, or whose events are parked."""
+        """A row for everybody who waits for a decision, or whose events are parked."""
         rows = {
             event.slack_id: attention_row(event.slack_id, event.became, outcome, event.why)
             for event in self.served.values()
@@ -187,7 +187,7 @@ class ServeResult:
         return list(rows.values())
 
     def markdown(self, first: Iterable[str] = ()) -> str:
-        """Return the summary as a page: what comes *first*, counts, stages, plans."""
+        """Return the summary as a page: the lines *first*, then counts, stages and plans."""
         lines = [f"# {self.line}", "", *first, f"{self.rounds} rounds.", "", "| stage | seconds |", "|---|--:|"]
         lines += [f"| {stage} | {seconds:.2f} |" for stage, seconds in self.seconds.items()]
         if self.plans:

@@ -1,7 +1,7 @@
-"""Serving the inbox: one run at a time applies what waits there, stays while events come, and leaves none behind.
+"""Serving the inbox: one run at a time applies the waiting events, stays while more come, and leaves none behind.
 
-Storing an event sets the wake-up. A run that ends gives up its lease first and looks for the wake-up afterwards. So an
-event whose own run ended because another held the lease is seen by the run that held it.
+Storing an event sets the wake-up. A run that ends gives up its lease first, and checks the wake-up afterwards. So if
+the run for an event ended because another run held the lease, that other run sees the event.
 """
 
 import asyncio
@@ -92,7 +92,10 @@ class InboxLease:
 
 
 def rest_while_halted(runtime: Runtime) -> Halted | None:
-    """Return the order by which nobody may write to Docebo now, if there is one; no run is asked for during an hour then."""
+    """Return the order by which nobody may write to Docebo now, or None.
+
+    If there is one, no run is asked for during QUIET_WHILE_HALTED. A freeze is recorded as a milestone.
+    """
     with runtime.store.reading() as tables:
         order = standing_order(runtime, tables)
     if order:
@@ -116,12 +119,11 @@ async def serve(
     linger_seconds: int,
     after_round: Callable[[], Awaitable[None]] = no_report,
 ) -> None:
-    """Apply what waits in the inbox until nothing has come for *linger_seconds*, and add what became of it to *served*.
+    """Apply the waiting events until none has come for *linger_seconds*, and add their results to *served*.
 
-    *after_round* is called after each round in which there was something to do, and must not raise.
-    The *lease* is already taken, and is given up at the end. With FOR_EVER a run does not end for want of events.
-    No run begins a round after an hour, or after its worker's end, whatever waits: it sets the wake-up, and another takes
-    over.
+    *after_round* is called after each round that had events, and must not raise. The *lease* is already taken, and is
+    given up at the end. With FOR_EVER, the run does not end because no events come. No run begins a round after an
+    hour, or after it was told to end, whatever waits: it sets the wake-up, and another run takes over.
     """
     begun = time.monotonic()
     while True:
@@ -138,9 +140,9 @@ async def serve(
 async def take_or_watch(
     runtime: Runtime, lease: InboxLease, incident: str, event_ids: Collection[str]
 ) -> ServeResult | None:
-    """Take the lease and return None; or wait until the run that has it is done with these events, and return its result.
+    """Take the lease and return None, or wait until the run that has it is done with these events; return the result.
 
-    The events were let through with *incident*.
+    The events were let through with *incident*. If this run is told to end, it returns the result so far.
     """
     while not lease.take():
         with runtime.store.reading() as tables:
@@ -166,7 +168,7 @@ async def _serve_until_quiet(
     begun: float,
     after_round: Callable[[], Awaitable[None]],
 ) -> bool:
-    """Return True once nothing has come for *linger_seconds*; False once the run has lasted LONGEST_SECONDS, or is to end."""
+    """Return True once no event has come for *linger_seconds*, or False after LONGEST_SECONDS or when told to end."""
 
     def is_to_end() -> bool:
         return time.monotonic() - begun >= LONGEST_SECONDS or is_told_to_end()
@@ -180,7 +182,7 @@ async def _serve_until_quiet(
                 await after_round()
                 if is_to_end():
                     break
-            last = time.monotonic()  # also when what came has to wait: this run stays to apply it
+            last = time.monotonic()  # also if the new event has to wait: this run stays to apply it
         if is_to_end():
             return False
         if linger_seconds != FOR_EVER and time.monotonic() - last >= linger_seconds:
@@ -190,7 +192,7 @@ async def _serve_until_quiet(
 
 
 async def _debounce(runtime: Runtime) -> None:
-    """Wait while BURST or more people a second become due, so that they are applied in the same calls."""
+    """Wait while events of BURST or more people a second become due, so that they share calls; at most a minute."""
     before = await to_completion(_people_due, runtime)
     for _ in range(LONGEST_DEBOUNCE_SECONDS):
         if before < BURST:
@@ -204,7 +206,7 @@ async def _debounce(runtime: Runtime) -> None:
 
 @asynccontextmanager
 async def _heartbeat(runtime: Runtime) -> AsyncIterator[None]:
-    """Note again and again that a run is at work, also during a long call to Docebo."""
+    """Note regularly that a run is at work, also during a long call to Docebo."""
 
     def beat() -> None:
         with suppress(StorageError), runtime.store.transaction() as tables:

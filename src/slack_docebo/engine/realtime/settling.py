@@ -1,4 +1,4 @@
-"""Settling: what became of the events of a round is noted in the inbox, and counted."""
+"""Settling: the results of a round's events are recorded in the inbox, and counted."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -14,7 +14,7 @@ from slack_docebo.storage.tables import Tables
 
 
 class Settlement:
-    """Notes what became of the cases of one round of a workspace, and adds it to *served*."""
+    """Records the results of one round's cases in a workspace, and adds them to *served*."""
 
     def __init__(self, runtime: Runtime, team: str, served: ServeResult) -> None:
         self._runtime = runtime
@@ -23,7 +23,10 @@ class Settlement:
         self.done: list[Case] = []  # of whom nothing newer than what these say was applied
 
     def settle(self, plan_id: str, cases: list[Case], reason: str) -> None:
-        """Finish the cases that the plan brought in line, and let the others be tried again later, for *reason*."""
+        """Finish the cases that the plan brought in line, and let the others be tried again later.
+
+        *reason* is their error if the plan has none.
+        """
         with self._runtime.store.reading() as tables:
             entries = {entry.operation.slack_id: entry for entry in tables.operations.rows(plan_id)}
         settled = {Outcome.APPLIED, Outcome.LEFT}
@@ -52,17 +55,18 @@ class Settlement:
             self._served.note(case.event_ids, Became.LEFT, now, why=operation.reason)
 
     def finish(self, cases: Sequence[Case], superseded: Sequence[str] = (), *, became: Became = Became.APPLIED) -> None:
-        """Note that *cases* are done, and what they *became*; and which events newer ones *superseded*.
+        """Mark *cases* as done, with what they *became*, and the events in *superseded* as superseded.
 
-        For who is no leaver the days of grace begin anew, should the person leave again: in the transaction from which on
-        imports see that there was an event, so that none counts them by an older list.
+        For people who are no leavers, the days of grace are reset, so that they begin anew if the person leaves again.
+        That is done in the same transaction that makes the event visible to imports, so that no import counts the days
+        by an older list.
         """
         policy, now = self._runtime.behaviour.policy(self._team), self._runtime.now()
         back = (case.user for case in cases if case.user and not is_leaver(case.user, policy))
         with self._runtime.store.transaction() as tables:
             inbox = tables.inbox
-            kept = inbox.keep(event_ids(cases))  # who was forgotten meanwhile stays so
-            # Those that this run still has: what an import has written meanwhile is to be looked at again.
+            kept = inbox.keep(event_ids(cases))  # a person who was forgotten meanwhile has none, and stays forgotten
+            # Only those that this run still has: an import may have taken some to be tried again.
             inbox.finish(event_ids(cases), EventState.APPLIED, now, run=self._runtime.run_id)
             inbox.finish(superseded, EventState.SUPERSEDED, now, run=self._runtime.run_id)
             known = [case for case in cases if not kept.isdisjoint(case.event_ids)]
@@ -81,7 +85,7 @@ class Settlement:
         self._served.note(superseded, Became.SUPERSEDED, now)
 
     def note_managers(self, plan_id: str, cases: Sequence[Case]) -> None:
-        """Note whose manager the plan has written, and count it for those of *cases* for whom nothing else was."""
+        """Note whose manager the plan has written, and count that for people in *cases* for whom nothing else was."""
         with self._runtime.store.reading() as tables:
             entries = tables.operations.rows(plan_id)
             applied = {one.operation.slack_id: one.operation for one in entries if one.outcome is Outcome.APPLIED}
@@ -94,7 +98,7 @@ class Settlement:
                 self._served.note(case.event_ids, Became.APPLIED, now, kind=written.kind, why=written.reason)
 
     def fail(self, cases: Sequence[Case], error: str) -> None:
-        """Let *cases* be tried again after the delay of their attempt, or park those who had them all."""
+        """Let *cases* be tried again after the delay of their attempt; park those without attempts left."""
         delays, run, now = self._runtime.behaviour.realtime_retry_delays, self._runtime.run_id, self._runtime.now()
         with self._runtime.store.transaction() as tables:
             inbox = tables.inbox
@@ -108,6 +112,6 @@ class Settlement:
                     self._served.note(case.event_ids, became, now, why=error)
 
     def _parked(self, tables: Tables, case: Case, error: str) -> Became:
-        """Return what is told of a case that is parked: it is no news where somebody has acknowledged this *error*."""
+        """Return what became of a parked case: it counts as acknowledged if somebody has acknowledged this *error*."""
         decision = tables.acknowledged(self._team).get(case.slack_id)
         return Became.ACKNOWLEDGED if decision and decision.acknowledges(error) else Became.PARKED

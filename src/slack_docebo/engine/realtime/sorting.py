@@ -1,4 +1,4 @@
-"""Sorting: which events of a round need no call, for whom Slack has to be asked, and who is compared with Docebo."""
+"""Sorting: which cases of a round need no call, which have to be read from Slack, and which compared with Docebo."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -17,7 +17,7 @@ from slack_docebo.storage.reads import slack_source
 
 
 class Sorter:
-    """Sorts the cases of one round by what is known of the people; what needs no call is settled at once."""
+    """Sorts the cases of one round by what is stored about the people; cases that need no call are settled at once."""
 
     def __init__(self, runtime: Runtime, team: str, planner: Planner, settlement: Settlement) -> None:
         self._runtime = runtime
@@ -26,7 +26,7 @@ class Sorter:
         self._settlement = settlement
 
     def without_forgotten(self, cases: Collection[Case]) -> list[Case]:
-        """Delete the events of those who were forgotten, and return the other *cases*."""
+        """Delete the events of forgotten people, and return the other *cases*."""
         with self._runtime.store.reading() as tables:
             excluded = tables.exclusions.all()
         kept: list[Case] = []
@@ -40,7 +40,7 @@ class Sorter:
         return kept
 
     def sort_out(self, cases: list[Case], superseded: list[str]) -> tuple[list[Case], list[Case]]:
-        """Finish what needs no call; return the cases to compare with Docebo, and those to read from Slack before."""
+        """Finish cases that need no call; return those to compare with Docebo, and those to read from Slack first."""
         policy = self._planner.policy
         written = policy.rules if policy.provision else ()
         people = {case.slack_id: case.user or SourceUser(case.slack_id, "") for case in cases}
@@ -95,7 +95,7 @@ class Sorter:
         return todo, [*to_read, *outdone]
 
     def not_in_line(self, cases: Collection[Case]) -> list[Case]:
-        """Return those of *cases* that are to be compared with Docebo; finish what Slack has shown to be in line."""
+        """Return the *cases* to compare with Docebo; finish those that are in line by what Slack has shown."""
         in_line: list[Case] = []
         others: list[Case] = []
         for case in self.without_forgotten(cases):
@@ -107,12 +107,15 @@ class Sorter:
         return others
 
     def _is_unsure(self, case: Case, done: int) -> bool:
-        """Tell whether clocks and stamps leave open how new the newest event is; *done* is the stamp last applied."""
+        """Tell whether it is unclear, by clocks and stamps, how new the event is; *done* is the stamp last applied."""
         is_ahead = case.newest.event.received_at > self._runtime.now() + TOLERANCE
         return case.doubtful or is_ahead or case.updated < done or done == NOT_BELIEVED
 
     def _without_outdone(self, cases: Collection[Case]) -> tuple[list[Case], list[Case]]:
-        """Return *cases* but for those of whom a newer event may wait for another attempt, is parked or was dropped; and those."""
+        """Return two lists: *cases* that are the newest, and those with a perhaps newer event that is set aside.
+
+        An event is set aside that waits for another attempt, is parked, or was dropped.
+        """
         by_id = {slack_id: case for case in cases for slack_id in case.person.ids}
         with self._runtime.store.reading() as tables:
             set_aside = tables.inbox.set_aside(self._team, by_id)
@@ -121,11 +124,11 @@ class Sorter:
         return newest, [case for case in cases if case.slack_id in outdone]
 
     def _has_waited(self, case: Case) -> bool:
-        """Tell whether the event is too old to change anything by it, as those are in a database restored from a backup."""
+        """Tell whether the event is too old to be applied unread, like those in a database restored from a backup."""
         return case.newest.event.received_at < self._runtime.now() - LISTED
 
     def _pass_incidents_on(self, cases: Iterable[Case]) -> None:
-        """Note the incident with which a person waits on the newest event, which supersedes the one that bears it so far."""
+        """Copy the incident with which a person waits to the newest event, which supersedes the one that has it."""
         if waiting := [case for case in cases if case.incident and case.newest.incident != case.incident]:
             with self._runtime.store.transaction() as tables:
                 for case in waiting:
@@ -136,9 +139,9 @@ class Sorter:
         return _is_unchanged(case) if planned is None else planned.kind is Kind.LEAVE
 
     def _lacks_confirmation(self, case: Case) -> bool:
-        """Tell whether an account would be found or made by an address of which the event does not say if it is confirmed.
+        """Tell whether an account would be found or created although the event does not say enough about the person.
 
-        It is the same where the event does not say whether the person is a bot, a guest or a member.
+        That is so if it does not say whether the address is confirmed, or whether the person is a bot or a guest.
         """
         user, mapping = case.pair
         scope = self._planner.policy.scope
@@ -146,14 +149,14 @@ class Sorter:
         return says_nothing and mapping is None and not scope.reason_against(user)
 
     def _is_from_elsewhere(self, case: Case) -> bool:
-        """Tell whether the event shows a person of ours as another workspace has it, where somebody may have left alone."""
+        """Tell whether the event shows a known person in another workspace only, where they alone may have left."""
         user = case.person
         return case.known is not None and bool(user.workspaces) and not user.is_member_of(self._team)
 
     def _lacks_fingerprint(self, case: Case) -> bool:
-        """Tell whether no fingerprint says what was last written to the person's account.
+        """Tell whether there is no fingerprint that shows what was last written to the person's account.
 
-        Administrators and people without an account have none, and while provisioning is off it says nothing.
+        Administrators and people without an account have none; while provisioning is off, a fingerprint shows nothing.
         """
         mapping, policy = case.mapping, self._planner.policy
         recorded = mapping is not None and policy.provision and bool(mapping.fingerprint or mapping.deactivated)
@@ -161,9 +164,9 @@ class Sorter:
 
 
 def _is_unchanged(case: Case) -> bool:
-    """Tell whether the event shows the same profile as the last one that was applied, which left nothing to do.
+    """Tell whether the event shows the same profile as the last applied one, so that there is nothing to do.
 
-    It is asked of people without a fingerprint, by which others are found to be unchanged.
+    This is for people without a fingerprint, which shows for others that they are unchanged.
     """
     settled = restored(case.settled)
     return settled is not None and replace(settled, updated=0) == replace(case.person, updated=0)

@@ -1,4 +1,4 @@
-"""Upkeep: what is too old in inbox, journal and files is deleted, and what waits in the inbox is counted."""
+"""Upkeep: deletes what is too old in inbox, journal and files, and counts the events that wait in the inbox."""
 
 import re
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ REPORT = re.compile(r"(?:mappings-)?[0-9a-z]{8}(?:-branches|-export|-import|-orp
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """The result: what was deleted, and what is left in the inbox."""
+    """What was deleted, and what is left in the inbox."""
 
     status: InboxStatus
     due: int  # events that are due and that no run is at work on, as far as the inbox shows
@@ -36,9 +36,9 @@ class Upkeep:
 
 
 def tidy(runtime: Runtime) -> Upkeep:
-    """Delete what is kept for longer than the settings want, and tell what is left in the inbox.
+    """Delete everything older than the settings allow, and return what was deleted and what is left in the inbox.
 
-    Plans stay for as long as the limits count whom they have changed.
+    Plans stay as long as the limits count the people whom they have changed.
     """
     left, now = runtime.budget.part_left(), runtime.now()
     surely = _surely_by_now(runtime, now)
@@ -69,9 +69,9 @@ def tidy(runtime: Runtime) -> Upkeep:
 
 
 def _surely_by_now(runtime: Runtime, now: datetime) -> datetime:
-    """Return *now*, or a day after the last sweep where that is earlier.
+    """Return *now* or, if that is earlier, a day after the last sweep.
 
-    A clock that was set far ahead, as in a machine that has just been woken up, is most often right again by the next sweep.
+    A clock that is far ahead, as on a machine that has just woken up, is mostly right again by the next sweep.
     """
     with runtime.store.reading() as tables:
         last = tables.milestones.last(runtime.settings.docebo_url, now=now).get(Milestone.SWEEP, now)
@@ -79,9 +79,9 @@ def _surely_by_now(runtime: Runtime, now: datetime) -> datetime:
 
 
 def _purged_plans(store: Store, oldest: datetime) -> Iterator[int]:
-    """Delete the plans that were made before *oldest*, and yield how many each transaction has deleted.
+    """Delete all plans made before *oldest*, and yield how many each transaction has deleted.
 
-    All of them, for real time can make thousands a day; others have their turn to write in between.
+    Real time can make thousands of plans a day; between two transactions others can write.
     """
     purged = PLANS_AT_ONCE
     while purged == PLANS_AT_ONCE:
@@ -92,10 +92,11 @@ def _purged_plans(store: Store, oldest: datetime) -> Iterator[int]:
 
 
 def _removed(folder: Path, oldest: datetime) -> Iterator[Path]:
-    """Remove the reports and backups in *folder* that were written before *oldest*, and yield each.
+    """Remove reports, backups and drafts in *folder* that were written before *oldest*, and yield each.
 
-    So are drafts, whose writers were killed. By their own age, for another machine's sweep may have purged their plan. What
-    is not a file of ours stays, and so does what cannot be removed: the next sweep tries again.
+    Drafts are left over from killed writers. The age of the file itself counts, for the sweep of another machine may
+    have purged its plan. Files that are not ours stay, and so do files that cannot be removed: the next sweep tries
+    again.
     """
     for path in folder.glob("*"):
         draft = is_draft(path)
@@ -111,7 +112,7 @@ def _removed(folder: Path, oldest: datetime) -> Iterator[Path]:
 
 
 def parked_rows(store: Store, shown: PeopleShown) -> list[dict[str, Cell]]:
-    """Return the parked events, with how Prefect may show the people they are about."""
+    """Return the parked events as rows, with the people they are about as Prefect may show them."""
     with store.reading() as tables:
         by_team: dict[str, list[dict[str, Cell]]] = {}
         for entry in tables.inbox.parked(SHOWN):

@@ -1,1 +1,1 @@
-"""What a run tells: its report, what does not fit together, and troubles in an administrator's words."""
+"""Reports of a run: its summary, orphans, and troubles in an administrator's words."""

@@ -126,7 +126,7 @@ def _row(entry: JournalEntry) -> Cells:
 
 
 def attention_row(slack_id: str, happened: str, outcome: Outcome, told: str) -> Cells:
-    """Return the row of a table for somebody of whom *told* is the error or the reason."""
+    """Return the row of a table for a person; *told* is the person's error or reason."""
     found = attention(outcome, told)
     return {"Slack user": slack_id, "what happened": happened, "what is wrong": found.wrong, "what to do": found.to_do}
 

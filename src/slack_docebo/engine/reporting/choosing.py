@@ -19,7 +19,7 @@ def undoable(store: Store, docebo: str) -> list[Summary]:
 
 
 def applicable(store: Store, docebo: str) -> list[Summary]:
-    """Return those of the newest plans of each kind that were saved and can be applied, be it in parts."""
+    """Return those of the newest plans of each kind that were saved and can be applied, at least in part."""
     return [one for one in _recent(store, docebo) if one.plan.may_be_parted and one.count(outcome=Outcome.PLANNED)]
 
 

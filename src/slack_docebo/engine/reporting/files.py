@@ -95,7 +95,7 @@ def write_orphans(orphans: Iterable[Orphan], file: Path) -> tuple[dict[str, int]
 
 
 def orphans_shown(store: Store, folder: Path, plan_id: str, shown: PeopleShown) -> list[Cells]:
-    """Return the first rows of that list, by ids; those that are most likely to want something done come first."""
+    """Return the first rows of the file of orphans, by ids; those that most likely need somebody come first."""
     try:
         with orphan_file(folder, plan_id).open(encoding="utf-8", newline="") as file:
             found = list(islice(csv.DictReader(file), TABLE_ROWS))

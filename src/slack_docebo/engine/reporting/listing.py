@@ -24,7 +24,7 @@ KINDS = {done: kind for kind, done in DONE.items()}  # by the words of the form
 
 @dataclass(frozen=True, slots=True)
 class PeoplePage:
-    """One page of those to whom a plan does one thing, and how many there are for each reason."""
+    """One page of the people to whom a plan does one thing, and their number for each reason."""
 
     plan_id: str
     what: str  # is done to them, as DONE says it

@@ -1,4 +1,4 @@
-"""Outcomes: what was or would be done about whom, as words and as rows of a table."""
+"""Outcomes: what was or would be done to each person, as words and as rows of a table."""
 
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing

@@ -219,7 +219,7 @@ class Status:
         return [f"- [{told}]({run.link})"]
 
     def _connection(self, side: Side, name: str) -> str:
-        """Say with whom we are connected, and when our credentials have last worked there."""
+        """Say to which workspace and platform we are connected, and when our credentials last worked there."""
         contact = self.contacts[side]
         worked = f"worked last at {self._moment(contact.worked_at)}" if contact.worked_at else "never worked yet"
         failed = f", but not at {self._moment(contact.asked_at)}" if contact.asked_at and contact.is_broken else ""

@@ -96,7 +96,7 @@ class Summary:
 
     @property
     def kept_back(self) -> dict[str, int]:
-        """For how many people Docebo refuses an attribute, where that is more than a few."""
+        """How many people have an attribute that Docebo refuses, or keeps in its own form; not where they are few."""
         people = Counter[str]()
         for kind, reason, _, count in self.tally:
             names = reason.removeprefix(OWN_FORM).removeprefix(NOT_TAKEN)
@@ -126,7 +126,7 @@ class Summary:
         return ", ".join(f"{count} {became}" for count, became in told if count)
 
     def told_of(self, kind: Kind) -> str:
-        """Say how many people have *kind*, and for how many it is planned; without those in line."""
+        """Say for how many people *kind* is done or planned, has failed or was skipped; without those in line."""
         people = {
             DONE[kind]: self.count(kind, outcome=Outcome.APPLIED),
             f"to {kind}": self.count(kind, outcome=Outcome.PLANNED),

@@ -162,7 +162,7 @@ class Adapter:
             self._learn(ROWS_PER_CALL, str(rows), f"a call of {refused} rows that was refused as a whole")
 
     def drop_option(self, said: str) -> bool:
-        """Leave out the options that Docebo *said* to refuse from all calls; return False if it named none.
+        """Leave the options that Docebo has *said* it refuses out of all calls; return False if it named none.
 
         The message is localised, the option's name is not. Whatever was proven was proven with that option, and is
         proven again.
@@ -215,7 +215,10 @@ def with_password() -> dict[str, Value]:
 
 
 def optional(attributes: Attributes, *, creates: bool) -> dict[str, Value]:
-    """Return those of *attributes* that a row can do without: also a new username, but not an end taken back."""
+    """Return those of *attributes* that a row can do without.
+
+    A changed username is one of them; an expiration date that is taken back is not.
+    """
     spared = {
         name: value
         for name, value in attributes.items()

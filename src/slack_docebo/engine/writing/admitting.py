@@ -207,7 +207,7 @@ def _moved(tables: Tables, docebo: str, batch: Sequence[Numbered]) -> dict[int, 
 
 
 def check_admitted(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> None:
-    """Raise PlanChanged if a row of *batch* was taken out or outdated since it was admitted, or the order to stop."""
+    """Raise PlanChanged if a row of *batch* was taken out or is outdated since; raise what `check_halt` raises, too."""
     with runtime.store.transaction(durable=False) as tables:
         check_halt(runtime, tables)
         if len(tables.operations.still_planned(plan_id, [seq for seq, _ in batch])) < len(batch):

@@ -242,7 +242,9 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
 
 
 def reason_by_sight(operation: Operation, accounts: Accounts, seen: LastSeen, *, undoes: bool) -> str:
-    """Return why the account of *operation* may be somebody else's by now, or "": one judgement for all readings.
+    """Return why the account of *operation* may be somebody else's by now, or "".
+
+    The judgement is the same wherever an account is read again.
 
     It has to show what it showed when this was planned or, where that is not known, as for an undo, what was last
     *seen* of it. Whoever hands an account over may leave the username: only a new plan finds out whose another address
@@ -279,7 +281,10 @@ def _is_new(operation: Operation) -> bool:
 
 
 def _bears_another_address(operation: Operation, account: Account, then: LastSeen, *, is_found: bool) -> bool:
-    """Tell whether *account* shows neither the address of *then* nor its new one; none counts if it *is_found*."""
+    """Tell whether *account* shows neither the address of *then* nor its new one.
+
+    One that *is_found* without a mapping counts as well if it shows no address.
+    """
     if "email" in operation.changes:
         before, given = operation.before.get("email", ""), operation.changes["email"]
         return bool(before) and differs(account, "email", before) and not holds(account, "email", given)
@@ -304,7 +309,7 @@ def reason_by_given(operation: Operation, branch: int | None, managers: MappingT
 
 
 def reason_by_place(operation: Operation, places: MappingType[int, Collection[int]]) -> str:
-    """Return that the account of *operation* is not in the branch of our last move, nor as found, or "".
+    """Return the reason if the account of *operation* is neither in its former branch nor in its new one, or "".
 
     *places* are the present branches by account. A rule moves an account from wherever somebody has put it by hand,
     once it gives another branch than before.

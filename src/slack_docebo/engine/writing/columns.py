@@ -55,7 +55,7 @@ class Columns:
         self._before = await self._account(pair[0][1])
 
     async def prove(self, pair: Sequence[Numbered], sender: Sender) -> None:
-        """Send the *pair*, read both accounts, and store what they show.
+        """Send the *pair*, read both accounts, and store what they show compared with the first one as read before.
 
         Raises Unproven where an account shows that its row was read with the columns of the other one.
         """

@@ -57,7 +57,7 @@ async def ask_whether_still_so(
 
 
 def holders_before(tables: Tables, plan: Plan, operations: Collection[Operation]) -> dict[str, set[str]]:
-    """Return the former holders of the mappings and accounts that *operations* give to people, by Slack id.
+    """Return the former holders of mappings and accounts that *operations* give, by the Slack id of who gets them.
 
     The former holder of an account counts only if it is unmapped now and was never given before to the one who gets it.
     """

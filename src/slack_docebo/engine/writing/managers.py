@@ -1,7 +1,7 @@
 """Managers: which can no longer be written, by what is stored right before rows are sent.
 
 Events, imports and undo runs write managers side by side, and mappings are deleted meanwhile. So a manager who was
-right when it was planned may close a circle by now, or have no account.
+right when it was planned may close a circle by now, or the account may be that manager's no longer.
 """
 
 from collections import defaultdict
@@ -73,7 +73,10 @@ def _set_before(tables: Tables, docebo: str, type_id: int, named: Mapping[int, i
 
 
 def _not_theirs(runtime: Runtime, tables: Tables, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
-    """Return the rows of *batch* whose manager has another account by now; not for an undo, which restores anyone."""
+    """Return the rows of *batch*, by number, whose manager's account is no longer that person's.
+
+    An undo has none: it brings back whoever was the manager.
+    """
     if plan.kind is PlanKind.UNDO:
         return {}
     accounts = {one for _, operation in batch for one in managers_of(operation)}

@@ -1,7 +1,7 @@
 """Mandatory fields: Docebo may refuse every new account because no rule fills one of them.
 
 No refusal says so in words that could be read. So the conclusion is stored for a day, and only for these fields with
-these rules; until then no new account is sent.
+these rules; while it holds, no new account is sent.
 """
 
 from collections import Counter

@@ -235,7 +235,7 @@ class Prover:
         return self._difference(unlike, operation, seen) if unlike else ""
 
     async def _found(self, operation: Operation, seen: Sequence[Account]) -> list[Account]:
-        """Search for the account by its address, for at most a minute, until it shows what was written; return it."""
+        """Search for the account by its address, for at most a minute, until it shows what was written; return hits."""
         given = (operation.changes.get(name) for name in CREDENTIALS)
         address = next(filter(None, [*given, *(account.email or account.username for account in seen)]), "")
         found: list[Account] = []

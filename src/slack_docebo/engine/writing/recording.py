@@ -182,7 +182,7 @@ def _shut_out_since(tables: Tables, plan: Plan, applied: Sequence[Recorded]) -> 
 
 
 def _remapped(applied: Sequence[Recorded], mappings: MappingType[str, Mapping]) -> bool:
-    """Tell whether a mapping has changed meanwhile to neither what the plan replaces nor what it brings."""
+    """Tell whether somebody is mapped neither to the account that the plan replaces nor to the one that it brings."""
 
     def is_remapped(operation: Operation, result: RowOutcome) -> bool:
         mapping, prior = mapping_of(operation, mappings), operation.prior

@@ -5,7 +5,7 @@ import smtplib
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from slack_docebo.clients.mail_server import greet_mail_server, to_check
+from slack_docebo.clients.mail_server import ping_mail_server, to_check
 from slack_docebo.clients.notifier import notifier
 from slack_docebo.concurrency import within
 from slack_docebo.engine.looking.checks.seen import SECONDS, Seen
@@ -62,7 +62,7 @@ async def database(check: str, seen: Seen) -> Finding:
 
 
 async def files(check: str, seen: Seen) -> Finding:
-    """Look whether other users of this machine may read or change what is kept here."""
+    """Check whether other users of this machine may read or change our files."""
     reports = seen.settings.report_dir
     with Store.of(seen.settings) as store:
         found = open_to_others(reports)
@@ -117,14 +117,14 @@ async def budget(check: str, seen: Seen) -> Finding:
 
 
 async def notifications(check: str, seen: Seen) -> Finding:
-    """Look whether anybody is told of trouble; the mail server is greeted, and no mail is sent."""
+    """Check whether anybody is told of trouble; the mail server is pinged, and no mail is sent."""
     to = seen.behaviour.notification_mail_id if seen.behaviour else ""
     if not notifier(seen.settings, to):
         return warn(check, "nobody is told of trouble: set NOTIFICATION_MAIL_ID in the table, or NOTIFICATION_URLS")
     if not to:
         return ok(check, "the addresses of NOTIFICATION_URLS are understood")
     try:
-        await within(2 * SECONDS, greet_mail_server, seen.settings, to, SECONDS)
+        await within(2 * SECONDS, ping_mail_server, seen.settings, to, SECONDS)
     except (OSError, smtplib.SMTPException) as error:
         code = f" {error.smtp_code}" if isinstance(error, smtplib.SMTPResponseException) else ""
         return fail(check, f"the mail server does not take us ({type(error).__name__}{code}): {to_check(error)}")

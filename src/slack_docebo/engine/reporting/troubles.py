@@ -1,4 +1,4 @@
-"""Incidents: what operators are told when a run needs them, once each and without anybody's name."""
+"""Troubles: ways in which a run can end that need an operator, and the notices of them, without anybody's name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ LONGEST_EXTENT = 100  # characters in a subject
 
 
 class Trouble(StrEnum):
-    """The kinds of incidents; each value is the name of the state in which the run ended."""
+    """The kinds of trouble; each value is the name of the state in which the run ended."""
 
     FAILED = "Failed"
     REFUSED = "Refused"
@@ -148,19 +148,22 @@ def state_message(to_do: str, told: str) -> str:
 
 
 def message_after(error: Exception) -> str:
-    """Return the message of the state of a run that *error* has ended; the words of what is none of ours may name somebody."""
+    """Return the message of the state of a run that *error* has ended.
+
+    The words of an error that is not ours are left out, for they may name somebody.
+    """
     if not isinstance(error, SyncError):
         return state_message(A_FAULT, told(error))
     return state_message(next(FIRST_AFTER[kind] for kind in type(error).__mro__ if kind in FIRST_AFTER), str(error))
 
 
 def cause_in(message: str) -> str:
-    """Return what the *message* of a state tells, without the thing to do."""
+    """Return the *message* of a state without the thing to do at its beginning."""
     return next((message.removeprefix(one) for one in _BEGINNINGS if message.startswith(one)), message)
 
 
 def step_after(trouble: Trouble) -> Step | None:
-    """Return what is done about *trouble* in a form, if there is one that the page of the run's plan does not link to."""
+    """Return the form for what to do about *trouble*, if there is one to which the plan's page does not link."""
     match trouble:
         case Trouble.PARKED | Trouble.HELD:
             return Step("Look at what is parked, and go on from there", "parked-events")
@@ -174,8 +177,8 @@ def step_after(trouble: Trouble) -> Step | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Incident:
-    """One incident, told in one message; *subject* is the name of the deployment, or of the flow."""
+class Notice:
+    """The message about one trouble; *subject* is the name of the deployment, or of the flow."""
 
     trouble: Trouble
     subject: str
