@@ -163,6 +163,7 @@ async def test_provisioning_and_mapping_work_each_alone_and_not_at_all(
     assert ("mapped" in state.message) == mapped
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize(
     ("variables", "rows", "told"),
     [

@@ -142,6 +142,7 @@ def real(imported) -> dict[str, str]:
     return {"k8tfq19f": plans[1], "rrjnzwv8": plans[0], "U012AB3CD": ada}  # the one that is applied is the newer one
 
 
+@pytest.mark.variants(5)
 @pytest.mark.parametrize("page", dict(OURS))
 def test_every_command_of_the_page_does_what_it_should(real, page):
     ended = {}

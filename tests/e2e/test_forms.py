@@ -159,6 +159,7 @@ async def test_the_form_of_the_settings_is_filled_with_those_of_now(imported, de
     assert (shown["values"]["scope"]["scope_guests"], shown["values"]["leaving"]["leavers"]) == ("all", "keep")
 
 
+@pytest.mark.long
 async def test_the_reconciliation_begins_when_the_settings_say_also_after_a_deploy(imported, deployed, prefect_deploy):
     from prefect.client.orchestration import get_client
 
@@ -398,6 +399,7 @@ async def test_the_backups_that_can_be_chosen_are_shown(imported):
     assert (shown.name, shown.message) == ("Completed", "0 backups are there, nothing was written")
 
 
+@pytest.mark.long
 async def test_a_test_message_arrives(imported, mails, monkeypatch):
     from flows.send_test_message import send_test_message
 
@@ -558,7 +560,7 @@ async def test_settings_are_checked_all_the_same_where_the_status_page_cannot_be
     assert "nothing was saved" in checked.message
 
 
-@pytest.mark.variants(1)
+@pytest.mark.long
 @pytest.mark.parametrize("wrong", ["row", "secret", "no table"])
 async def test_while_no_run_can_begin_the_status_page_says_so_and_leads_to_why(imported, deployed, monkeypatch, wrong):
     from flows.sweep import sweep

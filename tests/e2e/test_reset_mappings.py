@@ -151,6 +151,7 @@ async def test_a_name_that_is_not_mapped_stops_it(installation, sandbox):
     assert mappings(installation, sandbox) == before
 
 
+@pytest.mark.long
 async def test_a_start_by_schedule_is_refused(installation, sandbox):
     """A deployment with a schedule that means to reset for real every day."""
     from flows.reset_mappings import reset_mappings

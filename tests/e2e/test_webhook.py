@@ -158,6 +158,7 @@ def test_events_that_slack_left_out_bring_a_reconciliation(webhook, deployed):
         reconciliations.set_state("CANCELLED")
 
 
+@pytest.mark.long
 def test_a_reconciliation_that_was_wanted_is_asked_for_by_the_next_webhook(store, deployed, prefect_api):
     reconciliations = Runs(deployed, waker.RECONCILIATION)
     with running_webhook(store) as webhook:  # Prefect is away

@@ -95,6 +95,7 @@ def run_of(deployed, deployment, **options):
     return finished(deployed, deployed.post(path, json=options).raise_for_status().json()["id"])
 
 
+@pytest.mark.long
 def test_pull_steps_and_an_entrypoint_of_somebody_else_have_no_reader(deployed, at_work, deploy, hostile):
     set_rows(deployed)
 

@@ -34,6 +34,7 @@ def mappings(runtime: Runtime, sandbox: Sandbox) -> dict[str, int]:
     return mapped(runtime.settings.database_url.get_secret_value(), sandbox.slack.team.id)
 
 
+@pytest.mark.long
 async def test_a_backup_is_shown_and_brought_back_once_its_number_is_given(runtime, sandbox):
     before, team = mappings(runtime, sandbox), sandbox.slack.team.id
     plan_id = await reset(runtime)

@@ -84,6 +84,7 @@ async def test_nobody_touches_whom_somebody_has_decided_never_to_touch(here):
     assert not account.active
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("how", ["saved plan", "undo"])
 async def test_nothing_is_done_to_who_is_never_to_be_touched_under_another_id_of_that_person(here, how):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]

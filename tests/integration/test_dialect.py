@@ -269,6 +269,7 @@ async def test_a_value_that_was_refused_is_written_once_it_is_an_option_of_the_f
     assert ada.fields[role.id] == "7"
 
 
+@pytest.mark.long
 async def test_what_is_to_be_emptied_beside_a_refused_value_is_emptied(sandbox, sqlite_url):
     sandbox.reset()
     role = sandbox.docebo.add_field("Role", "textfield", mandatory=False, invisible_to_user=False).id

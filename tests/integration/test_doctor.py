@@ -128,6 +128,7 @@ class UnguardedPrefect(Quiet):
     do_POST = do_GET  # noqa: N815
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize(
     ("login", "level", "told"),
     [(False, Level.FAIL, "no login is asked for"), (True, Level.WARN, "pages of other origins are answered")],
@@ -354,7 +355,7 @@ async def test_a_description_that_knows_all_that_is_used_is_told(environment):
     assert (await findings())["Docebo's description"][0] is Level.OK
 
 
-@pytest.mark.variants(1)
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
@@ -497,6 +498,7 @@ async def test_the_request_url_is_tried_with_a_signed_request(environment, sqlit
     assert "another SLACK_SIGNING_SECRET" in message
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize(("number", "level"), [(4, Level.OK), (5, Level.WARN)])
 async def test_what_the_webhook_refused_in_a_row_is_told(environment, sqlite_url, number, level):
     with Store.open(sqlite_url) as store, store.transaction() as tables:
@@ -508,6 +510,7 @@ async def test_what_the_webhook_refused_in_a_row_is_told(environment, sqlite_url
     assert ("5 events in a row were of another Slack app" in found[1]) == (level is Level.WARN)
 
 
+@pytest.mark.long
 async def test_a_proxy_that_passes_on_another_name_is_told(environment):
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

@@ -392,6 +392,7 @@ async def test_an_address_that_somebody_else_has_taken_over_excludes_nobody(here
     assert ada not in planned
 
 
+@pytest.mark.long
 async def test_no_table_of_mappings_brings_somebody_forgotten_back(here, ada, tmp_path):
     team, docebo = here.workspace.team, here.runtime.settings.docebo_url
     backup = tmp_path / "elsewhere.csv"

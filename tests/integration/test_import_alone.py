@@ -61,6 +61,7 @@ async def test_for_whom_no_plan_can_be_made_is_left_alone_and_told_of(here, monk
     assert "p7@example.com" not in summary.markdown()
 
 
+@pytest.mark.long
 async def test_whose_plan_cannot_be_stored_is_left_alone(here, monkeypatch):
     _, settings, people = here
     add = OperationRepository.add

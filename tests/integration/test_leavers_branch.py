@@ -227,8 +227,8 @@ async def test_who_got_a_leavers_account_while_nobody_was_moved_is_back_where_th
     assert account.branches == (0,)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("by", ["hand-over", "link"])
-@pytest.mark.variants(1)
 async def test_who_returns_under_a_new_id_is_back_in_the_branch_of_before_though_the_mapping_was_deleted(
     company, settings, ada, by
 ):

@@ -81,6 +81,7 @@ def test_alembic_finds_no_difference_between_migrations_and_schema(database_url)
     assert differences == []
 
 
+@pytest.mark.variants(1)
 def test_migrations_make_the_very_tables_of_the_schema(empty_url, config):
     Store.open(empty_url).close()
     engine = engine_of(empty_url)
@@ -95,6 +96,7 @@ def test_migrations_make_the_very_tables_of_the_schema(empty_url, config):
     assert migrated == made
 
 
+@pytest.mark.variants(1)
 def test_downgrading_leaves_nothing_and_upgrading_again_works(empty_url, config):
     Store.open(empty_url).close()
     engine = engine_of(empty_url)

@@ -241,6 +241,7 @@ async def test_a_reset_of_one_person_leaves_the_others_mirrored(fresh, settings)
     assert chosen not in mapped(settings.database_url.get_secret_value(), fresh.slack.team.id)
 
 
+@pytest.mark.long
 async def test_missing_fields_are_made_on_request_only(fresh, settings):
     titles = {"MIRROR_FIELDS": "Slack ID, Chat name, Chat team"}
     with pytest.raises(

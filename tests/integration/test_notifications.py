@@ -156,8 +156,8 @@ def test_a_sender_or_recipient_that_is_refused_is_told_as_such(refusing, told):
     assert told in to_check(caught.value)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("refusal", ["550 no such user", "451 try again later"])
-@pytest.mark.variants(1)
 async def test_a_mail_that_is_not_taken_is_told_without_the_address(refusal, caplog):
     with mail_server() as (server, port):
         server.refusing = refusal

@@ -279,6 +279,7 @@ async def test_an_undo_looks_whether_an_empty_value_has_emptied_anything(sandbox
             await apply_saved(runtime, plan_id, lambda _: None)
 
 
+@pytest.mark.long
 async def test_accounts_that_are_counted_and_never_listed_end_each_run_until_somebody_says_how_many_they_are(
     sandbox, sqlite_url, tmp_path
 ):

@@ -449,7 +449,7 @@ async def test_what_is_recorded_but_not_finished_is_found_done(settled, monkeypa
     assert settled.docebo_calls == calls
 
 
-@pytest.mark.variants(1)
+@pytest.mark.long
 @pytest.mark.parametrize("stage", ["look_up", "apply_accounts"], ids=["before the plan", "before the write"])
 async def test_who_is_forgotten_during_a_round_stays_forgotten(settled, tmp_path, monkeypatch, stage):
     ada, bob = settled.members()[:2]

@@ -82,6 +82,7 @@ async def test_who_is_changed_and_refused_is_recorded_as_changed(sandbox, sqlite
     assert len(second) == len(NAMES)
 
 
+@pytest.mark.long
 async def test_who_is_shut_out_by_a_call_that_is_refused_counts_as_shut_out_by_us_and_gets_in_again(
     sandbox, sqlite_url
 ):

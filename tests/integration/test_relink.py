@@ -75,7 +75,7 @@ def rows(url, address):
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_a_run_at_another_address_stops_before_it_reads_or_writes(trial, real, database_url, tmp_path, dry_run):
     await run_import(settings_for(trial.facts(), database_url, report_dir=tmp_path), rows=ROWS)
     before = accounts(real)

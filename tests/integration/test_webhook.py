@@ -305,6 +305,7 @@ def away(url: str, request: pytest.FixtureRequest) -> Iterator[None]:
         Store.open(url).close()
 
 
+@pytest.mark.variants(1)
 def test_while_the_database_is_gone_slack_is_told_to_come_again(empty_url, request):
     """Whatever is acknowledged must be there afterwards: a file that was removed goes on taking writes."""
     with Store.open(empty_url) as store, running_webhook(store) as webhook:

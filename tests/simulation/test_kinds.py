@@ -53,6 +53,7 @@ def test_people_of_another_docebo_at_another_address_are_not_written() -> None:
     assert_kept(Promise.ONLY_OWN, story)
 
 
+@ANOTHER
 def test_an_account_that_is_shown_to_be_an_administrators_before_the_first_row_is_not_written() -> None:
     assert_kept(Promise.ADMINISTRATORS, company(at(0, "import"), at(1, "rename", 1), at(1, "promote", 1, seconds=2)))
 
@@ -63,6 +64,7 @@ def test_an_account_that_is_shown_to_be_an_administrators_after_the_row_of_anoth
     assert_kept(Promise.ADMINISTRATORS, story)
 
 
+@ANOTHER
 def test_people_of_a_restored_tenant_are_not_written() -> None:
     story = company(at(0, "import"), at(1, "restore_another_platform"), at(3, "import"))
     assert_kept(Promise.ONLY_OWN, story)
@@ -110,6 +112,7 @@ def test_an_account_that_is_passed_on_to_somebody_new_whose_address_is_hidden_is
     assert_kept(Promise.OWN_DATA, story)
 
 
+@ANOTHER
 def test_an_account_that_is_passed_on_to_somebody_new_is_not_deactivated_as_its_former_owner_leaves() -> None:
     story = company(at(0, "import"), at(1, "import"), at(2, "pass_account_on", 1), at(5, "leave", 1))
     assert_kept(Promise.ABSENCE, story)
@@ -142,6 +145,7 @@ def test_who_was_out_of_scope_gets_no_second_account_by_a_list_that_is_behind() 
     assert_kept(Promise.SECOND_ACCOUNT, story)
 
 
+@ANOTHER
 def test_a_mapping_does_not_leave_an_account_that_a_shifting_list_did_not_show() -> None:
     story = company(
         at(0, "import"),
@@ -153,7 +157,7 @@ def test_a_mapping_does_not_leave_an_account_that_a_shifting_list_did_not_show()
     assert_kept(Promise.MOVED_MAPPING, story)
 
 
-@pytest.mark.long
+@ANOTHER
 def test_limits_hold_for_people_who_leave_hour_by_hour() -> None:
     leaving = (at(hour, "leave", hour) for hour in (1, 2, 3))
     assert_kept(Promise.LIMITS, company(at(0, "import"), *leaving, LIMIT_DEACTIVATIONS="2"))
@@ -242,7 +246,7 @@ def test_a_paused_import_writes_nothing_after_another_took_its_place() -> None:
     assert_kept(Promise.FENCED, story)
 
 
-@pytest.mark.parametrize("answer", ["no", "lost"])
+@pytest.mark.parametrize("answer", ["no", pytest.param("lost", marks=ANOTHER)])
 def test_an_account_that_a_paused_import_has_made_with_an_older_name_gets_the_newer_one_of_the_event(
     answer: str,
 ) -> None:
@@ -324,6 +328,7 @@ def test_a_list_that_broke_off_is_no_success_of_a_saved_plan() -> None:
     assert_kept(Promise.SHORT_READ, story)
 
 
+@ANOTHER
 def test_a_list_that_was_disproved_is_not_the_measure_of_the_next() -> None:
     story = company(at(0, "import"), fault("import 2", "read", 7, "short"), at(1, "import"), size=8)
     assert_kept(Promise.MEASURE, story)
@@ -356,6 +361,7 @@ def test_the_reason_of_a_refusal_names_nobody_else() -> None:
     assert_kept(Promise.PRIVATE, company(at(0, "import"), at(1, "refuse_rows", 2), at(1, "hire")))
 
 
+@ANOTHER
 def test_who_returns_in_time_has_all_days_of_grace_again() -> None:
     story = company(
         *(at(0, "import"), at(1, "leave", 1), at(2, "import"), at(10, "come_back", 1), at(11, "import")),
@@ -387,8 +393,8 @@ def test_who_returns_and_is_written_while_an_import_plans_is_no_leaver_of_the_li
     assert_kept(Promise.GRACE, story)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("leavers", ["deactivate", pytest.param("expire", marks=ANOTHER)])
+@ANOTHER
+@pytest.mark.parametrize("leavers", ["deactivate", "expire"])
 def test_who_returns_after_the_grace_gets_in_again(leavers: str) -> None:
     story = company(
         *(at(0, "import"), at(1, "leave", 1), at(2, "import"), at(27, "import"), at(50, "come_back", 1)),
@@ -449,6 +455,7 @@ def test_who_is_moved_by_us_to_where_somebody_had_moved_the_account_before_may_b
     assert [line.partition("import ")[2][:1] for line in moving] == ["2", "3"], told(story, played)
 
 
+@ANOTHER
 def test_a_protected_account_is_not_moved() -> None:
     story = company(
         *(at(0, "import"), at(1, "change_department", 1), at(2, "import")),
@@ -479,7 +486,7 @@ def test_who_was_given_a_protected_address_while_a_newer_one_came_is_left_alone_
     assert not played.breaches, "\n" + told(story, played)
 
 
-@pytest.mark.long
+@ANOTHER
 def test_moves_that_are_let_through_late_undo_no_newer_ones() -> None:
     story = company(
         *(at(0, "import"), at(1, "change_department", 0), at(1, "change_department", 1), at(2, "import")),
@@ -497,8 +504,8 @@ def test_moves_that_are_undone_are_brought_back() -> None:
     assert_kept(Promise.UNDONE, story)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("way", ["killed at work", pytest.param("paused", marks=ANOTHER)])
+@ANOTHER
+@pytest.mark.parametrize("way", ["killed at work", "paused"])
 def test_what_an_undo_that_was_cut_off_has_brought_back_is_not_to_be_told_by_the_next(way: str) -> None:
     story = company(
         *(at(0, "import"), at(1, "undo of what followed"), at(1.1, "undo of what followed")),
@@ -508,7 +515,7 @@ def test_what_an_undo_that_was_cut_off_has_brought_back_is_not_to_be_told_by_the
     assert_kept(Promise.UNDONE, story)
 
 
-@pytest.mark.long
+@ANOTHER
 def test_whose_account_was_handed_over_is_made_nobodys_manager() -> None:
     story = company(at(0, "import"), at(1, "hand_over", 1), at(3, "change_manager", 2, 1), at(4, "import"), **MANAGERS)
     assert_kept(Promise.PLACED, story)
@@ -537,6 +544,7 @@ def test_a_manager_whom_a_killed_run_has_sent_is_replaced_where_slack_names_the_
     assert_kept(Promise.CAUGHT_UP, story)
 
 
+@ANOTHER
 def test_an_import_closes_no_circle_with_managers_whom_a_killed_run_may_have_given() -> None:
     story = company(
         *(at(0, "import"), at(1, "change_manager", 2, 3), at(1, "change_manager", 4, 2), at(2, "import")),
@@ -590,7 +598,7 @@ def test_a_field_that_slacks_list_does_not_show_is_not_emptied() -> None:
     assert_kept(Promise.KNOWN, company(at(0, "import"), at(1, "show_fields_otherwise"), at(2, "import"), **TEAMS))
 
 
-@pytest.mark.long
+@ANOTHER
 def test_a_field_that_was_changed_without_a_new_stamp_is_read_again() -> None:
     story = company(at(0, "import"), at(1, "keep_stamps"), at(2, "change_team", 1), at(3, "import"), **TEAMS)
     assert_kept(Promise.CAUGHT_UP, story)
@@ -767,6 +775,7 @@ def test_a_member_of_a_group_whose_other_id_an_import_learns_during_a_round_is_n
     assert_kept(Promise.ABSENCE, story)
 
 
+@ANOTHER
 def test_what_real_time_does_beside_mappings_addresses_groups_and_other_ids_it_does_where_nothing_goes_wrong() -> None:
     story = company(
         *(at(0, "import"), at(1, "reset"), at(2, "restore"), at(3, "move_docebo"), at(4, "rename", 1), at(5, "relink")),
