@@ -141,27 +141,31 @@ def bootstrap(prefect_api: str) -> Callable[..., str]:
 
 
 @contextlib.contextmanager
-def migrated_prefect_server(folder: Path) -> Iterator[dict[str, str]]:
-    """Do what `prefect_server` does, with a copy of the tables that the first of the processes has made: eight seconds."""
+def tables_of_the_first_server(folder: Path) -> Iterator[None]:
+    """Give Prefect's server that starts in *folder*, within the block, the tables that another one has made for a test.
+
+    The first one makes them itself, which takes eight seconds of the processor; the others wait for that.
+    """
     database, tables = folder / "prefect" / "prefect.db", Path(tempfile.gettempdir(), "prefect.db")
-    with contextlib.ExitStack() as stack, FileLock(tables.with_suffix(".lock")) as first:
-        if tables.exists():
-            first.release()
-            database.parent.mkdir()
-            shutil.copy(tables, database)
-        clients = stack.enter_context(prefect_server(folder))
-        if first.is_locked:
+    with FileLock(tables.with_suffix(".lock")):
+        if not tables.exists():
+            yield
             with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(tables)) as copy:
                 source.backup(copy)
-            first.release()
-        yield clients
+            return
+    database.parent.mkdir()
+    shutil.copy(tables, database)
+    yield
 
 
 @pytest.fixture(scope="package")
 def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The API address of a server with an empty database; this process and the ones it starts talk to it."""
     folder = tmp_path_factory.mktemp("prefect")
-    with migrated_prefect_server(folder) as clients, pytest.MonkeyPatch.context() as patch:
+    with contextlib.ExitStack() as stack:
+        with tables_of_the_first_server(folder):
+            clients = stack.enter_context(prefect_server(folder))
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
         settings = {**QUIET_PREFECT, **clients, "PREFECT_HOME": str(folder / "prefect")}
         for name, value in settings.items():
             patch.setenv(name, value)

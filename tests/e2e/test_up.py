@@ -14,7 +14,7 @@ import threading
 import tomllib
 import urllib.request
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from sandbox.slack.workspace import BOT_TOKEN
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.prefect_profile import PROFILES
 from slack_docebo.settings import EVERYTHING, RUN, WebhookSettings, secrets_of
+from tests.e2e.conftest import tables_of_the_first_server
 from tests.e2e.prefect_http import finished, prefect_http, start
 from tests.waiting import PATIENCE_SECONDS, until
 from tests.webhook import NOBODY
@@ -56,15 +57,21 @@ def up(ports, tmp_path):
     command = up_command(ports, tmp_path, "--sandbox", "--users", "60")
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     log = tmp_path / "up.log"
-    with log.open("wb") as output:
-        # A session of its own, so that it can be interrupted like what runs in a terminal.
-        process = subprocess.Popen(command, cwd=ROOT, env=clean, stdout=output, stderr=output, start_new_session=True)
-    try:
-        until(lambda: "Ready." in log.read_text() or process.poll() is not None, log.read_text)
+
+    def comes_to(point: Callable[[], bool]) -> None:
+        until(lambda: point() or process.poll() is not None, log.read_text)
         assert process.poll() is None, log.read_text()
+
+    with contextlib.ExitStack() as stack, log.open("wb") as output:
+        with tables_of_the_first_server(tmp_path):
+            # A session of its own, so that it can be interrupted like what runs in a terminal.
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=clean, stdout=output, stderr=output, start_new_session=True
+            )
+            stack.callback(end, process, tmp_path)
+            comes_to(lambda: is_healthy(f"http://127.0.0.1:{ports['prefect']}/api"))
+        comes_to(lambda: "Ready." in log.read_text())
         yield process
-    finally:
-        end(process, tmp_path)
 
 
 def up_command(ports: dict[str, int], data: Path, *options: str) -> list[str]:

@@ -20,7 +20,8 @@ ROWS = {
 }
 
 
-async def test_a_tenant_unlike_any_other_is_served_without_a_setting(sqlite_url):
+async def test_a_tenant_unlike_any_other_is_served_without_a_setting(sqlite_url, monkeypatch):
+    monkeypatch.setattr("slack_docebo.clients.retries._MINUTE", lambda _: 0.0)
     tenant = Tenant()
     with Sandbox(users=170, docebo_users=0, rate_limits=False) as slack, serving(tenant) as url:
         ada = slack.slack.add("Ada", "Lovelace", "ada@example.com")

@@ -302,7 +302,7 @@ def test_a_full_disk_is_told_in_one_line(sqlite_url):
 
 def test_a_database_that_stays_locked_is_told_in_one_line(sqlite_url):
     with Store.open(sqlite_url) as store:
-        with store.reading() as tables:
+        with store.transaction() as tables:
             tables.connection.execute(text("PRAGMA busy_timeout = 1"))  # of the one connection in the pool
         locker = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
         locker.execute("BEGIN IMMEDIATE")
