@@ -207,7 +207,7 @@ MUTANTS = (
         "an account is whoever's id it bears", 1, breaks=frozenset({P.ONLY_OWN}),
         without=lambda: [
             *(patch(f"{DOMAIN}.{module}.doubt_about", _blank) for module in ("leavers", "planner")),
-            patch(f"{ENGINE}.writing.checking.reason_by_sight", _blank),
+            patch(f"{DOMAIN}.situation.reason_by_sight", _blank),
             patch(f"{ENGINE}.writing.admitting.reason_by_sight", _blank),
         ],
         likely=(2,),
@@ -296,7 +296,7 @@ MUTANTS = (
     Mutant(
         "mappings are as they were planned", 13, frozenset({P.BY_HAND, P.MOVED_MAPPING}),
         lambda: [
-            patch(f"{ENGINE}.writing.checking.reason_by_mapping", _blank),
+            patch(f"{DOMAIN}.situation.reason_by_mapping", _blank),
             patch(f"{ENGINE}.writing.admitting.reason_by_mapping", _blank),
             patch(f"{ENGINE}.writing.sending.moved_meanwhile", lambda *_: set[int]()),
             patch(f"{ENGINE}.writing.recording._remapped", _no),
@@ -332,7 +332,7 @@ MUTANTS = (
     Mutant(
         "what was given or said since a plan does not matter", 17, frozenset({P.NEWEST}),
         lambda: [
-            patch(f"{ENGINE}.writing.checking.reason_by_given", _blank),
+            patch(f"{DOMAIN}.situation.reason_by_given", _blank),
             patch(f"{ENGINE}.writing.inquiry._compared", lambda *_: []),
         ],
     ),
@@ -340,7 +340,7 @@ MUTANTS = (
         "what follows an import spares no account", 17, frozenset({P.SHIELDED}),
         lambda: [
             patch(f"{ENGINE}.planning.afterwards.shielded", _blank),
-            patch(f"{ENGINE}.writing.checking.shielded", _blank),
+            patch(f"{DOMAIN}.situation.shielded", _blank),
         ],
     ),
     Mutant(
