@@ -13,7 +13,7 @@ from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.targets import manager_column
 from slack_docebo.engine.planning import managing
 from slack_docebo.engine.planning.managing import plan_managers
-from slack_docebo.engine.writing.sending import Sender
+from slack_docebo.engine.writing.verifying import Verifier
 from slack_docebo.errors import ChangeLimitExceeded, ConfigurationError
 from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.store import Store
@@ -823,23 +823,23 @@ async def test_whom_a_call_without_an_answer_may_have_given_that_is_not_sent_aga
     ada = company.hire("Ada", grace)
     await company.import_everybody()
     company.report_to(ada, joan)
-    settle = Sender.settle
+    settle = Verifier.settle
 
-    async def settles_and_joan_loses_her_account(sender, batch):
-        rest = await settle(sender, batch)
+    async def settles_and_joan_loses_her_account(verifier, batch):
+        rest = await settle(verifier, batch)
         delete_mappings(company.settings, company.sandbox.slack.team.id, joan)
         return rest
 
     async def plan_and_lose_the_answer(*of):
         plan_id, _ = await plan_managers(*of)
         company.sandbox.docebo_gate.faults.add("POST /manage/v1/user/batch", "carried_out_then_dropped")
-        monkeypatch.setattr(Sender, "settle", settles_and_joan_loses_her_account)
+        monkeypatch.setattr(Verifier, "settle", settles_and_joan_loses_her_account)
         return plan_id
 
     done = await import_then(company.settings, {"ATTRIBUTES": RULES}, plan_and_lose_the_answer)
     assert done.count(outcome=Outcome.SKIPPED) == 1
     assert company.manager_of("Ada") == company.account("Joan").user_id
-    monkeypatch.setattr(Sender, "settle", settle)
+    monkeypatch.setattr(Verifier, "settle", settle)
     company.report_to(ada, grace)
     await company.import_everybody()
 

@@ -29,7 +29,7 @@ from slack_docebo.domain.returns import Returns
 from slack_docebo.engine.reading.profiles import fields_wanted
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.writing.rereading import Rereading
-from slack_docebo.engine.writing.sending import Sender
+from slack_docebo.engine.writing.verifying import Verifier
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.applied import AppliedRepository
@@ -173,7 +173,7 @@ async def _carried_out(*_: Any) -> list[Any]:
     return []
 
 
-async def _settled(_sender: Sender, batch: Any) -> list[Any]:
+async def _settled(_verifier: Verifier, batch: Any) -> list[Any]:
     return list(batch)
 
 
@@ -245,9 +245,9 @@ MUTANTS = (
         "an answer that is lost is a no", 6, breaks=frozenset({P.TRUE_OUTCOME, P.RECORDED}),
         without=lambda: [
             patch.object(Rereading, "carried_out", _carried_out),
-            patch(f"{ENGINE}.writing.sending.sent_by_others", lambda *_: []),
-            patch(f"{ENGINE}.writing.sending.made_meanwhile", _none),
-            patch.object(Sender, "settle", _settled),
+            patch(f"{ENGINE}.writing.verifying.sent_by_others", lambda *_: []),
+            patch(f"{ENGINE}.writing.verifying.made_meanwhile", _none),
+            patch.object(Verifier, "settle", _settled),
         ],
         likely=(91,),
     ),
@@ -298,7 +298,7 @@ MUTANTS = (
         lambda: [
             patch(f"{DOMAIN}.situation.reason_by_mapping", _blank),
             patch(f"{ENGINE}.writing.admitting.reason_by_mapping", _blank),
-            patch(f"{ENGINE}.writing.sending.moved_meanwhile", lambda *_: set[int]()),
+            patch(f"{ENGINE}.writing.verifying.moved_meanwhile", lambda *_: set[int]()),
             patch(f"{ENGINE}.writing.recording._remapped", _no),
         ],
     ),
