@@ -34,6 +34,7 @@ from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.storage.inbox import _columns
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.schema import account, identity, inbox_event, metadata, operation, standing
+from slack_docebo.storage.wake_ups import WakeUp
 from tests.importing import carry_out
 from tests.integration.realtime_world import ON, World, replaced
 
@@ -319,7 +320,7 @@ async def test_an_event_of_somebody_forgotten_that_an_older_webhook_has_stored_i
     forget(here.runtime.store, tmp_path / "reports", ada)
     with here.runtime.store.transaction() as tables:
         tables.connection.execute(insert(inbox_event).values(**_columns(event)))
-        tables.wake_ups.want_run(here.runtime.now())
+        tables.wake_ups.want(WakeUp.REALTIME_SYNC, here.runtime.now())
 
     await here.serve()
 

@@ -32,6 +32,7 @@ from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.inbox import FINISHED, Event, InboxEntry
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
+from slack_docebo.storage.wake_ups import WakeUp
 from tests.importing import ON
 from tests.memory import folder_in_memory
 from tests.quick_stores import quick_stores
@@ -367,7 +368,7 @@ class Stage:
         if any(process.name.startswith("real time") and not process.has_ended for process in self.processes):
             return
         with self._store.reading() as tables:
-            is_wanted = tables.wake_ups.run_wanted() or tables.inbox.due(datetime.now(UTC), 1)
+            is_wanted = tables.wake_ups.is_wanted(WakeUp.REALTIME_SYNC) or tables.inbox.due(datetime.now(UTC), 1)
         if is_wanted:
             self._start("real time", RUNS["real time"])
 

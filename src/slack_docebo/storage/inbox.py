@@ -38,7 +38,7 @@ from slack_docebo.storage.plans import LET_THROUGH
 from slack_docebo.storage.schema import inbox_event, plan
 from slack_docebo.storage.shares import ALL, HAS_TO_WAIT, ShareRepository, spent
 from slack_docebo.storage.statements import WhereIn, chunks, insertion_text, is_in, replace_mentions
-from slack_docebo.storage.wake_ups import WakeUpRepository, has_run
+from slack_docebo.storage.wake_ups import WakeUp, WakeUpRepository, has_run
 
 LEASE = timedelta(minutes=15)  # how long a claim counts when nobody can tell whether its run still lives
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)  # not "now": the clock of the machine that claims may be behind
@@ -153,7 +153,7 @@ class InboxRepository:
             return 0
         new = self._connection.execute(PUT, [_columns(event) for event in kept]).rowcount
         if new:
-            self._wake_ups.want_run(min(event.received_at for event in kept))
+            self._wake_ups.want(WakeUp.REALTIME_SYNC, min(event.received_at for event in kept))
         return new
 
     def status(self) -> InboxStatus:
@@ -413,7 +413,7 @@ class InboxRepository:
     def _with_run(self, count: int, now: datetime) -> int:
         """Ask for a run if *count* events are to be tried, and return *count*."""
         if count:
-            self._wake_ups.want_run(now)
+            self._wake_ups.want(WakeUp.REALTIME_SYNC, now)
         return count
 
 
