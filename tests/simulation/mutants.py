@@ -366,7 +366,7 @@ MUTANTS = (
     Mutant("what is not shown is empty", 18, frozenset({P.KNOWN}), _taking_hidden_fields_for_empty),
     Mutant(
         "what was read of custom fields is so now", 18, frozenset({P.KNOWN}),
-        lambda: [patch.object(Planner, "_to_read_first", lambda *_: set[str]())],
+        lambda: [patch(f"{DOMAIN}.matched.to_read_first", _nobody)],
     ),
     Mutant(
         "what was undone is believed as before", 18, frozenset({P.KNOWN}),
