@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from slack_docebo.domain.people import Mapping, SourceUser
+from slack_docebo.storage.events import AT_ONCE, Event, EventState
 from slack_docebo.storage.gate import RunLock
-from slack_docebo.storage.inbox import AT_ONCE, Event, EventState
 from slack_docebo.storage.store import Store
+from slack_docebo.storage.wake_ups import WakeUp
 from tests.integration.commands import environment, run, run_at_terminal
 
 NOBODY = {
@@ -125,7 +126,7 @@ def test_a_parked_event_is_tried_anew_when_it_is_named_and_a_run_is_wanted(env, 
         entry = repository.get("EvParked1")
         assert entry is not None
         assert (entry.attempts, entry.due_at) == (0, AT_ONCE)
-        assert tables.wake_ups.run_wanted()
+        assert tables.wake_ups.is_wanted(WakeUp.REALTIME_SYNC)
 
 
 def test_all_parked_events_are_tried_anew_when_that_is_asked_for(env, inbox):

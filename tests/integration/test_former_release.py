@@ -21,12 +21,13 @@ from slack_docebo.domain.people import Mapping
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.mappings.mapping_file import MappingFile
 from slack_docebo.engine.mappings.restoring import restore_file
-from slack_docebo.storage.inbox import Event, EventState
+from slack_docebo.storage.events import Event, EventState
 from slack_docebo.storage.mappings import MappingRecord
 from slack_docebo.storage.plans import PlanKind, PlanState
 from slack_docebo.storage.schema import platform
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
+from slack_docebo.storage.wake_ups import WakeUp
 from tests import former_release
 from tests.former_release import BACKUP, DOCEBO, TEAM, moment, rows
 from tests.integration.realtime_world import world
@@ -243,8 +244,8 @@ def test_reads_links_and_the_state_of_the_calls_are_found(looked_at):
         gate = tables.connection.execute(text("SELECT docebo, holder FROM batch_gate")).one()
         assert tuple(gate) == (DOCEBO, rows("batch_gate")[0]["holder"])
         assert tables.connection.scalar(text("SELECT arrival FROM call_budget")) == rows("call_budget")[0]["arrival"]
-        assert tables.wake_ups.run_wanted()
-        assert tables.wake_ups.reconciliation_wanted(LATER, pause=timedelta(minutes=10))
+        assert tables.wake_ups.is_wanted(WakeUp.REALTIME_SYNC)
+        assert tables.wake_ups.is_due(WakeUp.RECONCILIATION, LATER, pause=timedelta(minutes=10))
 
 
 @pytest.mark.long

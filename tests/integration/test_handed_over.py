@@ -7,13 +7,14 @@ from sqlalchemy import create_engine, update
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.domain.situation import LINK_TO_UNDO, NOT_KEPT
 from slack_docebo.engine.importing import plan_import
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
 from slack_docebo.engine.planning.moving import plan_moves
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.writing.applying import apply_accounts, begin
-from slack_docebo.engine.writing.checking import LINK_TO_UNDO, NOT_KEPT, read_for, recheck
+from slack_docebo.engine.writing.checking import read_for, recheck
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime

@@ -3,8 +3,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from slack_docebo.storage.inbox import LEASE, Event, EventState
+from slack_docebo.storage.events import Event, EventState
+from slack_docebo.storage.inbox import LEASE
 from slack_docebo.storage.shares import INTERVAL
+from slack_docebo.storage.wake_ups import WakeUp
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
@@ -61,7 +63,7 @@ def test_an_event_id_that_comes_twice_at_once_is_stored_once(inbox):
 
 def test_nothing_is_put_without_events(inbox, wake_ups):
     assert inbox.put([]) == 0
-    assert not wake_ups.run_wanted()
+    assert not wake_ups.is_wanted(WakeUp.REALTIME_SYNC)
 
 
 def test_an_event_of_a_machine_whose_clock_is_ahead_can_be_claimed_at_once(inbox):
@@ -124,7 +126,7 @@ def test_what_is_parked_stays_until_it_is_replayed(inbox, wake_ups):
     assert inbox.status().parked == 2
     assert ids(inbox.parked()) == ["Ev1", "Ev2"]
     assert inbox.replay(["Ev2"], NOW) == 1
-    assert wake_ups.run_wanted()
+    assert wake_ups.is_wanted(WakeUp.REALTIME_SYNC)
     (again,) = inbox.claim("run", 10, NOW)
     assert (again.event.event_id, again.attempts) == ("Ev2", 0)
     assert inbox.replay(None, NOW) == 1
@@ -167,7 +169,7 @@ def test_what_was_applied_lately_can_be_looked_at_again(inbox, wake_ups):
     assert inbox.claim("run", 10, LATER) == []
 
     assert inbox.look_again(["U1", "U2", "U3"], since=LATER, now=LATER) == 1
-    assert wake_ups.run_wanted()
+    assert wake_ups.is_wanted(WakeUp.REALTIME_SYNC)
     assert ids(inbox.claim("run", 10, LATER)) == ["Ev2"]
 
 
@@ -243,14 +245,14 @@ def test_nobody_asks_while_a_run_says_it_is_at_work(inbox, wake_ups):
 def test_a_clock_set_back_keeps_nobody_from_asking_for_a_run(inbox, wake_ups):
     ahead = NOW + timedelta(days=1)
     inbox.put([event()])
-    wake_ups.want_reconciliation(ahead)
-    wake_ups.reconciliation_asked(ahead)
-    wake_ups.want_reconciliation(NOW)
+    wake_ups.want(WakeUp.RECONCILIATION, ahead)
+    wake_ups.note_asked(WakeUp.RECONCILIATION, ahead)
+    wake_ups.want(WakeUp.RECONCILIATION, NOW)
     assert wake_ups.may_ask(ahead, patience=PATIENCE)
     wake_ups.quiet(ahead + PATIENCE)  # and the run that was at work is killed
 
     assert wake_ups.may_ask(NOW, patience=PATIENCE)
-    assert wake_ups.reconciliation_wanted(NOW, pause=timedelta(minutes=10))
+    assert wake_ups.is_due(WakeUp.RECONCILIATION, NOW, pause=timedelta(minutes=10))
 
     inbox.claim("run", 10, NOW)
     inbox.retry_later(["Ev1"], "no answer", LATER)
@@ -298,16 +300,16 @@ def test_nobody_is_woken_for_a_person_who_may_have_to_wait(store):
 
 def test_a_reconciliation_is_wanted_until_it_is_asked_for_and_then_not_again_for_a_while(wake_ups):
     pause = timedelta(minutes=10)
-    wake_ups.want_reconciliation(NOW)
-    assert wake_ups.reconciliation_wanted(NOW, pause=pause)
+    wake_ups.want(WakeUp.RECONCILIATION, NOW)
+    assert wake_ups.is_due(WakeUp.RECONCILIATION, NOW, pause=pause)
 
-    wake_ups.reconciliation_asked(NOW)
-    assert not wake_ups.reconciliation_wanted(NOW + pause, pause=pause)
+    wake_ups.note_asked(WakeUp.RECONCILIATION, NOW)
+    assert not wake_ups.is_due(WakeUp.RECONCILIATION, NOW + pause, pause=pause)
 
-    wake_ups.want_reconciliation(LATER)
-    assert not wake_ups.reconciliation_wanted(LATER, pause=pause)
-    assert wake_ups.reconciliation_wanted(NOW + pause, pause=pause)
-    assert not wake_ups.run_wanted()
+    wake_ups.want(WakeUp.RECONCILIATION, LATER)
+    assert not wake_ups.is_due(WakeUp.RECONCILIATION, LATER, pause=pause)
+    assert wake_ups.is_due(WakeUp.RECONCILIATION, NOW + pause, pause=pause)
+    assert not wake_ups.is_wanted(WakeUp.REALTIME_SYNC)
 
 
 def test_an_event_that_was_known_wakes_nobody_up(inbox, wake_ups):
@@ -316,7 +318,7 @@ def test_an_event_that_was_known_wakes_nobody_up(inbox, wake_ups):
     inbox.claim("run", 10, NOW)
     inbox.put([event()])
 
-    assert not wake_ups.run_wanted()
+    assert not wake_ups.is_wanted(WakeUp.REALTIME_SYNC)
 
 
 def test_two_runs_never_claim_the_same_event(store):

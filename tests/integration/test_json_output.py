@@ -9,8 +9,9 @@ import pytest
 
 from slack_docebo.cli import app
 from slack_docebo.domain.people import Mapping
-from slack_docebo.storage.inbox import Event
+from slack_docebo.storage.events import Event
 from slack_docebo.storage.store import Store
+from slack_docebo.storage.wake_ups import WakeUp
 from tests.integration.commands import Ended, environment, run
 from tests.integration.test_command_line import commands
 from tests.integration.test_event_commands import NOBODY
@@ -96,7 +97,7 @@ def test_whether_everything_is_stopped_is_told(env):
     assert going == {"stopped": False, "told": "Runs may write again."}
     assert again == {"stopped": False, "told": "Nothing was stopped."}
     with Store.open(env["DATABASE_URL"]) as store, store.reading() as tables:
-        assert tables.wake_ups.sweep_wanted()  # so that the status page says it
+        assert tables.wake_ups.is_wanted(WakeUp.SWEEP)  # so that the status page says it
 
 
 def test_what_is_erased_of_a_person_is_told_and_what_could_not_be(env, tmp_path):

@@ -21,6 +21,7 @@ from slack_docebo.storage.gate import BatchGate, RunLock
 from slack_docebo.storage.reads import ProvenRead
 from slack_docebo.storage.schema import lease, proven_read, wake_up
 from slack_docebo.storage.store import Store
+from slack_docebo.storage.wake_ups import WakeUp
 from tests.importing import mapped, run_import, settings_for
 from tests.waiting import PATIENCE_SECONDS, until
 
@@ -69,7 +70,7 @@ def lose_locks(url: str) -> None:
 
 def write(store: Store) -> None:
     with store.transaction() as tables:
-        tables.wake_ups.want_run(NOW)
+        tables.wake_ups.want(WakeUp.REALTIME_SYNC, NOW)
 
 
 def written(store: Store) -> bool:
@@ -175,7 +176,7 @@ def test_who_takes_the_lock_waits_for_a_transaction_that_was_begun_before(store,
         taker.start()
         taker.join(0.2)
         assert seen == []
-        tables.wake_ups.want_run(NOW)
+        tables.wake_ups.want(WakeUp.REALTIME_SYNC, NOW)
     taker.join(PATIENCE_SECONDS)
 
     assert seen == [True]

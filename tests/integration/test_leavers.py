@@ -12,7 +12,7 @@ from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.undoing import plan_undo
-from slack_docebo.engine.writing.sending import CONTRADICTED
+from slack_docebo.engine.writing.verifying import CONTRADICTED
 from slack_docebo.errors import ChangeLimitExceeded
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime

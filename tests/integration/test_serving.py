@@ -12,7 +12,8 @@ from slack_docebo.engine.realtime.serving import FOR_EVER, InboxLease, no_report
 from slack_docebo.errors import AccessDenied, Halted
 from slack_docebo.safe_points import tell_to_end
 from slack_docebo.storage import shares
-from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.events import EventState
+from slack_docebo.storage.wake_ups import WakeUp
 from tests.ending import a_process_that_ends
 from tests.integration.realtime_world import World
 from tests.waiting import until
@@ -39,7 +40,7 @@ async def one_run(
 
 def wanted(here: World) -> bool:
     with here.runtime.store.reading() as tables:
-        return tables.wake_ups.run_wanted()
+        return tables.wake_ups.is_wanted(WakeUp.REALTIME_SYNC)
 
 
 async def test_what_comes_after_an_order_to_stop_waits_for_the_order_to_go_on(here):

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slack_docebo.storage.inbox import Event
+from slack_docebo.storage.events import Event
 from slack_docebo.storage.shares import HOUR, PER_HOUR
 from slack_docebo.storage.store import Store
+from slack_docebo.storage.wake_ups import WakeUp
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -109,7 +110,7 @@ def test_a_claim_that_passes_over_everybody_wants_no_further_run(here):
     here.look(PER_HOUR, slack_id="U2")
 
     assert here.inbox.claim("run", 10, NOW) == []
-    assert not here.wake_ups.run_wanted()
+    assert not here.wake_ups.is_wanted(WakeUp.REALTIME_SYNC)
 
 
 def test_who_has_the_whole_share_again_is_no_longer_known(here):

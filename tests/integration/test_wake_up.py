@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from slack_docebo.engine.realtime.serving import QUIET, InboxLease
-from slack_docebo.storage.inbox import OPEN, Event, EventState
+from slack_docebo.storage.events import OPEN, Event, EventState
 from slack_docebo.storage.store import Store
+from slack_docebo.storage.wake_ups import WakeUp
 from tests.examples import examples
 
 PATIENCE = timedelta(seconds=30)
@@ -58,7 +59,7 @@ class Run:
                     self.stage = "claiming"
                     return True
                 case "quiet":  # nothing has come for the time it lingers
-                    self.stage = "claiming" if tables.wake_ups.run_wanted() else "handing back"
+                    self.stage = "claiming" if tables.wake_ups.is_wanted(WakeUp.REALTIME_SYNC) else "handing back"
                     return True
         match self.stage:
             case "started":
@@ -70,7 +71,7 @@ class Run:
                 self.stage = "looking once more"
             case "looking once more":
                 with self.runtime.store.reading() as tables:
-                    if not tables.wake_ups.run_wanted():
+                    if not tables.wake_ups.is_wanted(WakeUp.REALTIME_SYNC):
                         return False
                 self.stage = "started"
         return True
@@ -167,7 +168,7 @@ class Wakefulness(RuleBasedStateMachine):
     @invariant()
     def a_run_is_wanted_until_every_event_is_done(self) -> None:
         with self.store.reading() as tables:
-            assert tables.wake_ups.run_wanted() or not tables.inbox.list_(1, *OPEN)
+            assert tables.wake_ups.is_wanted(WakeUp.REALTIME_SYNC) or not tables.inbox.list_(1, *OPEN)
 
     def _start(self) -> None:
         self.alive.append(Run(self, next(self.numbers)))

@@ -13,6 +13,7 @@ import pytest
 from slack_docebo.cli.store import outdate_status_page
 from slack_docebo.clients.prefect import PrefectApi
 from slack_docebo.storage.store import Store
+from slack_docebo.storage.wake_ups import WakeUp
 from slack_docebo.webhook import waker as waker_module
 from slack_docebo.webhook.metrics import Metrics
 from slack_docebo.webhook.waker import KEEP_IMPORTS_OUT, Waker
@@ -45,7 +46,7 @@ async def ask_for_a_run(
     http = httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://prefect/api/")
     with Store.open(sqlite_url) as store:
         with store.transaction() as tables:
-            tables.wake_ups.want_run(datetime.now(UTC))
+            tables.wake_ups.want(WakeUp.REALTIME_SYNC, datetime.now(UTC))
         async with http:
             work = asyncio.create_task(Waker(store, PrefectApi(http), Metrics()).work())
             await asyncio.wait_for(created.wait(), PATIENCE_SECONDS)
@@ -101,7 +102,7 @@ async def test_what_a_shell_has_changed_is_brought_to_the_status_page_by_one_swe
 
         def is_wanted() -> bool:
             with store.reading() as tables:
-                return tables.wake_ups.sweep_wanted()
+                return tables.wake_ups.is_wanted(WakeUp.SWEEP)
 
         assert is_wanted()
         async with http:
@@ -139,7 +140,7 @@ async def test_no_reconciliation_is_asked_for_while_another_run_has_the_place_of
     http = httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://prefect/api/")
     with Store.open(sqlite_url) as store:
         with store.transaction() as tables:
-            tables.wake_ups.want_reconciliation(datetime.now(UTC))
+            tables.wake_ups.want(WakeUp.RECONCILIATION, datetime.now(UTC))
         async with http:
             waker = Waker(store, PrefectApi(http), Metrics())
             work = asyncio.create_task(waker.work())

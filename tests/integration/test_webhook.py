@@ -24,11 +24,12 @@ from deployments.local import free_port
 from sandbox.server import Sandbox
 from slack_docebo.domain.decisions import Decision, Verdict
 from slack_docebo.storage.budget import CallBudget
-from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.events import EventState
 from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.reads import ProvenRead
 from slack_docebo.storage.refusals import RefusalKind
 from slack_docebo.storage.store import Store
+from slack_docebo.storage.wake_ups import WakeUp
 from slack_docebo.webhook import writer
 from slack_docebo.webhook.app import LARGEST_BODY
 from slack_docebo.webhook.refusals import Refusals
@@ -80,7 +81,7 @@ def test_an_event_wakes_a_run_up_in_the_same_transaction(webhook):
     webhook.post(envelope())
 
     with webhook.store.reading() as tables:
-        assert tables.wake_ups.run_wanted()
+        assert tables.wake_ups.is_wanted(WakeUp.REALTIME_SYNC)
 
 
 def test_a_repeated_event_is_acknowledged_and_stored_once(webhook):
@@ -166,7 +167,7 @@ def test_an_event_about_somebody_that_cannot_be_kept_asks_for_a_reconciliation(w
 
     assert counted(webhook, "webhook_events_missing_total", reason="unreadable") == before + 1
     with webhook.store.reading() as tables:
-        assert tables.wake_ups.reconciliation_wanted(datetime.now(UTC), pause=timedelta())
+        assert tables.wake_ups.is_due(WakeUp.RECONCILIATION, datetime.now(UTC), pause=timedelta())
 
 
 def test_an_event_about_nobody_that_cannot_be_read_asks_for_nothing(webhook):
@@ -175,7 +176,7 @@ def test_an_event_about_nobody_that_cannot_be_read_asks_for_nothing(webhook):
 
     assert counted(webhook, "webhook_events_missing_total", reason="unreadable") == 0
     with webhook.store.reading() as tables:
-        assert not tables.wake_ups.reconciliation_wanted(datetime.now(UTC), pause=timedelta())
+        assert not tables.wake_ups.is_due(WakeUp.RECONCILIATION, datetime.now(UTC), pause=timedelta())
 
 
 @pytest.mark.variants(2)

@@ -1,8 +1,8 @@
-"""`python -m tests.simulation.mutants [NAME ...]`: take one fix out at a time, and tell which seeds find that.
+"""`python -m tests.simulation.mutants [KIND ...]`: take one fix out at a time, and tell which story shows that.
 
-A simulation that finds nothing says little until it has been seen to find what is wrong. Each mutant undoes the fix of
-one kind of breach, as docs/safety.md numbers them, while stories are played: first those of test_kinds.py that are about
-the same promise, then seeds, those first that have shown the kind before.
+A simulation that finds nothing proves little as long as nobody has seen it find a fault. Each mutant takes out the fix of
+one kind of breach, as docs/safety.md numbers them. Then stories are played: first those of test_kinds.py about the same
+promise, then those of seeds, beginning with the seeds that have shown the kind before.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from slack_docebo.domain.returns import Returns
 from slack_docebo.engine.reading.profiles import fields_wanted
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.writing.rereading import Rereading
-from slack_docebo.engine.writing.sending import Sender
+from slack_docebo.engine.writing.verifying import Verifier
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.applied import AppliedRepository
@@ -48,8 +48,8 @@ from tests.simulation.story import FIRST_LATER, Story, draw
 
 DOMAIN = "slack_docebo.domain"
 ENGINE = "slack_docebo.engine"
-SEEDS = 20_000  # that are tried before a mutant counts as not found
-SECONDS = 120.0  # likewise
+SEEDS = 20_000  # after so many a mutant counts as not found
+SECONDS = 120.0  # or after so long
 Patches = Sequence[AbstractContextManager[Any]]
 
 
@@ -62,7 +62,7 @@ class Mutant:
     breaks: frozenset[Promise]
     without: Callable[[], Patches]
     likely: tuple[int, ...] = ()  # seeds
-    about: tuple[str, ...] = ()  # what has to happen in a story that may show it
+    about: tuple[str, ...] = ()  # stories in which these do not happen cannot show it
 
     def found_by(self, seeds: Sequence[int], seconds: float) -> str:
         """Return the first story, by its test or its seed, in which a promise breaks that the fix keeps; "" for none."""
@@ -121,7 +121,7 @@ async def _as_listed(*_: Any) -> None:
 
 
 async def _all_theirs(_: Runtime, accounts: Accounts, mappings: Iterable[Mapping], *__: Any) -> dict[int, Account]:
-    """Take every account that is there for that of the person it is mapped to."""
+    """Return the mapped accounts that exist, as if each were still that of its person."""
     return {one.docebo_id: account for one in mappings if (account := accounts.get(one.docebo_id))}
 
 
@@ -173,7 +173,7 @@ async def _carried_out(*_: Any) -> list[Any]:
     return []
 
 
-async def _settled(_sender: Sender, batch: Any) -> list[Any]:
+async def _settled(_verifier: Verifier, batch: Any) -> list[Any]:
     return list(batch)
 
 
@@ -207,7 +207,7 @@ MUTANTS = (
         "an account is whoever's id it bears", 1, breaks=frozenset({P.ONLY_OWN}),
         without=lambda: [
             *(patch(f"{DOMAIN}.{module}.doubt_about", _blank) for module in ("leavers", "planner")),
-            patch(f"{ENGINE}.writing.checking.reason_by_sight", _blank),
+            patch(f"{DOMAIN}.situation.reason_by_sight", _blank),
             patch(f"{ENGINE}.writing.admitting.reason_by_sight", _blank),
         ],
         likely=(2,),
@@ -245,9 +245,9 @@ MUTANTS = (
         "an answer that is lost is a no", 6, breaks=frozenset({P.TRUE_OUTCOME, P.RECORDED}),
         without=lambda: [
             patch.object(Rereading, "carried_out", _carried_out),
-            patch(f"{ENGINE}.writing.sending.sent_by_others", lambda *_: []),
-            patch(f"{ENGINE}.writing.sending.made_meanwhile", _none),
-            patch.object(Sender, "settle", _settled),
+            patch(f"{ENGINE}.writing.verifying.sent_by_others", lambda *_: []),
+            patch(f"{ENGINE}.writing.verifying.made_meanwhile", _none),
+            patch.object(Verifier, "settle", _settled),
         ],
         likely=(91,),
     ),
@@ -296,9 +296,9 @@ MUTANTS = (
     Mutant(
         "mappings are as they were planned", 13, frozenset({P.BY_HAND, P.MOVED_MAPPING}),
         lambda: [
-            patch(f"{ENGINE}.writing.checking.reason_by_mapping", _blank),
+            patch(f"{DOMAIN}.situation.reason_by_mapping", _blank),
             patch(f"{ENGINE}.writing.admitting.reason_by_mapping", _blank),
-            patch(f"{ENGINE}.writing.sending.moved_meanwhile", lambda *_: set[int]()),
+            patch(f"{ENGINE}.writing.verifying.moved_meanwhile", lambda *_: set[int]()),
             patch(f"{ENGINE}.writing.recording._remapped", _no),
         ],
     ),
@@ -332,7 +332,7 @@ MUTANTS = (
     Mutant(
         "what was given or said since a plan does not matter", 17, frozenset({P.NEWEST}),
         lambda: [
-            patch(f"{ENGINE}.writing.checking.reason_by_given", _blank),
+            patch(f"{DOMAIN}.situation.reason_by_given", _blank),
             patch(f"{ENGINE}.writing.inquiry._compared", lambda *_: []),
         ],
     ),
@@ -340,7 +340,7 @@ MUTANTS = (
         "what follows an import spares no account", 17, frozenset({P.SHIELDED}),
         lambda: [
             patch(f"{ENGINE}.planning.afterwards.shielded", _blank),
-            patch(f"{ENGINE}.writing.checking.shielded", _blank),
+            patch(f"{DOMAIN}.situation.shielded", _blank),
         ],
     ),
     Mutant(
@@ -366,7 +366,7 @@ MUTANTS = (
     Mutant("what is not shown is empty", 18, frozenset({P.KNOWN}), _taking_hidden_fields_for_empty),
     Mutant(
         "what was read of custom fields is so now", 18, frozenset({P.KNOWN}),
-        lambda: [patch.object(Planner, "_to_read_first", lambda *_: set[str]())],
+        lambda: [patch(f"{DOMAIN}.matched.to_read_first", _nobody)],
     ),
     Mutant(
         "what was undone is believed as before", 18, frozenset({P.KNOWN}),
@@ -401,7 +401,7 @@ MUTANTS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Try the mutants that *arguments* name, or all; return 1 where one was not found."""
+    """Try the mutants of the kinds that *arguments* name, or all; return 1 if one was not found."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutants", description=__doc__)
     parser.add_argument("kinds", nargs="*", type=int, metavar="KIND", help="a number of docs/safety.md; none: all")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="for each mutant")

@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 
 from slack_docebo.domain.attributes import fingerprint, refused_key, wanted
 from slack_docebo.domain.disputes import look
+from slack_docebo.domain.findings import FoundAccount
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.people import Account, Applied, Mapping, SourceUser
-from slack_docebo.domain.planner import FoundAccount, Planner
+from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.policy import Leavers, Policy
 from slack_docebo.domain.scope import Scope
 from tests.attribute_mapping import parse_rules

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from slack_docebo.errors import StorageError
 from slack_docebo.settings import StoreSettings, load_settings
 from slack_docebo.storage.store import Store
+from slack_docebo.storage.wake_ups import WakeUp
 
 
 def open_store(settings: StoreSettings | None = None) -> Store:
@@ -16,4 +17,4 @@ def open_store(settings: StoreSettings | None = None) -> Store:
 def outdate_status_page(store: Store) -> None:
     """Have the status page in Prefect renewed within a minute; what the command has done is done in any case."""
     with suppress(StorageError), store.transaction() as tables:
-        tables.wake_ups.want_sweep(datetime.now(UTC))
+        tables.wake_ups.want(WakeUp.SWEEP, datetime.now(UTC))

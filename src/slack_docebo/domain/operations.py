@@ -43,6 +43,8 @@ SAID_TO_BE_MADE = (
     " it is found, or somebody decides"
 )
 SENT_BEFORE = "; it was sent before, and nobody can tell whether it was done"  # preceded by why it is not sent again
+STATUS_KEPT = "Docebo did not change the status"
+ROW_REFUSED = "Docebo refuses this person's row, alone and with others"  # perhaps followed by what Docebo says
 # Followed by what differs; limits count such an operation as a moved mapping.
 PASSED_ON = "the account was given before to somebody who is gone; "
 

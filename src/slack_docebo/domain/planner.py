@@ -2,20 +2,9 @@
 
 from collections.abc import Collection
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from dataclasses import replace
 
-from slack_docebo.domain.addresses import mailbox
-from slack_docebo.domain.attributes import (
-    changes_to,
-    fingerprint,
-    is_own_form,
-    refused_key,
-    same,
-    shown,
-    wanted,
-    without,
-)
+from slack_docebo.domain.attributes import fingerprint
 from slack_docebo.domain.claims import RANKS, Claims, Rank
 from slack_docebo.domain.disputes import (
     bears_address_of,
@@ -27,62 +16,26 @@ from slack_docebo.domain.disputes import (
     look,
     may_be_of_another,
 )
-from slack_docebo.domain.expiry import former_end, has_expired, may_have_ended
+from slack_docebo.domain.findings import Findings, FoundAccount
 from slack_docebo.domain.leavers import acts_on_leaver, counts_as_leaver, plan_leaver
+from slack_docebo.domain.matched import Matched, plan_matched, wanted_of
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match, MatchBy, match
 from slack_docebo.domain.newcomers import plan_newcomer, reason_for_none
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.operations import (
     ELSEWHERE,
-    IN_LINE,
     IN_LINE_AS_WRITTEN,
     NO_LONGER_IN_SLACK,
     NOT_LISTED,
-    NOT_TAKEN,
-    OWN_FORM,
     PASSED_ON,
-    PROVISIONING_OFF,
-    READ_FIRST,
     Kind,
     Operation,
-    Value,
     leave_alone,
 )
 from slack_docebo.domain.people import Account, Applied, Known, LastSeen, Mapping, SourceUser
 from slack_docebo.domain.policy import SHUT_OUT, Leavers, Policy
-from slack_docebo.domain.protection import shielded
 from slack_docebo.domain.returns import Returns, elsewhere, given_before, has_left, reported, reported_given
-from slack_docebo.domain.rules import TAKEN, Shortfall, shortfalls
-from slack_docebo.domain.scope import NOT_LET_IN
-from slack_docebo.domain.targets import EXPIRATION, USERNAME
-
-
-class FoundAccount(NamedTuple):
-    """An account that planning has found to be a person's, which the store does not know yet."""
-
-    docebo_id: int
-    on_record: int | None  # the account that is the person's by what was last applied; None: none
-
-
-@dataclass(slots=True)
-class Findings:
-    """What planning finds out besides the operations, to be stored or reported."""
-
-    people: int = 0  # looked after: in scope, or leavers with a mapping
-    forgotten: int = 0  # people who are in nobody's plan any more
-    # Slack ids whose account was seen in line, whatever it once read back
-    no_echo: list[str] = field(default_factory=list)
-    seen: dict[int, LastSeen] = field(default_factory=dict)  # what people's accounts bear, where that is news
-    # By Slack id: whose account is left as it is, so that nothing that is written will tell whose it is
-    accounts: dict[str, FoundAccount] = field(default_factory=dict)
-    # By Slack id: whose account was somebody else's, and was handed over in Docebo
-    handed_over: dict[str, FoundAccount] = field(default_factory=dict)
-    renamed: dict[str, str] = field(default_factory=dict)  # Slack ids of before, by the organisation's
-    first_seen_leaving: list[str] = field(default_factory=list)  # Slack ids
-    no_leavers: list[str] = field(default_factory=list)  # Slack ids of those who were known as leavers
-    shortfalls: dict[str, tuple[Shortfall, ...]] = field(default_factory=dict)  # values without a place, by Slack id
-    # Slack ids whose custom fields are read before they are written
-    to_read_first: set[str] = field(default_factory=set)
+from slack_docebo.domain.rules import shortfalls
 
 
 class Planner:
@@ -198,7 +151,8 @@ class Planner:
                 self.claims.stake(found.account.docebo_id, user.slack_id, Rank.FORMER_MAPPING)
             absent = self._plan_absent(user, mapping, against)
             if found.account and not (mapping or under_other_id or holder or former_holders):
-                self._note_out_of_scope(user, applied, found.account, absent)
+                unmapped = Matched(user, found.account, found.by, mapping=None, applied=applied)
+                self._note_out_of_scope(unmapped, absent)
             return absent
         self.found.people += 1
         if not (self.policy.provision or self.policy.map):
@@ -221,75 +175,57 @@ class Planner:
             elif self.policy.leavers is not Leavers.UNMAP or not self.policy.map:
                 # Else the holder is unmapped, which frees the account for the next run.
                 return self._leave(user, reported(account.docebo_id, holder.slack_id), account)
-        if theirs := self._reason_by_others(user, mapping, account, RANKS[found.by], holder, former_holders):
-            return self._leave(user, theirs, account)
-        if doubt := self._doubt_about(user, mapping, found, applied):
+        one = Matched(user, account, found.by, mapping=mapping, applied=mapping.applied if mapping else applied)
+        if doubt := self._reason_by_others(one, holder, former_holders) or self._doubt_about(one):
             return self._leave(user, doubt, account)
         if user.local_id and not (mapping and mapping.slack_id == user.slack_id):
             self.found.renamed[user.slack_id] = user.local_id
-        operation = self._plan_known(user, mapping, account, found.by, mapping.applied if mapping else applied)
+        operation = plan_matched(one, self.policy, self.accounts, self.claims, self.found, ended=self.ended)
         if former_holders and operation.kind is Kind.UPDATE and not operation.maps:
             operation = replace(operation, reason=f"{PASSED_ON}{operation.reason}")
-        self._note_seen(user, mapping, applied, account, operation)
+        self._note_seen(one, operation)
         return operation if operation.kind is Kind.LEAVE else replace(operation, seen=look(account))
 
-    def _doubt_about(self, user: SourceUser, mapping: Mapping | None, found: Match, applied: Applied | None) -> str:
-        """Return why nobody can tell whether the account that *user* had before is still theirs, or ""."""
-        if found.account and mapping:
-            return doubt_about(found.account, mapping, user, self.accounts)
-        if found.account and applied and found.by is FoundBy.FORMER_MAPPING:
-            return doubt_about_former(found.account, applied, user, self.accounts)
-        if found.account and found.by is FoundBy.NAME:
-            return dispute_by_name(found.account.docebo_id)
-        return ""
+    def _doubt_about(self, one: Matched) -> str:
+        """Return why nobody can tell whether the account that *one* had before is still theirs, or ""."""
+        if one.mapping:
+            return doubt_about(one.account, one.mapping, one.user, self.accounts)
+        if one.applied and one.by is FoundBy.FORMER_MAPPING:
+            return doubt_about_former(one.account, one.applied, one.user, self.accounts)
+        return dispute_by_name(one.account.docebo_id) if one.by is FoundBy.NAME else ""
 
-    def _reason_by_others(
-        self,
-        user: SourceUser,
-        mapping: Mapping | None,
-        account: Account,
-        rank: Rank,
-        holder: Mapping | None,
-        former_holders: Collection[str],
-    ) -> str:
-        """Claim the *account* for *user*; return why it is, or may be, somebody else's, or ""."""
+    def _reason_by_others(self, one: Matched, holder: Mapping | None, former_holders: Collection[str]) -> str:
+        """Claim the account for *one*; return why it is, or may be, somebody else's, or ""."""
+        user, docebo_id = one.user, one.account.docebo_id
         if holder:
-            self.claims.stake(account.docebo_id, holder.slack_id, Rank.MAPPING)
-        claimant = mapping.slack_id if mapping else user.slack_id
-        owner = self.claims.stake(account.docebo_id, claimant, rank)
+            self.claims.stake(docebo_id, holder.slack_id, Rank.MAPPING)
+        claimant = one.mapping.slack_id if one.mapping else user.slack_id
+        owner = self.claims.stake(docebo_id, claimant, RANKS[one.by])
         if owner != claimant:
-            if holder and mapping is None and self.accounts.named_after(user) is None:
+            if holder and one.mapping is None and self.accounts.named_after(user) is None:
                 self.returns.contest(user.slack_id, holder.slack_id)
-            return f"account {account.docebo_id} belongs to {owner}"
+            return f"account {docebo_id} belongs to {owner}"
         if not former_holders:
             return ""
         if still_there := self.returns.not_known_to_be_gone(former_holders):
             self.returns.contest_given(user.slack_id, former_holders)
-            return given_before(account.docebo_id, still_there[0])
-        return reported_given(account.docebo_id, min(former_holders)) if self.policy.reports_former_holders else ""
+            return given_before(docebo_id, still_there[0])
+        return reported_given(docebo_id, min(former_holders)) if self.policy.reports_former_holders else ""
 
-    def _note_out_of_scope(
-        self, user: SourceUser, applied: Applied | None, account: Account, operation: Operation
-    ) -> None:
-        """Note the *account* as that of *user*, who is in Slack but out of scope, if nobody in scope has it.
+    def _note_out_of_scope(self, one: Matched, operation: Operation) -> None:
+        """Note whose the account of *one* is, who is in Slack but out of scope, if nobody in scope has it.
 
         Otherwise they would get a second account if they come into scope with another address.
         """
-        if not self.policy.scope.is_here(user):
+        if not self.policy.scope.is_here(one.user):
             return
-        if self.claims.stake(account.docebo_id, user.slack_id, Rank.OUT_OF_SCOPE) == user.slack_id:
-            self._note_seen(user, None, applied, account, operation)
+        if self.claims.stake(one.account.docebo_id, one.user.slack_id, Rank.OUT_OF_SCOPE) == one.user.slack_id:
+            self._note_seen(one, operation)
 
-    def _note_seen(
-        self,
-        user: SourceUser,
-        mapping: Mapping | None,
-        applied: Applied | None,
-        account: Account,
-        operation: Operation,
-    ) -> None:
-        """Note whose the *account* is and what it shows, where that is new."""
-        known = mapping or applied
+    def _note_seen(self, one: Matched, operation: Operation) -> None:
+        """Note whose the account is and what it shows, where that is new."""
+        user, account, mapping = one.user, one.account, one.mapping
+        known = mapping or one.applied
         is_new = known is None or known.docebo_id != account.docebo_id
         found = FoundAccount(account.docebo_id, known.docebo_id if known else None)
         if account.docebo_id in self.handed_over and is_new:
@@ -332,7 +268,7 @@ class Planner:
             return None
         if mapping.slack_id != user.slack_id:
             return None
-        if (mapping.slack_name, mapping.fingerprint) != (user.handle, self._fingerprint(user)):
+        if (mapping.slack_name, mapping.fingerprint) != (user.handle, fingerprint(wanted_of(user, self.policy))):
             return None
         self.found.people += 1
         return self._leave(user, IN_LINE_AS_WRITTEN, docebo_id=mapping.docebo_id)
@@ -388,98 +324,10 @@ class Planner:
     def _plan_newcomer(self, user: SourceUser, mapping: Mapping | None) -> Operation:
         if against := reason_for_none(user, self.policy, self.accounts):
             return self._leave(user, against)
-        lacking = self._note_shortfalls(user, creating=True)
+        member, moving = self.policy.scope.as_member(user), self.policy.branch_moves
+        lacking = shortfalls(member, self.policy.rules, creating=True, moving=moving)
+        self.found.note_shortfalls(user.slack_id, lacking)
         return plan_newcomer(user, mapping, self.policy, self.accounts, self.claims, lacking)
-
-    def _plan_known(
-        self, user: SourceUser, mapping: Mapping | None, account: Account, by: str, applied: Applied | None
-    ) -> Operation:
-        prior = applied if applied and applied.docebo_id == account.docebo_id else None
-        returned = prior is not None and prior.deactivated
-        if not self.policy.provision:
-            # What was last written stays known: it is written no other way while provisioning is off. Who is met in line
-            # would be mapped once more when it is switched on, for that alone.
-            print_ = prior.fingerprint if prior else self._fingerprint_in_line(user, account)
-            known = Applied(account.docebo_id, print_, deactivated=returned)
-            return self._plan_mapping(user, mapping, account, by, PROVISIONING_OFF, known)
-        if shield := shielded(account, self.policy.protected):
-            # The digest stays: a row written for an account that comes under protection by it would be written again.
-            known = Applied(account.docebo_id, prior.fingerprint if prior else "", deactivated=returned)
-            return self._plan_mapping(user, mapping, account, by, shield, known)
-        if returned and (doubt := self.policy.scope.kind_in_doubt(user)):
-            return self._leave(user, f"{doubt}{NOT_LET_IN}", account)
-        wanted = self._wanted(user)
-        print_, echo = fingerprint(wanted), ""
-        taken = self._taken_username(user, wanted, account, by)
-        if taken:
-            del wanted[USERNAME]
-        lacking = self._note_shortfalls(user, taken=taken)
-        is_news = prior is None or prior.fingerprint != print_
-        was_shut = returned and (not account.active or account.docebo_id not in self.ended)
-        changes, before = changes_to(wanted, account, returned=was_shut, is_news=is_news)
-        if returned and EXPIRATION not in wanted and may_have_ended(account, self.ended, self.policy.today):
-            changes = {**changes, EXPIRATION: former_end(account, self.ended, self.policy.today)}
-            # Where it has not ended, what is shown may be older than that we have let it expire.
-            if has_expired(account, self.policy.today):
-                before = {**before, **shown(account, EXPIRATION)}
-        if changes and prior and prior.fingerprint == print_:  # written before, and yet read back otherwise
-            echo = fingerprint({name: str(value) for name, value in before.items()})
-            if echo == prior.echo:
-                is_form = all(is_own_form(name, str(changes[name]), str(value)) for name, value in before.items())
-                kept = f"{OWN_FORM if is_form else NOT_TAKEN}{', '.join(changes)}"
-                return self._plan_mapping(user, mapping, account, by, kept, Applied(account.docebo_id, print_, echo))
-        if changes and all(self._is_refused(name, value) for name, value in changes.items()):
-            kept = f"{NOT_TAKEN}{', '.join(changes)}"  # a row would hold nothing
-            return self._plan_mapping(user, mapping, account, by, kept, Applied(account.docebo_id, print_))
-        if held := self._to_read_first(user, changes):
-            self.found.to_read_first.add(user.slack_id)
-            changes = {name: value for name, value in changes.items() if name not in held}
-            before = {name: value for name, value in before.items() if name not in held}
-            if not changes:
-                known = prior or Applied(account.docebo_id)
-                return self._plan_mapping(user, mapping, account, by, READ_FIRST, known)
-            print_, echo = fingerprint({name: wanted[name] for name in wanted.keys() - held}), ""
-        if changes:
-            differs = f"differs: {', '.join(changes)}{without(lacking)}"
-            return replace(
-                self._leave(user, "; ".join(filter(None, [_known_as(mapping, user), differs])), account),
-                kind=Kind.UPDATE,
-                changes=changes,
-                before=before,
-                # undoing brings the mark back
-                maps=self.policy.map or (returned and mapping is not None) or _is_outdated(mapping, user, account),
-                fingerprint=print_,
-                echo=echo,
-                prior=mapping,
-            )
-        if prior and prior.echo:
-            self.found.no_echo.append(user.slack_id)
-        return self._plan_mapping(user, mapping, account, by, IN_LINE, Applied(account.docebo_id, print_))
-
-    def _plan_mapping(
-        self,
-        user: SourceUser,
-        mapping: Mapping | None,
-        account: Account,
-        by: str,
-        otherwise: str,
-        known: Applied,
-    ) -> Operation:
-        as_it_was = mapping is not None and (
-            (mapping.slack_id, mapping.slack_name, mapping.docebo_id, mapping.fingerprint, mapping.deactivated)
-            == (user.slack_id, user.handle, known.docebo_id, known.fingerprint, known.deactivated)
-        )
-        if as_it_was or not (self.policy.map or _is_outdated(mapping, user, account)):
-            return self._leave(user, otherwise, account)
-        return replace(
-            self._leave(user, _known_as(mapping, user) or f"found by {by}", account),
-            kind=Kind.MAP,
-            maps=True,
-            fingerprint=known.fingerprint,
-            echo=known.echo,
-            deactivated=known.deactivated,
-            prior=mapping,
-        )
 
     def _plan_absent(self, user: SourceUser, mapping: Mapping | None, against: str) -> Operation:
         if mapping is None or not counts_as_leaver(user, self.policy):
@@ -498,65 +346,3 @@ class Planner:
         self, user: SourceUser, reason: str, account: Account | None = None, *, docebo_id: int | None = None
     ) -> Operation:
         return leave_alone(user, self.policy.scope.team, reason, account, docebo_id=docebo_id)
-
-    def _is_refused(self, name: str, value: Value) -> bool:
-        """Tell whether Docebo is known to refuse the value; not where the field's options are known by now."""
-        if refused_key(name, value) not in self.policy.refused:
-            return False
-        return all(rule.values is None for rule in self.policy.rules if rule.target == name)
-
-    def _to_read_first(self, user: SourceUser, changes: MappingType[str, Value]) -> set[str]:
-        """Return which of *changes* come from custom fields whose reading is outdated: they are read again first."""
-        return {rule.target for rule in self.policy.rules if user.outdated and rule.is_custom} & changes.keys()
-
-    def _fingerprint(self, user: SourceUser) -> str:
-        return fingerprint(self._wanted(user))
-
-    def _fingerprint_in_line(self, user: SourceUser, account: Account) -> str:
-        """Return the fingerprint of what *user* is to have, or "" where *account* does not show all of it."""
-        wanted = self._wanted(user)
-        changes, _ = changes_to(wanted, account, returned=False, is_news=True)
-        return "" if changes else fingerprint(wanted)
-
-    def _wanted(self, user: SourceUser) -> dict[str, str]:
-        return wanted(self.policy.scope.as_member(user), self.policy.rules, creating=False)
-
-    def _taken_username(
-        self, user: SourceUser, wanted: MappingType[str, str], account: Account, by: str
-    ) -> tuple[Shortfall, ...]:
-        """Return the *wanted* username as a shortfall if another account has it, or will get it; else nothing."""
-        username = wanted.get(USERNAME, "")
-        if not username or same(USERNAME, username, account.username):
-            return ()
-        other = self.accounts.with_username(username)
-        if other is None or other.docebo_id == account.docebo_id:
-            rank = Rank.MAPPING if by is FoundBy.MAPPING else Rank.EMAIL
-            if self.claims.stake(mailbox(username), user.slack_id, rank) == user.slack_id:
-                return ()
-        return (Shortfall(USERNAME, username, TAKEN),)
-
-    def _note_shortfalls(
-        self, user: SourceUser, *, creating: bool = False, taken: tuple[Shortfall, ...] = ()
-    ) -> tuple[Shortfall, ...]:
-        """Note and return the Slack values that the account of *user* does not get, *taken* included."""
-        member, moving = self.policy.scope.as_member(user), self.policy.branch_moves
-        found = shortfalls(member, self.policy.rules, creating=creating, moving=moving) + taken
-        if found:
-            self.found.shortfalls[user.slack_id] = found
-        else:
-            self.found.shortfalls.pop(user.slack_id, None)  # as it was planned before
-        return found
-
-
-def _is_outdated(mapping: Mapping | None, user: SourceUser, account: Account) -> bool:
-    """Tell whether *mapping* names an id or an account that is gone: then it is renewed even while mapping is off.
-
-    Otherwise a person who comes back would get an account that is somebody else's by now, and nothing would lead to
-    *account*.
-    """
-    return mapping is not None and (mapping.slack_id not in user.ids or mapping.docebo_id != account.docebo_id)
-
-
-def _known_as(mapping: Mapping | None, user: SourceUser) -> str:
-    """Return the part of the reason that names the other id under which *user* is mapped so far, or ""."""
-    return f"known as {mapping.slack_id} so far" if mapping and mapping.slack_id != user.slack_id else ""

@@ -5,17 +5,15 @@ writes the status page.
 """
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, exists, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, bindparam, exists, or_, select, update
 
 from slack_docebo.domain.stamps import TOLERANCE
 from slack_docebo.storage.schema import wake_up
 from slack_docebo.storage.statements import insertion_text
 
-REALTIME_SYNC = "realtime-sync"
-RECONCILIATION = "reconciliation"
-SWEEP = "sweep"
 LONGEST_QUIET = timedelta(hours=1)
 WANT = insertion_text(
     (wake_up.c.name, wake_up.c.wanted_at),
@@ -24,7 +22,19 @@ WANT = insertion_text(
 QUIET = insertion_text(
     (wake_up.c.name, wake_up.c.quiet_until), "(name) DO UPDATE SET quiet_until = excluded.quiet_until"
 )
-WANTED = select(wake_up.c.name).where(wake_up.c.name == REALTIME_SYNC, wake_up.c.wanted_at.is_not(None))
+# Made once, for it is asked often: a statement costs more to build than to carry out.
+WANTED = select(wake_up.c.name).where(wake_up.c.name == bindparam("name"), wake_up.c.wanted_at.is_not(None))
+
+
+class WakeUp(StrEnum):
+    """What may be wanted."""
+
+    REALTIME_SYNC = "realtime-sync"  # a run that serves events
+    RECONCILIATION = "reconciliation"
+    SWEEP = "sweep"
+
+
+IS_REALTIME_SYNC = wake_up.c.name == WakeUp.REALTIME_SYNC.value
 
 
 class WakeUpRepository:
@@ -33,38 +43,47 @@ class WakeUpRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def want_run(self, now: datetime) -> None:
-        """Note that a run that serves events is wanted since *now*, or since earlier if that was noted before."""
-        self._connection.execute(WANT, {"name": REALTIME_SYNC, "wanted_at": now})
+    def want(self, run: WakeUp, now: datetime) -> None:
+        """Note that *run* is wanted since *now*, or since earlier if that was noted before."""
+        self._connection.execute(WANT, {"name": run.value, "wanted_at": now})
 
-    def run_wanted(self) -> bool:
-        """Tell whether an event has come since a run last found nothing to claim."""
-        return self._connection.scalar(WANTED) is not None
+    def is_wanted(self, run: WakeUp) -> bool:
+        """Tell whether *run* is wanted: the one that serves events until a run finds none to claim, others until asked for."""
+        return self._connection.scalar(WANTED, {"name": run.value}) is not None
+
+    def is_due(self, run: WakeUp, now: datetime, *, pause: timedelta) -> bool:
+        """Tell whether *run* is wanted, and none was asked for during the last *pause*."""
+        query = WANTED.where(_is_past(wake_up.c.asked_at, now - pause, now))
+        return self._connection.scalar(query, {"name": run.value}) is not None
+
+    def note_asked(self, run: WakeUp, now: datetime) -> None:
+        """Note that *run* was asked for, so that no other is wanted until somebody wants one again."""
+        asked = update(wake_up).where(wake_up.c.name == run.value).values(wanted_at=None, asked_at=now)
+        self._connection.execute(asked)
 
     def hold(self) -> None:
-        """Lock the wake-up for this transaction, after everybody who is setting it has committed.
+        """Lock the wake-up of the run that serves events for this transaction, once all who are setting it have committed.
 
         So a run that finds no event to claim and clears the wake-up does not clear it for an event that it has not
         seen.
         """
-        self._connection.execute(select(wake_up.c.name).where(wake_up.c.name == REALTIME_SYNC).with_for_update())
+        self._connection.execute(select(wake_up.c.name).where(IS_REALTIME_SYNC).with_for_update())
 
     def want_no_run(self) -> None:
-        """Clear the wake-up, because no event is due."""
+        """Note that no run that serves events is wanted, because no event is due."""
         self._set(wanted_at=None, asked_at=None)
 
     def may_ask(self, now: datetime, *, patience: timedelta) -> bool:
-        """Tell whether the caller has to ask Prefect for a run; if so, nobody else has to for the time of *patience*.
+        """Tell whether the caller has to ask Prefect for a run that serves events; if so, nobody else has to for the time of *patience*.
 
         Nobody has to ask while no run is wanted, nor while one is at work, which looks for new events by itself.
         """
-        asked = wake_up.c.asked_at
         asking = (
             update(wake_up)
             .where(
-                wake_up.c.name == REALTIME_SYNC,
+                IS_REALTIME_SYNC,
                 wake_up.c.wanted_at.is_not(None),
-                _is_past(asked, now - patience, now),
+                _is_past(wake_up.c.asked_at, now - patience, now),
                 _is_past(wake_up.c.quiet_until, now, now),
             )
             .values(asked_at=now)
@@ -77,47 +96,16 @@ class WakeUpRepository:
 
     def quiet(self, until: datetime | None) -> None:
         """Let nobody ask for a run before *until*, as one is at work or has just failed; with None, anybody may."""
-        self._connection.execute(QUIET, {"name": REALTIME_SYNC, "quiet_until": until})
-
-    def want_reconciliation(self, now: datetime) -> None:
-        """Note that a reconciliation is wanted, because Slack has left out events."""
-        self._connection.execute(WANT, {"name": RECONCILIATION, "wanted_at": now})
-
-    def reconciliation_wanted(self, now: datetime, *, pause: timedelta) -> bool:
-        """Tell whether a reconciliation is wanted, and none was asked for during the last *pause*."""
-        query = select(wake_up.c.name).where(
-            wake_up.c.name == RECONCILIATION,
-            wake_up.c.wanted_at.is_not(None),
-            _is_past(wake_up.c.asked_at, now - pause, now),
-        )
-        return self._connection.scalar(query) is not None
-
-    def reconciliation_asked(self, now: datetime) -> None:
-        """Note that a reconciliation was asked for, so that no other is wanted until Slack leaves out events again."""
-        asked = update(wake_up).where(wake_up.c.name == RECONCILIATION).values(wanted_at=None, asked_at=now)
-        self._connection.execute(asked)
-
-    def want_sweep(self, now: datetime) -> None:
-        """Note that a sweep is wanted, because the status page no longer says how things stand."""
-        self._connection.execute(WANT, {"name": SWEEP, "wanted_at": now})
-
-    def sweep_wanted(self) -> bool:
-        """Tell whether a sweep is wanted, and none was asked for since."""
-        query = select(wake_up.c.name).where(wake_up.c.name == SWEEP, wake_up.c.wanted_at.is_not(None))
-        return self._connection.scalar(query) is not None
-
-    def sweep_asked(self) -> None:
-        """Note that a sweep was asked for."""
-        self._connection.execute(update(wake_up).where(wake_up.c.name == SWEEP).values(wanted_at=None))
+        self._connection.execute(QUIET, {"name": WakeUp.REALTIME_SYNC.value, "quiet_until": until})
 
     def _set(self, **values: object) -> None:
-        self._connection.execute(update(wake_up).where(wake_up.c.name == REALTIME_SYNC).values(**values))
+        self._connection.execute(update(wake_up).where(IS_REALTIME_SYNC).values(**values))
 
 
 def has_run(now: datetime) -> ColumnElement[bool]:
     """Return the condition that a run that serves events is wanted or at work."""
     wanted_or_at_work = or_(wake_up.c.wanted_at.is_not(None), ~_is_past(wake_up.c.quiet_until, now, now))
-    return exists().where(wake_up.c.name == REALTIME_SYNC, wanted_or_at_work)
+    return exists().where(IS_REALTIME_SYNC, wanted_or_at_work)
 
 
 def _is_past(noted: Column[Any], moment: datetime, now: datetime) -> ColumnElement[bool]:

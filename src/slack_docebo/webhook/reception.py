@@ -14,9 +14,11 @@ from slack_docebo.concurrency import Shared, to_completion
 from slack_docebo.current_settings import Current
 from slack_docebo.errors import AccessDenied, StorageError, SyncError
 from slack_docebo.settings import ReceptionSettings
-from slack_docebo.storage.inbox import Event, InboxStatus
+from slack_docebo.storage.events import Event
+from slack_docebo.storage.inbox import InboxStatus
 from slack_docebo.storage.refusals import RefusalKind
 from slack_docebo.storage.store import Store
+from slack_docebo.storage.wake_ups import WakeUp
 from slack_docebo.webhook.figures import Figures, read_figures
 from slack_docebo.webhook.intake import Alert, Audience, Challenge, Drop, Reconcile, Several, decide
 from slack_docebo.webhook.metrics import Metrics
@@ -132,7 +134,7 @@ class Reception:
 
     def _note_reconciliation(self) -> None:
         with self._store.transaction() as tables:
-            tables.wake_ups.want_reconciliation(datetime.now(UTC))
+            tables.wake_ups.want(WakeUp.RECONCILIATION, datetime.now(UTC))
 
     def _linked_team(self) -> str:
         with self._store.reading() as tables:

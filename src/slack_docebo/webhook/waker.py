@@ -14,6 +14,7 @@ from slack_docebo.clients.prefect import PrefectApi
 from slack_docebo.concurrency import to_completion
 from slack_docebo.errors import OutcomeUnknown, RemoteError, told
 from slack_docebo.storage.store import Store
+from slack_docebo.storage.wake_ups import WakeUp
 from slack_docebo.webhook.metrics import Metrics
 
 REALTIME_SYNC = "realtime-sync/slack-events"
@@ -100,22 +101,22 @@ class Waker:
             raise
 
     async def _ask_for_reconciliation(self) -> None:
-        if not await to_completion(self._reconciliation_wanted):
+        if not await to_completion(self._is_reconciliation_due):
             return
         # An import that has begun may have read the people before they changed, and keeps others out, as whatever has its
         # place does: wait for its end.
-        if await self._prefect.is_running(*KEEP_IMPORTS_OUT):
-            return
-        if not await self._prefect.is_about_to_run(RECONCILIATION):
-            await self._ask(RECONCILIATION)
-        await to_completion(self._reconciliation_asked)
+        if not await self._prefect.is_running(*KEEP_IMPORTS_OUT):
+            await self._ask_unless_coming(RECONCILIATION, WakeUp.RECONCILIATION)
 
     async def _ask_for_sweep(self) -> None:
-        if not await to_completion(self._sweep_wanted):
-            return
-        if not await self._prefect.is_about_to_run(SWEEP):
-            await self._ask(SWEEP)
-        await to_completion(self._sweep_asked)
+        if await to_completion(self._is_sweep_wanted):
+            await self._ask_unless_coming(SWEEP, WakeUp.SWEEP)
+
+    async def _ask_unless_coming(self, deployment: str, run: WakeUp) -> None:
+        """Ask for a run of *deployment*, unless one is about to begin, and note that *run* is wanted no more."""
+        if not await self._prefect.is_about_to_run(deployment):
+            await self._ask(deployment)
+        await to_completion(self._want_no_more, run)
 
     async def _ask(self, deployment: str) -> None:
         try:
@@ -132,12 +133,12 @@ class Waker:
             if not tables.inbox.is_due_without_a_run(now):
                 return
         with self._store.transaction() as tables:
-            tables.wake_ups.want_run(now)
+            tables.wake_ups.want(WakeUp.REALTIME_SYNC, now)
 
     def _note_asked(self) -> bool:
         """Note that a run is asked for; return False if none is needed, or one was asked for or is at work."""
         with self._store.reading() as tables:
-            if not tables.wake_ups.run_wanted():
+            if not tables.wake_ups.is_wanted(WakeUp.REALTIME_SYNC):
                 return False
         with self._store.transaction() as tables:
             return tables.wake_ups.may_ask(datetime.now(UTC), patience=PATIENCE)
@@ -146,21 +147,17 @@ class Waker:
         with self._store.transaction() as tables:
             tables.wake_ups.not_asked()
 
-    def _reconciliation_wanted(self) -> bool:
+    def _is_reconciliation_due(self) -> bool:
         with self._store.reading() as tables:
-            return tables.wake_ups.reconciliation_wanted(datetime.now(UTC), pause=BETWEEN_RECONCILIATIONS)
+            return tables.wake_ups.is_due(WakeUp.RECONCILIATION, datetime.now(UTC), pause=BETWEEN_RECONCILIATIONS)
 
-    def _reconciliation_asked(self) -> None:
-        with self._store.transaction() as tables:
-            tables.wake_ups.reconciliation_asked(datetime.now(UTC))
-
-    def _sweep_wanted(self) -> bool:
+    def _is_sweep_wanted(self) -> bool:
         with self._store.reading() as tables:
-            return tables.wake_ups.sweep_wanted()
+            return tables.wake_ups.is_wanted(WakeUp.SWEEP)
 
-    def _sweep_asked(self) -> None:
+    def _want_no_more(self, run: WakeUp) -> None:
         with self._store.transaction() as tables:
-            tables.wake_ups.sweep_asked()
+            tables.wake_ups.note_asked(run, datetime.now(UTC))
 
     def _say(self, complaint: str) -> None:
         """Log a problem when it begins, and when it is over."""

@@ -1,4 +1,7 @@
-"""Planning who is moved to another branch, once all accounts exist: who is to be in another than where we brought them."""
+"""Planning moves: which accounts are to be in another branch than the one to which we brought them last.
+
+It follows an import, because the accounts have to exist.
+"""
 
 from collections.abc import Collection, Mapping
 from functools import partial
@@ -31,12 +34,14 @@ NO_BRANCH = 999_999_999  # the id of none: Docebo counts them up
 
 
 async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot) -> str | None:
-    """Return the id of the stored plan of moves, None where nobody is to be moved.
+    """Return the id of the stored plan of moves, or None if nobody is to be moved.
 
-    An account that we have never brought anywhere may be in its branch already: each branch that is wanted for such is
-    listed once, and who is found there is remembered. Who has left is moved to the branch for leavers, and back to the
-    one of before on return, unless the rule gives another one. The account may be somebody else's since, or somebody may
-    have brought it elsewhere by hand: it is moved back only from the branch for leavers.
+    The rule for branch says where people in scope are to be. The accounts of leavers are moved to the branch for leavers
+    and, when their people are back, to the branch of before, unless the rule gives another one. By then an account may be
+    somebody else's, or somebody may have moved it by hand: it is moved back only from the branch for leavers.
+
+    An account that we have never brought anywhere may be in its branch already. So each branch that is wanted for such
+    accounts is listed once, and it is remembered which of them are there.
     """
     rule = rule_for(runtime, BRANCH) if runtime.behaviour.branch_moves else None
     rule = rule if rule and rule.moves else None
@@ -52,8 +57,10 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
         leaving = await to_completion(look, runtime, workspace, listed, branch_of_leavers)
         doubtful = dict.fromkeys(leaving.back.keys() - placed.keys(), branch_of_leavers)
         placed |= await _find(runtime, doubtful)
-        await to_completion(_stay, runtime, leaving, doubtful.keys() - placed.keys())
-        # Somebody may bring them elsewhere by hand: who leaves once more is looked for in that branch.
+        moved_by_hand = doubtful.keys() - placed.keys()  # which stay there
+        leaving.back = {one: mapping for one, mapping in leaving.back.items() if one not in moved_by_hand}
+        await to_completion(_forget_left, runtime, moved_by_hand)
+        # Somebody may move them by hand meanwhile: if they leave again, they are looked for in the branch for leavers.
         await to_completion(_remember, runtime, dict.fromkeys(leaving.staying - wishes.values.keys()))
     wanted = {one: left_from[one] for one in leaving.back}
     wanted |= {docebo_id: int(value) for docebo_id, value in wishes.values.items() if value}
@@ -85,14 +92,14 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
 
 
 async def _find(runtime: Runtime, wanted: Mapping[int, int]) -> dict[int, int]:
-    """Return which of these accounts are in the branch that is *wanted* for them, and remember it.
+    """Return the accounts that are in the branch that is *wanted* for them, with that branch, and remember it.
 
-    Raises IncompleteRead where Docebo lists everybody whatever branch it is asked for: everybody would seem to be in place.
+    Raises IncompleteRead if Docebo lists all accounts for any branch: then everybody would seem to be in place.
     """
     found: dict[int, int] = {}
     unlisted = known_dialect(runtime).unlisted if wanted else 0
     for branch_id in sorted(set(wanted.values())):
-        there = await runtime.docebo.in_branch(branch_id, unlisted=unlisted)
+        there = await runtime.docebo.branches.accounts_in(branch_id, unlisted=unlisted)
         if len(there) >= runtime.listing.accounts > 0 and await _is_anybody_in(runtime, NO_BRANCH, unlisted):
             raise IncompleteRead(
                 "Docebo lists all accounts as those of a branch, also of one that is not there, so nobody can tell who is in"
@@ -105,7 +112,7 @@ async def _find(runtime: Runtime, wanted: Mapping[int, int]) -> dict[int, int]:
 
 async def _is_anybody_in(runtime: Runtime, branch_id: int, unlisted: int) -> bool:
     try:
-        return bool(await runtime.docebo.in_branch(branch_id, unlisted=unlisted))
+        return bool(await runtime.docebo.branches.accounts_in(branch_id, unlisted=unlisted))
     except Rejected:
         return False
 
@@ -113,12 +120,12 @@ async def _is_anybody_in(runtime: Runtime, branch_id: int, unlisted: int) -> boo
 async def _look_at(
     runtime: Runtime, leaving: Leaving, movable: Collection[int], placed: Mapping[int, int]
 ) -> dict[int, int | None]:
-    """Return where accounts of *leaving* are that somebody has brought elsewhere by hand than we had last, None for several.
+    """Return the branches of those accounts of *leaving* that somebody has moved by hand since we *placed* them.
 
-    Where accounts of leavers are, their own pages show: there they can be moved back to, whatever is known as *placed*, and
-    who is back stays there. It is remembered; from where these were moved before is forgotten, which may have been their
-    former owners'. Whom somebody has brought to the branch for leavers by hand counts as not moved there yet: where the
-    account was before is known only by where we had it last.
+    An account that is in several branches has None. Each account's own page is asked for its branches. A leaver's account
+    can be moved back to where it was found; that of somebody who is back stays there. The branches are remembered, and it
+    is forgotten from where we moved these accounts as leavers', which may have been for a former owner. An account that
+    somebody has moved to the branch for leavers by hand is not among them: we know only where we brought it before.
     """
     seen = await branches_of(runtime, (leaving.left.keys() | leaving.back.keys()).intersection(movable))
     of_leavers = runtime.org_chart.of_leavers
@@ -133,17 +140,10 @@ async def _look_at(
 
 
 def _placed(runtime: Runtime) -> tuple[dict[int, int], dict[int, int]]:
-    """Return to which branch, by account, we have brought accounts, and from which we have moved leavers."""
+    """Return by account the branch to which we brought it last, and the branch from which we moved it as a leaver's."""
     with runtime.store.reading() as tables:
         accounts = tables.accounts_at(runtime.settings.docebo_url)
         return accounts.placed(), accounts.left()
-
-
-def _stay(runtime: Runtime, leaving: Leaving, elsewhere: Collection[int]) -> None:
-    """Let the accounts of people who are back stay that somebody has brought *elsewhere* than to the branch for leavers."""
-    if elsewhere:
-        leaving.back = {one: mapping for one, mapping in leaving.back.items() if one not in elsewhere}
-        _forget_left(runtime, elsewhere)
 
 
 def _forget_left(runtime: Runtime, docebo_ids: Collection[int]) -> None:
@@ -153,7 +153,7 @@ def _forget_left(runtime: Runtime, docebo_ids: Collection[int]) -> None:
 
 
 def _remember(runtime: Runtime, found: Mapping[int, int | None]) -> None:
-    """Note in which branches accounts were *found*, None where nobody knows."""
+    """Note in which branch each account was *found*; None: nobody knows."""
     if found:
         with runtime.store.transaction() as tables:
             tables.accounts(tables.platforms.take(runtime.settings.docebo_url)).note_placed(found)

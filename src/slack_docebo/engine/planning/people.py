@@ -7,12 +7,13 @@ from datetime import datetime
 
 from slack_docebo.domain.decisions import NOBODY, FormerHolders, about, respecting
 from slack_docebo.domain.effects import people_of
+from slack_docebo.domain.findings import Findings, FoundAccount
 from slack_docebo.domain.grace import hold
 from slack_docebo.domain.leavers import is_leaver
 from slack_docebo.domain.matching import FoundBy, Match
 from slack_docebo.domain.operations import Kind, Operation, leave_alone
 from slack_docebo.domain.people import Applied, Known, LastSeen, Mapping, PeopleShown, SourceUser
-from slack_docebo.domain.planner import Findings, FoundAccount, Planner
+from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.unfound import reason_by_unfound
 from slack_docebo.engine.reading.overtaken import LISTS_LAG, known_stamps_of_overtaken, with_status_unknown
 from slack_docebo.engine.reporting.orphans import OrphanSearch

@@ -12,8 +12,8 @@ from slack_docebo.domain.people import Known, SourceUser
 from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.profiles import Coverage
 from slack_docebo.engine.planning.absences import Absences, not_planned
+from slack_docebo.engine.planning.attachments import tell_orphans, tell_shortfalls
 from slack_docebo.engine.planning.drafts import Draft, close_plan
-from slack_docebo.engine.planning.findings import tell_orphans, tell_shortfalls
 from slack_docebo.engine.planning.limits import count_people
 from slack_docebo.engine.planning.people import (
     as_decided,

@@ -1,7 +1,7 @@
-"""Holding: events that would exceed a limit wait as one incident, until somebody lets exactly that through.
+"""Holding events back: people whose changes would exceed a limit wait as one incident, until somebody lets it through.
 
-The incident has the id of the plan that was refused first; those who would exceed the limit later wait with it. Who would
-exceed another limit waits with another incident: whoever lets one through was told of no other.
+The incident has the id of the plan that was refused first; people who would exceed the same limit later wait with it.
+People who would exceed another limit wait with another incident: whoever lets one through was told of its limit only.
 """
 
 from collections.abc import Collection, Iterable
@@ -17,7 +17,7 @@ from slack_docebo.storage.tables import Tables
 
 
 def hold(runtime: Runtime, plan_id: str, cases: Collection[Case], over: Iterable[str]) -> str:
-    """Refuse the plan and set the events of *cases* aside; return with which incident."""
+    """Refuse the plan, hold the events of *cases* back, and return the incident with which they wait."""
     now = runtime.now()
     with runtime.store.transaction() as tables:
         inbox = tables.inbox
@@ -38,7 +38,8 @@ def hold(runtime: Runtime, plan_id: str, cases: Collection[Case], over: Iterable
 def let_through(store: Store, incident: str, now: datetime) -> set[str]:
     """Let the events that are held back with *incident* be applied over the limit; return their ids.
 
-    The refused plan itself cannot be applied any more. Raises PlanNotApplicable where nothing is held back with it.
+    They are planned anew, and the refused plan cannot be applied any more. Raises PlanNotApplicable if no event is held
+    back with the incident.
     """
     with store.transaction() as tables:
         event_ids = tables.inbox.parked_ids(None, incident)
@@ -56,21 +57,21 @@ def let_through(store: Store, incident: str, now: datetime) -> set[str]:
 
 
 def are_let_through(tables: Tables, incidents: Collection[str]) -> dict[str, frozenset[Change]]:
-    """Return which of *incidents* somebody has let through, and in what they exceed the limits."""
+    """Return the changes whose limits are exceeded, by incident, of those of *incidents* that somebody has let through."""
     plans = map(tables.plans.get, incidents)
     return {plan.id: plan.over for plan in plans if plan and plan.is_let_through}
 
 
 def _open(tables: Tables, before: Collection[str]) -> list[Plan]:
-    """Return the refused plans with which events are held back, or were *before*."""
+    """Return the incidents that nobody has let through, as plans: those that hold events back, and those of *before*."""
     plans = map(tables.plans.get, sorted({*before, *tables.inbox.incidents()}))
     return [plan for plan in plans if plan and plan.state is PlanState.REFUSED and plan.kind is PlanKind.REALTIME_SYNC]
 
 
 def _takes(incident: Plan, plan: Plan) -> bool:
-    """Tell whether the people of *plan* may wait with the *incident*: they are of the same workspace, and over no other limit.
+    """Tell whether the people of *plan* may wait with *incident*: it is of the same workspace, and exceeds the same limits.
 
-    A plan that is over no limit but MAX_ACCOUNTS, which nobody lets through, is `over` nothing.
+    For a plan that exceeds MAX_ACCOUNTS only, which nobody lets through, `over` is empty.
     """
     is_alike = (incident.docebo, incident.slack_team) == (plan.docebo, plan.slack_team)
     is_over_no_other = plan.over <= incident.over if plan.over else not incident.over

@@ -1,4 +1,4 @@
-"""Merging the events of one person: only the newest counts. What it does not say is read from Slack afterwards."""
+"""Merging the waiting events of each person into one case: only what the newest event says counts."""
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingType
@@ -10,26 +10,26 @@ from slack_docebo.domain.people import NOT_STORED, Known, Mapping, SourceUser
 from slack_docebo.domain.rules import AttributeRule, custom_fields, reads_scim
 from slack_docebo.domain.stamps import TOLERANCE, believed
 from slack_docebo.domain.targets import MANAGER
-from slack_docebo.storage.inbox import InboxEntry
+from slack_docebo.storage.events import InboxEntry
 
 FIELDS = frozenset(field.name for field in fields(SourceUser))
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """The waiting events of one person as one: what the newest says, and which events share its outcome."""
+    """The waiting events of one person: what the newest one says, and the events that share its outcome."""
 
     slack_id: str
-    event_ids: list[str]  # of all events that bear the newest stamp
-    updated: int  # UNSTAMPED: Slack sent no stamp, or one that cannot be
+    event_ids: list[str]  # of all events with the newest stamp
+    updated: int  # UNSTAMPED: Slack sent no stamp, or an impossible one
     attempts: int
     newest: InboxEntry
     user: SourceUser | None  # None: to be read from Slack
-    doubtful: bool = False  # nobody can tell which profile is the newest: Slack has to be asked
-    read: bool = False  # *user* is what Slack has said when it was asked
-    incident: str = ""  # with which the newest event that was ever held back waits, or has waited
+    doubtful: bool = False  # nobody can tell which profile is the newest, so Slack is asked for it
+    read: bool = False  # *user* is Slack's answer, and not what the event says
+    incident: str = ""  # with which the newest of the events that were ever held back waits, or waited
     known: Known | None = None  # which account the person has, or had last
-    settled: MappingType[str, Any] | None = None  # the profile of the last event applied, where nothing else tells it
+    settled: MappingType[str, Any] | None = None  # the profile of the last applied event, if no fingerprint tells it
 
     @property
     def mapping(self) -> Mapping | None:
@@ -54,9 +54,9 @@ def event_ids(cases: Iterable[Case]) -> list[str]:
 
 
 def restored(profile: MappingType[str, Any] | None) -> SourceUser | None:
-    """Return the user that the *profile* of a stored event describes; fields of another version are passed over.
+    """Return the user that the *profile* of a stored event describes, or None if it describes none.
 
-    None where it does not describe one.
+    Fields that only another version knows are ignored.
     """
     try:
         user = None if profile is None else SourceUser(**{name: profile[name] for name in FIELDS & profile.keys()})
@@ -68,9 +68,9 @@ def restored(profile: MappingType[str, Any] | None) -> SourceUser | None:
 def merge(entries: Iterable[InboxEntry]) -> tuple[list[Case], list[str]]:
     """Return a case for each person, in the order of arrival, and the ids of events that a newer one supersedes.
 
-    Slack stamps by the second: of two profiles with the same stamp, the one that arrived last need not be the newer. A
-    profile without a stamp that can be believed is taken for as new as its arrival, which need not be so either. Such cases
-    are doubtful.
+    A case is doubtful if its stamps do not tell which profile is the newest. Slack's stamps are whole seconds: of two
+    profiles with the same stamp, the one that arrived last need not be the newer one. A profile without a credible stamp
+    counts as new as its arrival, and may be older.
     """
     by_person: dict[str, list[InboxEntry]] = {}
     for entry in entries:
@@ -97,9 +97,9 @@ def merge(entries: Iterable[InboxEntry]) -> tuple[list[Case], list[str]]:
 
 
 def joined(cases: Iterable[Case]) -> list[Case]:
-    """Return one case for each person, also of somebody who came under two ids, with the events of both.
+    """Return one case for each person; two cases of one person, under two Slack ids, become one with the events of both.
 
-    Of two cases, the one counts for which Slack was asked. If it was asked for neither, the case is doubtful, so that Slack is asked.
+    If Slack was asked for one of them, that one counts. If not, the joined case is doubtful, so that Slack is asked.
     """
     people: list[list[Case]] = []
     places: dict[str, int] = {}
@@ -115,9 +115,9 @@ def joined(cases: Iterable[Case]) -> list[Case]:
 
 
 def is_newer(case: Case, read_at: datetime) -> bool:
-    """Tell whether the newest event is surely newer than what was read from Slack until then.
+    """Tell whether the newest event is surely newer than what was read from Slack at *read_at*.
 
-    It may have come late, so its own stamp counts as well.
+    An event may arrive late, so its stamp has to be newer as well.
     """
     seen = read_at + TOLERANCE
     return case.newest.event.received_at > seen and case.updated > seen.timestamp()
@@ -130,17 +130,18 @@ def is_outdone(case: Case, other: InboxEntry) -> bool:
 
 
 def is_complete(user: SourceUser, rules: Sequence[AttributeRule]) -> bool:
-    """Tell whether *user*, as an event showed it, has every value that *rules* read.
+    """Tell whether *user*, as an event shows them, has every value that *rules* read.
 
-    Events may lack e-mail address, locale and custom fields, and on Enterprise Grid the workspaces, without which nobody
-    can tell whether it is about a member; some values are not stored with them. People whose attributes are not written
-    are complete.
+    An event may lack the e-mail address, the locale, custom fields and, on Enterprise Grid, the workspaces, without
+    which nobody can tell whether the person is a member. Some values are not stored with events. People whose attributes
+    are not written are complete.
     """
     if user.bot or user.external or user.forgotten or user.deactivated:
         return True
     if "deactivated" in user.unsaid or not user.workspaces or (user.organisation and not user.teams):
         return False
-    rules = [rule for rule in rules if rule.target != MANAGER]  # for which nobody is read: it waits for the next import
+    # Nobody is read from Slack for the manager alone, which waits for the next import.
+    rules = [rule for rule in rules if rule.target != MANAGER]
     wanted = {source for rule in rules for source in rule.sources}
     return (
         bool(user.email)
@@ -152,7 +153,7 @@ def is_complete(user: SourceUser, rules: Sequence[AttributeRule]) -> bool:
 
 
 def _as_one(alike: Sequence[Case]) -> Case:
-    """Return the case that counts of those about one person, with what the others are to share of its outcome."""
+    """Return the case that counts of those about one person, with the events of all."""
     case = next((twin for twin in reversed(alike) if twin.read), alike[-1])
     return replace(
         case,

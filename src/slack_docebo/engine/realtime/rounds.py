@@ -7,7 +7,7 @@ looks at them again and finds nothing left to do.
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
@@ -47,7 +47,7 @@ from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.engine.writing.left_behind import settle_for
 from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead, Rejected, told
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.inbox import MEMBERS_CHANGED, InboxEntry
+from slack_docebo.storage.events import MEMBERS_CHANGED, InboxEntry
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +61,8 @@ SMALLER = 5  # a batch is so many times smaller after each failed attempt: one p
 async def serve_round(runtime: Runtime, workspace: Workspace, served: ServeResult) -> int:
     """Claim the events that are due, apply them, add what became of them to *served*, and return their number.
 
-    Where one person fails, that person's events are tried again later, or parked. An error is raised where nobody
-    could be served: claimed events that are not done then wait as before.
+    If one person fails, that person's events are tried again later, or parked. An error that would meet everybody is
+    raised: the claimed events that are not done then wait as before.
     """
     with served.timed("claim"):
         entries = await to_completion(_claim, runtime)
@@ -95,8 +95,17 @@ def _claim(runtime: Runtime) -> list[InboxEntry]:
         return tables.inbox.claim(runtime.run_id, CLAIMED_AT_ONCE, runtime.now(), left=left)
 
 
+@dataclass(frozen=True)
+class _Part:
+    """People of one group who are brought in line together."""
+
+    cases: list[Case]
+    accounts: Accounts | None = None  # that may be theirs; None: to be read
+    unread: bool = False  # Slack is to be asked for them first
+
+
 class _Round:
-    """The state of one round: its people pass through the stages that `work` lists."""
+    """Serves the people of one round: `work` lists the stages through which they pass."""
 
     def __init__(self, runtime: Runtime, workspace: Workspace, served: ServeResult) -> None:
         self._runtime = runtime
@@ -111,7 +120,7 @@ class _Round:
         self._docebo = OutageWatch(runtime, ping_docebo)
 
     async def work(self, cases: list[Case], superseded: list[str]) -> bool:
-        """Take everybody through; return False where that took so long that some were left for another round."""
+        """Serve everybody; return False if the round was over before that, so that some are left for another one."""
         await self._settle_what_was_sent(cases)
         with self._served.timed("look at"):
             cases = await to_completion(self._sorter.without_forgotten, joined(cases))
@@ -123,7 +132,7 @@ class _Round:
         return not self._is_over
 
     async def _read_and_compare(self, todo: list[Case], to_read: list[Case]) -> None:
-        """Ask Slack for those *to_read*, and bring all in line who are not, group by group, until the round is over."""
+        """Ask Slack for those *to_read*, and bring everybody in line, group by group, until the round is over."""
         with self._served.timed("read Slack"):
             read = await self._each(to_read, self._read_again, self._slack)
             await check_fields_left_out(self._runtime)
@@ -136,19 +145,14 @@ class _Round:
         with self._runtime.store.reading() as tables:
             through = are_let_through(tables, {case.incident for case in todo if case.incident})
         for group in _groups(todo, through, last_attempt=len(self._runtime.behaviour.realtime_retry_delays)):
-            await self._compare(group, let_through=through.get(group[0].incident, NOTHING))
+            parts = [_Part(group)]
+            while parts:
+                parts[:0] = await self._serve(parts.pop(0), through.get(group[0].incident, NOTHING))
             if self._is_over:
                 break
 
-    async def _compare(self, cases: list[Case], *, let_through: frozenset[Change]) -> None:
-        """Read the accounts of *cases*, as far as that is possible, and bring them in line."""
-        with self._served.timed("read Docebo"):
-            readable, accounts = await self._read_accounts(cases)
-        if readable:
-            await self._bring_in_line(readable, accounts, let_through=let_through)
-
     async def _settle_what_was_sent(self, cases: list[Case]) -> None:
-        """Find out what became of rows that a run sent for these people and did not record; go on if that cannot be found out."""
+        """Find out what became of rows that a run has sent for these people and not recorded; if it cannot, the round goes on."""
         try:
             await settle_for(self._runtime, [case.slack_id for case in cases])
         except Exception as error:
@@ -156,12 +160,12 @@ class _Round:
             logger.warning("What was sent before stays in doubt: %s", told(error))
 
     def _tells_of_now(self, case: Case) -> bool:
-        """Tell whether *case* is new enough to write managers by it: a custom field may have changed since without an event."""
+        """Tell whether *case* is new enough to write managers by it: a custom field may change without an event."""
         oldest = self._runtime.now() - timedelta(minutes=self._runtime.behaviour.evidence_minutes)
         return case.user is not None and (case.read or case.newest.event.received_at >= oldest)
 
     async def _write_managers(self, cases: list[Case]) -> None:
-        """Write the managers who, by these events, are not those of before; where that fails, the next import writes them."""
+        """Write the managers that these events change; if that fails, the next import writes them."""
         tried, plan_id = self._served.managers_tried, None
         try:
             people = [case.person for case in cases]
@@ -179,8 +183,8 @@ class _Round:
         if plan_id:
             await to_completion(self._settlement.note_managers, plan_id, cases)
 
-    async def _is_known_otherwise(self) -> bool:
-        """Tell whether an import has learned meanwhile under which other ids people of the scope are known; go by that now."""
+    async def _learns_other_ids(self) -> bool:
+        """Go by what an import has learned meanwhile: other ids of people whom the scope names; return False if it is nothing."""
         before = self._planner.policy.scope
         await to_completion(recall_other_ids, self._runtime, self._team)
         self._planner.policy = self._runtime.behaviour.policy(self._team)
@@ -199,10 +203,10 @@ class _Round:
     async def _each(
         self, cases: Iterable[Case], step: Callable[[Case], Awaitable[Case]], side: OutageWatch
     ) -> list[Case]:
-        """Take *step* for each of *cases* and return what it makes of them; those for whom it fails are tried again later.
+        """Take *step* for each of *cases* and return the results; events of people for whom it fails are tried again later.
 
-        Who is not reached before the round is over is neither returned nor tried again. Raises an error that would meet
-        everybody: an outage of *side*, or that our grant is refused.
+        Cases that are not reached before the round is over are left out. Raises an error that would meet everybody: an
+        outage of *side*, or that our grant is refused.
         """
         passed = []
         for case in cases:
@@ -241,9 +245,9 @@ class _Round:
         return replace(case, slack_id=user.slack_id, known=known.get(user.slack_id))
 
     def _is_overtaken(self, user: SourceUser, case: Case) -> bool:
-        """Tell whether *user*, as Slack has answered, is older than the newest event of *case*, which came lately.
+        """Tell whether *user*, Slack's answer, is older than the newest event of *case*, which came lately.
 
-        The stamps of another workspace's event are that one's own.
+        The stamp of an event from another workspace says nothing of that: each workspace has its own stamps.
         """
         now, told = self._runtime.now(), case.user
         is_ours = told is None or told.may_be_member_of(self._team)
@@ -252,7 +256,7 @@ class _Round:
     async def _read_accounts(self, cases: list[Case]) -> tuple[list[Case], Accounts]:
         """Return the *cases* for which Docebo could be read, and the accounts that may be theirs.
 
-        Where its list cannot be read as a whole, people are looked up one by one, as many as a call may write.
+        If its list cannot be read as a whole, people are looked up one by one, as many as a call may write.
         """
         clear: list[Case] = []
         unclear: list[Case] = []
@@ -288,24 +292,33 @@ class _Round:
         return accounts
 
     def _check_shown(self, case: Case, accounts: Accounts) -> None:
-        """Raise IncompleteRead where the person's account may be there and is not shown."""
+        """Raise IncompleteRead if the person's account may exist although Docebo does not show it."""
         known = case.known
         if known and Planner(self._planner.policy, accounts).lacks_account(case.person, known):
             raise IncompleteRead(f"account {known.docebo_id} may be there, but Docebo does not list it")
 
-    async def _bring_in_line(self, cases: list[Case], accounts: Accounts, *, let_through: frozenset[Change]) -> None:
-        """Plan for *cases* and write; where no plan can be made, do so in halves until the one it fails for is alone.
+    async def _serve(self, part: _Part, let_through: frozenset[Change]) -> list[_Part]:
+        """Bring the people of *part* in line; return those who are still to be served, in parts.
 
-        Those who would exceed a limit are held back, unless somebody has *let* them *through* that one. Who turns out to be
-        known under another id is read from Slack first: something newer than the event may have been applied under that one.
+        Where no plan can be made, these are the halves, until the person it fails for is alone. Those who would exceed a
+        limit are held back, unless somebody has *let* them *through* that one. Who turns out to be known under another
+        id is read from Slack first: something newer than the event may have been applied under that one.
         """
+        cases, accounts = part.cases, part.accounts
+        if part.unread:
+            cases = await self._each(cases, self._read_again, self._slack)
+        if accounts is None:
+            with self._served.timed("read Docebo"):
+                cases, accounts = await self._read_accounts(cases)
+        if not cases:
+            return []
         try:
             with self._served.timed("plan"):
                 policy = self._planner.policy
                 planner, operations = await plan_cases(self._runtime, self._team, policy, cases, accounts)
-                if await self._is_known_otherwise():
+                if await self._learns_other_ids():
                     await to_completion(self._settlement.fail, cases, LEARNED_MEANWHILE)
-                    return
+                    return []
                 unread = [case for case in cases if case.slack_id in planner.returns.newly_identified and not case.read]
                 plan_id, held = None, {case.slack_id for case in unread}
                 if not held:
@@ -317,24 +330,20 @@ class _Round:
             await self._docebo.check(error)
             if len(cases) == 1:
                 await to_completion(self._settlement.fail, cases, told(error))
-                return
+                return []
             middle = len(cases) // 2
-            for half in (cases[:middle], cases[middle:]):
-                await self._bring_in_line(half, accounts, let_through=let_through)
-            return
+            return [_Part(cases[:middle], accounts), _Part(cases[middle:], accounts)]
         if held:
-            if others := [case for case in cases if case.slack_id not in held]:
-                await self._bring_in_line(others, accounts, let_through=let_through)
-            if read := await self._each(unread, self._read_again, self._slack):
-                await self._compare(read, let_through=let_through)
-            return
+            others = [case for case in cases if case.slack_id not in held]
+            return [part for part in (_Part(others, accounts), _Part(unread, unread=True)) if part.cases]
         if plan_id is None:
             await to_completion(partial(self._settlement.finish, cases, became=Became.LEFT))
-        else:
-            await self._write(plan_id, cases, let_through=let_through)
+            return []
+        unsent = await self._write(plan_id, cases)
+        return [_Part(unsent)] if unsent else []
 
-    async def _write(self, plan_id: str, cases: list[Case], *, let_through: frozenset[Change]) -> None:
-        """Apply the plan for *cases*, and settle them; where another run uses a limit up meanwhile, the rest is planned anew."""
+    async def _write(self, plan_id: str, cases: list[Case]) -> list[Case]:
+        """Apply the plan for *cases*, and settle them; return those to be planned anew: another run has used a limit up."""
         reason, unsent = "the run ended before this was done", set[str]()
         try:
             with self._served.timed("write"):
@@ -349,16 +358,15 @@ class _Round:
                 finish(self._runtime, plan_id)
         with self._served.timed("record"):
             await to_completion(self._settlement.settle, plan_id, cases, reason)
-        if again := [case for case in cases if case.slack_id in unsent]:
-            await self._compare(again, let_through=let_through)
+        return [case for case in cases if case.slack_id in unsent]
 
 
 def _groups(
     cases: Iterable[Case], through: Mapping[str, frozenset[Change]], *, last_attempt: int
 ) -> Iterator[list[Case]]:
-    """Yield *cases* in groups of one plan each: first attempts all together, further ones in ever smaller groups.
+    """Yield *cases* in groups, each for one plan: first attempts all together, further ones in ever smaller groups.
 
-    Each person's last attempt is made alone. Those whose incident is let *through* some limits are not mixed with others.
+    Each person's last attempt is made alone. People whose incident somebody has let *through* are in groups of their own.
     """
     alike: dict[tuple[int, frozenset[Change]], list[Case]] = {}
     for case in cases:

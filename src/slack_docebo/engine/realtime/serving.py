@@ -20,12 +20,12 @@ from slack_docebo.engine.writing.admitting import standing_order
 from slack_docebo.errors import AlreadyRunning, Frozen, Halted, LockLost, StorageError, ToBeContinued
 from slack_docebo.runtime import Runtime
 from slack_docebo.safe_points import is_told_to_end
+from slack_docebo.storage.events import OPEN, EventState
 from slack_docebo.storage.gate import RunLock
-from slack_docebo.storage.inbox import OPEN, EventState
 from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
-from slack_docebo.storage.wake_ups import LONGEST_QUIET
+from slack_docebo.storage.wake_ups import LONGEST_QUIET, WakeUp
 
 FOR_EVER = -1
 POLL_SECONDS = 0.25
@@ -131,7 +131,7 @@ async def serve(
             goes_on = await _serve_until_quiet(runtime, workspace, served, linger_seconds, begun, after_round)
         if not goes_on:
             with runtime.store.transaction() as tables:
-                tables.wake_ups.want_run(runtime.now())
+                tables.wake_ups.want(WakeUp.REALTIME_SYNC, runtime.now())
         lease.hand_back()
         if not (goes_on and _wake_up_is_set(runtime.store) and lease.take()):
             return
@@ -228,14 +228,14 @@ async def _heartbeat(runtime: Runtime) -> AsyncIterator[None]:
 
 def _wake_up_is_set(store: Store) -> bool:
     with store.reading() as tables:
-        return tables.wake_ups.run_wanted()
+        return tables.wake_ups.is_wanted(WakeUp.REALTIME_SYNC)
 
 
 def _has_work(runtime: Runtime) -> bool:
     """Tell whether a new event has come, or one that had to wait is due."""
     left = runtime.budget.part_left()
     with runtime.store.reading() as tables:
-        return tables.wake_ups.run_wanted() or tables.inbox.due(runtime.now(), 1, left=left) > 0
+        return tables.wake_ups.is_wanted(WakeUp.REALTIME_SYNC) or tables.inbox.due(runtime.now(), 1, left=left) > 0
 
 
 def _people_due(runtime: Runtime) -> int:

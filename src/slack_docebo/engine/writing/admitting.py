@@ -20,16 +20,11 @@ from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import Account, LastSeen
 from slack_docebo.domain.policy import Policy
+from slack_docebo.domain.situation import reason_by_account, reason_by_branch, reason_by_mapping, reason_by_sight
 from slack_docebo.domain.unfound import reason_by_unfound
 from slack_docebo.engine.planning.limits import over_by_now
 from slack_docebo.engine.reading.evidence import answers_to, is_shown, observe_account
 from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo
-from slack_docebo.engine.writing.checking import (
-    reason_by_account,
-    reason_by_branch,
-    reason_by_mapping,
-    reason_by_sight,
-)
 from slack_docebo.engine.writing.leavers import OF_THE_RULES, holders_before
 from slack_docebo.engine.writing.managers import reasons_by_managers
 from slack_docebo.engine.writing.recording import Numbered

@@ -15,6 +15,7 @@ from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.planning.limits import count_accounts, measure
 from slack_docebo.engine.reading.branches import renew_branches
+from slack_docebo.engine.writing.adapting import Adapter
 from slack_docebo.engine.writing.admitting import admit, ask_before_harm, check_halt
 from slack_docebo.engine.writing.checking import planned_behaviour
 from slack_docebo.engine.writing.columns import Columns
@@ -28,6 +29,7 @@ from slack_docebo.engine.writing.recording import Numbered, record
 from slack_docebo.engine.writing.refused_creations import made_before, perhaps_made_before
 from slack_docebo.engine.writing.rereading import Rereading
 from slack_docebo.engine.writing.sending import Sender
+from slack_docebo.engine.writing.verifying import Verifier
 from slack_docebo.errors import (
     ChangeLimitExceeded,
     OutcomeUnknown,
@@ -108,10 +110,17 @@ class _Writing:
         self._policy = runtime.behaviour.policy(plan.slack_team)
         self._breaker = _Breaker(runtime)
         self._rereading = Rereading(runtime)
+        self._adapter = Adapter(runtime)
+        self._verifier = Verifier(runtime, plan.id, self._rereading, self._record)
         branch, welcome = planned.destination_branch, planned.welcome_mail
-        self._sender = Sender(runtime, plan.id, self._record, self._rereading, branch=branch, welcome=welcome)
+        self._sender = Sender(runtime, plan.id, self._adapter, self._verifier, branch=branch, welcome=welcome)
         self._prover = Prover(
-            runtime, plan.id, self._rereading, self._sender.left_out, self._sender.write_otherwise, branch=branch
+            runtime,
+            plan.id,
+            self._rereading,
+            left_out=self._sender.left_out,
+            write_otherwise=self._adapter.write_otherwise,
+            branch=branch,
         )
         self._columns = Columns(runtime, plan.id, self._rereading)
         self._creates = False
@@ -119,7 +128,7 @@ class _Writing:
     async def settle_what_was_sent(self) -> None:
         """Find out from the accounts what became of rows of this plan that an earlier run has sent, and record it."""
         if sent := in_doubt(self._runtime.store, self._plan.id):
-            await self._sender.settle(sent)
+            await self._verifier.settle(sent)
 
     async def refuse_hopeless_creations(self) -> None:
         """Record that creations are not sent, and why, where Docebo would refuse or not show them.
@@ -144,14 +153,14 @@ class _Writing:
 
     async def write(self, kind: Kind) -> None:
         """Write all planned operations of *kind*, batch by batch."""
-        batch = self._pending(kind, rows=self._sender.rows_per_call)
+        batch = self._pending(kind, rows=self._adapter.rows_per_call)
         while batch:
             following = await self._write_some(kind, self._first_of(kind, batch))
-            batch = following or self._pending(kind, rows=self._sender.rows_per_call)
+            batch = following or self._pending(kind, rows=self._adapter.rows_per_call)
 
     async def look_back(self) -> None:
         """Record what became of unclear rows, and learn from what was refused."""
-        record(self._runtime, self._plan.id, *await self._sender.look_at_unclear())
+        record(self._runtime, self._plan.id, *await self._verifier.look_at_unclear())
         if self._creates:
             await learn_what_is_mandatory(self._runtime, self._plan.id)
 
@@ -177,19 +186,19 @@ class _Writing:
             await columns.prove(to_send, sender)
         elif to_send:
             _, following = await side_by_side(
-                sender.send(kind, to_send), self._pending_meanwhile(kind, batch[-1][0], sender.rows_per_call)
+                sender.send(kind, to_send), self._pending_meanwhile(kind, batch[-1][0], self._adapter.rows_per_call)
             )
         if kind is Kind.CREATE:
-            await prover.check_made_without_id(sender.made_without_id)
+            await prover.check_made_without_id(self._verifier.made_without_id)
         there = _still_pending(runtime.store, self._plan.id, batch)
-        return (prover.in_turn(there) or following)[: sender.rows_per_call]
+        return (prover.in_turn(there) or following)[: self._adapter.rows_per_call]
 
     async def _admitted(self, batch: Sequence[Numbered]) -> list[Numbered]:
         """Return the rows of *batch* that may be sent now; record the others as skipped."""
         if any(BRANCH in operation.changes for _, operation in batch):
             await renew_branches(self._runtime)
         admitted, skipped = await _admit_now(self._runtime, self._plan, batch, self._rereading.accounts, self._policy)
-        self._record(batch, self._sender.with_doubts(batch, skipped))
+        self._record(batch, self._verifier.with_doubts(batch, skipped))
         return admitted
 
     async def _prove(self, kind: Kind, batch: Sequence[Numbered]) -> None:

@@ -5,17 +5,13 @@ from collections.abc import Sequence
 from slack_docebo.clients.docebo_rows import Row, RowResult, RowsLeftOut
 from slack_docebo.domain.effects import accounts_of
 from slack_docebo.domain.observation import Present
-from slack_docebo.domain.operations import Kind, Value
+from slack_docebo.domain.operations import ROW_REFUSED, STATUS_KEPT, Kind, Value
 from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.reading.evidence import counted, observe_account, reserve_calls
 from slack_docebo.engine.writing.adapting import Adapter
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import AccessDenied, PlanChanged, Rejected
 from slack_docebo.runtime import Runtime
-
-STATUS_KEPT = "Docebo did not change the status"
-REFUSED = "Docebo refuses this person's row, alone and with others"
-FAILS = "Docebo fails at this person's row each time, with HTTP"
 
 
 class Calls:
@@ -35,7 +31,7 @@ class Calls:
 
     async def move(self, batch: Sequence[Numbered]) -> list[RowResult]:
         """Move the accounts of *batch* to the branch of the first one."""
-        await self._docebo.move_to_branch(accounts_of(op for _, op in batch), int(batch[0][1].changes[BRANCH]))
+        await self._docebo.branches.move_to_branch(accounts_of(op for _, op in batch), int(batch[0][1].changes[BRANCH]))
         return [RowResult(operation.docebo_id) for _, operation in batch]
 
     async def upsert(self, kind: Kind, rows: Sequence[Row]) -> list[RowResult]:
@@ -65,7 +61,7 @@ class Calls:
                 raise
             return [doubt.failed.get(place) or await self._seen(row, doubt) for place, row in enumerate(rows)]
         except (Rejected, AccessDenied) as refusal:
-            return [RowResult(row.docebo_id, refusal.detail or REFUSED, refusal.said) for row in rows]
+            return [RowResult(row.docebo_id, refusal.detail or ROW_REFUSED, refusal.said) for row in rows]
 
     async def names(self, docebo_id: int | None) -> dict[str, Value]:
         """Return the names that Docebo shows of an account, for one of EVIDENCE_CALLS; none if no call is left."""

@@ -1,32 +1,15 @@
 """Rechecking a saved plan: an operation is skipped if its account or its mapping has changed since."""
 
 from collections.abc import Collection, Iterable, Sequence
-from collections.abc import Mapping as MappingType
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from slack_docebo.domain.branches import Branches
-from slack_docebo.domain.changed_rules import reason_by_rules
-from slack_docebo.domain.disputes import bears_new_address, dispute, is_same, look
-from slack_docebo.domain.effects import (
-    TO_ACCOUNTS,
-    account_of,
-    accounts_of,
-    differs,
-    holds,
-    is_carried_out,
-    is_looked_for,
-    managers_of,
-    mapping_of,
-    people_of,
-)
+from slack_docebo.domain.effects import TO_ACCOUNTS, accounts_of, is_looked_for, managers_of, mapping_of, people_of
 from slack_docebo.domain.grace import HAS_LEFT, IS_BACK
-from slack_docebo.domain.managers import IN_DOUBT, NOT_THEIRS
-from slack_docebo.domain.matching import Accounts, MatchBy
-from slack_docebo.domain.operations import SENT_BEFORE, UNLISTED, Kind, Operation, Outcome, Value
-from slack_docebo.domain.people import Account, LastSeen, Mapping
-from slack_docebo.domain.policy import Policy
-from slack_docebo.domain.protection import shielded
-from slack_docebo.domain.targets import BRANCH, USERNAME, field_id_of, is_manager, is_never_shown, manager_type_of
+from slack_docebo.domain.managers import IN_DOUBT
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.operations import SENT_BEFORE, Kind, Operation, Outcome
+from slack_docebo.domain.situation import Situation, carried_out, managers_taken_back, reason_to_skip
+from slack_docebo.domain.targets import field_id_of
 from slack_docebo.engine.reading.attribute_fields import know_fields
 from slack_docebo.engine.reading.branches import branches_of
 from slack_docebo.engine.reading.connection import Workspace
@@ -42,38 +25,7 @@ from slack_docebo.storage.plans import Plan, PlanKind, PlanState
 from slack_docebo.storage.tables import Tables
 
 OPERATIONS_AT_ONCE = 500
-LINK_TO_UNDO = (
-    ". If it is this person's all the same, link the two, with MAP_SLACK_USER_DATA on (the form Decide about people on the"
-    " status page), import, and undo again"
-)
-NOT_KEPT = "nobody kept what the account bore when this was planned: plan again"
 SAVED = frozenset(PlanKind) - {PlanKind.RESET_MAPPINGS}
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """The account and the mappings that an operation would change, as they are today."""
-
-    accounts: Accounts
-    policy: Policy
-    planned_by: Policy  # the rules that the plan was made by
-    undoes: bool = False  # the plan takes back what we did
-    branches: Branches | None = None  # None: not known
-    # In which of them those accounts are that no rule moves, as far as their own pages were asked for and show it
-    places: MappingType[int, Collection[int]] = field(default_factory=dict)
-    # Who reports to whom, by manager, as far as Docebo was asked and shows it.
-    reports: MappingType[int, Collection[int]] = field(default_factory=dict)
-    mapping: Mapping | None = None  # of the operation's Slack user
-    holder: str = ""  # Slack id to whom the operation's account is mapped
-    seen: MappingType[int, LastSeen] = field(default_factory=dict)  # of the operation's account, and of managers
-    branch: int | None = None  # to which we have brought that account last
-    other_ids: Collection[str] = ()  # under which Slack knows the person besides
-    # By type, the accounts that we have made its managers; 0 for removed.
-    managers: MappingType[int, int] = field(default_factory=dict)
-
-    def seen_of(self, docebo_id: int | None) -> LastSeen:
-        """Return what this account last showed."""
-        return self.seen.get(docebo_id or 0, LastSeen())
 
 
 async def read_for(runtime: Runtime, plan_id: str) -> Accounts:
@@ -151,17 +103,14 @@ async def _reports(runtime: Runtime, plan: Plan) -> dict[int, set[int]]:
     """
     with runtime.store.reading() as tables:
         rows = tables.operations.told(plan.id, Kind.UPDATE)
-        managers = {one for row in rows if row.outcome == Outcome.PLANNED for one in _taken_back(row.before).values()}
+        managers = {
+            one for row in rows if row.outcome == Outcome.PLANNED for one in managers_taken_back(row.before).values()
+        }
     if not managers or not are_few(runtime, len(managers)) or not reserve_calls(runtime, accounts=len(managers)):
         return {}
     asked = {one: await runtime.docebo.subordinates(one) for one in sorted(managers)}
     found = {one: reports for one, reports in asked.items() if reports is not None}
     return found if any(found.values()) else {}
-
-
-def _taken_back(before: MappingType[str, Value]) -> dict[str, int]:
-    """Return the managers among what an undo takes back, by the names of their attributes."""
-    return {name: int(value) for name, value in before.items() if is_manager(name) and value}
 
 
 def _situations(
@@ -203,198 +152,10 @@ def _outcome(
     )
     if not reason:
         return None
-    if was_sent and (docebo_id := _carried_out(operation, today)):
+    if was_sent and (docebo_id := carried_out(operation, today)):
         return RowOutcome(seq, Outcome.APPLIED, docebo_id)
     doubt = SENT_BEFORE if was_sent else ""
     return RowOutcome(seq, Outcome.SKIPPED, error=f"{reason}{doubt}", in_doubt=was_sent and is_looked_for(operation))
-
-
-def reason_to_skip(operation: Operation, now: Situation) -> str:
-    """Return why *operation* must not be carried out any more, or ""."""
-    if reason := reason_by_mapping(operation, now.mapping, now.holder):
-        return reason
-    if not now.undoes:  # what went wrong is undone whatever the rules are
-        account = account_of(now.accounts, operation)
-        address = operation.email or operation.username or (account.email if account else "")
-        if reason := reason_by_rules(operation, address, now.planned_by, now.policy, other_ids=now.other_ids):
-            return reason
-    if operation.kind is Kind.UNMAP:
-        return ""
-    if reason := (
-        reason_by_given(operation, now.branch, now.managers)
-        or reason_by_place(operation, now.places)
-        or reason_by_reports(operation, now.reports)
-    ):
-        return reason
-    if now.undoes and (reason := reason_by_branch(operation, now.branches)):  # all is undone of a person, or nothing
-        return reason
-    managing = {one: now.accounts.get(one) for one in managers_of(operation)}
-    if not all(managing.values()):
-        return "the manager's account is gone"
-    if any(_may_be_handed_over(account, now.seen_of(one)) for one, account in managing.items() if account):
-        return NOT_THEIRS
-    if operation.kind is Kind.CREATE and now.accounts.may_lack(operation.email):
-        return UNLISTED
-    seen = now.seen_of(operation.docebo_id)
-    return reason_by_sight(operation, now.accounts, seen, undoes=now.undoes) or reason_by_account(
-        operation, now.accounts, now.policy, undoes=now.undoes
-    )
-
-
-def reason_by_sight(operation: Operation, accounts: Accounts, seen: LastSeen, *, undoes: bool) -> str:
-    """Return why the account of *operation* may be somebody else's by now, or "".
-
-    The judgement is the same wherever an account is read again.
-
-    It has to show what it showed when this was planned or, where that is not known, as for an undo, what was last
-    *seen* of it. Whoever hands an account over may leave the username: only a new plan finds out whose another address
-    is. Where no mapping says whose it is, only what it was found by, the username has to be the same as well.
-    """
-    account = None if operation.docebo_id is None else accounts.get(operation.docebo_id)
-    is_found = not undoes and operation.kind in {Kind.MAP, Kind.UPDATE} and _is_new(operation)
-    if account is None or not (is_found or operation.kind in TO_ACCOUNTS):
-        return ""
-    now, then = look(account), operation.seen
-    if then == LastSeen():
-        if is_found and operation.kind is Kind.UPDATE:
-            return NOT_KEPT  # a dry run may have noted since what it bears by now
-        then = seen
-    if not is_found and not is_same(now, then):
-        return dispute(account.docebo_id)
-    changed = []
-    if is_found and USERNAME not in operation.changes and then.username not in {"", now.username}:
-        changed.append(USERNAME)
-    if _bears_another_address(operation, account, then, is_found=is_found):
-        changed.append("email")
-    advice = LINK_TO_UNDO if undoes and "email" not in operation.changes else ""
-    return f"changed in Docebo since: {', '.join(changed)}{advice}" if changed else ""
-
-
-def _may_be_handed_over(account: Account, seen: LastSeen) -> bool:
-    """Tell whether *account* may belong to somebody else than when last *seen*; only a new plan can find out."""
-    return not is_same(look(account), seen) or bears_new_address(account, seen)
-
-
-def _is_new(operation: Operation) -> bool:
-    """Tell whether no mapping gives the account to the person of *operation* yet."""
-    return operation.prior is None or operation.mapped_as != operation.slack_id
-
-
-def _bears_another_address(operation: Operation, account: Account, then: LastSeen, *, is_found: bool) -> bool:
-    """Tell whether *account* shows neither the address of *then* nor its new one.
-
-    One that *is_found* without a mapping counts as well if it shows no address.
-    """
-    if "email" in operation.changes:
-        before, given = operation.before.get("email", ""), operation.changes["email"]
-        return bool(before) and differs(account, "email", before) and not holds(account, "email", given)
-    is_shown = bool(account.email) or is_found
-    return is_shown and "email" not in account.unshown and then.address not in {"", look(account).address}
-
-
-def reason_by_given(operation: Operation, branch: int | None, managers: MappingType[int, int]) -> str:
-    """Return why *operation* rests on another *branch* or other *managers* than we last gave the account, or "".
-
-    No list shows them; so nobody knows what somebody else has made of them.
-    """
-    if operation.kind is Kind.CREATE:
-        return ""
-    given = {
-        name: managers.get(manager_type_of(name)) if is_manager(name) else branch
-        for name in operation.changes
-        if is_never_shown(name)
-    }
-    changed = [name for name, now in given.items() if str(now or "") != operation.before.get(name, "")]
-    return f"changed by us since: {', '.join(changed)}" if changed else ""
-
-
-def reason_by_place(operation: Operation, places: MappingType[int, Collection[int]]) -> str:
-    """Return the reason if the account of *operation* is neither in its former branch nor in its new one, or "".
-
-    *places* are the present branches by account. A rule moves an account from wherever somebody has put it by hand,
-    once it gives another branch than before.
-    """
-    known = {int(branches[BRANCH]) for branches in (operation.before, operation.changes) if BRANCH in branches}
-    is_elsewhere = BRANCH in operation.before and known.isdisjoint(places.get(operation.docebo_id or 0, known))
-    return f"changed in Docebo since: {BRANCH}" if is_elsewhere else ""
-
-
-def reason_by_reports(operation: Operation, reports: MappingType[int, Collection[int]]) -> str:
-    """Return that the account of *operation* reports no more to whom we had made its manager, or ""; *reports* are by manager."""
-    changed = [
-        name
-        for name, manager in _taken_back(operation.before).items()
-        if operation.docebo_id not in reports.get(manager, {operation.docebo_id})
-    ]
-    return f"changed in Docebo since: {', '.join(changed)}" if changed else ""
-
-
-def reason_by_branch(operation: Operation, branches: Branches | None) -> str:
-    """Return why nobody can be put into the branch of *operation*, or "".
-
-    A row names the branch by its present code, title or path: a former one may name another branch.
-    """
-    branch = str(operation.changes.get(BRANCH, ""))
-    if not branch or operation.kind not in {Kind.CREATE, Kind.MOVE}:
-        return ""
-    if operation.kind is Kind.MOVE:
-        is_there = branches is None or branch in branches.all_ids  # the call takes the id
-    else:
-        is_there = branches is not None and branch in branches.columns
-    return "" if is_there else f"branch {branch} is gone from Docebo since, or nothing tells it from others: plan again"
-
-
-def reason_by_mapping(operation: Operation, mapping: Mapping | None, holder: str) -> str:
-    """Return why *operation* contradicts the present mappings, or "".
-
-    *mapping* is that of its Slack user, *holder* the Slack id to which its account is mapped.
-    """
-    rests_on_mapping = operation.maps or operation.kind is Kind.UNMAP or operation.prior is not None
-    # What gives a person attributes does so, too, where no mapping was kept: somebody may be linked by hand since.
-    if (rests_on_mapping or operation.fingerprint) and _row(mapping) != _row(operation.prior):
-        return "the mapping has changed since"
-    if operation.maps and operation.kind is not Kind.CREATE and holder not in {"", *people_of([operation])}:
-        return f"the account belongs to {holder} by now"
-    return ""
-
-
-def reason_by_account(
-    operation: Operation,
-    accounts: Accounts,
-    policy: Policy,
-    *,
-    undoes: bool,
-    attributes: Collection[str] | None = None,
-) -> str:
-    """Return why *operation* contradicts its account as *accounts* show it, or "".
-
-    It does where an attribute (one of *attributes*, if given) is not as it was when the operation was planned. An
-    operation that *undoes* may change an account that is protected only because of what it takes back.
-    """
-    account = account_of(accounts, operation)
-    if operation.kind is Kind.CREATE:
-        email = operation.email
-        namesakes = accounts.with_email(email) if email and policy.match_by is not MatchBy.USERNAME else []
-        back = accounts.get(operation.prior.docebo_id) if operation.prior else None  # it was gone when this was planned
-        found = account or next(iter(namesakes), back)
-        docebo_id = found.docebo_id if found else accounts.hidden(email)
-        return "" if docebo_id is None else f"account {docebo_id} exists by now"
-    if account is None:
-        return "the account is gone"
-    judged = _as_undone(account, operation) if undoes else account
-    if operation.kind in TO_ACCOUNTS and (shield := shielded(judged, policy.protected)):
-        return shield
-    before = ((name, value) for name, value in operation.before.items() if attributes is None or name in attributes)
-    if changed := [name for name, value in before if differs(account, name, value)]:
-        return f"changed in Docebo since: {', '.join(changed)}"
-    return ""
-
-
-def _as_undone(account: Account, operation: Operation) -> Account:
-    """Return *account* with the username and the address that *operation* gives back."""
-    changes = operation.changes
-    username, email = (str(changes.get(name, getattr(account, name))) for name in ("username", "email"))
-    return replace(account, username=username, email=email)
 
 
 def _other_ids(tables: Tables, team: str, slack_ids: Collection[str]) -> dict[str, list[str]]:
@@ -452,17 +213,3 @@ def _check_applicable(runtime: Runtime, workspace: Workspace, plan: Plan, pendin
 def _is_mapping_off_since(runtime: Runtime, plan: Plan) -> bool:
     """Tell whether mapping was switched off since the plan: while it is off, earlier mappings may still pass on."""
     return planned_behaviour(runtime, plan).map_slack_user_data and not runtime.behaviour.map_slack_user_data
-
-
-def _carried_out(operation: Operation, now: Situation) -> int | None:
-    """Return the account if it shows the effect of *operation*, which was sent, and is nobody else's by now."""
-    account = account_of(now.accounts, operation) if operation.kind in TO_ACCOUNTS else None
-    if account is None or not is_carried_out(operation, account):
-        return None
-    is_theirs = operation.docebo_id is None or is_same(look(account), now.seen_of(operation.docebo_id))
-    at_odds = reason_by_mapping(operation, now.mapping, now.holder)
-    return account.docebo_id if is_theirs and not at_odds else None
-
-
-def _row(mapping: Mapping | None) -> tuple[str, int, str, bool] | None:
-    return None if mapping is None else (mapping.slack_id, mapping.docebo_id, mapping.fingerprint, mapping.deactivated)

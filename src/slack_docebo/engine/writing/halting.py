@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from slack_docebo.settings import PlatformSettings, StoreSettings, load_settings
 from slack_docebo.storage.store import Store
+from slack_docebo.storage.wake_ups import WakeUp
 
 
 class HaltSettings(PlatformSettings, StoreSettings):
@@ -16,7 +17,7 @@ def stop(reason: str) -> str:
     with Store.of(settings) as store, store.transaction() as tables:
         halts = tables.halts
         halts.stop(settings.docebo_url, reason, now=now)
-        tables.wake_ups.want_sweep(now)  # which tells it on the status page
+        tables.wake_ups.want(WakeUp.SWEEP, now)  # which tells it on the status page
         return f"Everything is {halts.get(settings.docebo_url)}. Runs end before their next batch; events wait."
 
 
@@ -26,5 +27,5 @@ def go() -> str:
     with Store.of(settings) as store, store.transaction() as tables:
         if was_stopped := tables.halts.go(settings.docebo_url):
             tables.wake_ups.quiet(None)  # so that a run for the events that have waited is asked for at once
-            tables.wake_ups.want_sweep(datetime.now(UTC))
+            tables.wake_ups.want(WakeUp.SWEEP, datetime.now(UTC))
     return "Runs may write again." if was_stopped else "Nothing was stopped."

@@ -15,7 +15,7 @@ from slack_docebo.engine.reading.sides import INDEX_LAG
 from slack_docebo.engine.writing.recording import Numbered, record
 from slack_docebo.engine.writing.refused_creations import made_by_others
 from slack_docebo.engine.writing.rereading import Rereading
-from slack_docebo.engine.writing.sending import Sender
+from slack_docebo.engine.writing.verifying import Verifier
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.operations import RowOutcome
@@ -110,11 +110,11 @@ async def _settle(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> 
         await know_fields(runtime, fields)  # else a field that no rule names any more would seem to be emptied
     with runtime.store.reading() as tables:
         recorded = partial(record, runtime, plan_id, flow_run=tables.intents.run_of(plan_id))
-    sender = Sender(runtime, plan_id, recorded, Rereading(runtime))
     by_others = made_by_others(runtime, plan_id, batch)
     recorded(batch, by_others)
     settled = {result.seq for result in by_others}
-    return await sender.settle([numbered for numbered in batch if numbered[0] not in settled])
+    verifier = Verifier(runtime, plan_id, Rereading(runtime), recorded)
+    return await verifier.settle([numbered for numbered in batch if numbered[0] not in settled])
 
 
 def _note_in_doubt(tables: Tables, docebo: str, plan_id: str, rest: Sequence[Numbered]) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.domain.situation import reason_by_branch
 from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.reading.branches import read_branches
-from slack_docebo.engine.writing.checking import reason_by_branch
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import RemoteError
 from slack_docebo.runtime import Runtime

@@ -1,4 +1,4 @@
-"""Findings: files that go with a plan: orphans, values that accounts do not get, and branches to make for them."""
+"""Attachments: files that go with a plan: orphans, values that accounts do not get, and branches to make for them."""
 
 from collections import Counter
 from collections.abc import Sequence
