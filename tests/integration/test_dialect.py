@@ -484,6 +484,24 @@ async def test_that_pages_go_by_a_cursor_is_found_out_once(sqlite_url):
 
 
 @pytest.mark.long
+@pytest.mark.parametrize(
+    ("otherwise", "learned"),
+    [({"first_page": 0}, "from 0"), ({"more_announced": "always"}, "endless"), ({"more_announced": "never"}, None)],
+)
+async def test_how_pages_are_numbered_and_what_they_announce_is_found_out_once(sqlite_url, otherwise, learned):
+    with Sandbox(users=10, docebo_users=0, rate_limits=False) as sandbox:
+        for number in range(450):
+            sandbox.docebo.accounts.add(f"other{number}")
+        for _ in range(2):
+            sandbox.docebo_gate.counters.reset()
+            done = await imported(sandbox, sqlite_url, **otherwise)
+
+        assert known(sqlite_url, sandbox.docebo_url).get(PAGES.name) == learned
+        assert sandbox.docebo_gate.counters.calls["GET /manage/v1/user"] == 3
+        assert done.count(outcome=Outcome.APPLIED) == 0
+
+
+@pytest.mark.long
 async def test_a_refused_value_costs_nobody_the_account_in_the_branch_of_the_rule(sandbox, sqlite_url):
     sandbox.reset()
     user = sandbox.slack.add("New", "Comer", "newcomer@example.com")
