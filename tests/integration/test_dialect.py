@@ -341,6 +341,31 @@ async def test_an_account_that_docebo_lets_nobody_change_keeps_no_value_from_oth
 
 
 @pytest.mark.long
+async def test_a_refused_country_is_tried_again_once_that_is_forgotten(sandbox, sqlite_url):
+    sandbox.reset()
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    sandbox.slack.change(ada, {"profile": {"title": "Atlantis"}})
+    rules = {"ATTRIBUTES": "email, first_name, last_name, country = title", "SCOPE_INCLUDE": ada}
+    unknown = {"Atlantis"}
+    with between(
+        sandbox.docebo_url, instead=lambda call: refused(call, lambda row: row.get("country") in unknown)
+    ) as docebo:
+        settings = settings_for({**sandbox.facts(), "docebo_url": docebo}, sqlite_url)
+        for _ in range(2):
+            await run_import(settings, rows=rules)
+        sandbox.docebo_gate.counters.reset()
+        await run_import(settings, rows=rules)
+        quiet = sandbox.docebo_gate.counters.calls[BATCH]
+        unknown.clear()
+        with Store.open(sqlite_url) as store, store.transaction() as tables:
+            tables.dialect(docebo).forget(REFUSED_VALUES.name)
+        await run_import(settings, rows=rules)
+
+    assert quiet == 0
+    assert [one.country for one in sandbox.docebo.accounts.by_email("ada@example.com")] == ["Atlantis"]
+
+
+@pytest.mark.long
 async def test_accounts_are_asked_for_what_they_have_within_the_calls_for_evidence_however_many_are_refused(
     sandbox, sqlite_url
 ):

@@ -10,7 +10,6 @@ from slack_docebo.domain.attributes import (
     changes_to,
     fingerprint,
     is_own_form,
-    refused_key,
     same,
     shown,
     wanted,
@@ -409,7 +408,7 @@ class Planner:
         if returned and (doubt := self.policy.scope.kind_in_doubt(user)):
             return self._leave(user, f"{doubt}{NOT_LET_IN}", account)
         wanted = self._wanted(user)
-        print_, echo = fingerprint(wanted), ""
+        print_, echo = self.policy.fingerprint(wanted), ""
         taken = self._taken_username(user, wanted, account, by)
         if taken:
             del wanted[USERNAME]
@@ -428,7 +427,7 @@ class Planner:
                 is_form = all(is_own_form(name, str(changes[name]), str(value)) for name, value in before.items())
                 kept = f"{OWN_FORM if is_form else NOT_TAKEN}{', '.join(changes)}"
                 return self._plan_mapping(user, mapping, account, by, kept, Applied(account.docebo_id, print_, echo))
-        if changes and all(self._is_refused(name, value) for name, value in changes.items()):
+        if changes and all(self.policy.is_refused(name, value) for name, value in changes.items()):
             kept = f"{NOT_TAKEN}{', '.join(changes)}"  # a row would hold nothing
             return self._plan_mapping(user, mapping, account, by, kept, Applied(account.docebo_id, print_))
         if held := self._to_read_first(user, changes):
@@ -438,7 +437,7 @@ class Planner:
             if not changes:
                 known = prior or Applied(account.docebo_id)
                 return self._plan_mapping(user, mapping, account, by, READ_FIRST, known)
-            print_, echo = fingerprint({name: wanted[name] for name in wanted.keys() - held}), ""
+            print_, echo = self.policy.fingerprint({name: wanted[name] for name in wanted.keys() - held}), ""
         if changes:
             differs = f"differs: {', '.join(changes)}{without(lacking)}"
             return replace(
@@ -499,24 +498,18 @@ class Planner:
     ) -> Operation:
         return leave_alone(user, self.policy.scope.team, reason, account, docebo_id=docebo_id)
 
-    def _is_refused(self, name: str, value: Value) -> bool:
-        """Tell whether Docebo is known to refuse the value; not where the field's options are known by now."""
-        if refused_key(name, value) not in self.policy.refused:
-            return False
-        return all(rule.values is None for rule in self.policy.rules if rule.target == name)
-
     def _to_read_first(self, user: SourceUser, changes: MappingType[str, Value]) -> set[str]:
         """Return which of *changes* come from custom fields whose reading is outdated: they are read again first."""
         return {rule.target for rule in self.policy.rules if user.outdated and rule.is_custom} & changes.keys()
 
     def _fingerprint(self, user: SourceUser) -> str:
-        return fingerprint(self._wanted(user))
+        return self.policy.fingerprint(self._wanted(user))
 
     def _fingerprint_in_line(self, user: SourceUser, account: Account) -> str:
         """Return the fingerprint of what *user* is to have, or "" where *account* does not show all of it."""
         wanted = self._wanted(user)
         changes, _ = changes_to(wanted, account, returned=False, is_news=True)
-        return "" if changes else fingerprint(wanted)
+        return "" if changes else self.policy.fingerprint(wanted)
 
     def _wanted(self, user: SourceUser) -> dict[str, str]:
         return wanted(self.policy.scope.as_member(user), self.policy.rules, creating=False)
