@@ -497,6 +497,35 @@ async def test_languages_that_are_listed_by_their_names_are_known(docebo):
         assert (await client.session()).languages == {"en": "english", "fr": "french"}
 
 
+@pytest.mark.parametrize(
+    ("shown", "language", "unshown"),
+    [
+        ({"lang_code": "de", "language": "Deutsch"}, "de", False),
+        ({"lang_code": "German"}, "de", False),
+        ({"language": ""}, "", False),
+        ({"language": "Deutsch"}, "Deutsch", True),
+        ({"lang_code": "Tedesco", "language": "Tedesco"}, "Tedesco", True),
+    ],
+)
+async def test_a_language_by_a_name_that_docebo_does_not_tell_counts_as_not_shown(docebo, shown, language, unshown):
+    languages = [{"code": "english", "browsercode": "en"}, {"code": "german", "browsercode": "de"}]
+    docebo.get(f"{USERS}/session").mock(return_value=ok({"id": 5, "active_languages": languages}))
+    item = {
+        "user_id": 7,
+        "username": "ada",
+        "email": "",
+        "status": 1,
+        "first_name": "",
+        "last_name": "",
+        "timezone": "",
+    }
+    docebo.get(USERS).mock(return_value=ok({"items": [{**item, **shown}], "has_more_data": False}))
+    async with opened() as client:
+        await client.session()
+        [ada] = [account async for page in client.list_users() for account in page]
+    assert (ada.language, "language" in ada.unshown) == (language, unshown)
+
+
 @pytest.mark.parametrize("lang_code", ["en-gb", "english_uk"])
 async def test_a_language_keeps_the_name_of_the_session_whatever_listings_call_it(docebo, lang_code):
     named = [{"browsercode": "en-gb", "code": "english_uk"}]

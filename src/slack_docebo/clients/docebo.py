@@ -124,8 +124,7 @@ class DoceboClient:
                 raise
             advice = f"{refusal.detail or 'it is refused'}; if {NO_USER}"
             raise AccessDenied("session", advice, status=refusal.status, said=refusal.said) from None
-        for code, name in session.languages.items():
-            self.languages.note(code, name)
+        self.languages.know(session.languages)
         self._there = self._there or session.docebo_id
         if session.username and not self._searchable:
             self._searchable.append(session.username)
