@@ -9,6 +9,7 @@ from starlette.requests import Request
 from sandbox.docebo.attributes import Field
 from sandbox.docebo.calls import ApiError
 from sandbox.docebo.description import importer_columns
+from sandbox.docebo.listing import page_of
 from sandbox.docebo.platform import Platform
 
 
@@ -24,11 +25,8 @@ class FieldCalls:
             entries = [{**self._item(f), "options": described(f, self.platform)["options"]} for f in fields]
             if not self.platform.switches.arrays_paged:
                 return entries
-            size = min(int(request.query_params.get("page_size", 200)), 200)
-            first = (int(request.query_params.get("page", 1)) - 1) * size
-            return entries[first : first + size]
-        items = [self._item(field) for field in fields]
-        return {"items": items, "has_more_data": False, "count": len(items), "current_page": 1}
+            return page_of(entries, request.query_params, self.platform)["items"]
+        return page_of([self._item(field) for field in fields], request.query_params, self.platform)
 
     async def view(self, request: Request, _body: dict[str, Any]) -> dict[str, Any]:
         field_id = request.path_params["id"]

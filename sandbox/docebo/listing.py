@@ -28,8 +28,7 @@ def user_page(
     if size > LARGEST_PAGE and platform.switches.page_size_over_limit == "reject":
         raise BadQueryError(f"page_size must be no greater than {LARGEST_PAGE}")
     size = min(size, LARGEST_PAGE)
-    # Docebo counts pages from 1; a page 0 seems to be the first as well.
-    page = max(1, _number(query, "page", 1))
+    page = page_number(query, platform)
     if platform.switches.pages_by_cursor and query.get("cursor") != f"c-{page - 1}":
         page = 1
     ids = _matching(query, platform)
@@ -40,7 +39,7 @@ def user_page(
     data: dict[str, Any] = {
         "items": items,
         "count": len(items),
-        "has_more_data": empty or (share == 1.0 and start + size < total),
+        "has_more_data": empty or announced(platform, more=share == 1.0 and start + size < total),
         "cursor": f"c-{page}",
         "current_page": page,
         "current_page_size": size,
@@ -51,15 +50,26 @@ def user_page(
     return data
 
 
-def page_of(items: Sequence[Mapping[str, Any]], query: Mapping[str, Any]) -> dict[str, Any]:
+def page_number(query: Mapping[str, Any], platform: Platform) -> int:
+    """Return the page that *query* asks for, counted from 1; what is before the first is the first as well."""
+    first = platform.switches.first_page
+    return max(1, _number(query, "page", first) + 1 - first)
+
+
+def announced(platform: Platform, *, more: bool) -> bool:
+    """Return what a page says of whether there is *more*."""
+    return {"always": True, "never": False}.get(platform.switches.more_announced, more)
+
+
+def page_of(items: Sequence[Mapping[str, Any]], query: Mapping[str, Any], platform: Platform) -> dict[str, Any]:
     """Return the page of *items* that *query* asks for."""
     size = min(_number(query, "page_size", LARGEST_PAGE) or LARGEST_PAGE, LARGEST_PAGE)
-    page = max(1, _number(query, "page", 1))
+    page = page_number(query, platform)
     shown = items[(page - 1) * size : page * size]
     return {
         "items": shown,
         "count": len(shown),
-        "has_more_data": page * size < len(items),
+        "has_more_data": announced(platform, more=page * size < len(items)),
         "current_page": page,
         "current_page_size": size,
     }

@@ -19,7 +19,7 @@ class OrganisationCalls:
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
 
-    async def orgchart(self, _request: Request, _body: dict[str, Any]) -> dict[str, Any]:
+    async def orgchart(self, request: Request, _body: dict[str, Any]) -> dict[str, Any]:
         items = [
             {
                 "id": self.platform.shown_number(branch.id),
@@ -32,15 +32,15 @@ class OrganisationCalls:
             }
             for branch, level, left, right in nested(self.platform.branches)
         ]
-        return {"items": items, "count": len(items), "has_more_data": False}
+        return self._page_of(items, request)
 
-    async def manager_types(self, _request: Request, _body: dict[str, Any]) -> dict[str, Any]:
+    async def manager_types(self, request: Request, _body: dict[str, Any]) -> dict[str, Any]:
         """Answer with an envelope even if `as_array` is set: the client that sends it reads `data.items`."""
         items = [
             {"id": self.platform.shown_number(key), "title": title}
             for key, title in self.platform.manager_types.items()
         ]
-        return {"items": items, "count": len(items), "has_more_data": False}
+        return self._page_of(items, request)
 
     async def candidates(self, request: Request, _body: dict[str, Any]) -> dict[str, Any]:
         """Answer with the accounts that may become managers, in the two keys that a known client reads.
@@ -53,7 +53,7 @@ class OrganisationCalls:
             for account in self.platform.accounts
             if account.active and (text in account.email.casefold() or text in account.username.casefold())
         ]
-        return _page_of(items, request)
+        return self._page_of(items, request)
 
     async def subordinates(self, request: Request, _body: dict[str, Any]) -> dict[str, Any]:
         """Answer with the accounts that have this one as manager, of any type, in the keys that clients read first."""
@@ -63,11 +63,10 @@ class OrganisationCalls:
             for account in self.platform.accounts
             if manager.user_id in account.managers.values()
         ]
-        return _page_of(items, request)
+        return self._page_of(items, request)
 
-
-def _page_of(items: list[dict[str, Any]], request: Request) -> dict[str, Any]:
-    try:
-        return page_of(items, request.query_params)
-    except BadQueryError as error:
-        raise ApiError(400, str(error)) from error
+    def _page_of(self, items: list[dict[str, Any]], request: Request) -> dict[str, Any]:
+        try:
+            return page_of(items, request.query_params, self.platform)
+        except BadQueryError as error:
+            raise ApiError(400, str(error)) from error

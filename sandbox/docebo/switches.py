@@ -35,6 +35,8 @@ class Switches:
     unset_as_zero: bool = False  # yes or no that is not set is shown as 0, and as nothing otherwise
     country_options: bool = True  # a field of type country shows its countries; else they are known to the form alone
     listed_language: str = "code"  # what a listing shows as lang_code: code | name
+    first_page: int = 1  # the number of the first page: 1 or 0
+    more_announced: str = "right"  # what pages say of whether there are more: right | always | never
     pages_by_cursor: bool = False  # a page after the first is given only with the cursor of the one before
     counted_more: int = 0  # accounts that a listing counts, and does not show
     arrays_paged: bool = True  # a listing without an envelope comes in pages, too
@@ -92,6 +94,7 @@ CHOICES = {
     "option_form": ("id", "label"),
     "listed_language": ("code", "name"),
     "page_size_over_limit": ("clamp", "reject"),
+    "more_announced": ("right", "always", "never"),
     "token_type": ("Bearer", "bearer"),
     "branchless": ("taken", "refused", "400"),
     "passwordless": ("taken", "refused"),

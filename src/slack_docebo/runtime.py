@@ -159,6 +159,7 @@ async def open_runtime(
                 before_write=gate.begin_attempt,
                 wanted_fields=frozenset(rule.field_id for rule in rules if rule.field_id),
                 user_level=known.user_level,
+                paging=known.pages,
                 recorder=recorder,
             ) as docebo,
         ):

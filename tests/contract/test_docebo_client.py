@@ -29,6 +29,7 @@ from slack_docebo.clients.docebo_levels import Levels
 from slack_docebo.clients.docebo_rows import Row, RowResult
 from slack_docebo.clients.docebo_wire import Branch, Service, Session, UserField
 from slack_docebo.clients.retries import wait_as_asked
+from slack_docebo.domain.dialect import Pages
 from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.people import Account
 from slack_docebo.errors import (
@@ -77,6 +78,18 @@ def yii(status: int, message: object = "No", code: int = 0) -> httpx.Response:
 def page(*ids: int, more: object = False, **extra: Any) -> httpx.Response:
     items = [{"user_id": str(id_), "username": f"u{id_}", "email": "", "level": "user", "status": "1"} for id_ in ids]
     return ok({"items": items, "has_more_data": more, **extra})
+
+
+def numbered(
+    *pages: httpx.Response, first: int = 1, otherwise: httpx.Response
+) -> Callable[[httpx.Request], httpx.Response]:
+    """Answer with the page of which the number is asked for, and *otherwise* where there is none."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        number = int(request.url.params["page"]) - first
+        return pages[number] if 0 <= number < len(pages) else otherwise
+
+    return answer
 
 
 def answered(*rows: tuple[bool, object, str]) -> httpx.Response:
@@ -204,18 +217,92 @@ async def test_all_pages_are_read_from_the_first_to_the_last(docebo):
 
 
 async def test_a_listing_that_never_says_whether_there_is_more_ends_with_an_empty_page(docebo):
-    docebo.get(USERS).mock(side_effect=[page(1, more=None), page(2, more=None), page(more=None)])
+    docebo.get(USERS).mock(side_effect=numbered(page(1, more=None), page(2, more=None), otherwise=page(more=None)))
     async with opened() as client:
         assert [[a.docebo_id for a in accounts] async for accounts in client.list_users()] == [[1], [2], []]
 
 
 @pytest.mark.parametrize(
-    "behind", [page(more=False), page(1, 2), httpx.Response(400)], ids=["empty", "again", "refused"]
+    "otherwise", [page(more=False), page(1, 2), httpx.Response(400)], ids=["empty", "again", "refused"]
 )
-async def test_a_listing_that_nobody_counted_ends_where_nothing_new_comes_behind_it(docebo, behind):
-    docebo.get(USERS).mock(side_effect=[page(1, 2, more=False), behind])
+async def test_a_listing_that_nobody_counted_ends_where_nothing_new_comes_behind_or_before_it(docebo, otherwise):
+    docebo.get(USERS).mock(side_effect=numbered(page(1, 2, more=False), otherwise=otherwise))
     async with opened() as client:
         assert [[a.docebo_id for a in accounts] async for accounts in client.list_users()] == [[1, 2]]
+
+
+@pytest.mark.parametrize(("more", "asked"), [(True, 3), (False, 2)], ids=["also behind the last page", "on no page"])
+async def test_a_listing_that_always_says_the_same_of_more_pages_is_read_by_its_count(docebo, more, asked):
+    route = docebo.get(USERS).mock(
+        side_effect=numbered(
+            page(1, 2, more=more, total_count=3), page(3, more=more, total_count=3), otherwise=page(more=more)
+        )
+    )
+    async with opened() as client:
+        assert [a.docebo_id async for accounts in client.list_users() for a in accounts] == [1, 2, 3]
+        assert client.paging == ({Pages.ENDLESS} if more else set())
+        assert route.call_count == asked
+        assert await client.find_users("u9") == []
+
+
+@pytest.mark.parametrize("counted", [{"total_count": 3}, {}], ids=["counted", "not counted"])
+async def test_pages_that_are_numbered_from_0_are_read_once_the_list_is_begun_anew(docebo, counted):
+    pages = numbered(page(1, 2, more=True, **counted), page(3, **counted), first=0, otherwise=page(**counted))
+    docebo.get(USERS).mock(side_effect=pages)
+    async with opened() as client:
+        with pytest.raises(IncompleteRead, match="from 0"):
+            [accounts async for accounts in client.list_users()]
+        assert [a.docebo_id async for accounts in client.list_users() for a in accounts] == [1, 2, 3]
+
+
+async def test_a_first_page_with_the_number_0_is_found_where_page_1_is_empty(docebo):
+    docebo.get("/manage/v1/orgchart").mock(
+        side_effect=numbered(ok({"items": [node(0, "Acme", 1, 2)]}), first=0, otherwise=ok({"items": []}))
+    )
+    async with opened() as client:
+        assert [branch.id for branch in await client.branches.all()] == [0]
+        assert client.paging == {Pages.FROM_0}
+
+
+async def test_a_page_that_was_empty_once_by_accident_does_not_number_pages_from_0(docebo):
+    whole = page(1, 2, total_count=2)
+    docebo.get(USERS).mock(side_effect=[page(total_count=2), whole, whole])
+    async with opened() as client:
+        assert [a.docebo_id async for accounts in client.list_users() for a in accounts] == [1, 2]
+        assert client.paging == set()
+
+
+@pytest.mark.parametrize("before", [httpx.Response(500), page()])
+async def test_a_platform_that_has_no_page_0_is_asked_for_it_once(docebo, before):
+    route = docebo.get("/manage/v1/user_fields").mock(side_effect=numbered(ok([]), otherwise=before))
+    async with opened(attempts=1) as client:
+        assert [await client.fields.all() for _ in range(2)] == [[], []]
+    assert [call.request.url.params["page"] for call in route.calls] == ["1", "0", "1"]
+
+
+@pytest.mark.parametrize("accounts", [3, 150, 250])
+async def test_a_list_of_accounts_that_is_an_array_is_read(docebo, accounts):
+    items = json.loads(page(*range(1, accounts + 1)).content)["data"]["items"]
+    docebo.get(USERS).mock(return_value=ok(items))
+    async with opened() as client:
+        assert len({a.docebo_id async for page in client.list_users() for a in page}) == accounts
+
+
+async def test_an_array_as_long_as_a_page_may_be_cut_off(docebo):
+    docebo.get(USERS).mock(return_value=ok(json.loads(page(*range(1, 201)).content)["data"]["items"]))
+    async with opened() as client:
+        with pytest.raises(IncompleteRead, match="repeats itself"):
+            [accounts async for accounts in client.list_users()]
+
+
+@pytest.mark.parametrize(
+    "nobody", [ok([]), page(more=False), page(total_count=0)], ids=["an array", "a page", "counted"]
+)
+async def test_a_list_of_nobody_is_none_for_our_own_account_is_there(docebo, nobody):
+    docebo.get(USERS).mock(return_value=nobody)
+    async with opened() as client:
+        with pytest.raises(IncompleteRead, match="shows nobody"):
+            [accounts async for accounts in client.list_users()]
 
 
 async def test_an_account_that_moves_to_the_next_page_is_listed_as_it_is_on_both(docebo):
@@ -235,7 +322,7 @@ async def test_an_account_that_moves_to_the_next_page_is_listed_as_it_is_on_both
     ],
 )
 async def test_a_short_listing_is_noticed(docebo, pages):
-    docebo.get(USERS).mock(side_effect=pages)
+    docebo.get(USERS).mock(side_effect=numbered(*pages, otherwise=page()))
     async with opened() as client:
         with pytest.raises(IncompleteRead):
             [accounts async for accounts in client.list_users()]
@@ -251,7 +338,6 @@ async def test_behind_the_end_of_the_first_list_of_all_nobody_must_follow_whatev
 @pytest.mark.parametrize(
     "answer",
     [
-        pytest.param(ok([]), id="not a page"),
         pytest.param(ok({"has_more_data": False}), id="no items"),
         pytest.param(ok({"items": [{"username": "a"}]}), id="an account without an id"),
         pytest.param(ok({"items": ["a"]}), id="an account that is none"),
@@ -410,6 +496,35 @@ async def test_languages_that_are_listed_by_their_names_are_known(docebo):
     docebo.get(f"{USERS}/session").mock(return_value=ok({"id": 5, "active_languages": named}))
     async with opened() as client:
         assert (await client.session()).languages == {"en": "english", "fr": "french"}
+
+
+@pytest.mark.parametrize(
+    ("shown", "language", "unshown"),
+    [
+        ({"lang_code": "de", "language": "Deutsch"}, "de", False),
+        ({"lang_code": "German"}, "de", False),
+        ({"language": ""}, "", False),
+        ({"language": "Deutsch"}, "Deutsch", True),
+        ({"lang_code": "Tedesco", "language": "Tedesco"}, "Tedesco", True),
+    ],
+)
+async def test_a_language_by_a_name_that_docebo_does_not_tell_counts_as_not_shown(docebo, shown, language, unshown):
+    languages = [{"code": "english", "browsercode": "en"}, {"code": "german", "browsercode": "de"}]
+    docebo.get(f"{USERS}/session").mock(return_value=ok({"id": 5, "active_languages": languages}))
+    item = {
+        "user_id": 7,
+        "username": "ada",
+        "email": "",
+        "status": 1,
+        "first_name": "",
+        "last_name": "",
+        "timezone": "",
+    }
+    docebo.get(USERS).mock(return_value=ok({"items": [{**item, **shown}], "has_more_data": False}))
+    async with opened() as client:
+        await client.session()
+        [ada] = [account async for page in client.list_users() for account in page]
+    assert (ada.language, "language" in ada.unshown) == (language, unshown)
 
 
 @pytest.mark.parametrize("lang_code", ["en-gb", "english_uk"])
@@ -1323,7 +1438,7 @@ async def test_every_account_is_listed_in_spite_of_a_fault_on_the_way(sandbox, k
 
 @pytest.mark.parametrize("kind", ["shrinking", "empty_page"])
 async def test_a_listing_cut_short_is_noticed(sandbox, kind):
-    sandbox.docebo_gate.faults.add(LIST, kind)
+    sandbox.docebo_gate.faults.add(LIST, kind, times=-1)
     async with client_of(sandbox) as client:
         with pytest.raises(IncompleteRead):
             await listed(client)

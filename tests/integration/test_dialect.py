@@ -341,6 +341,31 @@ async def test_an_account_that_docebo_lets_nobody_change_keeps_no_value_from_oth
 
 
 @pytest.mark.long
+async def test_a_refused_country_is_tried_again_once_that_is_forgotten(sandbox, sqlite_url):
+    sandbox.reset()
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    sandbox.slack.change(ada, {"profile": {"title": "Atlantis"}})
+    rules = {"ATTRIBUTES": "email, first_name, last_name, country = title", "SCOPE_INCLUDE": ada}
+    unknown = {"Atlantis"}
+    with between(
+        sandbox.docebo_url, instead=lambda call: refused(call, lambda row: row.get("country") in unknown)
+    ) as docebo:
+        settings = settings_for({**sandbox.facts(), "docebo_url": docebo}, sqlite_url)
+        for _ in range(2):
+            await run_import(settings, rows=rules)
+        sandbox.docebo_gate.counters.reset()
+        await run_import(settings, rows=rules)
+        quiet = sandbox.docebo_gate.counters.calls[BATCH]
+        unknown.clear()
+        with Store.open(sqlite_url) as store, store.transaction() as tables:
+            tables.dialect(docebo).forget(REFUSED_VALUES.name)
+        await run_import(settings, rows=rules)
+
+    assert quiet == 0
+    assert [one.country for one in sandbox.docebo.accounts.by_email("ada@example.com")] == ["Atlantis"]
+
+
+@pytest.mark.long
 async def test_accounts_are_asked_for_what_they_have_within_the_calls_for_evidence_however_many_are_refused(
     sandbox, sqlite_url
 ):
@@ -481,6 +506,24 @@ async def test_that_pages_go_by_a_cursor_is_found_out_once(sqlite_url):
 
         assert learned == "cursor"
         assert calls[1] == sandbox.docebo_gate.counters.calls[listing] == 3
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("otherwise", "learned"),
+    [({"first_page": 0}, "from 0"), ({"more_announced": "always"}, "endless"), ({"more_announced": "never"}, None)],
+)
+async def test_how_pages_are_numbered_and_what_they_announce_is_found_out_once(sqlite_url, otherwise, learned):
+    with Sandbox(users=10, docebo_users=0, rate_limits=False) as sandbox:
+        for number in range(450):
+            sandbox.docebo.accounts.add(f"other{number}")
+        for _ in range(2):
+            sandbox.docebo_gate.counters.reset()
+            done = await imported(sandbox, sqlite_url, **otherwise)
+
+        assert known(sqlite_url, sandbox.docebo_url).get(PAGES.name) == learned
+        assert sandbox.docebo_gate.counters.calls["GET /manage/v1/user"] == 3
+        assert done.count(outcome=Outcome.APPLIED) == 0
 
 
 @pytest.mark.long

@@ -57,6 +57,8 @@ OTHERWISE: dict[str, tuple[Any, ...]] = {
     "status_answer": ("array", "silent", "ids", "rows"),
     "arrays_paged": (False,),
     "pages_by_cursor": (True,),
+    "first_page": (0,),
+    "more_announced": ("always", "never"),
     "lists_keyed": (True,),
     "slash_in_usernames": (True,),
     "sanitise_names": (False,),
@@ -247,6 +249,8 @@ def learning(otherwise: Otherwise) -> int:
     calls += 12 * (otherwise.get("passwordless") == "refused")  # likewise
     calls += 8 * (otherwise.get("scope_refused") is True)  # once in each run
     calls += 8 * (otherwise.get("option_form") == "label")
+    calls += 2 * (otherwise.get("first_page") == 0)
+    calls += 16 * (otherwise.get("more_announced") == "always")  # an empty page behind what nobody has counted
     if otherwise.get("batch_answer") == "failed":  # after each call the accounts are read
         calls += 2 * (USERS // rows + 10)
     return calls

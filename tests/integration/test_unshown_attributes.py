@@ -66,6 +66,27 @@ async def test_what_a_list_leaves_out_of_everybody_is_no_difference(sandbox, set
     assert [night.count(Kind.UPDATE, outcome=Outcome.APPLIED) for night in nights] == [0, 0]
 
 
+async def test_a_language_that_only_its_own_name_says_is_written_once_and_ends_no_import(sandbox, sqlite_url):
+    own = {"en": "English (US)", "de": "Deutsch", "fr": "Français"}
+
+    def by_its_own_name(call, answer):
+        if not call.path.startswith("/manage/v1/user?"):
+            return None
+        for item in answer["data"]["items"]:
+            item["language"] = own.get(item.pop("lang_code"), "Otro")
+        return answer
+
+    rows = {**ON, "ATTRIBUTES": 'first_name, last_name, email, language = "de"'}
+    with between(sandbox.docebo_url, changed=by_its_own_name) as url:
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
+        done = await run_import(settings, rows=rows)
+        again = await run_import(settings, rows=rows)
+
+    assert ada(sandbox).language == "de"
+    assert done.count(outcome=Outcome.FAILED) == 0
+    assert again.count(Kind.CREATE, Kind.UPDATE) == 0
+
+
 @pytest.mark.long
 async def test_an_undo_empties_nothing_that_the_list_has_left_out(sandbox, settings, left_out):
     slack_id = sandbox.slack.by_email("ada@example.com")["id"]

@@ -1,8 +1,13 @@
 """By what rules and rows name a branch."""
 
+from dataclasses import replace
+
 import pytest
 
 from slack_docebo.domain.branches import Branch, Branches, NewBranch, to_be_made
+from slack_docebo.domain.formulas import OneSource
+from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.rules import NO_PATHS, AttributeRule, shortfalls
 
 ROOT = Branch(0, "", "Acme", left=1, right=14)
 TREE = [
@@ -35,6 +40,21 @@ def test_a_branch_is_found_by_id_code_title_or_path(said, branch_id):
 @pytest.mark.parametrize("said", ["Sales", "europe", "eu-s", "Acme/Europe", "7", ""])
 def test_what_several_bear_or_nobody_or_in_another_case_is_no_branch(said):
     assert BRANCHES.named(said) is None
+
+
+@pytest.mark.parametrize("said", ["2", "EU-S", "Europe", "Europe/Law", "America/Sales", "Law", "Sales", "Acme/Europe"])
+def test_a_path_begins_below_the_root_whether_or_not_docebo_shows_the_root(said):
+    assert Branches.of(TREE[1:]).named(said) == BRANCHES.named(said)
+    assert Branches.of([replace(ROOT, left=0), *TREE[1:]]).named(said) == BRANCHES.named(said)
+
+
+def test_where_docebo_shows_no_places_a_path_is_told_as_such_and_no_branch_is_to_be_made():
+    flat = Branches.of(replace(one, left=0, right=0) for one in TREE)
+    rule = AttributeRule("branch", OneSource("title"), values=flat)
+    law, lawyer = (SourceUser("U1", "T1", title=title) for title in ("Law", "Europe/Law"))
+
+    assert (rule.value(law), rule.value(lawyer)) == ("3", None)
+    assert [shortfall.why for shortfall in shortfalls(lawyer, [rule], creating=True)] == [NO_PATHS]
 
 
 def test_a_row_names_a_branch_by_what_is_its_own():

@@ -336,9 +336,24 @@ def test_a_value_that_docebo_is_known_to_refuse_is_not_planned_and_the_others_ar
     renamed = plan(ADA, replace(other, last_name="King"), MAPPED, knowing)
     returned = plan(ADA, replace(other, active=False), replace(MAPPED, deactivated=True), knowing)
 
-    assert (left.kind, left.reason) == (Kind.LEAVE, "Docebo does not take first_name")
+    assert (left.changes, left.reason) == ({}, "found by mapping")
+    again = plan(ADA, other, replace(MAPPED, fingerprint=left.fingerprint), knowing)
+    assert (again.kind, again.reason) == (Kind.LEAVE, "Docebo does not take first_name")
     assert renamed.changes == {"first_name": "Ada", "last_name": "Lovelace"}
     assert returned.changes["active"] is True
+
+
+def test_a_value_that_no_list_shows_is_planned_again_once_it_is_not_remembered_as_refused():
+    at_home = replace(ADA, title="Atlantis")
+    asked = replace(ON, rules=parse_rules("first_name, last_name, email, country = title"))
+    knowing = replace(asked, refused=frozenset({refused_key("country", "Atlantis")}))
+
+    written = replace(MAPPED, fingerprint=fingerprint(wanted(at_home, asked.rules, creating=False)))
+    left = plan(at_home, HERS, written, knowing)
+    since = replace(MAPPED, fingerprint=left.fingerprint)
+
+    assert plan(at_home, HERS, since, knowing).kind is Kind.LEAVE
+    assert plan(at_home, HERS, since, asked).changes == {"country": "Atlantis"}
 
 
 def test_who_comes_back_is_activated_again_if_we_deactivated_the_account():

@@ -84,6 +84,11 @@ def test_what_is_only_spelt_anew_proves_nothing_and_is_no_failure_where_docebo_k
     assert traits(row(before={"first_name": "Ada"}, first_name="Adam")) == {"update", "first_name"}
 
 
+def test_a_language_that_no_look_can_tell_proves_nothing():
+    view, listed = (Account(7, "ada", language=shown, unshown=frozenset({"language"})) for shown in ("", "Deutsch"))
+    assert not_shown(row(before={"language": "en"}, language="de"), [view, listed]) == []
+
+
 def test_one_of_two_looks_is_enough_for_what_the_other_leaves_out():
     view = Account(7, "ada@example.com", "ada@example.com")
     assert not_shown(row(email="ada@example.com", language="en"), [view, ADA]) == []

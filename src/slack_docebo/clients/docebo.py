@@ -4,7 +4,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from slack_docebo.clients.docebo_auth import Grant
 from slack_docebo.clients.docebo_branches import DoceboBranches
 from slack_docebo.clients.docebo_fields import DoceboFields
 from slack_docebo.clients.docebo_levels import Levels
-from slack_docebo.clients.docebo_requests import DoceboRequests, for_one_call, unguarded, unlimited
+from slack_docebo.clients.docebo_requests import PAGE_SIZE, DoceboRequests, for_one_call, unguarded, unlimited
 from slack_docebo.clients.docebo_rows import Row, RowResult, batch_item, correlate
 from slack_docebo.clients.docebo_values import read_flag, read_id, read_text
 from slack_docebo.clients.docebo_wire import (
@@ -33,12 +33,19 @@ from slack_docebo.clients.docebo_wire import (
 from slack_docebo.clients.exchanges import Recorder
 from slack_docebo.clients.retries import Wait, wait_as_asked
 from slack_docebo.domain.addresses import mailbox, spellings
-from slack_docebo.domain.dialect import MOST_ROWS
+from slack_docebo.domain.dialect import MOST_ROWS, Pages
 from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import Account, View
 from slack_docebo.domain.texts import without_unseen
-from slack_docebo.errors import AccessDenied, ContractViolation, IncompleteRead, OutcomeUnknown, Rejected
+from slack_docebo.errors import (
+    AccessDenied,
+    ContractViolation,
+    IncompleteRead,
+    OutcomeUnknown,
+    Rejected,
+    RemoteError,
+)
 
 MOST_PAGES_OF_USERS = 5_000  # a million accounts
 FOUND_FOR = 60.0  # seconds for which a search that has found somebody is believed when it finds nobody
@@ -84,13 +91,9 @@ class DoceboClient:
         return self._requests.clock_ahead
 
     @property
-    def pages_by_cursor(self) -> bool:
-        """Whether asking by page number alone has shown the same page again, so that the cursor is sent as well."""
-        return self._requests.pages_by_cursor
-
-    @pages_by_cursor.setter
-    def pages_by_cursor(self, known: bool) -> None:
-        self._requests.pages_by_cursor = known
+    def paging(self) -> frozenset[Pages]:
+        """In which ways pages are known to differ from those that are asked for by number."""
+        return frozenset(self._requests.paging)
 
     def want_fields(self, field_ids: Iterable[int]) -> None:
         """Also read these additional fields with each account from now on."""
@@ -105,8 +108,7 @@ class DoceboClient:
                 raise
             advice = f"{refusal.detail or 'it is refused'}; if {NO_USER}"
             raise AccessDenied("session", advice, status=refusal.status, said=refusal.said) from None
-        for code, name in session.languages.items():
-            self.languages.note(code, name)
+        self.languages.know(session.languages)
         self._there = self._there or session.docebo_id
         if session.username and not self._searchable:
             self._searchable.append(session.username)
@@ -116,7 +118,8 @@ class DoceboClient:
         """Yield all accounts, page by page; one that was renamed while they are read may come twice, the later as it is.
 
         As many as *unlisted* may be counted by Docebo and not listed. Of a list that *is_first*, so that nothing tells what it
-        has to show, the page behind its end is asked for; so it is where Docebo does not count.
+        has to show, the page behind its end is asked for; so it is where Docebo does not count. Of a list that is too short,
+        a page 0 is: if that shows others than all after it, pages are numbered from 0, and the list is to be begun anew.
 
         Raises IncompleteRead, at the latest at the end, if some were left out: conclude nothing from an account's
         absence before the iteration has ended.
@@ -128,39 +131,70 @@ class DoceboClient:
         announced, pages, data, accounts = False, 0, None, list[Account]()
         async for data, more in self._requests.pages("list users", "/manage/v1/user", params, MOST_PAGES_OF_USERS):
             pages += 1
-            if not isinstance(data, dict):
-                raise ContractViolation("list users", "the answer is not a page")
-            if announced and expected is None and not items_of("list users", data):
+            items = items_of("list users", data)
+            if announced and expected is None and not items:
                 raise IncompleteRead(f"Docebo announced more than {len(seen)} accounts, and sent an empty page.")
-            announced = read_flag(data.get("has_more_data"), missing=False)
-            if expected is None:
-                # The first count: accounts made while reading need not be among those read, but all others do.
-                expected = read_id(data.get("total_count"))
-            accounts = list(map(read, items_of("list users", data)))
+            if isinstance(data, dict):
+                announced = read_flag(data.get("has_more_data"), missing=False)
+                if expected is None:
+                    # The first count: accounts made while reading need not be among those read, but all others do.
+                    expected = read_id(data.get("total_count"))
+            accounts = list(map(read, items))
             before = len(seen)
             seen.update(account.docebo_id for account in accounts)
-            if more and len(seen) == before:
-                raise IncompleteRead(
-                    f"Docebo repeats itself: after {len(seen)} accounts a page showed none that is new."
-                )
+            is_over = len(seen) == before
+            if is_over and more:
+                if not _is_whole(data, len(seen), expected):
+                    raise IncompleteRead(
+                        f"Docebo repeats itself: after {len(seen)} accounts a page showed none that is new."
+                    )
+                if isinstance(data, dict):
+                    self._requests.paging.add(Pages.ENDLESS)
             self._there = accounts[-1].docebo_id if accounts else self._there
             if accounts and len(self._searchable) < MOST_SEARCHED:
                 self._searchable.append(accounts[0].username)
             yield accounts
+            if is_over:
+                break
+        await self._check_end(params, data, seen, expected, pages=pages, unlisted=unlisted, is_first=is_first)
+
+    async def _check_end(
+        self,
+        params: Mapping[str, str | int],
+        last: object,
+        seen: set[int],
+        expected: int | None,
+        *,
+        pages: int,
+        unlisted: int,
+        is_first: bool,
+    ) -> None:
+        """Raise IncompleteRead if a list that ended with the page *last* has left out accounts, as far as that shows."""
+        number = self._requests.first_page
+        if number and (expected is None or len(seen) + unlisted < expected):
+            first = set[int]()
+            with suppress(RemoteError):  # some may have no such page
+                first = await self._shown_on(params, 0)
+            if first and first.isdisjoint(seen):
+                self._requests.paging.add(Pages.FROM_0)
+                raise IncompleteRead("Docebo's pages are numbered from 0: the list is to be begun anew.")
+        if not seen:
+            raise IncompleteRead("Docebo's list shows nobody, not even our own account: run again later")
         check_count("accounts", len(seen), expected, unlisted=unlisted)
         is_in_doubt = expected is None or is_first
-        if is_in_doubt and accounts and await self._goes_on(params, pages + 1, data, seen):
-            raise IncompleteRead(f"Docebo ended its list after {len(seen)} accounts, and has more.")
+        if is_in_doubt and items_of("list users", last):
+            behind = await self._shown_on(params, number + pages, last)
+            if not behind <= seen:
+                raise IncompleteRead(f"Docebo ended its list after {len(seen)} accounts, and has more.")
 
-    async def _goes_on(self, params: Mapping[str, str | int], number: int, before: object, seen: set[int]) -> bool:
-        """Tell whether the page after the last one shows accounts that were not *seen*; a refusal counts as no."""
+    async def _shown_on(self, params: Mapping[str, str | int], number: int, before: object = None) -> set[int]:
+        """Return the accounts that page *number* of the list shows; none where it refuses that page, or sends something else."""
         try:
             data = await self._requests.page("list users", "/manage/v1/user", params, number, before)
             items = items_of("list users", data)
         except (Rejected, ContractViolation):
-            return False
-        shown = {read_id(item.get("user_id")) for item in items if isinstance(item, dict)}
-        return not shown <= {None, *seen}
+            return set()
+        return {read_id(item.get("user_id")) or 0 for item in items if isinstance(item, dict)} - {0}
 
     async def find_users(self, text: str, *, in_parts: bool = False, counted_as: str = "find users") -> list[Account]:
         """Return the accounts whose username or e-mail address is *text*, compared as mailboxes are.
@@ -373,6 +407,7 @@ async def open_docebo(
     before_write: Callable[[], object] = unguarded,
     wanted_fields: frozenset[int] = frozenset(),
     user_level: str = "",
+    paging: Iterable[Pages] = (),
     recorder: Recorder | None = None,
 ) -> AsyncIterator[DoceboClient]:
     """Open a client that keeps its connection and its token, and close it at the end.
@@ -380,14 +415,21 @@ async def open_docebo(
     *grant* is asked for what to sign in with whenever a token is needed.
     *before_call* is awaited before every request, repeated and token requests included; *before_write* is called just
     before every request that writes. *wanted_fields* are the additional fields that accounts are read with; *user_level* is one
-    more word for the level of a plain user. The *recorder* writes down every exchange.
+    more word for the level of a plain user, and *paging* what is known of its pages. The *recorder* writes down every
+    exchange.
     """
     logging.getLogger("httpx").addFilter(_without_text_of_others)
     async with BoundedClient(
         "Docebo", seconds=timeout, recorder=recorder, base_url=base_url, headers={"Accept": "application/json"}
     ) as http:
         requests = DoceboRequests(
-            http, grant, attempts=attempts, wait=wait, before_call=before_call, before_write=before_write
+            http,
+            grant,
+            attempts=attempts,
+            wait=wait,
+            before_call=before_call,
+            before_write=before_write,
+            paging=paging,
         )
         yield DoceboClient(requests, wanted_fields=wanted_fields, user_level=user_level)
 
@@ -410,3 +452,12 @@ def _without_text_of_others(record: logging.LogRecord) -> bool:
             args[-1] = ""
         record.args = tuple(args)
     return True
+
+
+def _is_whole(page: object, shown: int, counted: int | None) -> bool:
+    """Tell whether a list is at its end with a *page* that shows nobody new, although more may be announced.
+
+    It has *shown* all that are counted; or it is an array that holds all accounts, whatever page is asked for, unless that
+    may be cut off at the length of a page.
+    """
+    return len(page) != PAGE_SIZE if isinstance(page, list) else bool(counted) and shown >= (counted or 0)

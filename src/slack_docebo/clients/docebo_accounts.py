@@ -52,7 +52,9 @@ class AccountReader:
         self._languages = languages
         self._options = options
         self._is_administrator = (levels or Levels()).is_administrator
-        self._codes: dict[tuple[str, str], str] = {}  # of languages, by what the two keys show
+        self._codes: dict[
+            tuple[str, str], tuple[str, bool]
+        ] = {}  # of languages, by what the two keys show, if they tell
         self._columns: dict[tuple[str | None, ...], Mapping[str, str]] = {}  # further attributes, by what is shown
         self._unshown: dict[frozenset[str], frozenset[str]] = {}
 
@@ -70,6 +72,7 @@ class AccountReader:
             raise ContractViolation(
                 "list users", f"account {docebo_id} is shown without its user name, its e-mail address or its status"
             )
+        language, tells_language = self._language(read_text(get("lang_code")), read_text(get("language")))
         username = username_of(item)
         email = read_words(item["email"]).strip()
         return Account(
@@ -80,11 +83,11 @@ class AccountReader:
             last_name=read_words(get("last_name")),
             active=read_flag(get("status"), missing=True),
             administrator=self._is_administrator(get("level")),
-            language=self._language(read_text(get("lang_code")), read_text(get("language"))),
+            language=language,
             time_zone=sys.intern(read_text(get("timezone"))),
             fields={id_: self._value(id_, item[key]) for id_, key in self._keys if key in item} or NO_VALUES,
             columns=self._further(item),
-            unshown=self._not_shown(item),
+            unshown=self._not_shown(item, tells_language=tells_language),
         )
 
     def view(self, data: object) -> View | None:
@@ -107,12 +110,13 @@ class AccountReader:
             shown_besides["branches"] = ",".join(sorted(_branch_ids(branches)))
         return View(account, shown_besides)
 
-    def _language(self, code: str, name: str) -> str:
-        """Return the code of the language; on some tenants either of the two keys may hold a name like "English"."""
+    def _language(self, code: str, name: str) -> tuple[str, bool]:
+        """Return the code of the language, and whether it says which one; either key may hold a name like "English"."""
         if (code, name) not in self._codes:
             if code and name:
                 self._languages.note(code, name)
-            self._codes[code, name] = self._languages.code(code or name)
+            found = self._languages.code(code or name)
+            self._codes[code, name] = found, self._languages.tells(found)
         return self._codes[code, name]
 
     def _value(self, field_id: int, shown: object) -> str:
@@ -129,16 +133,18 @@ class AccountReader:
             self._columns[shown] = found
         return self._columns[shown]
 
-    def _not_shown(self, item: Mapping[str, object]) -> frozenset[str]:
+    def _not_shown(self, item: Mapping[str, object], *, tells_language: bool) -> frozenset[str]:
         """Return the attributes that the entry does not show; accounts that lack the same ones share one object."""
         is_status_said = says_yes(item["status"]) or says_no(item["status"])
-        if item.keys() >= USUAL_KEYS and is_status_said and not is_hidden(item["email"]):
+        if item.keys() >= USUAL_KEYS and is_status_said and tells_language and not is_hidden(item["email"]):
             return NOTHING
         found = frozenset(name for name, keys in KEPT_AS.items() if not any(key in item for key in keys))
         if is_hidden(item["email"]):
             found |= {"email"}
         if not is_status_said:
             found |= {"active"}
+        if not tells_language:
+            found |= {"language"}
         return self._unshown.setdefault(found, found)
 
 

@@ -12,9 +12,9 @@ from slack_docebo.clients.answers import OutOfBounds, clock_ahead
 from slack_docebo.clients.docebo_answers import data_of, items_of, refuse_failure
 from slack_docebo.clients.docebo_auth import OPERATION as TOKEN_OPERATION
 from slack_docebo.clients.docebo_auth import Grant, Token
-from slack_docebo.clients.docebo_values import read_flag, read_id, read_text
+from slack_docebo.clients.docebo_values import as_list, read_flag, read_id, read_text
 from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, wait_as_asked
-from slack_docebo.domain.dialect import MOST_ROWS
+from slack_docebo.domain.dialect import MOST_ROWS, Pages
 from slack_docebo.errors import (
     AccessDenied,
     ContractViolation,
@@ -65,6 +65,7 @@ class DoceboRequests:
         wait: Wait = wait_as_asked,
         before_call: Callable[[], Awaitable[None]] = unlimited,
         before_write: Callable[[], object] = unguarded,
+        paging: Iterable[Pages] = (),
     ) -> None:
         self._http = http  # carries base URL and timeouts; its opener closes it
         self._token = Token(grant, self.host, self._post_form)
@@ -74,7 +75,8 @@ class DoceboRequests:
         self._writing = asyncio.Lock()  # Docebo forbids concurrent batches
         self.calls: Counter[str] = Counter()
         self.clock_ahead: timedelta | None = None  # how far ours is ahead of Docebo's, by its latest answer
-        self.pages_by_cursor = False  # once the number of the page alone has shown the same page again
+        self.paging = set(paging)  # in which ways pages are known to differ from those asked for by number
+        self._begins_at_1 = False  # the numbering of pages, as a page 1 has shown, or as far as was found out
 
     @property
     def host(self) -> str:
@@ -84,32 +86,74 @@ class DoceboRequests:
     async def pages(
         self, operation: str, path: str, params: Mapping[str, str | int], most: int = MOST_PAGES
     ) -> AsyncIterator[tuple[object, bool]]:
-        """Yield the `data` of each page of a listing, and whether more pages are announced.
+        """Yield the `data` of each page of a listing, and whether it announces more.
 
+        Pages are read as long as more is announced or, in a listing that was asked for its count, as fewer were shown.
         Raises IncompleteRead if there are more pages than *most*, or than Docebo's count implies.
         """
-        number = 0
-        more = True
+        number, pages, shown, counted = self.first_page, 0, 0, 0
+        announced = True
         before: object = None
-        while more:
-            number += 1  # Docebo counts pages from 1
-            if number > most:
+        while announced or shown < counted:
+            pages += 1
+            if pages > most:
                 raise IncompleteRead(
                     f"{operation}: Docebo announces more than {most} pages, which is more than it can have"
                 )
-            data = await self.page(operation, path, params, number, before if self.pages_by_cursor else None)
-            if not self.pages_by_cursor and _repeats(before, data):
+            data = await self.page(operation, path, params, number, before if Pages.CURSOR in self.paging else None)
+            if Pages.CURSOR not in self.paging and _repeats(before, data):
                 # Some listings keep a search under a cursor, and may give its further pages only with that.
                 data = await self.page(operation, path, params, number, before)
-                self.pages_by_cursor = not _repeats(before, data)
-            before = data
-            if isinstance(data, dict):
-                more = read_flag(data.get("has_more_data"), missing=bool(data.get("items")))
-            else:  # an array announces nothing: unless it is short, it may be a page, whatever size was asked for
-                more = isinstance(data, list) and len(data) >= SMALL_PAGE
-            if number == 1:
+                if not _repeats(before, data):
+                    self.paging.add(Pages.CURSOR)
+            if number == 1 == pages and "search_text" not in params and not _entries(data):
+                number, data = await self._first(operation, path, params, data)
+            entries = _entries(data)
+            self._begins_at_1 |= (
+                number == 1 == pages and isinstance(data, dict) and bool(entries)
+            )  # an array may be no page
+            if pages == 1:
                 most = min(most, _pages_counted(operation, data, otherwise=most))
-            yield data, more
+                if "get_total_count" in params and isinstance(data, dict):
+                    counted = read_id(data.get("total_count")) or 0
+            if not isinstance(data, dict):
+                # An array announces nothing: unless it is short, it may be a page, whatever size was asked for.
+                announced = len(entries) >= SMALL_PAGE
+            elif Pages.ENDLESS in self.paging:
+                announced = bool(entries) and entries != _entries(before) and not counted
+            else:
+                announced = read_flag(data.get("has_more_data"), missing=bool(entries))
+            shown = shown + len(entries) if entries else counted
+            number, before = number + 1, data
+            yield data, announced
+
+    @property
+    def first_page(self) -> int:
+        """The number of the first page: Docebo counts them from 1."""
+        return 0 if Pages.FROM_0 in self.paging else 1
+
+    async def _first(
+        self, operation: str, path: str, params: Mapping[str, str | int], data: object
+    ) -> tuple[int, object]:
+        """Return number and `data` of the first page, where page 1 has shown *data*: nothing.
+
+        A page 0 is asked for, once, unless a page 1 has ever shown something. If that shows something, and page 1 still
+        nothing, pages are numbered from 0.
+        """
+        if self._begins_at_1:
+            return 1, data
+        self._begins_at_1 = True
+        try:
+            first = await self.page(operation, path, params, 0, None)
+        except RemoteError:  # whatever a platform makes of a page before the first
+            return 1, data
+        if not _entries(first):
+            return 1, data
+        again = await self.page(operation, path, params, 1, None)
+        if _entries(again):  # it was empty by accident, and a page 0 is the first as well
+            return 1, again
+        self.paging.add(Pages.FROM_0)
+        return 0, first
 
     async def page(
         self, operation: str, path: str, params: Mapping[str, str | int], number: int, before: object
@@ -134,7 +178,8 @@ class DoceboRequests:
             for entry in map(read, items_of(operation, data)):
                 found[identity(entry)] = entry
             if more and len(found) == before:
-                if isinstance(data, list):  # all of them, whatever page was asked for
+                # All of them, whatever page was asked for; or the page behind the last, which announces more as any other.
+                if isinstance(data, list) or (found and not _entries(data)):
                     break
                 raise IncompleteRead(f"Docebo repeats itself: a page of {operation} showed nothing new.")
         return list(found.values())
@@ -211,6 +256,11 @@ def _repeats(before: object, data: object) -> bool:
     if not (isinstance(before, dict) and isinstance(data, dict) and before.get("items") and before.get("cursor")):
         return False
     return bool(before["items"] == data.get("items"))
+
+
+def _entries(page: object) -> list[Any]:
+    """Return the entries of a page; none if it is not as documented."""
+    return as_list(page.get("items") if isinstance(page, dict) else page) or []
 
 
 def _pages_counted(operation: str, first: object, *, otherwise: int) -> int:

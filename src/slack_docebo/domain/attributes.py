@@ -9,7 +9,7 @@ from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.names import clean, folded
 from slack_docebo.domain.operations import CANNOT_HOLD, IS_TAKEN, NO_VALUE, NOT_THERE, Value
 from slack_docebo.domain.people import Account, SourceUser
-from slack_docebo.domain.rules import NO_BRANCH, NOT_HELD, TAKEN, AttributeRule, Shortfall
+from slack_docebo.domain.rules import NO_BRANCH, NO_PATHS, NOT_HELD, TAKEN, AttributeRule, Shortfall
 from slack_docebo.domain.targets import CASELESS, COLUMNS, FREE_TEXTS, MANAGER, field_id_of, is_never_shown
 from slack_docebo.domain.texts import unescaped
 
@@ -119,7 +119,7 @@ def shown(account: Account, name: str) -> dict[str, Value]:
 def without(lacking: Sequence[Shortfall]) -> str:
     """Return the end of a reason that names the attributes in *lacking*, which do not get Slack's value."""
     told = ""
-    whys = {NOT_HELD: CANNOT_HOLD, NO_BRANCH: NOT_THERE, TAKEN: IS_TAKEN}
+    whys = {NOT_HELD: CANNOT_HOLD, NO_BRANCH: NOT_THERE, NO_PATHS: NOT_THERE, TAKEN: IS_TAKEN}
     for why in (CANNOT_HOLD, NO_VALUE, NOT_THERE, IS_TAKEN):
         if names := [one.target for one in lacking if whys.get(one.why, NO_VALUE) == why]:
             told += f"; without {', '.join(names)}{why}"

@@ -33,11 +33,13 @@ class Branches:
     columns: Mapping[str, Mapping[str, str]]  # by id: how a row of a batch names the branch
     all_ids: Collection[str] = frozenset()  # also of those that nothing tells from others
     borne: Collection[str] = frozenset()  # all codes, titles and paths, also those that several bear
+    tells_paths: bool = True  # Docebo shows which branch is below which
 
     @classmethod
     def of(cls, branches: Iterable[Branch]) -> Self:
         """Return the *branches* of a platform, without those that no code, title or path identifies."""
-        named = {str(branch.id): _names(branch, path) for branch, path in _with_paths(branches)}
+        all_of_them = list(branches)
+        named = {str(branch.id): _names(branch, path) for branch, path in _with_paths(all_of_them)}
         borne = Counter(name for names in named.values() for name in names)
         alone = {branch_id: [name for name in names if borne[name] == 1] for branch_id, names in named.items()}
         columns = {branch_id: dict(names[:1]) for branch_id, names in alone.items() if names}
@@ -48,6 +50,7 @@ class Branches:
             columns,
             frozenset(named),
             frozenset(ids),
+            len(named) < 2 or any(branch.right for branch in all_of_them),
         )
 
     @property
@@ -131,12 +134,17 @@ def _key(name: str) -> str:
 
 
 def _with_paths(branches: Iterable[Branch]) -> Iterator[tuple[Branch, str]]:
-    """Yield each branch with its path of titles below the root, "" where tree or titles do not tell it."""
+    """Yield each branch with its path of titles below the root, "" where tree or titles do not tell it.
+
+    Docebo may leave the root out, in which all others are.
+    """
+    ordered = sorted(branches, key=lambda one: one.left)
+    end = max((one.right for one in ordered), default=0)
     above: list[Branch] = []
-    for branch in sorted(branches, key=lambda one: one.left):
+    for branch in ordered:
         while above and above[-1].right < branch.right:
             above.pop()
         above.append(branch)
-        titles = [one.title for one in above[1:]]
+        titles = [one.title for one in above if not (one.right == end and (one.left <= 1 or one.id == 0))]
         tells = branch.left > 0 and not any(PATH in title for title in titles)
         yield branch, PATH.join(titles) if tells else ""

@@ -67,10 +67,12 @@ class RowAnswers(StrEnum):
 
 
 class Pages(StrEnum):
-    """How the next page of a listing is requested."""
+    """How the pages of a listing are requested, and where they end."""
 
-    NUMBER = "number"
-    CURSOR = "cursor"  # together with the page's number
+    NUMBER = "number"  # from 1 to the first that announces no more
+    CURSOR = "cursor"  # sent together with the page's number
+    FROM_0 = "from 0"  # the number of the first page
+    ENDLESS = "endless"  # the last page announces more as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +174,12 @@ ROW_ANSWERS = Question(
 )
 PAGES = Question(
     name="pages",
-    means="whether the next page of a listing is asked for by its number alone or with a cursor, too",
+    means="whether pages are asked for by number, with a cursor, too, or from 0 on, and whether the last announces more",
     assumed=Pages.NUMBER,
-    shown_by="a page that shows the one before once more, unless the cursor of that one is sent with its number",
+    shown_by="a page that repeats the one before unless its cursor is sent; a page 0 with entries that no other page has; a"
+    " page with nobody new that announces more although all that are counted were shown",
     words=tuple(Pages),
+    several=True,
 )
 UNLISTED = Question(
     name="accounts counted, not listed",
@@ -330,8 +334,9 @@ class Dialect:
         return self.answer(ROW_ANSWERS) == RowAnswers.REFUSED
 
     @property
-    def pages_by_cursor(self) -> bool:
-        return self.answer(PAGES) == Pages.CURSOR
+    def pages(self) -> frozenset[Pages]:
+        """In which ways pages differ from those that are asked for by number."""
+        return frozenset(map(Pages, {*Pages} & {*self.answer(PAGES).split(", ")})) - {Pages.NUMBER}
 
     @property
     def language_form(self) -> LanguageForm:

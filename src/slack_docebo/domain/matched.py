@@ -9,7 +9,6 @@ from slack_docebo.domain.attributes import (
     changes_to,
     fingerprint,
     is_own_form,
-    refused_key,
     same,
     shown,
     wanted,
@@ -27,7 +26,6 @@ from slack_docebo.domain.operations import (
     READ_FIRST,
     Kind,
     Operation,
-    Value,
     leave_alone,
 )
 from slack_docebo.domain.people import Account, Applied, Mapping, SourceUser
@@ -122,7 +120,7 @@ def plan_matched(
     if one.shut_by_us and (doubt := policy.scope.kind_in_doubt(user)):
         return leave_alone(user, policy.scope.team, f"{doubt}{NOT_LET_IN}", account)
     target = wanted_of(user, policy)
-    print_, echo = fingerprint(target), ""
+    print_, echo = policy.fingerprint(target), ""
     taken = _taken_username(one, target, accounts, claims)
     if taken:
         del target[USERNAME]
@@ -142,7 +140,7 @@ def plan_matched(
             is_form = all(is_own_form(name, str(changes[name]), str(value)) for name, value in before.items())
             kept = f"{OWN_FORM if is_form else NOT_TAKEN}{', '.join(changes)}"
             return one.mapped(policy, kept, Applied(account.docebo_id, print_, echo))
-    if changes and all(_is_refused(name, value, policy) for name, value in changes.items()):
+    if changes and all(policy.is_refused(name, value) for name, value in changes.items()):
         kept = f"{NOT_TAKEN}{', '.join(changes)}"  # a row would hold nothing
         return one.mapped(policy, kept, Applied(account.docebo_id, print_))
     if held := to_read_first(user, policy, changes):
@@ -151,7 +149,7 @@ def plan_matched(
         before = {name: value for name, value in before.items() if name not in held}
         if not changes:
             return one.mapped(policy, READ_FIRST, prior or Applied(account.docebo_id))
-        print_, echo = fingerprint({name: target[name] for name in target.keys() - held}), ""
+        print_, echo = policy.fingerprint({name: target[name] for name in target.keys() - held}), ""
     if changes:
         differs = f"differs: {', '.join(changes)}{without(lacking)}"
         return replace(
@@ -184,7 +182,7 @@ def _fingerprint_in_line(one: Matched, policy: Policy) -> str:
     """Return the fingerprint of what *one* is to have, or "" where the account does not show all of it."""
     target = wanted_of(one.user, policy)
     changes, _ = changes_to(target, one.account, returned=False, is_news=True)
-    return "" if changes else fingerprint(target)
+    return "" if changes else policy.fingerprint(target)
 
 
 def _taken_username(
@@ -200,10 +198,3 @@ def _taken_username(
         if claims.stake(mailbox(username), one.user.slack_id, rank) == one.user.slack_id:
             return ()
     return (Shortfall(USERNAME, username, TAKEN),)
-
-
-def _is_refused(name: str, value: Value, policy: Policy) -> bool:
-    """Tell whether Docebo is known to refuse the value; not where the field's options are known by now."""
-    if refused_key(name, value) not in policy.refused:
-        return False
-    return all(rule.values is None for rule in policy.rules if rule.target == name)

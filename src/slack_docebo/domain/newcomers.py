@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from slack_docebo.domain.addresses import mailbox
-from slack_docebo.domain.attributes import fingerprint, wanted, without
+from slack_docebo.domain.attributes import wanted, without
 from slack_docebo.domain.claims import Claims, Rank
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import NO_USERNAME, UNLISTED, Kind, Operation, leave_alone
@@ -60,7 +60,7 @@ def plan_newcomer(
         kind=Kind.CREATE,
         changes=changes,
         maps=policy.map or mapping is not None,  # else what leads to the account that is gone would hide this one
-        fingerprint=fingerprint(wanted(member, policy.rules, creating=False)),
+        fingerprint=policy.fingerprint(wanted(member, policy.rules, creating=False)),
         prior=mapping,
     )
 

@@ -4,7 +4,6 @@ from collections.abc import Collection
 from collections.abc import Mapping as MappingType
 from dataclasses import replace
 
-from slack_docebo.domain.attributes import fingerprint
 from slack_docebo.domain.claims import RANKS, Claims, Rank
 from slack_docebo.domain.disputes import (
     bears_address_of,
@@ -268,7 +267,10 @@ class Planner:
             return None
         if mapping.slack_id != user.slack_id:
             return None
-        if (mapping.slack_name, mapping.fingerprint) != (user.handle, fingerprint(wanted_of(user, self.policy))):
+        if (mapping.slack_name, mapping.fingerprint) != (
+            user.handle,
+            self.policy.fingerprint(wanted_of(user, self.policy)),
+        ):
             return None
         self.found.people += 1
         return self._leave(user, IN_LINE_AS_WRITTEN, docebo_id=mapping.docebo_id)

@@ -1,11 +1,13 @@
 """Policy: what the administrator wishes to happen to people and accounts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 
+from slack_docebo.domain.attributes import fingerprint, refused_key
 from slack_docebo.domain.matching import MatchBy
+from slack_docebo.domain.operations import Value
 from slack_docebo.domain.returns import Rehires
 from slack_docebo.domain.rules import DEFAULT_RULES, AttributeRule
 from slack_docebo.domain.scope import Scope
@@ -41,6 +43,16 @@ class Policy:
     rehires: Rehires = Rehires.REPORT
     refused: frozenset[str] = frozenset()  # values of attributes that Docebo does not take, as they are remembered
     protected: Sequence[str] = ()  # shell-style patterns on username, e-mail or Docebo id
+
+    def is_refused(self, name: str, value: Value) -> bool:
+        """Tell whether Docebo is known to refuse the value; not where the field's options are known by now."""
+        if not self.refused or refused_key(name, value) not in self.refused:
+            return False
+        return all(rule.values is None for rule in self.rules if rule.target == name)
+
+    def fingerprint(self, wanted: Mapping[str, str]) -> str:
+        """Return the fingerprint of what is *wanted* and not refused: what is refused is news once that is forgotten."""
+        return fingerprint({name: value for name, value in wanted.items() if not self.is_refused(name, value)})
 
     @property
     def reports_former_holders(self) -> bool:

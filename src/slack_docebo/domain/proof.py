@@ -11,6 +11,7 @@ from slack_docebo.domain.targets import BRANCH, COLUMNS, USERNAME, is_never_show
 WITH_DEFAULT = ("language", "time_zone", "date_format")  # attributes that a new account has without its row
 CREATIONS = frozenset({str(Kind.CREATE), f"{Kind.CREATE} in a branch"})
 CREDENTIALS = ("username", "email")
+HIDEABLE = frozenset({*COLUMNS, "language"})  # attributes that not every platform shows
 
 
 def traits(operation: Operation, *, branch: int | None = None) -> frozenset[str]:
@@ -86,8 +87,13 @@ def not_shown(operation: Operation, seen: Sequence[Account]) -> list[str]:
 
 
 def hidden(operation: Operation, seen: Sequence[Account]) -> list[str]:
-    """Return the attributes that *operation* sets and of which no account in *seen* shows any value."""
-    return [name for name in operation.changes if name in COLUMNS and all(name not in one.columns for one in seen)]
+    """Return the attributes that *operation* sets and of which no account in *seen* shows any value.
+
+    Of a language an account may show a text that does not tell which one it is.
+    """
+    return [
+        name for name in operation.changes if name in HIDEABLE and all(current_value(one, name) is None for one in seen)
+    ]
 
 
 def changed_besides(sent: Mapping[str, Value], before: View | None, after: View, *, branch: int | None) -> list[str]:

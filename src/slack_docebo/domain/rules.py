@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+from slack_docebo.domain.branches import PATH, Branches
 from slack_docebo.domain.entries import read_each
 from slack_docebo.domain.expressions import TEXT, Compile, Expression
 from slack_docebo.domain.formulas import TABLE_NAME, Formula, Lookup, OneSource, Result, as_in_rules
@@ -42,6 +43,7 @@ UNCLEAR = "in Docebo's field this is the label of one option and the id of anoth
 TAKEN = "another account has this username, or gets it"
 NO_TITLES: Mapping[str, str] = {}
 NO_BRANCH = "Docebo has no such branch, or several"
+NO_PATHS = "Docebo does not show which branch is below which: name it by its code or its title"
 # What tells rules from each other: texts in quotes (an apostrophe within a word begins none), brackets, separators.
 _PIECE = re.compile(
     rf"(?P<text>{TEXT})|(?P<opening>[(\[{{])|(?P<closing>[)\]}}])|(?P<separator>[{SEPARATORS}])|(?P<quote>\")",
@@ -135,10 +137,7 @@ class AttributeRule:
         if isinstance(result, NoValue):
             return Shortfall(self.target, result.value, result.why)
         if result and self.values and self.values.named(result) is None:
-            is_unclear = isinstance(self.values, Options) and self.values.is_unclear(result)
-            return Shortfall(
-                self.target, result, NO_BRANCH if self.target == BRANCH else UNCLEAR if is_unclear else NOT_HELD
-            )
+            return Shortfall(self.target, result, _why_not_held(result, self.values))
         return None
 
     @property
@@ -235,6 +234,13 @@ def shortfalls(
         and (creating or not rule.creates_only or (moving and rule.moves))
     )
     return tuple(one for one in found if one)
+
+
+def _why_not_held(value: str, values: Values) -> str:
+    """Return why the target cannot hold *value*, which is none of its *values*."""
+    if isinstance(values, Branches):
+        return NO_PATHS if PATH in value and not values.tells_paths else NO_BRANCH
+    return UNCLEAR if isinstance(values, Options) and values.is_unclear(value) else NOT_HELD
 
 
 def _parted(text: str) -> Iterator[str]:

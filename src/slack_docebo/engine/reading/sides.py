@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from slack_docebo.clients.slack_refusals import StaleCursor
 from slack_docebo.clients.slack_wire import UserPage
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.dialect import PAGES, Pages
+from slack_docebo.domain.dialect import PAGES
 from slack_docebo.domain.disputes import look
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Observation, Present
@@ -170,7 +170,6 @@ async def read_target(runtime: Runtime) -> Accounts:
     """
     known = await to_completion(known_dialect, runtime)
     last = await to_completion(_last_read, runtime, _target(runtime))
-    runtime.docebo.pages_by_cursor |= known.pages_by_cursor
     for is_last_try in (False, True):
         begun = runtime.now()
         try:
@@ -331,10 +330,9 @@ async def check_first_list(runtime: Runtime, team: str, accounts: Accounts, newc
 
 
 def _learn_paging(runtime: Runtime) -> None:
-    if runtime.docebo.pages_by_cursor and not known_dialect(runtime).pages_by_cursor:
-        learn(
-            runtime, PAGES, Pages.CURSOR, source="a page of accounts that came only with the cursor of the one before"
-        )
+    seen = runtime.docebo.paging
+    if not seen <= known_dialect(runtime).pages:
+        learn(runtime, PAGES, ", ".join(sorted(seen)), source="the pages of a list that was whole")
 
 
 async def _changed(

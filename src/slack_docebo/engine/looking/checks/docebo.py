@@ -187,7 +187,8 @@ async def _docebo(seen: Seen, stack: AsyncExitStack) -> DoceboClient:
         before = CallBudget(store, settings.docebo_url, settings.docebo_calls_per_hour).spend
     except SyncError:
         pass  # the check of the database says so; the grant can be tried without a budget
-    options: dict[str, Any] = {"recorder": seen.recorder, "user_level": _dialect(seen).user_level}
+    known = _dialect(seen)
+    options: dict[str, Any] = {"recorder": seen.recorder, "user_level": known.user_level, "paging": known.pages}
     options |= {"before_call": before} if before else {}
     return await stack.enter_async_context(
         open_docebo(settings.docebo_url, lambda: grant(settings), timeout=SECONDS, attempts=1, **options)
