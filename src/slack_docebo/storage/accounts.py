@@ -210,6 +210,19 @@ class AccountRepository:
             first = self._update(docebo_id).where(account.c.branch_left.is_(None))
             self._connection.execute(first.values(branch_left=branch_id))
 
+    def note_ended(self, dates: MappingType[int, str | None]) -> None:
+        """Note the expiration date that each account we let expire had before, "" for none; None if it was shut otherwise."""
+        for docebo_id, date in dates.items():
+            self._connection.execute(self._update(docebo_id).values(end_before=date))
+
+    def ended(self, docebo_ids: Collection[int]) -> dict[int, str]:
+        """Return those of these accounts that we have let expire, whoever had them, with their former expiration date.
+
+        The date is "" where there was none or nobody knows it. Accounts that we have deactivated since are left out.
+        """
+        query = self._select(account.c.end_before).where(account.c.end_before.is_not(None))
+        return {row.user_id: row.end_before for row in self._of(query, account.c.user_id, docebo_ids)}
+
     def clear_placed(self, docebo_ids: Iterable[int]) -> None:
         """Note that the branch of these accounts is in doubt, so that Docebo is asked for it."""
         self._change(CLEAR_PLACED, docebo_ids)
