@@ -54,7 +54,6 @@ logger = logging.getLogger(__name__)
 CLAIMED_AT_ONCE = 10_000
 LONGEST_SECONDS = 600.0  # of a round: whoever came meanwhile is claimed by the next
 NOTHING: frozenset[Change] = frozenset()
-LEARNED_MEANWHILE = "another run has learned meanwhile who is named by the settings under another id"
 SMALLER = 5  # a batch is so many times smaller after each failed attempt: one person must not keep failing others
 
 
@@ -298,14 +297,15 @@ class _Round:
 
         Those who would exceed a limit are held back, unless somebody has *let* them *through* that one. Who turns out to be
         known under another id is read from Slack first: something newer than the event may have been applied under that one.
+        Where an import has learned meanwhile whom the settings name under another id, all are planned for again.
         """
         try:
             with self._served.timed("plan"):
                 policy = self._planner.policy
                 planner, operations = await plan_cases(self._runtime, self._team, policy, cases, accounts)
-                if await self._is_known_otherwise():
-                    await to_completion(self._settlement.fail, cases, LEARNED_MEANWHILE)
-                    return
+                while await self._is_known_otherwise():
+                    policy = self._planner.policy
+                    planner, operations = await plan_cases(self._runtime, self._team, policy, cases, accounts)
                 unread = [case for case in cases if case.slack_id in planner.returns.newly_identified and not case.read]
                 plan_id, held = None, {case.slack_id for case in unread}
                 if not held:
