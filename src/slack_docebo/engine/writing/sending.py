@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from collections.abc import Mapping as MappingType
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from slack_docebo.clients.docebo_answers import AT_WORK
 from slack_docebo.clients.docebo_rows import Row, RowResult, RowsLeftOut
@@ -73,6 +74,7 @@ class Sender:
         self._record = record  # called with the outcomes of each call before the next
         self._rereading = rereading
         self._in_doubt: set[int] = set()  # sent before, and perhaps carried out later
+        self._waited: set[int] = set()  # for their call, or stood still, for so long that they were admitted anew
         self._late: set[int] = set()  # in a call without any answer, and not carried out: sent again in halves
         self._unanswered = 0
         self._alone: list[tuple[Numbered, RemoteError]] = []  # not taken by themselves either, and why
@@ -295,10 +297,11 @@ class Sender:
         recorded.
         """
         without = [self.left_out(operation) for _, operation in batch]
+        since = self._runtime.now()
         first: list[RowResult] = []
         answers: list[RowResult] = []
         try:
-            async with self._runtime.gate.call(lambda: check_admitted(self._runtime, self._plan_id, batch)):
+            async with self._runtime.gate.call(lambda: self._check(batch, since)):
                 self._rereading.note_sent(batch)
                 if kind is Kind.DEACTIVATE and all("active" in operation.changes for _, operation in batch):
                     answers = await self._calls.deactivate(batch)
@@ -325,6 +328,19 @@ class Sender:
             await self._record_answers(kind, *_accepted_rows(batch, first, answers, without))
             raise
         await self._record_answers(kind, batch, answers, without)
+
+    def _check(self, batch: Sequence[Numbered], since: datetime) -> None:
+        """Raise what `check_admitted` raises, and PlanChanged, once for each row, if the call waits for too long *since*.
+
+        Another call may have kept it waiting, or the run stood still: what was asked about these accounts is outdated.
+        """
+        check_admitted(self._runtime, self._plan_id, batch)
+        seqs = {seq for seq, _ in batch}
+        if self._runtime.now() - since > timedelta(minutes=self._runtime.behaviour.evidence_minutes):
+            if seqs <= self._waited:
+                return  # it would be so each time
+            self._waited |= seqs
+            raise PlanChanged("what the accounts of these rows have shown is outdated")
 
     async def _record_answers(
         self,
