@@ -16,6 +16,7 @@ from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from tests.between import Call, between
 from tests.importing import ON, prove, run_import, settings_for
+from tests.integration.realtime_world import world
 
 ROWS = {**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none", "SOURCE_MAY_SHRINK": "50"}
 NAMES = ("ada", "bob", "eva")
@@ -78,6 +79,41 @@ async def test_that_leavers_are_shut_out_is_not_believed_before_an_account_shows
     assert claimed.count(Kind.DEACTIVATE, outcome=Outcome.FAILED) == len(NAMES)
     assert done.count(Kind.DEACTIVATE, outcome=Outcome.APPLIED) == len(NAMES)
     assert who_gets_in(sandbox) == set()
+
+
+@pytest.mark.parametrize("by_event", [False, True])
+@pytest.mark.variants(1)
+async def test_whom_we_have_shut_out_before_docebo_shows_it_anywhere_gets_in_on_return(
+    sandbox, sqlite_url, tmp_path, by_event
+):
+    ada = str(sandbox.slack.by_email("ada@example.com")["id"])
+    is_behind = False
+
+    def as_before(call: Call, answer: Any) -> Any:
+        if not is_behind or not call.path.startswith("/manage/v1/user"):
+            return None
+        for shown in (answer["data"].get("user_data", {}), *answer["data"].get("items", ())):
+            shown |= {key: "1" for key in ("valid", "status") if key in shown}
+        return answer
+
+    with between(sandbox.docebo_url, changed=as_before) as url:
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
+        prove(settings)
+        await run_import(settings, rows=ROWS)
+        leave(sandbox, "ada")
+        is_behind = True
+        failed = await run_import(settings, rows=ROWS)
+        is_behind = False
+        sandbox.slack.reactivate(ada)
+        if by_event:
+            async with world(sandbox, sqlite_url, tmp_path, addresses={"DOCEBO_URL": url}) as here:
+                here.put(here.event(ada))
+                await here.serve()
+        else:
+            await run_import(settings, rows=ROWS)
+
+    assert (failed.count(outcome=Outcome.FAILED), failed.count(outcome=Outcome.APPLIED)) == (1, 0)
+    assert who_gets_in(sandbox) == set(NAMES)
 
 
 async def test_that_who_returns_gets_in_is_not_believed_before_the_account_shows_it(sandbox, sqlite_url):

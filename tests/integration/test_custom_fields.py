@@ -197,6 +197,34 @@ async def test_a_field_that_was_deleted_in_slack_stops_the_import_and_empties_no
     assert night.department(member) == "Sales"
 
 
+@pytest.mark.parametrize("is_renamed", [False, True], ids=["made anew", "another field has the label"])
+@pytest.mark.variants(1)
+async def test_a_label_that_is_another_fields_by_now_empties_nobodys_until_somebody_names_the_field_by_its_id(
+    night, member, is_renamed
+):
+    rules = "first_name, last_name, email, field:Unit = {source} clear"
+    by_label, by_id = ({"ATTRIBUTES": rules.format(source=f"custom:{name}")} for name in ("Department", "Xf0ANEW"))
+    night.give(member, "Sales")
+    await night.run(**by_label)
+    slack = night.sandbox.slack
+    [former] = [one for one in slack.profile_fields if one["id"] == DEPARTMENT]
+    others = [one for one in slack.profile_fields if one["id"] != DEPARTMENT]
+    others += [{**former, "label": "Department (old)"}] if is_renamed else []
+    slack.profile_fields = [*others, {**former, "id": "Xf0ANEW"}]
+    slack.change(member, {"profile": {"title": "Head"}}, remove=("profile.fields",))
+
+    with pytest.raises(ConfigurationError, match=r"profile field called Department is another one by now \(Xf0ANEW\)"):
+        await night.run(**by_label)
+    with pytest.raises(ConfigurationError, match="is another one by now"):
+        await night.serve(member, **by_label)
+    assert night.department(member) == "Sales"
+
+    slack.change(member, {"profile": {"fields": {"Xf0ANEW": {"value": "Law", "alt": ""}}}})
+    for rules in (by_id, by_label):  # once an import has read it by its id, the label is that field's
+        await night.run(**rules)
+        assert night.department(member) == "Law"
+
+
 @pytest.mark.long
 async def test_a_field_that_was_hidden_in_slack_and_is_shown_no_more_empties_nobodys(night, member):
     rules = {"ATTRIBUTES": f"{RULES} clear"}

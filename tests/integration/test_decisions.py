@@ -433,6 +433,23 @@ async def test_a_linked_account_that_an_undo_alone_has_seen_is_left_alone_once_i
     assert (other.firstname, other.email) == ("Zed", "zed@example.com")
 
 
+async def test_who_was_linked_to_another_account_and_is_forgotten_does_not_come_back_by_the_address_of_the_former(here):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    docebo = here.sandbox.docebo.accounts
+    docebo.add("ada@example.com", firstname="Ada", lastname="Lovelace", email="ada@example.com")
+    other = docebo.add("countess", firstname="A", lastname="L", email="countess@example.com")
+    await imported(here)
+    await decided(here, DecisionAction.LINK, ada, docebo_id=other.user_id)
+
+    forget(here.runtime.store, here.runtime.settings.report_dir, ada)
+    here.sandbox.slack.deactivate(ada)
+    again = here.sandbox.slack.add("Ada", "Byron", "ada@example.com")["id"]
+    await imported(here)
+
+    assert again not in mapped(here.runtime.settings.database_url.get_secret_value(), here.workspace.team)
+    assert [one.lastname for one in docebo.by_email("ada@example.com")] == ["Lovelace"]
+
+
 @pytest.mark.long
 async def test_who_is_linked_to_an_account_that_we_have_shut_has_it_open_again(here):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]

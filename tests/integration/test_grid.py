@@ -15,6 +15,7 @@ from slack_docebo.engine.mappings.forgetting import forget, remember
 from slack_docebo.engine.planning.named import plan_named
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
+from slack_docebo.engine.realtime import rounds
 from slack_docebo.engine.realtime.serve_result import Became
 from slack_docebo.engine.realtime.settling import Settlement
 from slack_docebo.errors import ConfigurationError
@@ -343,6 +344,29 @@ async def test_who_is_excluded_by_a_local_id_is_so_though_only_the_organisations
 
     assert {one.lastname for one in sandbox.docebo.accounts if one.provisioned_by} == {"Grid"}
     assert again.plan.facts["evidence_calls"] == 0  # it is asked once
+
+
+async def test_that_an_import_has_learned_meanwhile_who_is_excluded_costs_nobody_an_attempt(
+    sandbox, sqlite_url, tmp_path, monkeypatch
+):
+    ada, ida, _ = people(sandbox)
+    async with world(sandbox, sqlite_url, tmp_path, SCOPE_EXCLUDE="U0FORMER") as here:
+        plan_cases = rounds.plan_cases
+
+        async def while_an_import_learns(*of):
+            planned = await plan_cases(*of)
+            with here.runtime.store.transaction() as tables:
+                tables.people.register(here.workspace.team, ["U0FORMER"], now=here.runtime.now())
+                tables.people.note_ids(here.workspace.team, {ada: "U0FORMER"})
+            return planned
+
+        monkeypatch.setattr(rounds, "plan_cases", while_an_import_learns)
+        events = [here.event(one) for one in (ada, ida)]
+        here.put(*events)
+        await here.serve()
+
+        assert [(here.state(one), here.entry(one).attempts) for one in events] == [(EventState.APPLIED, 0)] * 2
+    assert [one.email for one in sandbox.docebo.accounts if one.provisioned_by] == ["ida@example.com"]
 
 
 async def test_where_nobody_can_tell_who_is_excluded_the_import_stops_and_says_what_to_write(

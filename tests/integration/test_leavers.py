@@ -12,6 +12,7 @@ from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.engine.realtime.upkeep import tidy
 from slack_docebo.engine.writing.verifying import CONTRADICTED
 from slack_docebo.errors import ChangeLimitExceeded
 from slack_docebo.integration_settings import read_rows, table
@@ -203,6 +204,27 @@ async def test_who_returns_to_an_account_that_expired_has_its_end_of_before_if_t
     assert ada_of(sandbox).expiration == (end if is_kept else None)
 
 
+@pytest.mark.variants(1)
+async def test_who_returns_once_the_plans_of_then_are_deleted_has_the_end_of_before(sandbox, expiring):
+    begun, end = datetime.now(UTC), "2999-12-31"
+    slack_id = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
+    await run_import(expiring, rows=EXPIRING)
+    sandbox.docebo.edit(ada_of(sandbox).user_id, {"expiration": end})
+    sandbox.slack.deactivate(slack_id)
+    await run_import(expiring, rows=EXPIRING)
+
+    with time_machine.travel(begun + timedelta(days=100)):
+        before = await run_import(expiring, rows=EXPIRING)
+        async with open_runtime(expiring, read_rows(table({**ON, **EXPIRING})), run_id="sweep") as runtime:
+            assert tidy(runtime).plans
+        after = await run_import(expiring, rows=EXPIRING)
+        sandbox.slack.reactivate(slack_id)
+        await run_import(expiring, rows=EXPIRING)
+
+    assert before.undecided == after.undecided
+    assert ada_of(sandbox).expiration == (end if expiring.docebo_url == sandbox.docebo_url else None)  # if shown
+
+
 @pytest.mark.parametrize("meanwhile", ["the mapping is deleted", "it passes on while nothing is provisioned"])
 @pytest.mark.variants(1)
 async def test_who_returns_under_a_new_id_to_an_account_that_expired_has_its_end_of_before(
@@ -327,12 +349,16 @@ async def test_who_leaves_before_docebo_lists_the_new_address_is_shut_out(sandbo
     assert not is_open(account)
 
 
-@pytest.mark.long
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("leavers", ["deactivate", "expire"])
-async def test_whose_account_became_an_administrators_before_docebo_lists_it_so_is_not_shut_out(sandbox, lagging):
+async def test_whose_account_became_an_administrators_before_docebo_lists_it_so_is_not_shut_out(
+    sandbox, lagging, sqlite_url
+):
     sandbox.docebo.edit(ada_of(sandbox).user_id, {"level": "godadmin"})
     sandbox.slack.deactivate(lagging.ada)
 
     await lagging.look()
 
     assert is_open(ada_of(sandbox))
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        assert [entry.attempts for entry in tables.inbox.parked()] == []  # trying again would find the same

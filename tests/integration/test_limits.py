@@ -42,7 +42,7 @@ from slack_docebo.storage.events import EventState
 from slack_docebo.storage.intents import IntentRepository
 from slack_docebo.storage.journal import LOOKED_AT, JournalRepository
 from slack_docebo.storage.operations import RowOutcome
-from slack_docebo.storage.plans import LET_THROUGH, Plan, PlanKind, PlanState
+from slack_docebo.storage.plans import LET_THROUGH, OVER, Plan, PlanKind, PlanState
 from slack_docebo.storage.store import Store
 from tests.importing import ON, carry_out, run_import, settings_for
 from tests.integration.commands import environment, run
@@ -89,6 +89,21 @@ async def test_events_over_a_limit_wait_as_one_incident_and_are_let_through_by_i
 
     assert not any(here.account(slack_id).active for slack_id in people[:5])
     assert {here.state(event) for event in (*first, *second)} == {EventState.APPLIED}
+
+
+async def test_an_incident_that_a_former_release_has_let_through_is_not_held_once_more(here):
+    people = here.members()[:3]
+    leave(here, *people)
+    [incident] = (await here.serve()).incidents
+    let_through(here.runtime.store, incident, here.runtime.now())
+    with here.runtime.store.transaction() as tables:  # which did not note in what it exceeds the limits
+        plan = tables.plans.read(incident)
+        facts = {name: fact for name, fact in plan.facts.items() if name != OVER}
+        tables.plans.set_state(incident, plan.state, facts=facts)
+
+    await here.serve()
+
+    assert not any(here.account(slack_id).active for slack_id in people)
 
 
 @pytest.mark.parametrize("at_work", [False, True], ids=["before its first call", "while it is at work"])

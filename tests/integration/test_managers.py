@@ -425,6 +425,20 @@ async def test_a_manager_whom_somebody_has_replaced_by_hand_since_stays_when_the
     assert company.hierarchy() == {"Ada": "Mary", "Bob": "Grace"}
 
 
+async def test_the_only_manager_of_a_run_whom_somebody_has_replaced_by_hand_since_stays_when_it_is_undone(company):
+    grace, joan, _ = (company.hire(name) for name in ("Grace", "Joan", "Mary"))
+    ada = company.hire("Ada", grace)
+    await company.import_everybody()
+    company.report_to(ada, joan)
+    done, _ = await company.import_everybody()
+    company.account("Ada").managers[1] = company.account("Mary").user_id
+
+    undone = await company.undo(done.plan.id)
+
+    assert undone.count(outcome=Outcome.SKIPPED) == 1
+    assert company.hierarchy() == {"Ada": "Mary"}
+
+
 @pytest.mark.long
 async def test_nobody_counts_as_replaced_because_docebo_does_not_tell_who_reports_to_one_of_the_managers(company):
     grace, joan, mary = (company.hire(name) for name in ("Grace", "Joan", "Mary"))

@@ -10,7 +10,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, Inspector, create_engine, event, inspect, select, text
 
 from slack_docebo.domain.decisions import Decision, Verdict
+from slack_docebo.domain.operations import Kind, Operation, Outcome
+from slack_docebo.domain.targets import EXPIRATION
+from slack_docebo.storage.accounts import Written
 from slack_docebo.storage.migrations import HEAD
+from slack_docebo.storage.operations import RowOutcome
+from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.schema import metadata, schema_contract
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.upgrade import SCRIPTS
@@ -144,6 +149,31 @@ def test_what_was_acknowledged_before_it_could_stand_beside_a_decision_is_kept_f
         "U3": "this account",
     }
     assert read_by_the_former == verdicts
+
+
+def test_which_end_accounts_had_before_we_let_them_expire_is_taken_out_of_the_plans_of_then(empty_url, config):
+    docebo, now = "https://learn.example.com", datetime(2026, 11, 1, tzinfo=UTC)
+    ends = [("2027-01-31", EXPIRATION), ("", EXPIRATION), ("2027-01-31", "active")]  # of what was shut, and by what
+    shut = [
+        Operation(
+            f"U{n}", "T1", "", Kind.DEACTIVATE, reason="left", docebo_id=n, changes={by: by}, before={EXPIRATION: end}
+        )
+        for n, (end, by) in enumerate(ends, 1)
+    ]
+    with Store.open(empty_url) as store, store.transaction() as tables:
+        tables.plans.create(Plan("p1", PlanKind.BULK_IMPORT, now, docebo, "T1"))
+        tables.operations.add("p1", 0, shut)
+        done = [RowOutcome(seq, Outcome.APPLIED, op.docebo_id) for seq, op in enumerate(shut)]
+        tables.operations.record("p1", done, now=now, flow_run="run")
+        tables.accounts(tables.platforms.take(docebo)).note_written(map(Written, (1, 2, 3)), now=now)
+    engine = engine_of(empty_url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0033")
+    engine.dispose()
+
+    with Store.open(empty_url) as store, store.reading() as tables:
+        assert tables.accounts_at(docebo).ended([1, 2, 3]) == {1: "2027-01-31", 2: ""}
 
 
 @pytest.mark.long

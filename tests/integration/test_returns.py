@@ -278,6 +278,34 @@ async def test_nothing_is_handed_over_by_a_saved_plan_whose_former_holder_is_bac
     assert mapped(sqlite_url, sandbox.slack.team.id)[old] == account
 
 
+@pytest.mark.parametrize("keeps_mappings", [True, False], ids=["a mapping", "what was given, without mappings"])
+@pytest.mark.variants(1)
+async def test_nothing_is_handed_over_by_an_import_once_an_event_has_shown_that_the_former_holder_is_back(
+    sandbox, sqlite_url, tmp_path, keeps_mappings
+):
+    rules = {"REHIRES": "hand-over", "LEAVERS": "keep", "ATTRIBUTES": "first_name, last_name"}
+    rules |= {"MAP_SLACK_USER_DATA": str(keeps_mappings).lower()}
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, **rules}
+    old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings, rows=rows)
+    sandbox.slack.deactivate(old)
+    new = sandbox.slack.add("Ada", "Byron", "ada@example.com")["id"]
+    async with open_runtime(settings, read_rows(table(rows)), run_id="import") as runtime:
+        plan_id = await plan_import(runtime)
+        sandbox.slack.reactivate(old)
+        sandbox.slack.change(old, {"profile": {"email": "ada.lovelace@example.com"}})
+        async with world(sandbox, sqlite_url, tmp_path, **rules) as here:
+            back = here.event(old)
+            here.put(back)
+            await here.serve()
+            assert here.state(back) is EventState.APPLIED
+        await carry_out(runtime, plan_id)
+        summary = finish(runtime, plan_id)
+
+    assert entry_of(settings, summary, new).outcome is Outcome.SKIPPED
+    assert sandbox.docebo.accounts.by_username("ada@example.com").lastname == "Lovelace"
+
+
 async def assert_not_handed_over(sandbox, sqlite_url, leavers, changed):
     """Apply a saved plan that hands a mapping over, once *changed* has changed the former holder or the next in Slack."""
     settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": leavers, "REHIRES": "hand-over"}

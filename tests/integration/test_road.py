@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import Mock
@@ -748,6 +748,35 @@ async def test_a_leaver_whose_account_came_back_to_use_meanwhile_is_asked_for_be
 
     assert [sandbox.docebo.accounts[account.user_id].active for account in accounts] == [True, True, False]
     assert summary.count(Kind.DEACTIVATE, outcome=Outcome.SKIPPED) == 2
+
+
+async def test_a_leaver_whose_account_becomes_an_administrators_while_the_call_waits_for_long_is_asked_for_again(
+    small_sandbox, sqlite_url, monkeypatch
+):
+    rows, settings = {**ON, "LEAVERS": "deactivate"}, settings_for(small_sandbox.facts(), sqlite_url)
+    leavers = [small_sandbox.slack.add(name, "Lovelace", f"{name.lower()}@example.com") for name in ("Ada", "Bob")]
+    await run_import(settings, rows=rows)
+    accounts = [small_sandbox.docebo.accounts.by_username(leaver["profile"]["email"]) for leaver in leavers]
+    for leaver in leavers:
+        small_sandbox.slack.deactivate(leaver["id"])
+    async with open_runtime(settings, read_rows(table(rows)), run_id="run") as runtime:
+        plan_id = await plan_import(runtime)
+        at_once, later = runtime.gate.call, runtime.now() + timedelta(minutes=40)
+
+        @asynccontextmanager
+        async def for_long(check=lambda: None):
+            small_sandbox.docebo.edit(accounts[0].user_id, {"level": "godadmin"})
+            monkeypatch.setattr(runtime, "now", lambda: later)
+            async with at_once(check):
+                yield
+
+        monkeypatch.setattr(runtime.gate, "call", for_long)
+        begin(runtime, plan_id)
+        await apply_accounts(runtime, plan_id, lambda _: None)
+        summary = finish(runtime, plan_id)
+
+    assert [account.active for account in accounts] == [True, False]
+    assert summary.count(Kind.DEACTIVATE, outcome=Outcome.SKIPPED) == 1
 
 
 @pytest.mark.long

@@ -108,3 +108,16 @@ def test_of_many_accounts_with_one_address_a_few_are_named():
     found = match(ADA, Accounts(Account(i, f"user{i}", ADA.email) for i in range(1, 10_001)), None, MatchBy.BOTH)
 
     assert found.problem == "several accounts match: 1, 2, 3, 4, 5 and 9995 more"
+
+
+def test_of_two_accounts_whose_user_names_differ_only_by_an_html_escape_nobody_gets_one():
+    escaped = Account(5, "r&d@example.com", "ada@example.com")  # which Docebo shows as r&amp;d@example.com
+    accounts = Accounts([escaped, Account(9, "r&d@example.com", "")])
+
+    assert match(SourceUser("U1", "T1", email="r&d@example.com"), accounts, None, MatchBy.BOTH) == Match(
+        problem="several accounts match: 5, 9"
+    )
+    accounts.add([replace(escaped, username="ada")])
+    assert match(SourceUser("U1", "T1", email="r&d@example.com"), accounts, None, MatchBy.BOTH).account == accounts.get(
+        9
+    )

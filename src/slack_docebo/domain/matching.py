@@ -43,7 +43,8 @@ class Match:
 class Accounts:
     """The target's accounts, found by id, and by e-mail or username as mailboxes are compared.
 
-    In Docebo usernames are unique and e-mail addresses are not, so an address leads to a list. The state of an account
+    In Docebo usernames are unique, but two that differ by an HTML escape are read alike, and e-mail addresses are not
+    unique: so either may lead to several. The state of an account
     that is not in this collection is unknown until Docebo was asked for its id.
     """
 
@@ -52,7 +53,7 @@ class Accounts:
         self._answers: dict[int, Observation[Account]] = {}
         self._by_id: dict[int, Account] = {}
         self._by_email: dict[str, int | list[int]] = {}  # a bare id for the usual single hit saves memory
-        self._by_username: dict[str, int] = {}
+        self._by_username: dict[str, int | list[int]] = {}
         self._lookalikes: dict[str, int] = {}  # by the visible part of an address with invisible characters
         self._bearers: dict[int, str] = {}  # who has the account's e-mail address in Slack; "" where nobody can tell
         # To whom accounts were given whose username is the address of somebody, perhaps of another person.
@@ -75,24 +76,17 @@ class Accounts:
             self._by_id[account.docebo_id] = account
             self._unlisted.discard(account.docebo_id)
             username = _shared(mailbox(account.username), account.username)
-            self._by_username[username] = account.docebo_id
+            _enter(self._by_username, username, account.docebo_id)
             if account.email:
-                email = _shared(mailbox(account.email), username)
-                known = self._by_email.setdefault(email, account.docebo_id)
-                if isinstance(known, list):
-                    known.append(account.docebo_id)
-                elif known != account.docebo_id:
-                    self._by_email[email] = [known, account.docebo_id]
+                _enter(self._by_email, _shared(mailbox(account.email), username), account.docebo_id)
             for text in (account.username, account.email):
                 if (seen := without_unseen(text)) != text:
                     self._lookalikes[mailbox(seen)] = account.docebo_id
 
     def _take_out(self, account: Account) -> None:
         """Remove *account* from the indexes by address and username."""
-        username, email = mailbox(account.username), mailbox(account.email)
-        if self._by_username.get(username) == account.docebo_id:
-            del self._by_username[username]
-        self._by_email[email] = [i for i in _ids(self._by_email.get(email, [])) if i != account.docebo_id]
+        for known, text in ((self._by_username, account.username), (self._by_email, account.email)):
+            known[mailbox(text)] = [i for i in _ids(known.get(mailbox(text), [])) if i != account.docebo_id]
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -151,9 +145,11 @@ class Accounts:
     def with_email(self, email: str) -> list[Account]:
         return [self._by_id[i] for i in _ids(self._by_email.get(mailbox(email), []))]
 
+    def named(self, username: str) -> list[Account]:
+        return [self._by_id[i] for i in _ids(self._by_username.get(mailbox(username), []))]
+
     def with_username(self, username: str) -> Account | None:
-        found = self._by_username.get(mailbox(username))
-        return None if found is None else self._by_id[found]
+        return next(iter(self.named(username)), None)
 
     def lookalike(self, address: str) -> Account | None:
         """Return the account that has *address* with invisible characters in it, as a table may have brought them."""
@@ -225,14 +221,14 @@ def match(user: SourceUser, accounts: Accounts, known: Known | None, by: MatchBy
     hits: dict[int, tuple[Account, FoundBy]] = {}
     if by is not MatchBy.USERNAME:
         hits |= {account.docebo_id: (account, FoundBy.EMAIL) for account in accounts.with_email(user.email)}
-    account = None if by is MatchBy.EMAIL else accounts.with_username(user.email)
-    if account and account.docebo_id not in hits and accounts.has_unknown_bearer(account):
-        return Match(
-            problem=f"account {account.docebo_id} has this address as its username, and Slack's search shows nobody with its"
-            " e-mail address: the next import, which sees everybody, decides"
-        )
-    if account and not accounts.is_of_another(account, user):
-        hits.setdefault(account.docebo_id, (account, FoundBy.USERNAME))
+    for account in () if by is MatchBy.EMAIL else accounts.named(user.email):
+        if account.docebo_id not in hits and accounts.has_unknown_bearer(account):
+            return Match(
+                problem=f"account {account.docebo_id} has this address as its username, and Slack's search shows nobody with"
+                " its e-mail address: the next import, which sees everybody, decides"
+            )
+        if not accounts.is_of_another(account, user):
+            hits.setdefault(account.docebo_id, (account, FoundBy.USERNAME))
     match list(hits.values()):
         case []:
             if lookalike := accounts.lookalike(user.email):
@@ -251,6 +247,15 @@ def match(user: SourceUser, accounts: Accounts, known: Known | None, by: MatchBy
             return Match(account, found_by)
         case _:
             return Match(problem=f"several accounts match: {some_of(sorted(hits))}")
+
+
+def _enter(known: dict[str, int | list[int]], key: str, docebo_id: int) -> None:
+    """Add an account under *key* to those *known*."""
+    found = known.setdefault(key, docebo_id)
+    if isinstance(found, list):
+        found.append(docebo_id)
+    elif found != docebo_id:
+        known[key] = [found, docebo_id]
 
 
 def _ids(found: int | list[int]) -> list[int]:

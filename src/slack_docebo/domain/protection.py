@@ -6,15 +6,19 @@ from slack_docebo.domain.addresses import pattern_keys
 from slack_docebo.domain.patterns import named
 from slack_docebo.domain.people import Account
 
+NEVER_TOUCHED = (ADMINISTRATOR, PROTECTED) = (
+    "administrator account, never touched",
+    "protected account, never touched",
+)
 STATUS_NOT_SAID = "the status that Docebo shows is neither active nor inactive: set it there"
 
 
 def shielded(account: Account, protected: Sequence[str]) -> str:
     """Return why *account* is never touched, or ""; *protected* are patterns on username, e-mail or Docebo id."""
     if account.administrator:
-        return "administrator account, never touched"
+        return ADMINISTRATOR
     if named(protected, account_keys(account)):
-        return "protected account, never touched"
+        return PROTECTED
     if "active" in account.unshown:
         return STATUS_NOT_SAID
     return ""

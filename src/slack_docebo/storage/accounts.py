@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.managers import IN_DOUBT, may_have
+from slack_docebo.domain.operations import Outcome
 from slack_docebo.domain.people import LastSeen
 from slack_docebo.storage.schema import (
     account,
@@ -210,6 +211,19 @@ class AccountRepository:
             first = self._update(docebo_id).where(account.c.branch_left.is_(None))
             self._connection.execute(first.values(branch_left=branch_id))
 
+    def note_ended(self, dates: MappingType[int, str | None]) -> None:
+        """Note the expiration date that each account we let expire had before, "" for none; None if it was shut otherwise."""
+        for docebo_id, date in dates.items():
+            self._connection.execute(self._update(docebo_id).values(end_before=date))
+
+    def ended(self, docebo_ids: Collection[int]) -> dict[int, str]:
+        """Return those of these accounts that we have let expire, whoever had them, with their former expiration date.
+
+        The date is "" where there was none or nobody knows it. Accounts that we have deactivated since are left out.
+        """
+        query = self._select(account.c.end_before).where(account.c.end_before.is_not(None))
+        return {row.user_id: row.end_before for row in self._of(query, account.c.user_id, docebo_ids)}
+
     def clear_placed(self, docebo_ids: Iterable[int]) -> None:
         """Note that the branch of these accounts is in doubt, so that Docebo is asked for it."""
         self._change(CLEAR_PLACED, docebo_ids)
@@ -385,13 +399,18 @@ def last_seen_of(row: Row[Any]) -> LastSeen:
 
 
 def addresses_of_accounts(connection: Connection, slack_ids: Iterable[str]) -> set[str]:
-    """Return digests of the addresses of accounts given only to this person, if no other account has the address."""
-    theirs = select(identity.c.person_id).where(identity.c.slack_id.in_(list(slack_ids)))
+    """Return digests of the addresses of accounts given only to this person, if no other account has the address.
+
+    So is that of an account which the person had before, as the journal tells: somebody has linked another one since.
+    """
+    ids = list(slack_ids)
+    theirs = select(identity.c.person_id).where(identity.c.slack_id.in_(ids))
     to_person, to_others = _given(theirs)
+    before = _in_journal(ids, operation.c.outcome == Outcome.APPLIED.value)
     other = account.alias()
     is_shared = exists().where(other.c.address_digest == account.c.address_digest, other.c.user_id != account.c.user_id)
-    query = select(account.c.address_digest).where(to_person, ~to_others, ~is_shared, account.c.address_digest != "")
-    return set(connection.scalars(query))
+    is_own = or_(to_person, before), ~to_others, ~is_shared
+    return set(connection.scalars(select(account.c.address_digest).where(*is_own, account.c.address_digest != "")))
 
 
 def blank_accounts_of(connection: Connection, slack_id: str, addresses: Iterable[str]) -> None:
@@ -401,17 +420,23 @@ def blank_accounts_of(connection: Connection, slack_id: str, addresses: Iterable
     """
     theirs = select(identity.c.person_id).where(identity.c.slack_id == slack_id)
     to_person, to_others = _given(theirs)
-    planned = exists().where(
-        operation.c.slack_id == slack_id,
-        operation.c.docebo_id == account.c.user_id,
-        operation.c.plan_id == plan.c.id,
-        plan.c.docebo == platform.c.address,
-        platform.c.id == account.c.platform_id,
-    )
+    planned = _in_journal([slack_id])
     digests = sorted(set(map(digest, addresses)))
     bears = or_(account.c.username_digest.in_(digests), account.c.address_digest.in_(digests))
     blank = {"username_digest": "", "address_digest": ""}
     connection.execute(update(account).where(or_(to_person, planned, bears), ~to_others).values(blank))
+
+
+def _in_journal(slack_ids: list[str], *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return the condition that an operation on an account, which fulfils *conditions*, was for the person with *slack_ids*."""
+    return exists().where(
+        operation.c.slack_id.in_(slack_ids),
+        operation.c.docebo_id == account.c.user_id,
+        operation.c.plan_id == plan.c.id,
+        plan.c.docebo == platform.c.address,
+        platform.c.id == account.c.platform_id,
+        *conditions,
+    )
 
 
 def _given(theirs: Select[tuple[int]]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

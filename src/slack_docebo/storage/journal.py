@@ -38,7 +38,7 @@ from slack_docebo.domain.operations import NOT_SENT, PASSED_ON, Kind, Outcome
 from slack_docebo.domain.targets import EXPIRATION, USERNAME
 from slack_docebo.storage.operations import JournalEntry, entry_of
 from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRepository, PlanState, plan_of
-from slack_docebo.storage.schema import applied, identity, intent, mapping, platform
+from slack_docebo.storage.schema import identity, intent, mapping
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
 from slack_docebo.storage.statements import WhereIn, in_portions, replace_mentions
@@ -70,21 +70,6 @@ RENAMES = and_(UPDATES, operations.c.changes[USERNAME].as_string().is_not(None))
 # By whom people are counted: of the forgotten, only the account is on record.
 PERSON = func.coalesce(func.nullif(operations.c.slack_id, ""), cast(operations.c.docebo_id, Text), "")
 # Made once: a statement costs more to build than to carry out.
-ENDED = WhereIn(
-    select(operations.c.docebo_id, operations.c.changes, operations.c.before)
-    .join(identity, identity.c.slack_id == operations.c.slack_id)
-    .join(applied, and_(applied.c.person_id == identity.c.person_id, applied.c.user_id == operations.c.docebo_id))
-    .join(platform, platform.c.id == applied.c.platform_id)
-    .join(plans, and_(plans.c.id == operations.c.plan_id, plans.c.docebo == platform.c.address))
-    .where(
-        platform.c.address == bindparam("docebo"),
-        operations.c.kind == Kind.DEACTIVATE.value,
-        operations.c.outcome == Outcome.APPLIED.value,
-    )
-    .order_by(operations.c.done_at),
-    applied.c.user_id,
-)
-
 _passed_on = (
     select(_mapped_as.label("former"), operations.c.slack_id.label("heir"))
     .join(plans, plans.c.id == operations.c.plan_id)
@@ -302,16 +287,6 @@ class JournalRepository:
         )
         with in_portions(self._connection, query) as rows:
             yield from map(entry_of, rows)
-
-    def ended(self, docebo: str, docebo_ids: Iterable[int]) -> dict[int, str]:
-        """Return those of these accounts that we have let expire, whoever had them, with their former expiration date.
-
-        The date is "" where there was none or nobody knows it. Accounts that we have deactivated since are left out.
-        """
-        before: dict[int, str | None] = {}
-        for row in ENDED.rows(self._connection, docebo_ids, docebo=docebo):
-            before[row.docebo_id] = str(row.before.get(EXPIRATION, "")) if EXPIRATION in row.changes else None
-        return {docebo_id: date for docebo_id, date in before.items() if date is not None}
 
     def passed_on(self, slack_ids: Collection[str]) -> set[str]:
         """Return the former and new holders, as Slack ids, of mappings that have passed from or to *slack_ids*.

@@ -213,16 +213,19 @@ class OperationRepository:
         return sorted(map(entry_of, rows), key=lambda entry: entry.seq)
 
     def without_outcome(self, plan_id: str, seqs: Collection[int]) -> list[tuple[int, Operation]]:
-        """Return those operations numbered *seqs* that are neither refused nor known to be carried out, in their order.
+        """Return those operations numbered *seqs*, which were sent, that are not known to be carried out, in their order.
 
-        That an account was made is not known as long as nobody knows which one.
+        That an account was made is not known as long as nobody knows which one; one that was refused was not made. What an
+        account has not shown has failed so far, and may have been carried out all the same.
         """
+        is_open = operations.c.outcome.in_([Outcome.PLANNED.value, Outcome.SKIPPED.value])
+        is_not_shown = (operations.c.outcome == Outcome.FAILED.value) & (operations.c.kind != Kind.CREATE.value)
         has_no_id = (operations.c.outcome == Outcome.APPLIED.value) & operations.c.docebo_id.is_(None)
         query = (
             select(operations)
             .where(
                 operations.c.plan_id == plan_id,
-                or_(operations.c.outcome.in_([Outcome.PLANNED.value, Outcome.SKIPPED.value]), has_no_id),
+                or_(is_open, is_not_shown, has_no_id),
                 operations.c.seq.between(min(seqs), max(seqs)),
             )
             .order_by(operations.c.seq)

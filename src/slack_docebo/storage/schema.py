@@ -100,6 +100,7 @@ account = Table(
     Column("expiry_set", Instant),  # not kept, see decision 17
     Column("manager_placed", BigInteger),  # of releases that knew no types: a later one takes it away
     Column("branch_left", BigInteger),  # from which we have moved somebody who has left
+    Column("end_before", Text),  # the expiration date before we let it expire; "" for none
 )
 
 manager = Table(

@@ -63,7 +63,7 @@ def plan_people(
     given_before = _given_before(tables, docebo, planner, users, known, matches)
     shut_by_us = _shut_by_us(tables, docebo, planner, set(found) - holders.keys())
     back = {slack_id for user in users if not is_leaver(user, planner.policy) for slack_id in user.ids}
-    planner.ended |= tables.journal.ended(docebo, _shut(known, holders, back) | shut_by_us)
+    planner.ended |= tables.accounts_at(docebo).ended(_shut(known, holders, back) | shut_by_us)
     operations: list[Operation] = []
     for user in users:
         slack_id = user.slack_id

@@ -32,5 +32,5 @@ def reopened(runtime: Runtime, policy: Policy, accounts: Accounts) -> set[int]:
             if account.active and not has_expired(account, policy.today) and not shielded(account, policy.protected)
         }
         undated = [docebo_id for docebo_id, account in found.items() if current_value(account, EXPIRATION) is None]
-        expired = tables.journal.ended(docebo, undated)
+        expired = tables.accounts_at(docebo).ended(undated)
     return found.keys() - expired.keys()

@@ -78,7 +78,7 @@ def _read(runtime: Runtime, of: str) -> tuple[list[Plan], list[_Past], set[str]]
         plans = [tables.plans.read(plan_id) for plan_id in dict.fromkeys(entry.plan_id for entry in entries)]
         undone, in_part = _undone(tables)
         ending = {entry.operation.docebo_id or 0 for entry in entries if EXPIRATION in entry.operation.changes}
-        ended = tables.journal.ended(runtime.settings.docebo_url, ending)
+        ended = tables.accounts_at(runtime.settings.docebo_url).ended(ending)
     if not plans:
         raise PlanNotApplicable(
             f"nothing was done under {of}: give the id of a plan, as its summary or `slack-docebo plan list` shows it, or of a"
@@ -159,7 +159,8 @@ def _lets_in(operation: Operation, ended: Collection[int]) -> bool:
 
     Another expiration date lets somebody in only if we had let the account expire: otherwise somebody else had set it.
     """
-    is_ours = EXPIRATION in operation.changes and operation.docebo_id in ended
+    was_shut = operation.prior is None or operation.prior.deactivated
+    is_ours = EXPIRATION in operation.changes and operation.docebo_id in ended and was_shut
     return operation.kind is Kind.UPDATE and (operation.changes.get("active") is True or is_ours)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from slack_docebo.clients.docebo_wire import Session
+from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.entries import read_each
 from slack_docebo.domain.names import as_compared
@@ -16,15 +17,18 @@ from slack_docebo.engine.reading.branches import read_branches
 from slack_docebo.engine.reading.mirror_fields import find_mirror
 from slack_docebo.errors import AccessDenied, ConfigurationError, Rejected
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.reads import ProvenRead, slack_source
+from slack_docebo.storage.tables import Tables
 
 ROW = "integration_settings: row SLACK | ATTRIBUTES"
 BRANCH_SHOWN = 80  # characters of its name
 
 
-async def find_profile_fields(runtime: Runtime) -> None:
+async def find_profile_fields(runtime: Runtime, team: str) -> None:
     """Replace the labels of custom profile fields in rules by ids, for a call where there are any.
 
-    Raises ConfigurationError where Slack has no such field, or several: one that was deleted would seem to be empty.
+    Raises ConfigurationError where Slack has no such field, or several, and where the label was another field's at the
+    last complete read: one that was deleted, or made anew, would seem to be empty.
     """
     if not any(rule.is_custom for rule in runtime.behaviour.attributes):
         return
@@ -32,15 +36,20 @@ async def find_profile_fields(runtime: Runtime) -> None:
     labels = {field.id: field.label for field in fields}
     runtime.profile_labels = {CUSTOM + field_id: CUSTOM + label for field_id, label in labels.items()}
     known_labels = set(map(as_compared, labels.values()))
+    by_label = set[str]()  # ids of the fields that rules name by their labels
 
     def by_id(source: str) -> str:
         name = source.removeprefix(CUSTOM)
         if not is_custom(source) or name in labels:
             return source
-        is_label = label_of(source) or as_compared(name) in known_labels  # which may look like an id
-        return CUSTOM + _the_one(name, labels, "Slack") if is_label else source
+        if not (label_of(source) or as_compared(name) in known_labels):  # a label may look like an id
+            return source
+        field_id = _the_one(name, labels, "Slack")
+        by_label.add(field_id)
+        return CUSTOM + field_id
 
     _name_by_id(runtime, lambda rule: rule.with_sources(by_id))
+    await to_completion(_check_labels, runtime, team, {field_id: labels[field_id] for field_id in by_label})
     wanted = custom_fields(runtime.behaviour.attributes)
     if unknown := sorted(wanted - labels.keys()):
         there = ", ".join(f"{label} ({field_id})" for field_id, label in sorted(labels.items(), key=lambda one: one[1]))
@@ -49,6 +58,32 @@ async def find_profile_fields(runtime: Runtime) -> None:
             f" there are {there or 'none'}"
         )
     runtime.slack.want_fields(wanted, {field.id for field in fields if field.hidden})
+
+
+def record_profile_fields(runtime: Runtime, team: str, tables: Tables) -> None:
+    """Store which field each label is that of, as the measure for the next runs."""
+    now = runtime.now()  # by which `_check_labels` knows the field that had a label last
+    for field_id in custom_fields(runtime.behaviour.attributes):
+        label = runtime.profile_labels.get(CUSTOM + field_id, "").removeprefix(CUSTOM)
+        for source in (_label_source(team, label), _label_source(team, label, of_id=field_id)):
+            tables.reads.record(ProvenRead(source, people=0, pages=1, proven_at=now, flow_run=runtime.run_id))
+
+
+def _check_labels(runtime: Runtime, team: str, by_label: Mapping[str, str]) -> None:
+    """Raise ConfigurationError where one of the labels, by the field's id, was another field's when it was last read."""
+    with runtime.store.reading() as tables:
+        for field_id, label in sorted(by_label.items()):
+            last, own = (tables.reads.last(_label_source(team, label, of_id=of_id)) for of_id in ("", field_id))
+            if last and (own is None or own.proven_at < last.proven_at):
+                raise ConfigurationError(
+                    f"{ROW}: the profile field called {label} is another one by now ({field_id}), in which nobody, or only"
+                    " some, may have a value yet: name it by this id once everybody's is filled in, or take the rule out"
+                )
+
+
+def _label_source(team: str, label: str, *, of_id: str = "") -> str:
+    """Return the source's name; with *of_id*, that of this very field under the label."""
+    return f"{slack_source(team)} field:{as_compared(label)} {of_id}".rstrip()
 
 
 async def find_additional_fields(runtime: Runtime, session: Session) -> None:

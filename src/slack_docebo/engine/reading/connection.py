@@ -59,7 +59,7 @@ async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
     check_scim(runtime)
     await read_user_groups(runtime, workspace.team)
     recall_other_ids(runtime, workspace.team)
-    await find_profile_fields(runtime)
+    await find_profile_fields(runtime, workspace.team)
     await find_additional_fields(runtime, session)
     await find_manager_type(runtime)
     runtime.behaviour = runtime.behaviour.with_refused_values(known_dialect(runtime).refused_values)

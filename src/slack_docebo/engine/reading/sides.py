@@ -16,6 +16,7 @@ from slack_docebo.domain.people import Account, Known, LastSeen, Mapping, Source
 from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.stamps import TOLERANCE
 from slack_docebo.domain.targets import USERNAME
+from slack_docebo.engine.reading.attribute_fields import record_profile_fields
 from slack_docebo.engine.reading.bearers import find_bearers
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.dialects import known_dialect, learn
@@ -152,6 +153,7 @@ def record_reads(
             ProvenRead(source=_source(workspace), people=listed, pages=people.pages, proven_at=now, flow_run=run)
         )
         record_groups(runtime, workspace.team, tables)
+        record_profile_fields(runtime, workspace.team, tables)
         if accounts.pages and not accounts.overlooked:
             ids = [account.docebo_id for account in accounts]
             # It holds none that was made since it began: those are counted with it.

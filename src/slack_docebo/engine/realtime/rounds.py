@@ -54,7 +54,6 @@ logger = logging.getLogger(__name__)
 CLAIMED_AT_ONCE = 10_000
 LONGEST_SECONDS = 600.0  # of a round: whoever came meanwhile is claimed by the next
 NOTHING: frozenset[Change] = frozenset()
-LEARNED_MEANWHILE = "another run has learned meanwhile who is named by the settings under another id"
 SMALLER = 5  # a batch is so many times smaller after each failed attempt: one person must not keep failing others
 
 
@@ -303,6 +302,7 @@ class _Round:
         Where no plan can be made, these are the halves, until the person it fails for is alone. Those who would exceed a
         limit are held back, unless somebody has *let* them *through* that one. Who turns out to be known under another
         id is read from Slack first: something newer than the event may have been applied under that one.
+        Where an import has learned meanwhile whom the settings name under another id, all are planned for again.
         """
         cases, accounts = part.cases, part.accounts
         if part.unread:
@@ -316,9 +316,9 @@ class _Round:
             with self._served.timed("plan"):
                 policy = self._planner.policy
                 planner, operations = await plan_cases(self._runtime, self._team, policy, cases, accounts)
-                if await self._learns_other_ids():
-                    await to_completion(self._settlement.fail, cases, LEARNED_MEANWHILE)
-                    return []
+                while await self._learns_other_ids():
+                    policy = self._planner.policy
+                    planner, operations = await plan_cases(self._runtime, self._team, policy, cases, accounts)
                 unread = [case for case in cases if case.slack_id in planner.returns.newly_identified and not case.read]
                 plan_id, held = None, {case.slack_id for case in unread}
                 if not held:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.leavers import is_leaver
 from slack_docebo.domain.operations import Outcome
+from slack_docebo.domain.protection import NEVER_TOUCHED
 from slack_docebo.engine.realtime.merging import Case, event_ids
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
 from slack_docebo.runtime import Runtime
@@ -25,12 +26,17 @@ class Settlement:
     def settle(self, plan_id: str, cases: list[Case], reason: str) -> None:
         """Finish the cases that the plan brought in line, and let the others be tried again later.
 
-        *reason* is their error if the plan has none.
+        *reason* is their error if the plan has none. Whose account turned out to be one that is never touched is left
+        alone, as if that had been known before.
         """
         with self._runtime.store.reading() as tables:
             entries = {entry.operation.slack_id: entry for entry in tables.operations.rows(plan_id)}
         settled = {Outcome.APPLIED, Outcome.LEFT}
-        undone = {slack_id for slack_id, entry in entries.items() if entry.outcome not in settled}
+        undone = {
+            slack_id
+            for slack_id, entry in entries.items()
+            if entry.outcome not in settled and entry.error not in NEVER_TOUCHED
+        }
         # Who is left alone because another one gets an account for the same address is not done with before that one.
         users = (case.person for case in cases if case.slack_id in undone)
         addresses = {mailbox(user.email) for user in users if user.email}
@@ -46,13 +52,13 @@ class Settlement:
             elif mailbox(case.person.email) in addresses:
                 self.fail([case], entry.operation.reason)
             else:
-                left.append((case, entry.operation))
+                left.append((case, entry.error or entry.operation.reason))
         self.finish([case for case, _ in (*applied, *left)])
         now = self._runtime.now()
         for case, operation in applied:
             self._served.note(case.event_ids, Became.APPLIED, now, kind=operation.kind, why=operation.reason)
-        for case, operation in left:
-            self._served.note(case.event_ids, Became.LEFT, now, why=operation.reason)
+        for case, why in left:
+            self._served.note(case.event_ids, Became.LEFT, now, why=why)
 
     def finish(self, cases: Sequence[Case], superseded: Sequence[str] = (), *, became: Became = Became.APPLIED) -> None:
         """Mark *cases* as done, with what they *became*, and the events in *superseded* as superseded.

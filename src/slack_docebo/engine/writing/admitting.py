@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 
 from slack_docebo.domain.decisions import NEVER, is_never
 from slack_docebo.domain.effects import (
@@ -158,22 +159,33 @@ def _outdated(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numb
 
 
 def _served_or_in_grace(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
-    """Return why people in *batch* are not let in or shut out by this plan any more, by number."""
+    """Return why people in *batch* are not let in, shut out or given another's account by this plan any more, by number."""
+    if plan.kind not in OF_THE_RULES:
+        return {}
+    holders = holders_before(
+        tables, plan, [op for _, op in batch if op.prior is None or op.moves_mapping or _passes(op)]
+    )
     entering_or_leaving = [
         (seq, op)
         for seq, op in batch
-        if op.kind is Kind.CREATE or is_of_leaver(op.kind, op.reason) or is_of_returner(op)
+        if op.kind is Kind.CREATE or is_of_leaver(op.kind, op.reason) or is_of_returner(op) or op.slack_id in holders
     ]
-    if plan.kind not in OF_THE_RULES or not entering_or_leaving:
+    if not entering_or_leaving:
         return {}
-    people = people_of(op for _, op in entering_or_leaving)
+    concerned = {seq: {*people_of([op]), *holders.get(op.slack_id, ())} for seq, op in entering_or_leaving}
+    people = set(chain.from_iterable(concerned.values()))
     served = tables.inbox.applied_since(plan.read_since or plan.created_at, plan.slack_team, people)
-    reasons = {seq: SERVED_SINCE for seq, op in entering_or_leaving if not served.isdisjoint(people_of([op]))}
+    reasons = {seq: SERVED_SINCE for seq, those in concerned.items() if not served.isdisjoint(those)}
     if grace := timedelta(days=runtime.behaviour.leavers_after_days):
         leaving = [(seq, op) for seq, op in entering_or_leaving if op.kind in OF_LEAVERS]
         since, due = tables.leavers.since(plan.slack_team, people_of(op for _, op in leaving)), runtime.now() - grace
         reasons |= {seq: IN_GRACE for seq, op in leaving if op.mapped_as not in since or since[op.mapped_as] > due}
     return reasons
+
+
+def _passes(operation: Operation) -> bool:
+    """Tell whether *operation* gives a mapping to another Slack id."""
+    return operation.maps and operation.mapped_as != operation.slack_id
 
 
 def _unfound(tables: Tables, docebo: str, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:

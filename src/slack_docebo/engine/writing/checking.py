@@ -97,9 +97,9 @@ async def _places(runtime: Runtime, plan: Plan) -> dict[int, frozenset[int]]:
 
 
 async def _reports(runtime: Runtime, plan: Plan) -> dict[int, set[int]]:
-    """Return who reports to those whom the undo *plan* takes back as managers, a call each; of many nobody asks.
+    """Return who reports to those whom the undo *plan* takes back as managers, as far as Docebo tells it.
 
-    Where nobody seems to report to any of them, Docebo may not tell.
+    It is asked for a few, a call each; of many nobody asks.
     """
     with runtime.store.reading() as tables:
         rows = tables.operations.told(plan.id, Kind.UPDATE)
@@ -109,8 +109,7 @@ async def _reports(runtime: Runtime, plan: Plan) -> dict[int, set[int]]:
     if not managers or not are_few(runtime, len(managers)) or not reserve_calls(runtime, accounts=len(managers)):
         return {}
     asked = {one: await runtime.docebo.subordinates(one) for one in sorted(managers)}
-    found = {one: reports for one, reports in asked.items() if reports is not None}
-    return found if any(found.values()) else {}
+    return {one: reports for one, reports in asked.items() if reports is not None}
 
 
 def _situations(

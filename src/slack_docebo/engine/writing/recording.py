@@ -11,7 +11,7 @@ from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import Applied, Mapping
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.stamps import TOLERANCE, UNSTAMPED
-from slack_docebo.domain.targets import BRANCH, MANAGER, is_manager, manager_type_of
+from slack_docebo.domain.targets import BRANCH, EXPIRATION, MANAGER, is_manager, manager_type_of
 from slack_docebo.engine.writing.standing import BY_THE_RULES, follow
 from slack_docebo.errors import StorageConflict
 from slack_docebo.runtime import Runtime
@@ -151,6 +151,10 @@ def _note_accounts(runtime: Runtime, tables: Tables, plan: Plan, applied: Sequen
     if written := [_written(op, docebo_id) for docebo_id, op in by_account if op.kind in TO_ACCOUNTS]:
         accounts = tables.accounts(tables.platforms.take(docebo))
         accounts.note_written(written, now=now)
+        shut = [(one, op) for one, op in by_account if op.kind is Kind.DEACTIVATE]
+        accounts.note_ended(
+            {one: str(op.before.get(EXPIRATION, "")) if EXPIRATION in op.changes else None for one, op in shut}
+        )
         accounts.note_managers(_managers(applied))
         accounts.note_placed({one: int(op.changes[BRANCH]) for one, op in by_account if BRANCH in op.changes})
         moves = [(one, op) for one, op in by_account if op.kind is Kind.MOVE]

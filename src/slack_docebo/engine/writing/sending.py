@@ -8,6 +8,7 @@ until the row that it is refused for is alone.
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from slack_docebo.clients.docebo_answers import AT_WORK
 from slack_docebo.clients.docebo_rows import Row, RowResult, RowsLeftOut
@@ -45,6 +46,7 @@ class Sender:
         self._plan_id = plan_id
         self._adapter = adapter
         self._verifier = verifier
+        self._waited: set[int] = set()  # for their call, or stood still, for so long that they were admitted anew
         self._late: set[int] = set()  # in a call without any answer, and not carried out: sent again in halves
         self._unanswered = 0
         self._alone: list[tuple[Numbered, RemoteError]] = []  # not taken by themselves either, and why
@@ -189,10 +191,11 @@ class Sender:
         recorded.
         """
         without = [self.left_out(operation) for _, operation in batch]
+        since = self._runtime.now()
         first: list[RowResult] = []
         answers: list[RowResult] = []
         try:
-            async with self._runtime.gate.call(lambda: check_admitted(self._runtime, self._plan_id, batch)):
+            async with self._runtime.gate.call(lambda: self._check(batch, since)):
                 self._verifier.rereading.note_sent(batch)
                 if kind is Kind.DEACTIVATE and all("active" in operation.changes for _, operation in batch):
                     answers = await self._calls.deactivate(batch)
@@ -219,6 +222,19 @@ class Sender:
             await self._record_answers(kind, *_accepted_rows(batch, first, answers, without))
             raise
         await self._record_answers(kind, batch, answers, without)
+
+    def _check(self, batch: Sequence[Numbered], since: datetime) -> None:
+        """Raise what `check_admitted` raises, and PlanChanged, once for each row, if the call waits for too long *since*.
+
+        Another call may have kept it waiting, or the run stood still: what was asked about these accounts is outdated.
+        """
+        check_admitted(self._runtime, self._plan_id, batch)
+        seqs = {seq for seq, _ in batch}
+        if self._runtime.now() - since > timedelta(minutes=self._runtime.behaviour.evidence_minutes):
+            if seqs <= self._waited:
+                return  # it would be so each time
+            self._waited |= seqs
+            raise PlanChanged("what the accounts of these rows have shown is outdated")
 
     async def _record_answers(
         self,

@@ -212,14 +212,17 @@ class Verifier:
     async def _with_access_checked(
         self, kind: Kind, batch: Sequence[Numbered], results: Sequence[RowOutcome]
     ) -> list[RowOutcome]:
-        """Return *results*, in which a change of access counts as done only if an account shows it: one call more."""
+        """Return *results*, in which a change of access counts as done only if an account shows it: one call more.
+
+        What the account does not show may be shown later: the next run looks again, so that we know whom we have shut.
+        """
         done = {result.seq for result in results if result.outcome is Outcome.APPLIED}
         told = [(seq, op) for seq, op in batch if seq in done and kind is not Kind.CREATE and changes_access(op)]
         contradicted = await self.rereading.contradicted(told)
         return [
             result
             if result.seq not in contradicted
-            else replace(result, outcome=Outcome.FAILED, error=CONTRADICTED)
+            else replace(result, outcome=Outcome.FAILED, error=CONTRADICTED, in_doubt=True)
             if contradicted[result.seq] is Effect.NOT_DONE
             else _unclear(result)
             for result in results
