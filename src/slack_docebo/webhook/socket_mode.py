@@ -50,7 +50,8 @@ class PatientClient(SocketModeClient):
                 _sdk_log.warning("Slack keeps no connection; the next one in %g seconds", pause)
                 await asyncio.sleep(pause)
             self._asked = time.monotonic()
-            return await super().issue_new_wss_url()
+        # Not under the lock: where Slack says that it was asked too often, slack_sdk waits and then calls this again.
+        return await super().issue_new_wss_url()
 
 
 @asynccontextmanager
