@@ -1,10 +1,10 @@
-"""By which clock the status page tells times."""
+"""By which clock the status page tells times, and what it says first."""
 
 import re
 from datetime import UTC, datetime
 
 from slack_docebo.domain.setting_change import SettingChange
-from slack_docebo.engine.reporting.status import Status
+from slack_docebo.engine.reporting.status import FailedRun, Status
 from slack_docebo.storage.contacts import Contact, Side
 from slack_docebo.storage.halts import Halt
 from slack_docebo.storage.inbox import InboxStatus
@@ -14,9 +14,9 @@ from slack_docebo.storage.setting_changes import RecordedChange
 AT = datetime(2026, 11, 28, 1, 30, tzinfo=UTC)
 
 
-def test_every_time_is_told_by_the_clock_of_the_schedule_which_is_named_once():
+def status(**more) -> Status:
     read = ProvenRead("of one side", people=3, pages=1, proven_at=AT)
-    status = Status(
+    return Status(
         now=AT,
         docebo="https://acme.docebosaas.com",
         workspace="Acme (T1)",
@@ -42,9 +42,22 @@ def test_every_time_is_told_by_the_clock_of_the_schedule_which_is_named_once():
         calls_left=500,
         by_day={},
         setting_changes=[RecordedChange(AT, "Bob", SettingChange("LEAVERS", "keep", "unmap"))],
+        **more,
     )
 
-    page = status.page(next_import=AT, forms={}, shown=lambda step: step.words)
+
+def test_a_night_that_failed_is_the_first_thing_to_do():
+    failed = status(failed_run=FailedRun(AT, "Correct this, and start again: a row is wrong", "/run"))
+
+    page = failed.page(next_import=AT, forms={}, shown=lambda step: step.words)
+
+    first, second, *_ = re.findall("^- .*", page, re.MULTILINE)
+    assert first == "- [The last reconciliation failed. Correct this, and start again: a row is wrong](/run)"
+    assert second.startswith("- Nothing is written: stopped since")
+
+
+def test_every_time_is_told_by_the_clock_of_the_schedule_which_is_named_once():
+    page = status().page(next_import=AT, forms={}, shown=lambda step: step.words)
 
     times = re.findall(r"2026-11-28 (\d\d:\d\d \w+)", page)
     assert len(times) == 10

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from slack_docebo.domain.guards import Change
 from slack_docebo.engine.realtime.merging import Case
-from slack_docebo.errors import PlanNotApplicable
+from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import LET_THROUGH, Plan, PlanKind, PlanState
 from slack_docebo.storage.store import Store
@@ -38,12 +38,12 @@ def hold(runtime: Runtime, plan_id: str, cases: Collection[Case], over: Iterable
 def let_through(store: Store, incident: str, now: datetime) -> set[str]:
     """Let the events that are held back with *incident* be applied over the limit; return their ids.
 
-    The refused plan itself cannot be applied any more. Raises PlanNotApplicable where nothing is held back with it.
+    The refused plan itself cannot be applied any more. Raises ConfigurationError where nothing is held back with it.
     """
     with store.transaction() as tables:
         event_ids = tables.inbox.parked_ids(None, incident)
         if not event_ids:
-            raise PlanNotApplicable(
+            raise ConfigurationError(
                 f"no event is held back with {incident}: the form Replay or drop parked events shows what is"
             )
         plan = tables.plans.read(incident)

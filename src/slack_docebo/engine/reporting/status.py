@@ -186,8 +186,8 @@ class Status:
                 "",
                 *(
                     [
-                        *(f"- {shown(step)}{self._beside(step, summaries, shown)}" for step in self.to_do),
                         *self._failed(),
+                        *(f"- {shown(step)}{self._beside(step, summaries, shown)}" for step in self.to_do),
                     ]
                     or ["Nothing."]
                 ),
