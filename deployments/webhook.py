@@ -79,7 +79,8 @@ def _bound(address: Address) -> list[socket.socket]:
         sockets = [socket.create_server(place[:2], family=family) for family, _, _, _, place in dict.fromkeys(found)]
     except OSError as error:
         raise ConfigurationError(
-            f"{host}:{port} cannot be listened on ({error.strerror}): see WEBHOOK_HOST and WEBHOOK_PORT"
+            f"{host}:{port} cannot be listened on ({error.strerror}): see WEBHOOK_HOST and WEBHOOK_PORT, or"
+            " WEBHOOK_OBSERVATION_HOST and WEBHOOK_OBSERVATION_PORT"
         ) from None
     logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
     return sockets

@@ -22,7 +22,7 @@ from tasks.validate_connection import validate_connection
 async def reset_mappings(
     slack_ids: Annotated[SlackIds, titled("Slack users")] = [],  # noqa: B006  (Prefect's form wants a list)
     dry_run: Annotated[bool, titled("Dry run")] = True,
-    confirm: Annotated[str, titled("Name of the workspace, to delete")] = "",
+    confirm: Annotated[str, titled("Name of the workspace, to delete them")] = "",
 ) -> Summary:
     """Delete the mappings between Slack users and Docebo users. Docebo accounts stay, and a backup is written first.
 
@@ -30,7 +30,8 @@ async def reset_mappings(
         slack_ids: Ids of the Slack users whose mappings are deleted, like U012AB3CD; a list may be pasted into one
             field. Empty: those of everybody.
         dry_run: Plan and report, delete nothing.
-        confirm: To delete for real, type the name of the Slack workspace here; for everybody, everybody of and the name.
+        confirm: To delete for real, type the name of the Slack workspace, like Acme; to delete those of everybody, type
+            everybody of Acme.
     """
     await require_a_person()
     async with open_run() as runtime:

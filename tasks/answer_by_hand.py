@@ -35,7 +35,7 @@ def _settle(runtime: Runtime, change: DialectChange | None, check_only: bool) ->
         entries = tables.dialect(runtime.settings.docebo_url)
         told = change.told(entries, now) if change else "nothing was changed"
         if change and check_only:
-            told = f"nothing was changed; it would be {told}"
+            told = f"nothing was changed; with Check only off, {told}"
         elif change:
             change.keep(entries, now)
         return told, dialect_rows(entries, now), dialect_steps(entries)

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import wraps
 from typing import Any, ParamSpec
 
+import prefect.states
 from prefect import get_run_logger
 from prefect import runtime as prefect_runtime
 from prefect.client.orchestration import get_client
@@ -52,6 +53,15 @@ logging.getLogger("slack_docebo").setLevel(logging.INFO)
 redact_logs()
 with suppress(ConfigurationError):  # which is told when the run begins
     load_settings(PrefectSettings)  # Prefect's own lines may quote its login, from the first on
+
+
+def _without_its_words(error: BaseException, _traceback: object = None) -> str:
+    """Return what the state of a task says of *error*: the words of one that is none of ours may name somebody."""
+    kind = type(error).__name__
+    return f"{kind}: {error}" if isinstance(error, SyncError) else f"{kind}; the run's log has the details"
+
+
+prefect.states.format_exception = _without_its_words  # (it has no other place for it)
 
 P = ParamSpec("P")
 FlowResult = Summary | list[Summary] | ServeResult | Explanation | Diagnosis | Relinked | str
@@ -137,7 +147,7 @@ async def integration_settings() -> IntegrationSettings:
     rows = await Variable.aget(VARIABLE)
     if rows is None:
         raise ConfigurationError(
-            f"Prefect has no Variable {VARIABLE}: make it with `python -m deployments.bootstrap`, then edit it in the UI"
+            f"Prefect has no Variable {VARIABLE}: make it with `python -m deployments.bootstrap`, then fill in the form Change the settings"
         )
     try:
         return read_rows(rows)

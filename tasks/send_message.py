@@ -18,7 +18,9 @@ async def send_test() -> str:
     """Send the message to every place, and say so; raise TransientError, naming them, where some do not take it."""
     to = notifier(load_settings(NotificationSettings), notification_mail_id(await Variable.aget(VARIABLE)))
     if not to:
-        raise ConfigurationError("nobody would be told: set NOTIFICATION_MAIL_ID or NOTIFICATION_URLS")
+        raise ConfigurationError(
+            "nobody would be told: set NOTIFICATION_MAIL_ID in the form Change the settings, or NOTIFICATION_URLS"
+        )
     await to.send(TITLE, BODY)
     sent = "a test message was taken by every place that notifications go to; see whether it arrives"
     get_run_logger().info(sent)

@@ -37,6 +37,12 @@ def _without_page(address: str) -> str:
     return address
 
 
+def _of_an_api(address: str) -> str:
+    if not address.endswith("/api"):
+        raise ValueError("should end with /api, like http://127.0.0.1:4200/api: what is before it are Prefect's pages")
+    return address
+
+
 def _token(secret: SecretStr) -> SecretStr:
     token = secret.get_secret_value().strip()
     if not token.isascii() or not token.isprintable() or " " in token:
@@ -94,6 +100,7 @@ def _networks(text: str) -> str:
 Address = Annotated[str, AfterValidator(_address)]
 Url = Annotated[Address, AfterValidator(_encrypted)]
 PlatformUrl = Annotated[Url, AfterValidator(_without_page)]
+PrefectUrl = Annotated[Address, AfterValidator(_of_an_api)]
 Token = Annotated[SecretStr, AfterValidator(_token)]
 Id = Annotated[str, AfterValidator(_id)]
 Host = Annotated[str, AfterValidator(_host)]

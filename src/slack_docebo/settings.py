@@ -26,13 +26,13 @@ from slack_docebo.private_files import readable_by_others
 from slack_docebo.redaction import SHORTEST, keep_secret
 from slack_docebo.secret_files import SUFFIX, SecretFiles, is_secret
 from slack_docebo.setting_types import (
-    Address,
     Host,
     Id,
     Names,
     Network,
     Networks,
     PlatformUrl,
+    PrefectUrl,
     Token,
     Url,
     trimmed,
@@ -151,7 +151,7 @@ class DoceboSettings(PlatformSettings):
 class PrefectSettings(ProcessSettings):
     """Where Prefect's API is, and the login it asks for."""
 
-    prefect_api_url: Address = Field(
+    prefect_api_url: PrefectUrl = Field(
         "http://127.0.0.1:4200/api", description="Address of Prefect's API, without login."
     )
     prefect_api_auth_string: Token | None = Field(

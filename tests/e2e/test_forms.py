@@ -285,7 +285,7 @@ async def test_an_answer_that_this_docebo_gives_is_looked_at_set_by_hand_and_for
     )
 
     assert checked.message.startswith(
-        "nothing was changed; it would be rows per call: from 100, assumed, to 50, set by"
+        "nothing was changed; with Check only off, rows per call: from 100, assumed, to 50, set by"
     )
     assert (answer(checked)["answer"], answer(checked)["source"]) == ("100", "assumed")
     assert answer(checked)["what it means"] == "the most people who are written in one call"

@@ -147,7 +147,7 @@ async def test_a_name_that_is_not_mapped_stops_it(installation, sandbox):
     before = mappings(installation, sandbox)
     state = await reset(slack_ids=[min(before), "UNOBODY"], dry_run=False, confirm=sandbox.slack.team.name)
 
-    assert "1 of the Slack users have no mapping (UNOBODY)" in state.message
+    assert "these Slack users have no mapping: UNOBODY" in state.message
     assert mappings(installation, sandbox) == before
 
 

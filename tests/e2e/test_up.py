@@ -320,6 +320,16 @@ def test_events_come_by_the_way_whose_secret_is_set_and_imports_run_without_one(
     assert set(commands) == {"worker", way} - {""}
 
 
+def test_the_worker_logs_for_a_collector_as_well_where_env_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LOG_FORMAT", raising=False)
+    (tmp_path / ".env").write_text("LOG_FORMAT=json\n")
+
+    worker = installation(data=tmp_path, webhook_port=8400, events="webhook").environment_of("worker")
+
+    assert worker["PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER"] == "json"
+
+
 @pytest.mark.parametrize("told", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.long)])
 def test_nothing_is_left_when_it_is_ended_while_it_starts(told, ports, tmp_path):
     process = subprocess.Popen(up_command(ports, tmp_path, "--sandbox"), cwd=ROOT, start_new_session=True)

@@ -144,6 +144,25 @@ async def test_a_prefect_server_that_lets_strangers_in_is_told(environment, logi
     assert "python -m deployments.server" in found[1]
 
 
+class BusyPrefect(Quiet):
+    """Answers nobody, as a server that has no time for its database."""
+
+    def do_GET(self) -> None:  # noqa: N802 - the library calls it so
+        self.send_response(503)
+        self.end_headers()
+
+    do_POST = do_GET  # noqa: N815
+
+
+async def test_a_prefect_server_that_fails_is_told_with_what_to_do(environment):
+    with served(BusyPrefect) as address:
+        environment.setenv("PREFECT_API_URL", address)
+        found = await findings()
+
+    for check in ("Prefect", "deployments", "integration_settings"):
+        assert found[check] == (Level.FAIL, "Prefect answers HTTP 503: look at its log, then look again")
+
+
 class PrefectOf(Quiet):
     """Answers each question, by its path, with what is in *answers*."""
 
@@ -510,11 +529,15 @@ async def test_what_the_webhook_refused_in_a_row_is_told(environment, sqlite_url
     assert ("5 events in a row were of another Slack app" in found[1]) == (level is Level.WARN)
 
 
-@pytest.mark.long
-async def test_a_proxy_that_passes_on_another_name_is_told(environment):
+@pytest.mark.variants(1)
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [("502 Bad Gateway", "start the webhook"), ("421 Misdirected Request", "WEBHOOK_ALLOWED_HOSTS")],
+)
+async def test_a_proxy_that_finds_no_webhook_or_passes_on_another_name_is_told(environment, answer, told):
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 421 Misdirected Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.write(f"HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
         writer.close()
 
     async with await asyncio.start_server(refuse, "127.0.0.1", 0) as proxy:
@@ -524,7 +547,7 @@ async def test_a_proxy_that_passes_on_another_name_is_told(environment):
         level, message = (await findings())["request URL"]
 
     assert level is Level.FAIL
-    assert "WEBHOOK_ALLOWED_HOSTS" in message
+    assert told in message
 
 
 @pytest.mark.long

@@ -35,7 +35,7 @@ from slack_docebo.engine.realtime.upkeep import tidy
 from slack_docebo.engine.writing.admitting import admit
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.finishing import finish
-from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable, TooManyRejected
+from slack_docebo.errors import ChangeLimitExceeded, ConfigurationError, TooManyRejected
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.storage.events import EventState
@@ -434,7 +434,7 @@ async def test_who_lets_an_incident_through_while_a_run_ends_takes_its_place(her
 
 @pytest.mark.long
 async def test_nothing_is_let_through_that_nobody_holds_back(here):
-    with pytest.raises(PlanNotApplicable):
+    with pytest.raises(ConfigurationError, match="no event is held back"):
         let_through(here.runtime.store, here.plans()[0].id, here.runtime.now())
 
 

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from slack_docebo.clients.mail_server import ping_mail_server, to_check
 from slack_docebo.clients.notifier import notifier
-from slack_docebo.engine.reporting.troubles import ADVICE, HAPPENED, Notice, Trouble, step_after
-from slack_docebo.errors import ConfigurationError, TransientError
+from slack_docebo.engine.reporting.troubles import ADVICE, HAPPENED, Notice, Trouble, message_after, step_after
+from slack_docebo.errors import ConfigurationError, LockLost, NotConfirmed, TransientError
 from slack_docebo.integration_settings import notification_mail_id, table
 from slack_docebo.settings import NotificationSettings
 from tests.hostile import bomb, drip, elsewhere, endless, endless_header, listening, whole
@@ -268,6 +268,26 @@ def test_every_kind_of_trouble_has_words_and_advice(trouble):
     assert HAPPENED[trouble] in notice.title
     assert ADVICE[trouble].partition("{")[0] in notice.body
     assert "{" not in notice.body
+
+
+@pytest.mark.parametrize(
+    ("error", "to_do"),
+    [
+        (TransientError("users.list"), "Start again later."),
+        (LockLost("another run took this one's place"), "Leave it to the other run."),
+        (KeyError("ada@example.com"), "Report this, with the run's log."),
+        (
+            NotConfirmed("nothing was deleted: confirm with exactly this: everybody of Acme"),
+            "Start again, as this says.",
+        ),
+    ],
+)
+def test_what_a_notice_says_is_to_be_done_after_an_error_is_what_the_state_begins_with(error, to_do):
+    trouble = Trouble.REFUSED if isinstance(error, NotConfirmed) else Trouble.FAILED
+    body = Notice(trouble, "reconcile", message_after(error)).body
+
+    assert f"What to do: {to_do} What was done already is not done twice." in body
+    assert "limit" not in body
 
 
 def test_the_manual_is_where_the_settings_say_and_no_line_is_told_twice():

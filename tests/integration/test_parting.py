@@ -164,7 +164,7 @@ async def test_people_are_chosen_by_id_and_by_operation(settings, sandbox):
         assert find_part(runtime.store, planned.plan.id, PartChoice([ada]))[0] == [ada]
         assert ada in find_part(runtime.store, planned.plan.id, PartChoice(kinds=[Kind.CREATE]))[0]
         for choice in (PartChoice(kinds=[Kind.DEACTIVATE]), PartChoice([ada], kinds=[Kind.MAP]), PartChoice(["U0NO"])):
-            with pytest.raises(PlanNotApplicable, match="nothing like that is planned"):
+            with pytest.raises(ConfigurationError, match="nothing like that is planned"):
                 find_part(runtime.store, planned.plan.id, choice)
 
 

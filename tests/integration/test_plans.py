@@ -167,7 +167,7 @@ def test_a_state_is_set_and_the_rest_kept_unless_given(planned):
 
 
 def test_the_state_of_a_plan_that_is_gone_cannot_be_set(store):
-    with pytest.raises(StorageError, match="no longer in the database"), store.transaction() as tables:
+    with pytest.raises(PlanNotApplicable, match="no longer in the database"), store.transaction() as tables:
         tables.plans.set_state("nothing", PlanState.APPLIED)
 
 

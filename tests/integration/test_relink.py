@@ -11,7 +11,7 @@ from slack_docebo.engine.mappings.backups import restorable
 from slack_docebo.engine.mappings.relinking import SAMPLE, Relation, relink
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.writing.applying import begin
-from slack_docebo.errors import AlreadyRunning, ConfigurationError, NotConfirmed, PlanNotApplicable, PlatformMismatch
+from slack_docebo.errors import AlreadyRunning, ConfigurationError, NotConfirmed, PlatformMismatch
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.gate import RunLock
@@ -275,10 +275,10 @@ async def test_a_dry_run_and_a_run_at_work_leave_the_database_where_it_is(trial,
 
 
 async def test_there_is_nothing_to_relink_where_the_address_is_the_same(trial, sqlite_url):
-    with pytest.raises(PlanNotApplicable, match="not linked to one Docebo yet"):
+    with pytest.raises(ConfigurationError, match="linked to no Docebo yet"):
         await relinked(trial.facts(), sqlite_url, Relation.ANOTHER)
     await run_import(settings_for(trial.facts(), sqlite_url), rows=ROWS)
-    with pytest.raises(PlanNotApplicable, match="already"):
+    with pytest.raises(ConfigurationError, match="already; set DOCEBO_URL to the new address first"):
         await relinked(trial.facts(), sqlite_url, Relation.SAME)
 
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import logging
 import time
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -12,9 +14,11 @@ import pytest
 from aiohttp import WSMsgType, web
 from pydantic import SecretStr
 
+from slack_docebo import redaction
 from slack_docebo.clients.prefect import open_prefect
 from slack_docebo.current_settings import Current
 from slack_docebo.errors import AccessDenied, ContractViolation, TransientError
+from slack_docebo.redaction import TOKENS, redact_logs
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.reception import Reception, open_reception
 from slack_docebo.webhook.socket_mode import PING_SECONDS, listening
@@ -39,12 +43,17 @@ class Slack:
         self.acknowledged: asyncio.Queue[str] = asyncio.Queue()
         self.refuse_next = 0
         self.keeps_connections = True
+        self.patience_wanted = 0  # times that it says to have been asked too often
         self.asked_at: list[float] = []
 
     async def open(self, request: web.Request) -> web.Response:
         assert request.headers["Authorization"] == f"Bearer {TOKEN.get_secret_value()}"
         if self.error:
             return web.json_response({"ok": False, "error": self.error})
+        if self.patience_wanted:
+            self.patience_wanted -= 1
+            refusal = {"ok": False, "error": "ratelimited"}
+            return web.json_response(refusal, status=429, headers={"Retry-After": "0"})
         self.issued += 1
         self.asked_at.append(time.monotonic())
         ticket = f"ticket-{self.issued}"
@@ -168,6 +177,31 @@ async def test_connections_that_slack_dismisses_at_once_become_ever_rarer(store)
     pauses = [then - before for before, then in pairwise(slack.asked_at)]
     assert pauses[1] >= OFTEN
     assert pauses[2] >= 2 * OFTEN
+
+
+async def test_a_slack_that_was_asked_too_often_is_asked_again_when_it_says(store):
+    async with slack_server() as slack:
+        slack.patience_wanted = 2
+        async with asyncio.timeout(PATIENCE_SECONDS), connected(slack, store, ping_seconds=OFTEN) as socket:
+            await socket.send_json(wrapped(1))
+
+            assert await slack.acknowledged.get() == "envelope-1"
+
+
+async def test_the_ticket_of_a_connection_that_slack_refuses_is_in_no_log(store, caplog, monkeypatch):
+    monkeypatch.setattr(redaction, "_tokens", deque(maxlen=TOKENS))
+    usual = logging.getLogRecordFactory()
+    redact_logs()
+    try:
+        async with slack_server() as slack, connected(slack, store, ping_seconds=OFTEN) as socket:
+            slack.refuse_next = 1
+            await socket.close()
+            await asyncio.wait_for(slack.sockets.get(), PATIENCE_SECONDS)
+    finally:
+        logging.setLogRecordFactory(usual)
+
+    assert "Invalid response status" in caplog.text
+    assert "ticket-" not in caplog.text
 
 
 async def test_a_wrong_token_is_told(sqlite_url):

@@ -417,6 +417,14 @@ def test_refusals_in_a_row_are_told_until_something_is_taken(webhook, caplog):
     assert told == ["5 requests in a row were not signed wit", "5 events in a row were of another Slack"]
 
 
+def test_refusals_in_a_row_are_a_line_at_the_fifth_and_at_each_tenfold_of_it(store, caplog):
+    refusals = Refusals(store)
+    for _ in range(6_000):
+        refusals.refused(RefusalKind.UNSIGNED)
+
+    assert [int(number) for number in re.findall(r"UTC (\d+) requests in a row", caplog.text)] == [5, 50, 500, 5_000]
+
+
 async def test_what_was_refused_in_a_row_is_noted_for_those_who_look_from_elsewhere(store):
     refusals = Refusals(store)
     refusals.refused(RefusalKind.UNSIGNED)

@@ -8,7 +8,10 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from deployments import connections
+from slack_docebo.storage.inbox import MEMBERS_CHANGED
 from slack_docebo.webhook.figures import Figures
+from slack_docebo.webhook.intake import ABOUT_PEOPLE
 from slack_docebo.webhook.metrics import Metrics
 
 GRAFANA = Path(__file__).parents[2] / "deployments" / "grafana"
@@ -44,6 +47,18 @@ def test_a_query_finds_what_it_asks_for_before_anything_has_happened(query, expo
         found = [sample for sample in exposed if sample.name == name and wanted.items() <= sample.labels.items()]
         assert found, f"nothing is exposed as {name}{{{matchers}}}"
         assert labels <= found[0].labels.keys()
+
+
+def test_each_kind_of_event_is_counted_from_the_start(exposed):
+    stored = {one.labels["kind"] for one in exposed if one.name == "slack_docebo_webhook_events_stored_total"}
+
+    assert stored == {*ABOUT_PEOPLE, MEMBERS_CHANGED}
+
+
+def test_each_reason_to_close_a_connection_is_counted_from_the_start(exposed):
+    closed = {one.labels["reason"] for one in exposed if one.name == "slack_docebo_webhook_connections_closed_total"}
+
+    assert closed == set(re.findall(r'"(too [a-z ]+)"', Path(connections.__file__).read_text()))
 
 
 def test_what_somebody_wants_so_is_no_alarm():

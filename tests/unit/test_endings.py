@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from prefect.settings import PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW, temporary_settings
+from prefect.states import exception_to_failed_state
 
 from slack_docebo.domain.disputes import dispute
 from slack_docebo.domain.operations import Kind, Outcome
@@ -141,6 +142,16 @@ async def test_an_unforeseen_error_is_to_be_reported_and_its_words_stay_out_of_t
     assert (state.name, state.is_failed()) == ("Failed", True)
     assert state.message.startswith("Report this, with the run's log: KeyError in test_endings.py, line ")
     assert "ada" not in state.message
+
+
+async def test_the_words_of_an_unforeseen_error_stay_out_of_the_state_of_its_task_too():
+    ours = await exception_to_failed_state(SyncError("the cause"), message="Task run encountered an exception")
+    unforeseen = await exception_to_failed_state(
+        KeyError("ada@example.com"), message="Task run encountered an exception"
+    )
+
+    assert ours.message == "Task run encountered an exception SyncError: the cause"
+    assert unforeseen.message == "Task run encountered an exception KeyError; the run's log has the details"
 
 
 def test_each_state_of_a_failure_is_made_with_what_there_is_to_do():

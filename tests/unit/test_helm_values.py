@@ -133,6 +133,19 @@ def test_no_container_has_a_right_that_restricted_forbids(context):
     assert context == RESTRICTED
 
 
+def test_a_worker_has_no_rights_in_the_cluster_for_it_makes_nothing_there():
+    for what in ("role", "rolebinding"):
+        assert VALUES["prefect-worker"][what] == {"create": False}
+
+
+def test_the_webhook_has_time_to_migrate_the_database_before_anybody_asks_whether_it_lives():
+    container = WEBHOOK[0]["spec"]["template"]["spec"]["containers"][0]
+    start = container["startupProbe"]
+
+    assert start["httpGet"] == container["livenessProbe"]["httpGet"]
+    assert start["periodSeconds"] * start["failureThreshold"] >= 600
+
+
 def test_every_pod_has_a_profile_for_its_calls():
     worker = yaml.safe_load((CHARTS / "prefect-worker" / "values.yaml").read_text())["worker"]
     pods = [part["podSecurityContext"] for part in (SERVER, MIGRATIONS, SERVICES)]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slack_docebo import redaction
+from slack_docebo import cli, redaction
 from slack_docebo.clients.docebo_values import message_of
 from slack_docebo.errors import AccessDenied, RateLimited, Rejected
 from slack_docebo.redaction import TOKENS, keep_secret, keep_token, redact_logs, redacted
@@ -107,6 +107,19 @@ def test_what_docebo_quotes_is_redacted_before_it_is_cut():
     keep_secret("pl4nted" * 20)
 
     assert "pl4nted" not in message_of(f"{'x' * 1_950} {'pl4nted' * 20}")
+
+
+def test_a_command_that_meets_a_fault_of_ours_shows_no_secret(monkeypatch, capsys):
+    keep_secret("planted-secret")
+
+    def fail(*_arguments, **_options):
+        raise KeyError("planted-secret")
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+
+    assert (ended.value.code, "KeyError: '(secret)'" in capsys.readouterr().err) == (1, True)
 
 
 def test_no_library_logs_a_secret_at_any_level(logs, caplog):

@@ -1,7 +1,7 @@
 import pytest
 
 from slack_docebo.errors import ConfigurationError
-from slack_docebo.settings import Settings, SigningSettings, load_settings
+from slack_docebo.settings import PrefectSettings, Settings, SigningSettings, load_settings
 
 COMPLETE = {
     "SLACK_BOT_TOKEN": "xoxb-planted-secret",
@@ -113,6 +113,16 @@ def test_blanks_around_a_token_are_dropped(environment):
     environment(**{**COMPLETE, "SLACK_BOT_TOKEN": " xoxb-1\n"})
 
     assert load_settings(Settings).slack_bot_token.get_secret_value() == "xoxb-1"
+
+
+def test_the_address_of_prefects_pages_is_not_taken_for_that_of_its_api(environment, monkeypatch):
+    environment(**COMPLETE)
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200/api/")
+    assert load_settings(PrefectSettings).prefect_api_url == "http://127.0.0.1:4200/api"
+
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200")
+    with pytest.raises(ConfigurationError, match="PREFECT_API_URL should end with /api"):
+        load_settings(PrefectSettings)
 
 
 def test_http_is_for_this_machine(environment):

@@ -22,9 +22,12 @@ from slack_docebo.domain.texts import (
     chat,
     code,
     composed,
+    events,
     key,
     line,
+    mappings,
     markdown,
+    people,
     revealed,
     shortened,
     visible,
@@ -279,3 +282,8 @@ def test_composing_keeps_ordinary_marks_and_is_done_once(text):
 def test_what_is_shortened_says_by_how_much():
     assert shortened("Ada", 3) == "Ada"
     assert shortened("Ada Lovelace", 3) == "Ada… (9 more)"
+
+
+def test_of_one_it_is_said_that_it_is_one():
+    assert (people(1), events(1), mappings(1)) == ("1 person", "1 event", "1 mapping")
+    assert (people(5_000), events(0), mappings(2)) == ("5,000 people", "0 events", "2 mappings")

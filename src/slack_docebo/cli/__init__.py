@@ -9,7 +9,7 @@ from cyclopts import App, CycloptsError
 from slack_docebo.cli.exit_codes import FAILED, WRONG_USAGE, code_for
 from slack_docebo.cli.output import note
 from slack_docebo.errors import SyncError
-from slack_docebo.redaction import redact_logs
+from slack_docebo.redaction import redact_logs, redacted
 
 app = App(
     name="slack-docebo",
@@ -97,5 +97,5 @@ def main() -> None:
         note(f"slack-docebo: {error}", style="red")
         sys.exit(code_for(error))
     except Exception:  # unforeseen: its message may hold anything
-        note(*traceback.format_exc().splitlines())
+        note(*redacted(traceback.format_exc()).splitlines())
         sys.exit(FAILED)

@@ -81,7 +81,10 @@ class Notifier:
     async def send(self, title: str, body: str, markdown: str = "") -> None:
         """Deliver the message; raise TransientError, naming their kinds, if some places did not accept it."""
         if failed := (await self.deliver(title, body, markdown)).not_taken:
-            raise TransientError("notification", f"not taken by: {', '.join(failed)}; check with `slack-docebo doctor`")
+            raise TransientError(
+                "notification",
+                f"not taken by: {', '.join(failed)}; see why by the form Is everything in place?, or `slack-docebo doctor`",
+            )
 
 
 def _deliver(place: Place, title: str, body: str, markdown: str) -> str:

@@ -216,6 +216,11 @@ def events(count: int) -> str:
     return "1 event" if count == 1 else f"{count:,} events"
 
 
+def mappings(count: int) -> str:
+    """Return how many mappings *count* is, in words."""
+    return "1 mapping" if count == 1 else f"{count:,} mappings"
+
+
 def without_numbers(text: str) -> str:
     """Return the words of *text* without a digit: those that messages about different people and numbers share."""
     return " ".join(word for word in text.split() if not any(map(str.isdigit, word)))

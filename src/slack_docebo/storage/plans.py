@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, exists, insert, select, update
 
 from slack_docebo.domain.guards import Change
-from slack_docebo.errors import PlanNotApplicable, StorageError
+from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.storage.schema import inbox_event, intent, operation
 from slack_docebo.storage.schema import plan as plans
 from slack_docebo.storage.unfound import PLANS as WITH_UNFOUND
@@ -199,7 +199,7 @@ class PlanRepository:
         if finished_at is not None:
             statement = statement.values(finished_at=finished_at)
         if self._connection.execute(statement).rowcount == 0:
-            raise StorageError(f"Plan {plan_id} is no longer in the database: make a new plan")
+            raise PlanNotApplicable(f"plan {plan_id} is no longer in the database: make a new one with a dry run")
 
     def purge(self, before: datetime, *, limit: int) -> int:
         """Delete the oldest plans, at most *limit*, that were made and last used before *before*; return how many.

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from slack_docebo.storage.inbox import InboxStatus
+from slack_docebo.storage.inbox import MEMBERS_CHANGED, InboxStatus
 from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.refusals import RefusalKind
 from slack_docebo.webhook.figures import OPERATIONS, OUTCOMES, QUANTILES, Figures
@@ -16,9 +16,10 @@ from slack_docebo.webhook.intake import ABOUT_PEOPLE, ALARMING, KINDS, MISSING, 
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 ANSWERS = (200, 400, 401, 403, 408, 413, 415, 421, 503)
+STORED = (*ABOUT_PEOPLE, MEMBERS_CHANGED)
 SIDES = ("slack", "docebo")
 REFUSED = (400, 413, 431, 501, 505)
-CLOSED = ("too many", "too many of one client", "too slow")
+CLOSED = ("too many", "too many of one client", "too much together", "too slow")
 ASKED = ("realtime-sync/slack-events", "bulk-import/reconcile", "sweep/sweep")
 GROUP_SIZES = (1, 2, 5, 10, 25, 50, 100, 250, 500)
 
@@ -46,7 +47,7 @@ class Metrics:
         self.closed = self._counter("connections_closed", "Connections that we ended without an answer.", reason=CLOSED)
         self.connections = self._gauge("webhook_connections", "Connections that are open.")
         self.stored = self._counter(
-            "events_stored", "Events committed to the inbox; repeated ones included.", kind=ABOUT_PEOPLE
+            "events_stored", "Events committed to the inbox; repeated ones included.", kind=STORED
         )
         self.dropped = self._counter("events_dropped", "Acknowledged and not stored.", reason=REASONS, kind=KINDS)
         self.missing = self._counter(

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import aiohttp
 from pydantic import SecretStr
@@ -19,6 +20,7 @@ from slack_docebo.clients.answers import bounded_session
 from slack_docebo.clients.slack import proxy_for
 from slack_docebo.domain.quoting import quoted_code
 from slack_docebo.errors import AccessDenied, StorageError, TransientError
+from slack_docebo.redaction import keep_token
 from slack_docebo.webhook.reception import Reception
 
 PING_SECONDS = 5.0
@@ -50,7 +52,10 @@ class PatientClient(SocketModeClient):
                 _sdk_log.warning("Slack keeps no connection; the next one in %g seconds", pause)
                 await asyncio.sleep(pause)
             self._asked = time.monotonic()
-            return await super().issue_new_wss_url()
+        # Not under the lock: where Slack says that it was asked too often, slack_sdk waits and then calls this again.
+        url = await super().issue_new_wss_url()
+        keep_token(urlsplit(url).query)  # the ticket: who has it may take the connection, and slack_sdk logs it
+        return url
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from slack_docebo.redaction import redacted
 
 
 class Level(StrEnum):
-    """How bad a finding is."""
+    """How bad a finding is, the best first."""
 
     OK = "ok"
     WARN = "warn"
@@ -46,8 +46,9 @@ class Diagnosis:
         return f"nothing is in the way of a run; {warnings} of {len(self.findings)} checks found what is worth knowing"
 
     def markdown(self) -> str:
-        """The findings as a table in Markdown."""
-        cells = ([found.check, found.level, markdown(found.message)] for found in self.findings)
+        """The findings as a table in Markdown, the worst first."""
+        worst_first = sorted(self.findings, key=lambda found: list(Level).index(found.level), reverse=True)
+        cells = ([found.check, found.level, markdown(found.message)] for found in worst_first)
         return "\n".join(["| check | | |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in cells)])
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 
+from slack_docebo.domain.texts import mappings
 from slack_docebo.engine.mappings.mapping_file import MappingFile, write_mappings
 from slack_docebo.engine.mappings.restoring import Taken, import_file, rebuild_from_mirror
 from slack_docebo.engine.reading.connection import Workspace
@@ -73,15 +74,15 @@ async def carry_mappings(
 def _export(runtime: Runtime, workspace: Workspace) -> Carried:
     path, docebo = runtime.settings.report_dir / f"mappings-{new_plan_id()}-export.csv", runtime.settings.docebo_url
     with runtime.store.reading() as tables:
-        mappings = tables.mappings(docebo)
-        count = write_mappings(path, mappings.records(workspace.team), docebo=docebo)
+        repository = tables.mappings(docebo)
+        count = write_mappings(path, repository.records(workspace.team), docebo=docebo)
         rows: list[Cells] = [
             {"Slack user": one.slack_id, "Docebo user": one.docebo_id}
-            for one in islice(mappings.all(workspace.team), SHOWN)
+            for one in islice(repository.all(workspace.team), SHOWN)
         ]
         shown = with_names(tables, workspace.team, rows, runtime.behaviour.people_shown)
     cut = f"; the table shows the first {SHOWN:,}" if count > SHOWN else ""
-    return Carried(f"{_mappings(count)} written to {path}, which only its owner can read{cut}", shown)
+    return Carried(f"{mappings(count)} written to {path}, which only its owner can read{cut}", shown)
 
 
 def _import(runtime: Runtime, workspace: Workspace, request: MappingRequest) -> Carried:
@@ -108,7 +109,7 @@ def _import(runtime: Runtime, workspace: Workspace, request: MappingRequest) -> 
     done = _take_over(runtime, workspace, path, dry_run=False)
     with suppress(OSError):  # else it goes like other reports
         path.unlink()
-    return Carried(f"{_mappings(done.changed)} written")
+    return Carried(f"{mappings(done.changed)} written")
 
 
 async def _make_fields(runtime: Runtime, *, check_only: bool) -> Carried:
@@ -133,7 +134,7 @@ async def _rebuild(runtime: Runtime, workspace: Workspace, request: MappingReque
         return replace(_to_confirm(would.changed, MappingAction.REBUILD, {}), rows=left_out)
     _require(request, would.changed)
     done = await rebuild_from_mirror(runtime, workspace, dry_run=False)
-    return Carried(f"{_mappings(done.changed)} written, {len(done.refused)} accounts left out", left_out)
+    return Carried(f"{mappings(done.changed)} written, {len(done.refused)} accounts left out", left_out)
 
 
 def _take_over(runtime: Runtime, workspace: Workspace, source: Path | str, *, dry_run: bool) -> Taken:
@@ -149,7 +150,7 @@ def _kept(report_dir: Path, checked: str) -> Path:
 
 
 def _to_confirm(number: int, action: MappingAction, more: dict[str, str]) -> Carried:
-    told = f"{_mappings(number)} would be written, nothing was; to write them, give {number} as their number"
+    told = f"{mappings(number)} would be written, nothing was; to write them, give {number} as their number"
     filled = {"action": action, "check_only": False, **more}
     return Carried(told, next_steps=[Step(f"Write them: type {number} as their number", "mappings", filled)])
 
@@ -157,7 +158,3 @@ def _to_confirm(number: int, action: MappingAction, more: dict[str, str]) -> Car
 def _require(request: MappingRequest, number: int) -> None:
     if request.confirm != number:
         raise NotConfirmed(f"nothing was written: give the number of mappings, {number}")
-
-
-def _mappings(number: int) -> str:
-    return "1 mapping" if number == 1 else f"{number:,} mappings"

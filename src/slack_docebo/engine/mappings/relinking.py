@@ -9,7 +9,7 @@ from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.observation import Present
 from slack_docebo.engine.reading.connection import check_rights
 from slack_docebo.engine.reading.evidence import observe_account
-from slack_docebo.errors import NotConfirmed, PlanNotApplicable
+from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.plans import PlanKind
@@ -52,16 +52,21 @@ async def relink(runtime: Runtime, relation: Relation, *, dry_run: bool) -> Reli
     """Link the database to the Docebo at DOCEBO_URL, for at most one call for each of SAMPLE accounts.
 
     That it is the *same* platform has to be proven by the usernames with which people's accounts were last seen. Raises
-    PlanNotApplicable where there is nothing to relink, NotConfirmed where the proof fails, AccessDenied where the grant
+    ConfigurationError where there is nothing to relink, NotConfirmed where the proof fails, AccessDenied where the grant
     is no superadmin's, and AlreadyRunning while a run is at work on either Docebo.
     """
     address = runtime.settings.docebo_url
     with runtime.store.reading() as tables:
         former = tables.platforms.linked()
     if former is None:
-        raise PlanNotApplicable("this database is not linked to one Docebo yet: the next run links it")
+        raise ConfigurationError(
+            "nothing is to be relinked: this database is linked to no Docebo yet, the next run links it"
+        )
     if former.address == address:
-        raise PlanNotApplicable(f"this database is linked to {address} already")
+        raise ConfigurationError(
+            f"nothing is to be relinked: this database is linked to {address} already; set DOCEBO_URL to the new address"
+            " first"
+        )
     check_rights(runtime, await runtime.docebo.session())
     found = Relinked(former.address, address, relation, dry_run=dry_run)
     if relation is Relation.SAME:

@@ -137,9 +137,7 @@ def _check_named(runtime: Runtime, workspace: Workspace, slack_ids: Collection[s
     with runtime.store.reading() as tables:
         known = tables.mappings(runtime.settings.docebo_url).of(workspace.team, slack_ids)
     if unknown := sorted(set(slack_ids) - known.keys()):
-        raise ConfigurationError(
-            f"nothing was deleted: {len(unknown)} of the Slack users have no mapping ({some_of(unknown)})"
-        )
+        raise ConfigurationError(f"nothing was deleted: these Slack users have no mapping: {some_of(unknown)}")
 
 
 def _skip_whom_nobody_may_touch(tables: Tables, plan: Plan) -> None:

@@ -28,7 +28,7 @@ async def read_named(runtime: Runtime, slack_ids: Sequence[str], emails: Sequenc
         found = await runtime.slack.find_user(as_meant(email))
         if found is None:
             raise Rejected(
-                "users.lookupByEmail",
+                "synchronise",
                 f"Slack knows nobody by address {place} of {len(emails)}: correct it, or give the Slack id, for Slack"
                 " does not find people who were deactivated by their address",
             )
@@ -38,7 +38,7 @@ async def read_named(runtime: Runtime, slack_ids: Sequence[str], emails: Sequenc
         provisions = runtime.behaviour.provision_slack_user_data
         seen = await observe_person(runtime, slack_id, with_values=provisions)
         if not isinstance(seen, Present):
-            raise Rejected("users.info", f"Slack knows no {slack_id}, or does not show it: correct slack_ids")
+            raise Rejected("synchronise", f"Slack knows no {slack_id}, or does not show it: correct the id")
         people.append(seen.value)
     await check_fields_left_out(runtime)
     with runtime.store.reading() as tables:

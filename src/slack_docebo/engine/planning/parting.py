@@ -8,7 +8,7 @@ from slack_docebo.domain.texts import people as people_in_words
 from slack_docebo.domain.texts import some_of
 from slack_docebo.engine.reporting.outcomes import pages_beside, pages_of
 from slack_docebo.engine.reporting.steps import Step
-from slack_docebo.errors import NotConfirmed, PlanNotApplicable
+from slack_docebo.errors import ConfigurationError, NotConfirmed, PlanNotApplicable
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PART_OF, READ_SINCE, Plan, PlanState, new_plan_id
 from slack_docebo.storage.store import Store
@@ -31,17 +31,17 @@ class PartChoice:
     def find(self, tables: Tables, plan: Plan) -> list[str]:
         """Return the Slack ids of chosen people for whom something is still planned, in the plan's order.
 
-        Raises PlanNotApplicable if there are none, or if nothing like that is planned for one of *slack_ids*.
+        Raises ConfigurationError if there are none, or if nothing like that is planned for one of *slack_ids*.
         """
         people, named = tables.operations.people_planned(plan.id, self.kinds or set(Kind)), set(self.slack_ids)
         if unknown := sorted(named - set(people)):
-            raise PlanNotApplicable(
+            raise ConfigurationError(
                 f"in plan {plan.id} nothing like that is planned for {people_in_words(len(unknown))}: {some_of(unknown)}"
             )
         if named:
             people = [slack_id for slack_id in people if slack_id in named]
         if not people:
-            raise PlanNotApplicable(f"in plan {plan.id} nothing like that is planned for anybody")
+            raise ConfigurationError(f"in plan {plan.id} nothing like that is planned for anybody")
         return people[: self.first or None]
 
     def steps(self, plan_id: str, chosen: int, people: int, page: int) -> list[Step]:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from slack_docebo.domain.guards import Change
 from slack_docebo.engine.realtime.merging import Case
-from slack_docebo.errors import PlanNotApplicable
+from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import LET_THROUGH, OVER, Plan, PlanKind, PlanState
 from slack_docebo.storage.store import Store
@@ -38,13 +38,13 @@ def hold(runtime: Runtime, plan_id: str, cases: Collection[Case], over: Iterable
 def let_through(store: Store, incident: str, now: datetime) -> set[str]:
     """Let the events that are held back with *incident* be applied over the limit; return their ids.
 
-    They are planned anew, and the refused plan cannot be applied any more. Raises PlanNotApplicable if no event is held
+    They are planned anew, and the refused plan cannot be applied any more. Raises ConfigurationError where no event is held
     back with the incident.
     """
     with store.transaction() as tables:
         event_ids = tables.inbox.parked_ids(None, incident)
         if not event_ids:
-            raise PlanNotApplicable(
+            raise ConfigurationError(
                 f"no event is held back with {incident}: the form Replay or drop parked events shows what is"
             )
         plan = tables.plans.read(incident)

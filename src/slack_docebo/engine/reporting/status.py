@@ -131,7 +131,8 @@ class Status:
             replay = {"action": "replay", "everything": not self.held}
             found.append(Step(f"{_events(parked)} parked: look at why, and replay them.", "parked-events", replay))
         if self.undecided:
-            waiting = f"{_people(len(self.undecided))} waiting for somebody's decision: {LOOK_AT_IT}, and decide."
+            look = f"{LOOK_AT_IT}, and " if self.last_import else ""  # a refused one has told of them, too
+            waiting = f"{_people(len(self.undecided))} waiting for somebody's decision: {look}decide."
             found.append(Step(waiting, "decide", {"slack_ids": sorted(self.undecided)[:DECIDED]}))
         if self.last_import and (failed := self.last_import.failed):
             again = f"{failed} failed in the last import: {LOOK_AT_IT}, correct what it says, and import again."
@@ -186,8 +187,8 @@ class Status:
                 "",
                 *(
                     [
-                        *(f"- {shown(step)}{self._beside(step, summaries, shown)}" for step in self.to_do),
                         *self._failed(),
+                        *(f"- {shown(step)}{self._beside(step, summaries, shown)}" for step in self.to_do),
                     ]
                     or ["Nothing."]
                 ),

@@ -97,6 +97,8 @@ ADVICE = {
     " as when that is updated.",
 }
 
+ADVICE_AFTER_AN_ERROR = "{to_do}. What was done already is not done twice. Every message is explained in {manual}."
+
 
 FIRST = {
     Trouble.PARTLY_FAILED: "Look at those who failed",
@@ -114,7 +116,7 @@ FIRST_AFTER: dict[type[SyncError], str] = {
     ContractViolation: "Start again, and report it if it stays",
     Frozen: "Wait, or take these days out of FREEZE in the settings",
     Halted: "Let runs write again when it is time",
-    IncompleteRead: "Start again later",
+    IncompleteRead: "Start again later, or do first what this says",
     LockLost: "Leave it to the other run",
     NoRoomError: "Make room in the worker's folder for temporary files, or set TMPDIR to another, and start again",
     NotConfirmed: "Start again, as this says",
@@ -123,7 +125,7 @@ FIRST_AFTER: dict[type[SyncError], str] = {
     PlanNotApplicable: "Choose another plan",
     PlatformMismatch: "Correct DOCEBO_URL, or link the new address",
     Rejected: "Correct whom it is about, and start again",
-    StorageError: "Look after the database, and start again",
+    StorageError: "Look after the database or the file that this names, and start again",
     ToBeContinued: "Start it again",
     TooManyRejected: "Look at who was refused, correct that, and start again",
     TransientError: "Start again later",
@@ -138,7 +140,7 @@ A_CRASH = "Start it again, unless it begins again by itself"
 WRONG_FORM = "Correct the form, and start again"
 OTHER_CODE = "Deploy again, with the code that the workers have"
 _BEGINNINGS = tuple(
-    f"{one}: " for one in (*FIRST.values(), *FIRST_AFTER.values(), A_FAULT, A_CRASH, WRONG_FORM, OTHER_CODE) if one
+    one for one in (*FIRST.values(), *FIRST_AFTER.values(), A_FAULT, A_CRASH, WRONG_FORM, OTHER_CODE) if one
 )
 
 
@@ -159,7 +161,13 @@ def message_after(error: Exception) -> str:
 
 def cause_in(message: str) -> str:
     """Return the *message* of a state without the thing to do at its beginning."""
-    return next((message.removeprefix(one) for one in _BEGINNINGS if message.startswith(one)), message)
+    to_do = to_do_in(message)
+    return message.removeprefix(f"{to_do}: ") if to_do else message
+
+
+def to_do_in(message: str) -> str:
+    """Return the thing to do with which the *message* of a state begins; "" for none."""
+    return next((one for one in _BEGINNINGS if message.startswith(f"{one}: ")), "")
 
 
 def step_after(trouble: Trouble) -> Step | None:
@@ -208,11 +216,18 @@ class Notice:
         """The message for chats, many of which render Markdown."""
         return self._composed(chat)
 
+    @property
+    def _advice(self) -> str:
+        manual = f"{self.documentation}/{MANUAL}"
+        if self.trouble in {Trouble.FAILED, Trouble.REFUSED} and (to_do := to_do_in(self.message)):
+            return ADVICE_AFTER_AN_ERROR.format(to_do=to_do, manual=manual)
+        return ADVICE[self.trouble].format(manual=manual)
+
     def _composed(self, escaped: Callable[[str], str]) -> str:
         parts = {
             "What happened": escaped(cause_in(self.message)),
             "To how many": escaped(self.extent) if self.extent not in self.message else "",
-            "What to do": ADVICE[self.trouble].format(manual=f"{self.documentation}/{MANUAL}"),
+            "What to do": self._advice,
             "Who, and why": self.page,
             self.form: self.form_link,
             "The run": self.link,

@@ -120,7 +120,10 @@ async def notifications(check: str, seen: Seen) -> Finding:
     """Check whether anybody is told of trouble; the mail server is pinged, and no mail is sent."""
     to = seen.behaviour.notification_mail_id if seen.behaviour else ""
     if not notifier(seen.settings, to):
-        return warn(check, "nobody is told of trouble: set NOTIFICATION_MAIL_ID in the table, or NOTIFICATION_URLS")
+        return warn(
+            check,
+            "nobody is told of trouble: set NOTIFICATION_MAIL_ID in the form Change the settings, or NOTIFICATION_URLS",
+        )
     if not to:
         return ok(check, "the addresses of NOTIFICATION_URLS are understood")
     try:
@@ -128,7 +131,9 @@ async def notifications(check: str, seen: Seen) -> Finding:
     except (OSError, smtplib.SMTPException) as error:
         code = f" {error.smtp_code}" if isinstance(error, smtplib.SMTPResponseException) else ""
         return fail(check, f"the mail server does not take us ({type(error).__name__}{code}): {to_check(error)}")
-    return ok(check, f"the mail server {seen.settings.smtp_host} takes mails from us to there; none was sent")
+    return ok(
+        check, f"the mail server {seen.settings.smtp_host} takes mail from us to NOTIFICATION_MAIL_ID; none was sent"
+    )
 
 
 def _age(since: timedelta) -> str:

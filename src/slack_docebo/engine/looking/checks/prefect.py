@@ -85,7 +85,7 @@ async def settings(check: str, seen: Seen) -> Finding:
     ]
     remarks = [*seen.behaviour.remarks, *await asyncio.to_thread(_remarks_of_last_import, seen, seen.behaviour)]
     if off:
-        remarks.append(f"switched off: {' and '.join(off)}; set to true in the Variable {VARIABLE}")
+        remarks.append(f"switched off: {' and '.join(off)}; the form Change the settings switches them on")
     if remarks:
         return warn(check, "; ".join(dict.fromkeys(remarks)))
     return ok(check, "every row is right; provisioning and mapping are on")
@@ -113,6 +113,8 @@ async def _ask_prefect(seen: Seen, verb: str, path: str, **request: Any) -> http
     answer = await _send_to_prefect(seen, verb, path, **request)
     if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
         raise SyncError("Prefect refuses the login: check PREFECT_API_AUTH_STRING")
+    if not (answer.is_success or answer.status_code == httpx.codes.NOT_FOUND):
+        raise SyncError(f"Prefect answers HTTP {answer.status_code}: look at its log, then look again")
     return answer
 
 

@@ -28,6 +28,7 @@ from slack_docebo.settings import (
 
 NAMELESS = "(not named)"  # a workspace
 MANY_REFUSALS = 5  # in a row
+START_IT = "start the webhook, look at the proxy"
 
 
 async def token(check: str, seen: Seen) -> Finding:
@@ -98,11 +99,13 @@ async def request_url(check: str, seen: Seen) -> Finding:
         async with BoundedClient("The webhook", seconds=SECONDS) as http:
             answer = await http.post(url, content=body, headers=headers)
     except httpx.HTTPError as error:
-        return fail(check, f"{url} does not answer ({type(error).__name__}): start the webhook, look at the proxy")
+        return fail(check, f"{url} does not answer ({type(error).__name__}): {START_IT}")
     if answer.status_code == httpx.codes.UNAUTHORIZED:
         return fail(check, "the webhook refuses our signature: it runs with another SLACK_SIGNING_SECRET")
     if answer.status_code == httpx.codes.MISDIRECTED_REQUEST:
         return fail(check, f"the proxy before {url} passes on another name: add it to WEBHOOK_ALLOWED_HOSTS")
+    if answer.is_server_error:  # a proxy's answer where there is nobody behind it
+        return fail(check, f"{url} answers HTTP {answer.status_code}: {START_IT}")
     if not answer.is_success or challenge not in answer.text:
         return fail(check, f"{url} answers HTTP {answer.status_code}, but not as the webhook: check the path")
     if not await asyncio.to_thread(_has_events, seen):
