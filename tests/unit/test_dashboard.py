@@ -9,7 +9,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from deployments import connections
-from slack_docebo.storage.inbox import MEMBERS_CHANGED
+from slack_docebo.storage.events import MEMBERS_CHANGED
 from slack_docebo.webhook.figures import Figures
 from slack_docebo.webhook.intake import ABOUT_PEOPLE
 from slack_docebo.webhook.metrics import Metrics

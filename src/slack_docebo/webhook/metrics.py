@@ -8,7 +8,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from slack_docebo.storage.inbox import MEMBERS_CHANGED, InboxStatus
+from slack_docebo.storage.events import MEMBERS_CHANGED
+from slack_docebo.storage.inbox import InboxStatus
 from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.refusals import RefusalKind
 from slack_docebo.webhook.figures import OPERATIONS, OUTCOMES, QUANTILES, Figures
