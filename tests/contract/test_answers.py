@@ -135,7 +135,7 @@ async def test_a_token_out_of_bounds_ends_a_write_that_was_surely_not_sent(serve
     server.answer, server.hostile_token = answer, True
     async with open_docebo(server.url, lambda: APP, wait=lambda _: 0) as client:
         with pytest.raises(ContractViolation, match="token"):
-            await client.create_user_field("Slack ID")
+            await client.fields.create_user_field("Slack ID")
 
     assert len(server.asked) == 1
 
@@ -275,15 +275,23 @@ async def test_a_listing_that_does_not_end_is_ended(server, answer, most):
     assert len(server.asked) <= most + 1  # one for the token
 
 
-@pytest.mark.parametrize("of", ["find_users", "branches", "user_fields"])
-async def test_other_listings_that_do_not_end_are_ended_as_well(server, of):
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda client: client.find_users("ada@example.com"),
+        lambda client: client.branches.all(),
+        lambda client: client.fields.all(),
+    ],
+    ids=["find_users", "branches", "fields"],
+)
+async def test_other_listings_that_do_not_end_are_ended_as_well(server, read):
     def entries(page: int) -> list[dict[str, object]]:
         return [{"id": page * 10 + n, "title": "x", **user} for n, user in enumerate(users(page, 10))]
 
     server.answer = listing(items=entries)
     async with open_docebo(server.url, lambda: APP, wait=lambda _: 0) as client:
         with pytest.raises(IncompleteRead):
-            await getattr(client, of)(*(["ada@example.com"] if of == "find_users" else []))
+            await read(client)
 
     assert len(server.asked) <= 102
 

@@ -22,8 +22,9 @@ from tenacity import RetryCallState
 from sandbox.docebo.platform import API_PASSWORD, API_USER_ID, API_USERNAME
 from sandbox.docebo.tokens import CLIENT_ID, CLIENT_SECRET
 from sandbox.server import Sandbox
-from slack_docebo.clients.docebo import MOST_IN_VAIN, DoceboClient, open_docebo
+from slack_docebo.clients.docebo import DoceboClient, open_docebo
 from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer, Password, Token
+from slack_docebo.clients.docebo_branches import MOST_IN_VAIN
 from slack_docebo.clients.docebo_levels import Levels
 from slack_docebo.clients.docebo_rows import Row, RowResult
 from slack_docebo.clients.docebo_wire import Branch, Service, Session, UserField
@@ -134,8 +135,8 @@ async def test_texts_are_read_as_people_wrote_them_though_docebo_shows_them_as_h
     docebo.get("/manage/v1/orgchart").mock(return_value=ok({"items": [branch], "has_more_data": False}))
     async with opened(wanted_fields=frozenset({12})) as client:
         [[account]] = [accounts async for accounts in client.list_users()]
-        [field] = await client.user_fields()
-        [shown] = await client.branches()
+        [field] = await client.fields.all()
+        [shown] = await client.branches.all()
 
     assert (account.username, account.email) == ("o'hara@x.org", "o'hara@x.org")
     assert (account.first_name, account.last_name, account.fields) == ("Tom & Jo", "O'Hara", {12: "R&D"})
@@ -445,7 +446,7 @@ async def test_additional_fields_are_listed_in_either_form(docebo, key, array):
         return_value=ok(items if array else {"items": items, "has_more_data": False})
     )
     async with opened() as client:
-        assert await client.user_fields() == [
+        assert await client.fields.all() == [
             UserField(12, "Slack ID", "textfield", {}),
             UserField(13, "Office", "dropdown", {"1": "Rome"}),
         ]
@@ -455,14 +456,14 @@ async def test_all_additional_fields_of_many_are_listed(sandbox):
     for number in range(250):
         sandbox.docebo.add_field(f"Field {number}", "textfield", mandatory=False, invisible_to_user=True)
     async with client_of(sandbox) as client:
-        assert {field.id for field in await client.user_fields()} == set(sandbox.docebo.fields)
+        assert {field.id for field in await client.fields.all()} == set(sandbox.docebo.fields)
 
 
 async def test_fields_that_come_as_a_whole_whatever_page_is_asked_for_are_listed_once(docebo):
     items = [{"id": number, "title": f"Field {number}"} for number in range(1, 251)]
     docebo.get("/manage/v1/user_fields").mock(return_value=ok(items))
     async with opened() as client:
-        assert [field.id for field in await client.user_fields()] == list(range(1, 251))
+        assert [field.id for field in await client.fields.all()] == list(range(1, 251))
 
 
 async def test_branches_are_listed(docebo):
@@ -470,7 +471,7 @@ async def test_branches_are_listed(docebo):
     second = ok({"items": [{"id": "42", "code": "SLACK", "title": "From Slack"}], "has_more_data": False})
     docebo.get("/manage/v1/orgchart").mock(side_effect=[first, second])
     async with opened() as client:
-        assert await client.branches() == [Branch(0, "", "Acme"), Branch(42, "SLACK", "From Slack")]
+        assert await client.branches.all() == [Branch(0, "", "Acme"), Branch(42, "SLACK", "From Slack")]
 
 
 def node(branch_id, title, left, right, **more):
@@ -490,7 +491,7 @@ async def test_branches_that_come_as_a_tree_are_read_with_all_below_them(docebo)
     tree = node(0, "Acme", 1, 8, children=[europe, node(3, "Asia", 6, 7)])
     docebo.get("/manage/v1/orgchart").mock(return_value=ok({"items": [tree], "has_more_data": False}))
     async with opened() as client:
-        assert await client.branches() == CHART
+        assert await client.branches.all() == CHART
 
 
 async def test_branches_that_come_level_by_level_are_asked_for(docebo):
@@ -505,7 +506,7 @@ async def test_branches_that_come_level_by_level_are_asked_for(docebo):
 
     docebo.get("/manage/v1/orgchart").mock(side_effect=level)
     async with opened() as client:
-        assert sorted(await client.branches(), key=lambda one: one.left) == CHART
+        assert sorted(await client.branches.all(), key=lambda one: one.left) == CHART
 
 
 async def test_however_many_branches_come_level_by_level_are_asked_for(docebo):
@@ -520,7 +521,7 @@ async def test_however_many_branches_come_level_by_level_are_asked_for(docebo):
 
     docebo.get("/manage/v1/orgchart").mock(side_effect=level)
     async with opened() as client:
-        assert len(await client.branches()) == len(regions) + len(teams)
+        assert len(await client.branches.all()) == len(regions) + len(teams)
 
 
 async def test_branches_of_which_docebo_shows_nothing_below_are_asked_for_so_often_and_no_more(docebo):
@@ -531,7 +532,7 @@ async def test_branches_of_which_docebo_shows_nothing_below_are_asked_for_so_oft
 
     asked = docebo.get("/manage/v1/orgchart").mock(side_effect=shown)
     async with opened() as client:
-        assert len(await client.branches()) == len(hidden)
+        assert len(await client.branches.all()) == len(hidden)
     assert asked.call_count == 1 + MOST_IN_VAIN
 
 
@@ -540,7 +541,7 @@ async def test_branches_below_one_that_docebo_does_not_show_are_not_taken_for_mi
     docebo.get("/manage/v1/orgchart").mock(return_value=ok({"items": top, "has_more_data": False}))
     async with opened() as client:
         with pytest.raises(ContractViolation, match=r"only the top.*take the rule for branch out"):
-            await client.branches()
+            await client.branches.all()
 
 
 @pytest.mark.parametrize("below", [[], [node(1, "Europe", 2, 5)]], ids=["nothing", "itself"])
@@ -551,14 +552,14 @@ async def test_a_branch_below_which_we_may_see_nothing_stops_no_run(docebo, belo
 
     docebo.get("/manage/v1/orgchart").mock(side_effect=shown)
     async with opened() as client:
-        assert [branch.id for branch in await client.branches()] == [0, 1]
+        assert [branch.id for branch in await client.branches.all()] == [0, 1]
 
 
 async def test_room_that_deleted_branches_have_left_in_the_chart_takes_no_question(docebo):
     chart = [node(0, "Acme", 1, 14), node(1, "Europe", 2, 9), node(2, "Rome", 3, 6), node(3, "Asia", 10, 13)]
     asked = docebo.get("/manage/v1/orgchart").mock(return_value=ok({"items": chart, "has_more_data": False}))
     async with opened() as client:
-        assert [branch.id for branch in await client.branches()] == [0, 1, 2, 3]
+        assert [branch.id for branch in await client.branches.all()] == [0, 1, 2, 3]
     assert asked.call_count == 1
 
 
@@ -693,7 +694,7 @@ async def test_a_success_that_names_nobody_shows_nobody_as_changed(docebo, answe
 async def test_a_text_field_is_created(docebo):
     route = docebo.post("/manage/v1/user_fields").mock(return_value=ok({"user_field_id": "12"}))
     async with opened() as client:
-        assert await client.create_user_field("Slack ID") == 12
+        assert await client.fields.create_user_field("Slack ID") == 12
     assert sent(route)["translations"] == {"all": "Slack ID"}
 
 
@@ -765,7 +766,7 @@ async def test_an_answer_that_does_not_fit_leaves_other_writing_unknown(docebo, 
         with pytest.raises(OutcomeUnknown):
             await client.change_status([7], active=True)
         with pytest.raises(OutcomeUnknown):
-            await client.create_user_field("Slack ID")
+            await client.fields.create_user_field("Slack ID")
 
 
 @pytest.mark.parametrize("status", [403, 404])
@@ -773,10 +774,10 @@ async def test_options_are_those_of_the_list_where_a_field_is_not_shown_alone(do
     docebo.get("/manage/v1/user_fields/7").mock(return_value=yii(status))
     grade = UserField(7, "Grade", "dropdown", {"1": "Junior"})
     async with opened() as client:
-        await client.read_options([grade])
-        assert client.options[7].named("junior") == "Junior"
+        await client.fields.read_options([grade])
+        assert client.fields.options[7].named("junior") == "Junior"
         with pytest.raises((Rejected, AccessDenied)):
-            await client.read_options([replace(grade, options={})])
+            await client.fields.read_options([replace(grade, options={})])
 
 
 @pytest.mark.parametrize("data", [False, "false", {"success": 0}, {"success": "false", "message": "No"}])
@@ -784,14 +785,14 @@ async def test_a_no_within_a_success_is_a_refusal(docebo, data):
     docebo.put(f"{USERS}/move_to_branch").mock(return_value=ok(data))
     async with opened() as client:
         with pytest.raises(Rejected):
-            await client.move_to_branch([7], 42)
+            await client.branches.move_to_branch([7], 42)
 
 
 @pytest.mark.parametrize("data", [None, [], True, {}, {"success": 1}, ["7"]])
 async def test_an_answer_that_says_nothing_else_lets_a_success_stand(docebo, data):
     docebo.put(f"{USERS}/move_to_branch").mock(return_value=ok(data))
     async with opened() as client:
-        await client.move_to_branch([7], 42)
+        await client.branches.move_to_branch([7], 42)
 
 
 async def test_an_answer_that_refuses_within_a_success_is_a_refusal_with_docebos_reason(docebo):
@@ -799,7 +800,7 @@ async def test_an_answer_that_refuses_within_a_success_is_a_refusal_with_docebos
     docebo.put(f"{USERS}/move_to_branch").mock(return_value=answer)
     docebo.post("/manage/v1/user_fields").mock(return_value=answer)
     async with opened() as client:
-        for write in (client.move_to_branch([7], 42), client.create_user_field("Slack ID")):
+        for write in (client.branches.move_to_branch([7], 42), client.fields.create_user_field("Slack ID")):
             with pytest.raises(Rejected, match="Docebo does not take the branch"):
                 await write
 
@@ -1304,9 +1305,9 @@ async def test_deactivation_reaches_those_who_are_there(sandbox):
 async def test_fields_branches_and_services_are_found(sandbox, field_id_key):
     switch(sandbox, field_id_key=field_id_key)
     async with client_of(sandbox) as client:
-        new = await client.create_user_field("Cost centre")
-        fields = {field.id: field for field in await client.user_fields()}
-        assert {branch.id for branch in await client.branches()} == set(sandbox.docebo.branches)
+        new = await client.fields.create_user_field("Cost centre")
+        fields = {field.id: field for field in await client.fields.all()}
+        assert {branch.id for branch in await client.branches.all()} == set(sandbox.docebo.branches)
         assert "manage" in {service.app for service in await client.services()}
     assert fields[12].title == "Slack ID"
     assert fields[new].title == "Cost centre"
@@ -1401,8 +1402,8 @@ async def test_batches_sent_together_arrive_one_after_the_other(sandbox):
 async def test_a_field_is_created_whatever_language_the_platform_has(sandbox, language):
     switch(sandbox, platform_language=language)
     async with client_of(sandbox) as client:
-        made = await client.create_user_field("Slack ID")
-        assert made in {field.id for field in await client.user_fields() if field.title == "Slack ID"}
+        made = await client.fields.create_user_field("Slack ID")
+        assert made in {field.id for field in await client.fields.all() if field.title == "Slack ID"}
 
 
 async def test_a_token_that_belongs_to_no_user_is_told_with_the_grant_to_use(docebo):

@@ -455,7 +455,7 @@ async def test_options_that_accounts_have_shown_are_not_written_otherwise_becaus
     sandbox, sqlite_url
 ):
     async with open_runtime(settings_for(sandbox.facts(), sqlite_url), read_rows(table(ON)), run_id="run") as runtime:
-        runtime.docebo.options = {field_id: Options.of({"1": "Sales", "2": "Legal"}) for field_id in (7, 8)}
+        runtime.docebo.fields.options = {field_id: Options.of({"1": "Sales", "2": "Legal"}) for field_id in (7, 8)}
         learn(runtime, PROVEN, "field_7", source="an account that was read")
 
         assert not Adapter(runtime).write_otherwise({"field_8": "Sales"}, ())

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from hypothesis import HealthCheck, given
@@ -33,7 +34,6 @@ from slack_docebo.domain.operations import (
     Operation,
     Outcome,
 )
-from slack_docebo.domain.options import Options
 from slack_docebo.domain.people import Account, Mapping, SourceUser, View
 from slack_docebo.domain.protection import shielded
 from slack_docebo.domain.standing import NOT_COMPARED, NOT_MAPPED, Standing
@@ -76,7 +76,7 @@ class Target:
         self.calls: dict[str, int] = {}
         self.languages = Languages()
         self.levels = Levels()
-        self.options: dict[int, Options] = {}
+        self.fields = SimpleNamespace(options={})
 
     async def upsert_users(self, rows: Sequence[Row], *, create: bool, **_: object) -> list[RowResult]:
         return [self._create(row) if create else self._update(row) for row in rows]

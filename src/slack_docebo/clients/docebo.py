@@ -12,10 +12,12 @@ import httpx
 
 from slack_docebo.clients.answers import BoundedClient
 from slack_docebo.clients.docebo_accounts import AccountReader
-from slack_docebo.clients.docebo_answers import Answered, counts_some, items_of, refuse_within
+from slack_docebo.clients.docebo_answers import Answered, check_count, counts_some, items_of
 from slack_docebo.clients.docebo_auth import Grant
+from slack_docebo.clients.docebo_branches import DoceboBranches
+from slack_docebo.clients.docebo_fields import DoceboFields
 from slack_docebo.clients.docebo_levels import Levels
-from slack_docebo.clients.docebo_requests import DoceboRequests, unguarded, unlimited
+from slack_docebo.clients.docebo_requests import DoceboRequests, for_one_call, unguarded, unlimited
 from slack_docebo.clients.docebo_rows import Row, RowResult, batch_item, correlate
 from slack_docebo.clients.docebo_values import read_flag, read_id, read_text
 from slack_docebo.clients.docebo_wire import (
@@ -23,25 +25,17 @@ from slack_docebo.clients.docebo_wire import (
     ManagerType,
     Service,
     Session,
-    UserField,
-    branches_of,
     changed_of,
-    is_one_level,
     manager_type_of,
     session_of,
     subordinate_of,
-    translated_options,
-    unopened,
-    user_field_of,
 )
 from slack_docebo.clients.exchanges import Recorder
 from slack_docebo.clients.retries import Wait, wait_as_asked
 from slack_docebo.domain.addresses import mailbox, spellings
-from slack_docebo.domain.branches import Branch
-from slack_docebo.domain.dialect import MOST_ROWS, UNLISTED
+from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
-from slack_docebo.domain.options import YES_OR_NO, Dates, Options, Values
 from slack_docebo.domain.people import Account, View
 from slack_docebo.domain.texts import without_unseen
 from slack_docebo.errors import AccessDenied, ContractViolation, IncompleteRead, OutcomeUnknown, Rejected
@@ -51,22 +45,11 @@ FOUND_FOR = 60.0  # seconds for which a search that has found somebody is believ
 MOST_SEARCHED = 2  # accounts that are there, before the search is taken to find nobody
 MOST_PAGES_FOUND = 10  # by the search for one address
 HTTPX_LOGS = 5  # method, address, version, status, and the words beside the status
-MOST_IN_VAIN = 50  # questions for what is below a branch that show nothing new
-DROPDOWN = "dropdown"  # the type of a field whose values are options
-# Nothing documents how countries are shown and written: where Docebo lists them, they are options like any other.
-COUNTRY = "country"
-FIXED_VALUES: dict[str, Values] = {"date": Dates(), "yesno": YES_OR_NO}  # by the type of a field
 PROVISIONED_BY = "slack-docebo"
 SEES_ADDRESSES = (
     "sign in as a superadmin who may see the e-mail addresses of all users (DOCEBO_USERNAME), and run again"
 )
-ONLY_THE_TOP = (
-    "only the top of the organisation chart is shown, so nobody can tell which branches there are. Until it is, take the rule"
-    " for branch out of SLACK | ATTRIBUTES, and empty LEAVERS_BRANCH"
-)
 AMBIGUOUS = "Docebo answers 400 for the account's id"
-
-_log = logging.getLogger(__name__)
 
 
 class DoceboClient:
@@ -87,7 +70,8 @@ class DoceboClient:
         self._found_at = -FOUND_FOR  # when a search has found an account last, by the monotonic clock
         self.languages = Languages()  # of the platform, as far as its answers have told them
         self.levels = Levels(user_level)
-        self.options: dict[int, Values] = {}  # what those of the wanted fields can hold that hold no free text
+        self.fields = DoceboFields(requests)
+        self.branches = DoceboBranches(requests)
 
     @property
     def calls(self) -> Counter[str]:
@@ -163,7 +147,7 @@ class DoceboClient:
             if accounts and len(self._searchable) < MOST_SEARCHED:
                 self._searchable.append(accounts[0].username)
             yield accounts
-        _check_count("accounts", len(seen), expected, unlisted=unlisted)
+        check_count("accounts", len(seen), expected, unlisted=unlisted)
         is_in_doubt = expected is None or is_first
         if is_in_doubt and accounts and await self._goes_on(params, pages + 1, data, seen):
             raise IncompleteRead(f"Docebo ended its list after {len(seen)} accounts, and has more.")
@@ -317,7 +301,7 @@ class DoceboClient:
 
         Nothing is known of the others: an account that is not named may have had that status before.
         """
-        ids = _for_one_call(docebo_ids)
+        ids = for_one_call(docebo_ids)
         if not ids:
             return set()
         body = {"user_ids": ids, "status": int(active)}
@@ -326,119 +310,6 @@ class DoceboClient:
         if changed is None:
             raise OutcomeUnknown("change status", "the answer does not tell who was changed")
         return changed & set(ids)
-
-    async def move_to_branch(self, docebo_ids: Iterable[int], branch_id: int) -> None:
-        """Move accounts to one branch, out of the branches in which they are; moving twice is like moving once.
-
-        Source: Docebo's description of its API of 2017, `PUT /manage/v1/user/move_to_branch`.
-        """
-        ids = _for_one_call(docebo_ids)
-        if ids:
-            body = {"branch_ids": [branch_id], "user_ids": ids}
-            data = await self._requests.write("move to branch", "PUT", "/manage/v1/user/move_to_branch", body)
-            refuse_within("move to branch", data)
-
-    async def in_branch(self, branch_id: int, *, unlisted: int) -> set[int]:
-        """Return the ids of the accounts in one branch, without the branches below it.
-
-        Docebo may count up to *unlisted* accounts that it does not list; raises IncompleteRead if there are more.
-        """
-        found: set[int] = set()
-        counted: int | None = None
-        params = {"branch_id": branch_id, "selection_status": 1, "get_total_count": 1}
-        async for data, _ in self._requests.pages("accounts of a branch", "/manage/v1/user", params):
-            if counted is None and isinstance(data, dict):
-                counted = read_id(data.get("total_count"))
-            ids = [
-                read_id(item.get("user_id"))
-                for item in items_of("accounts of a branch", data)
-                if isinstance(item, dict)
-            ]
-            found.update(docebo_id for docebo_id in ids if docebo_id is not None)
-        _check_count(f"accounts of branch {branch_id}", len(found), counted, unlisted=unlisted)
-        return found
-
-    async def user_fields(self) -> list[UserField]:
-        """Return the additional fields of user accounts."""
-        return await self._requests.entries(
-            "user fields", "/manage/v1/user_fields", {"as_array": 1}, user_field_of, lambda field: field.id
-        )
-
-    async def read_options(self, fields: Iterable[UserField]) -> None:
-        """Read the possible values of *fields* that hold no free text, like a dropdown's options in all languages.
-
-        If a platform does not show a field alone, its options have the labels of the list. From then on accounts show
-        such a value in the form in which it is compared, like the label for an option's id. A field for a country that
-        lists no countries counts as a text: values that Docebo refuses are left out.
-        """
-        for field in fields:
-            if held := FIXED_VALUES.get(field.type.lower().replace("_", "")):
-                self.options[field.id] = held
-            if field.type in {DROPDOWN, COUNTRY}:
-                translated = await self._translated(field)
-                if field.type == DROPDOWN or field.options:
-                    self.options[field.id] = Options.of(field.options, translated)
-
-    async def _translated(self, field: UserField) -> list[tuple[str, str]]:
-        """Return ids and labels of *field*'s options in all languages; none if the platform shows no single field."""
-        try:
-            return translated_options(await self._requests.get("user field", f"/manage/v1/user_fields/{field.id}"))
-        except (Rejected, AccessDenied):
-            if not field.options:
-                raise
-            return []
-
-    async def create_user_field(self, title: str) -> int:
-        """Create a text field that users do not see, and return its id."""
-        body = {
-            "type": "textfield",
-            "translations": {"all": title},  # whatever the platform's default language is
-            "mandatory": 0,
-            "invisible_to_user": 1,
-        }
-        data = await self._requests.write("create user field", "POST", "/manage/v1/user_fields", body)
-        refuse_within("create user field", data)
-        field_id = read_id(data.get("user_field_id")) if isinstance(data, dict) else None
-        if field_id is None:
-            raise OutcomeUnknown("create user field", "the answer holds no id")
-        return field_id
-
-    async def branches(self) -> list[Branch]:
-        """Return all branches, the nodes of the organisation chart, even if one answer shows only one level.
-
-        Raises ContractViolation if Docebo never shows more than the top: branches not shown must not count as missing.
-        """
-        found = {branch.id: branch for branch in await self._branches()}
-        # Else these are all: a branch that has room for more had some that are deleted, or hidden.
-        if is_one_level(found.values()):
-            await self._add_those_below(found)
-        return list(found.values())
-
-    async def _add_those_below(self, found: dict[int, Branch]) -> None:
-        """Ask for the branches below each branch of *found* whose place in the tree has room for some, and add them.
-
-        Branches that are not shown then either may be hidden from us: after MOST_IN_VAIN such answers it stops asking.
-        """
-        asked, in_vain = set[int](), 0
-        while to_ask := [one.id for one in unopened(found.values()) if one.id not in asked]:
-            for branch_id in to_ask:
-                if in_vain == MOST_IN_VAIN:
-                    _log.warning("Docebo shows nothing below %d branches that have room for some", in_vain)
-                    return
-                asked.add(branch_id)
-                below = {branch.id: branch for branch in await self._branches(node_id=branch_id)}
-                if below.keys() <= found.keys():
-                    in_vain += 1
-                    if below.keys() - {branch_id}:
-                        raise ContractViolation("branches", ONLY_THE_TOP)
-                found |= below
-
-    async def _branches(self, **below: int) -> list[Branch]:
-        asked: dict[str, str | int] = {"flattened": "true", **below}
-        trees = await self._requests.entries(
-            "branches", "/manage/v1/orgchart", asked, branches_of, lambda tree: tree[0].id
-        )
-        return [branch for tree in trees for branch in tree]
 
     async def manager_types(self) -> list[ManagerType]:
         """Return the platform's types of managers."""
@@ -487,7 +358,7 @@ class DoceboClient:
         return await self._requests.get_bare("description", address.raw_path.decode("ascii"))
 
     def _reader(self) -> AccountReader:
-        return AccountReader(self._wanted_fields, self.languages, self.options, self.levels)
+        return AccountReader(self._wanted_fields, self.languages, self.fields.options, self.levels)
 
 
 @asynccontextmanager
@@ -527,14 +398,6 @@ def is_found_by_names(account: Account, text: str) -> bool:
     return any(mailbox(text.strip()) in mailbox(without_unseen(name)) for name in names)
 
 
-def _for_one_call(docebo_ids: Iterable[int]) -> list[int]:
-    """Return each of these accounts once, sorted; raise ValueError if they are too many for one call."""
-    ids = sorted(set(docebo_ids))
-    if len(ids) > MOST_ROWS:
-        raise ValueError(f"{len(ids)} accounts in one call, at most {MOST_ROWS} are allowed")
-    return ids
-
-
 def _without_text_of_others(record: logging.LogRecord) -> bool:
     """Remove from the line that httpx logs of a call what may name somebody.
 
@@ -547,15 +410,3 @@ def _without_text_of_others(record: logging.LogRecord) -> bool:
             args[-1] = ""
         record.args = tuple(args)
     return True
-
-
-def _check_count(what: str, shown: int, counted: int | None, *, unlisted: int) -> None:
-    """Raise IncompleteRead if Docebo counts more accounts than it has *shown* and are known to be *unlisted*.
-
-    It may always count others, like deactivated accounts: the message says what to do then, or no run would ever end.
-    """
-    if counted is not None and shown + unlisted < counted:
-        raise IncompleteRead(
-            f"Docebo listed {shown} {what} and counts {counted}: run again later. If it is so each time, and its user"
-            f' management shows {shown}, `slack-docebo dialect set "{UNLISTED.name}" {counted - shown}`'
-        )

@@ -8,10 +8,12 @@ import httpx
 from slack_docebo.clients.docebo_values import as_list, message_of, read_id
 from slack_docebo.clients.retries import seconds_asked
 from slack_docebo.clients.yes_and_no import says_no, says_yes
+from slack_docebo.domain.dialect import UNLISTED
 from slack_docebo.domain.quoting import quoted
 from slack_docebo.errors import (
     AccessDenied,
     ContractViolation,
+    IncompleteRead,
     OutcomeUnknown,
     RateLimited,
     Rejected,
@@ -109,6 +111,18 @@ def counts_some(page: object) -> bool:
 def _counts(page: Mapping[str, object]) -> list[int | None]:
     """Return the numbers of entries that a page gives, with None for a value that is no number."""
     return [read_id(page[name]) for name in ("total_count", "count") if page.get(name) is not None]
+
+
+def check_count(what: str, shown: int, counted: int | None, *, unlisted: int) -> None:
+    """Raise IncompleteRead if Docebo counts more accounts than it has *shown* and are known to be *unlisted*.
+
+    It may always count others, like deactivated accounts: the message says what to do then, or no run would ever end.
+    """
+    if counted is not None and shown + unlisted < counted:
+        raise IncompleteRead(
+            f"Docebo listed {shown} {what} and counts {counted}: run again later. If it is so each time, and its user"
+            f' management shows {shown}, `slack-docebo dialect set "{UNLISTED.name}" {counted - shown}`'
+        )
 
 
 def _says_nothing_is_there(data: Mapping[str, object]) -> bool:

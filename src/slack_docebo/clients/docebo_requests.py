@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from slack_docebo.clients.docebo_auth import OPERATION as TOKEN_OPERATION
 from slack_docebo.clients.docebo_auth import Grant, Token
 from slack_docebo.clients.docebo_values import read_flag, read_id, read_text
 from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, wait_as_asked
+from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.errors import (
     AccessDenied,
     ContractViolation,
@@ -38,6 +39,14 @@ async def unlimited() -> None:
 
 def unguarded() -> None:
     """Check nothing before a call that writes."""
+
+
+def for_one_call(docebo_ids: Iterable[int]) -> list[int]:
+    """Return each of these accounts once, sorted; raise ValueError if they are too many for one call."""
+    ids = sorted(set(docebo_ids))
+    if len(ids) > MOST_ROWS:
+        raise ValueError(f"{len(ids)} accounts in one call, at most {MOST_ROWS} are allowed")
+    return ids
 
 
 class DoceboRequests:

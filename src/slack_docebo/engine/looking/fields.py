@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from slack_docebo.clients.docebo import COUNTRY, DROPDOWN
+from slack_docebo.clients.docebo_fields import COUNTRY, DROPDOWN
 from slack_docebo.clients.docebo_wire import UserField
 from slack_docebo.clients.slack_wire import ProfileField
 from slack_docebo.domain.branches import Branches
@@ -61,11 +61,11 @@ async def show_fields(runtime: Runtime) -> tuple[list[FieldShown], list[str]]:
     """
     rules = runtime.behaviour.attributes
     labels, fields, session = await asyncio.gather(
-        _profile_fields(runtime), runtime.docebo.user_fields(), runtime.docebo.session()
+        _profile_fields(runtime), runtime.docebo.fields.all(), runtime.docebo.session()
     )
-    await runtime.docebo.read_options(field for field in fields if field.type in {DROPDOWN, COUNTRY})
+    await runtime.docebo.fields.read_options(field for field in fields if field.type in {DROPDOWN, COUNTRY})
     custom, notes = labels
-    branches, why_none = await _read(runtime.docebo.branches(), "Docebo's branches")
+    branches, why_none = await _read(runtime.docebo.branches.all(), "Docebo's branches")
     types, why_no_types = await _read(runtime.docebo.manager_types(), "Docebo's types of managers")
     options = {
         "language": tuple(sorted(filter(None, session.languages))),
@@ -113,7 +113,7 @@ def _of_slack(rules: Iterable[AttributeRule], field: ProfileField) -> FieldShown
 
 
 def _of_docebo(runtime: Runtime, rules: Iterable[AttributeRule], field: UserField) -> FieldShown:
-    held = runtime.docebo.options.get(field.id)
+    held = runtime.docebo.fields.options.get(field.id)
     options = tuple(filter(None, held.labels.values())) if isinstance(held, Options) else ()
     name, filling = as_in_rules(f"{TITLED}{field.title}"), rules_filling(rules, field)
     return FieldShown(

@@ -99,7 +99,7 @@ async def _find(runtime: Runtime, wanted: Mapping[int, int]) -> dict[int, int]:
     found: dict[int, int] = {}
     unlisted = known_dialect(runtime).unlisted if wanted else 0
     for branch_id in sorted(set(wanted.values())):
-        there = await runtime.docebo.in_branch(branch_id, unlisted=unlisted)
+        there = await runtime.docebo.branches.accounts_in(branch_id, unlisted=unlisted)
         if len(there) >= runtime.listing.accounts > 0 and await _is_anybody_in(runtime, NO_BRANCH, unlisted):
             raise IncompleteRead(
                 "Docebo lists all accounts as those of a branch, also of one that is not there, so nobody can tell who is in"
@@ -112,7 +112,7 @@ async def _find(runtime: Runtime, wanted: Mapping[int, int]) -> dict[int, int]:
 
 async def _is_anybody_in(runtime: Runtime, branch_id: int, unlisted: int) -> bool:
     try:
-        return bool(await runtime.docebo.in_branch(branch_id, unlisted=unlisted))
+        return bool(await runtime.docebo.branches.accounts_in(branch_id, unlisted=unlisted))
     except Rejected:
         return False
 

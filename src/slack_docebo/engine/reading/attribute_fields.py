@@ -67,7 +67,7 @@ async def find_additional_fields(runtime: Runtime, session: Session) -> None:
     rules, mirrored = runtime.behaviour.attributes, runtime.behaviour.mirror_fields
     if not (mirrored or any(rule.title or rule.field_id for rule in rules)):
         return
-    fields = await runtime.docebo.user_fields()
+    fields = await runtime.docebo.fields.all()
     titles = {str(field.id): field.title for field in fields}
     runtime.field_titles = {f"field_{field_id}": title for field_id, title in titles.items()}
     known = sorted(field.id for field in fields)
@@ -83,8 +83,8 @@ async def find_additional_fields(runtime: Runtime, session: Session) -> None:
     _name_by_id(runtime, by_id)
     wanted = {rule.field_id for rule in runtime.behaviour.attributes if rule.field_id}
     runtime.docebo.want_fields(wanted)
-    await runtime.docebo.read_options(field for field in fields if field.id in wanted)
-    values |= {f"field_{field_id}": options for field_id, options in runtime.docebo.options.items()}
+    await runtime.docebo.fields.read_options(field for field in fields if field.id in wanted)
+    values |= {f"field_{field_id}": options for field_id, options in runtime.docebo.fields.options.items()}
     runtime.behaviour = runtime.behaviour.with_values(values)
     if mirrored:
         runtime.mirror_into(find_mirror(fields, mirrored))
@@ -98,7 +98,9 @@ async def know_fields(runtime: Runtime, field_ids: Collection[int]) -> None:
     others = set(field_ids) - {rule.field_id for rule in runtime.behaviour.attributes}
     if others:
         runtime.docebo.want_fields(others)
-        await runtime.docebo.read_options(field for field in await runtime.docebo.user_fields() if field.id in others)
+        await runtime.docebo.fields.read_options(
+            field for field in await runtime.docebo.fields.all() if field.id in others
+        )
 
 
 async def find_manager_type(runtime: Runtime) -> None:

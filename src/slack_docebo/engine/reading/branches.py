@@ -16,7 +16,7 @@ SHOWN = "branches"  # of what a view shows besides
 async def read_branches(runtime: Runtime) -> Branches:
     """Read the branches, by which rules find theirs from now on, and rows name them."""
     read_at = runtime.now()
-    runtime.org_chart.branches = Branches.of(await runtime.docebo.branches())
+    runtime.org_chart.branches = Branches.of(await runtime.docebo.branches.all())
     runtime.org_chart.read_at = read_at
     runtime.behaviour = runtime.behaviour.with_values({BRANCH: runtime.org_chart.branches})
     return runtime.org_chart.branches

@@ -230,7 +230,7 @@ async def _check_branch(runtime: Runtime) -> None:
     branch = runtime.behaviour.destination_branch
     if branch is None:
         return
-    there = runtime.org_chart.branches or Branches.of(await runtime.docebo.branches())
+    there = runtime.org_chart.branches or Branches.of(await runtime.docebo.branches.all())
     if str(branch) in there.all_ids:
         return
     raise ConfigurationError(

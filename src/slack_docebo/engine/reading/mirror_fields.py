@@ -32,10 +32,10 @@ async def prepare_mirror(runtime: Runtime, *, check_only: bool = False) -> list[
     titles = runtime.behaviour.mirror_fields
     if not titles:
         raise ConfigurationError(f"{ROW} is empty: write the titles of three fields there, like {MIRROR_EXAMPLE}")
-    fields = await runtime.docebo.user_fields()
+    fields = await runtime.docebo.fields.all()
     present = {title: _the_one(fields, title) for title in titles if _with_title(fields, title)}
     missing = [title for title in titles if title not in present]
-    made = {title: 0 if check_only else await runtime.docebo.create_user_field(title) for title in missing}
+    made = {title: 0 if check_only else await runtime.docebo.fields.create_user_field(title) for title in missing}
     return [(title, (present | made)[title], title in made) for title in titles]
 
 

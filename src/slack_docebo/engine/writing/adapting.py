@@ -181,17 +181,19 @@ class Adapter:
 
     def _is_gone(self, name: str, value: Value) -> bool:
         """Tell whether the value is an option that the field no longer has, and that would be remembered as refused."""
-        return bool(value) and field_id_of(name) in self._runtime.docebo.options and not self._option(name, value)
+        return (
+            bool(value) and field_id_of(name) in self._runtime.docebo.fields.options and not self._option(name, value)
+        )
 
     def _option(self, name: str, value: Value) -> str:
-        options = self._runtime.docebo.options.get(field_id_of(name) or 0)
+        options = self._runtime.docebo.fields.options.get(field_id_of(name) or 0)
         return options.id(str(value)) if options else ""
 
     def _form_of(self, name: str) -> str | None:
         """Return the name of the question in which form values of the attribute are written; None where they have one only."""
         if name == "language":
             return LANGUAGE_FORM.name
-        has_options = isinstance(self._runtime.docebo.options.get(field_id_of(name) or 0), Options)
+        has_options = isinstance(self._runtime.docebo.fields.options.get(field_id_of(name) or 0), Options)
         return OPTION_FORM.name if has_options else None
 
     def _digest(self, name: str, value: Value) -> str:

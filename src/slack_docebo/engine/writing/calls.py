@@ -31,7 +31,7 @@ class Calls:
 
     async def move(self, batch: Sequence[Numbered]) -> list[RowResult]:
         """Move the accounts of *batch* to the branch of the first one."""
-        await self._docebo.move_to_branch(accounts_of(op for _, op in batch), int(batch[0][1].changes[BRANCH]))
+        await self._docebo.branches.move_to_branch(accounts_of(op for _, op in batch), int(batch[0][1].changes[BRANCH]))
         return [RowResult(operation.docebo_id) for _, operation in batch]
 
     async def upsert(self, kind: Kind, rows: Sequence[Row]) -> list[RowResult]:

@@ -61,7 +61,7 @@ async def learn_what_is_mandatory(runtime: Runtime, plan_id: str) -> None:
 
 async def _unfilled(runtime: Runtime) -> list[UserField]:
     filled = {rule.field_id for rule in runtime.behaviour.attributes}
-    return [field for field in await runtime.docebo.user_fields() if field.mandatory and field.id not in filled]
+    return [field for field in await runtime.docebo.fields.all() if field.mandatory and field.id not in filled]
 
 
 def _answer(runtime: Runtime, fields: list[UserField]) -> str:

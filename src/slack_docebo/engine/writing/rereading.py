@@ -179,7 +179,7 @@ class Rereading:
         there: dict[int, set[int]] = {}
         unlisted = known_dialect(self._runtime).unlisted
         for branch_id in sorted({int(operation.changes[BRANCH]) for _, operation in batch}):
-            there[branch_id] = await self._runtime.docebo.in_branch(branch_id, unlisted=unlisted)
+            there[branch_id] = await self._runtime.docebo.branches.accounts_in(branch_id, unlisted=unlisted)
         return [
             (seq, operation.docebo_id)
             for seq, operation in batch

@@ -131,7 +131,7 @@ async def mandatory_fields(check: str, seen: Seen) -> Finding:
     if seen.has_few_calls:
         return warn(check, SPARED)
     async with AsyncExitStack() as stack:
-        fields = [field for field in await (await _docebo(seen, stack)).user_fields() if field.mandatory]
+        fields = [field for field in await (await _docebo(seen, stack)).fields.all() if field.mandatory]
     rules = seen.behaviour.attributes if seen.behaviour else ()
     if unfilled := [as_in_rules(f"{TITLED}{field.title}") for field in fields if not rules_filling(rules, field)]:
         return warn(
