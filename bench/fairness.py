@@ -22,7 +22,7 @@ from slack_docebo.engine.realtime.serving import FOR_EVER, InboxLease, serve
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import Settings
-from slack_docebo.storage.inbox import Event, EventState
+from slack_docebo.storage.events import Event, EventState
 from slack_docebo.storage.shares import PER_HOUR
 from tests.integration.realtime_world import event_about
 

@@ -46,7 +46,7 @@ from deployments.login import new_login
 from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind
 from slack_docebo.integration_settings import VARIABLE, table
-from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.events import EventState
 from slack_docebo.storage.store import Store
 from tests.e2e.prefect_http import prefect_http, wait_for_worker
 from tests.importing import ON, run_import, settings_for

@@ -20,7 +20,7 @@ from bench.table import Results
 from deployments.local import connection_settings, free_port, prefect_server, process, wait_until_listening
 from sandbox.server import Sandbox
 from slack_docebo.clients.slack_wire import source_user
-from slack_docebo.storage.inbox import Event, EventState
+from slack_docebo.storage.events import Event, EventState
 from slack_docebo.storage.store import Store
 from tests.e2e.prefect_http import prefect_http
 from tests.integration.realtime_world import event_about

@@ -24,7 +24,7 @@ from deployments.local import process
 from sandbox.slack.events import APP_ID, DEFAULT_SIGNING_SECRET
 from slack_docebo.current_settings import Current
 from slack_docebo.settings import WebhookSettings
-from slack_docebo.storage.inbox import InboxEntry
+from slack_docebo.storage.events import InboxEntry
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.app import webhook_app
 from slack_docebo.webhook.reception import open_reception

@@ -20,7 +20,7 @@ from prefect.states import State
 
 from deployments.local import connection_settings, free_port
 from sandbox.server import Sandbox
-from slack_docebo.storage.inbox import FINISHED
+from slack_docebo.storage.events import FINISHED
 from slack_docebo.storage.store import Store
 from tests.containers import BASE, Buildah, Image, NoContainers, debian_base
 from tests.e2e.composed import Composition, first_start_of_postgresql

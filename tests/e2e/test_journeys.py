@@ -17,7 +17,7 @@ from deployments.local import ROOT
 from deployments.prefect_ui import PATIENCE, PrefectUI, prefect_ui
 from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.integration_settings import VARIABLE, rows_by_key
-from slack_docebo.storage.inbox import Event
+from slack_docebo.storage.events import Event
 from slack_docebo.storage.store import Store
 from tasks.status_page import KEY
 from tests.e2e.prefect_http import artifacts_of, finished, set_rows, start

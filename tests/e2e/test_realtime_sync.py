@@ -14,8 +14,8 @@ from deployments.local import connection_settings
 from sandbox.server import Sandbox
 from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.safe_points import tell_to_end
+from slack_docebo.storage.events import Event, EventState
 from slack_docebo.storage.gate import RunLock
-from slack_docebo.storage.inbox import Event, EventState
 from slack_docebo.storage.store import Store
 from tasks.status_page import KEY
 from tests.e2e.prefect_http import artifacts_of, is_done, prefect_http, set_table

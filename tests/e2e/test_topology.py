@@ -17,7 +17,7 @@ from deployments.local import connection_settings, free_port
 from deployments.prefect_ui import PrefectUI
 from sandbox.server import Sandbox
 from sandbox.slack.kinds import User
-from slack_docebo.storage.inbox import FINISHED, OPEN, EventState
+from slack_docebo.storage.events import FINISHED, OPEN, EventState
 from slack_docebo.storage.store import Store
 from tests.e2e.composed import Composition, first_start_of_postgresql, load_balancer
 from tests.e2e.prefect_http import deployment, finished, is_done, prefect_http, set_rows, start, state

@@ -11,7 +11,7 @@ import pytest
 
 from deployments.local import free_port
 from slack_docebo.clients.prefect import BY_WEBHOOK
-from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.events import EventState
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook import waker
 from tests.e2e.prefect_http import deployment

@@ -22,7 +22,7 @@ from slack_docebo.errors import ChangeLimitExceeded
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import Settings
-from slack_docebo.storage.inbox import Event, EventState
+from slack_docebo.storage.events import Event, EventState
 from slack_docebo.storage.store import Store
 from tests.importing import ON, carry_out
 

@@ -17,7 +17,7 @@ from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import Settings
-from slack_docebo.storage.inbox import Event, EventState, InboxEntry
+from slack_docebo.storage.events import Event, EventState, InboxEntry
 from slack_docebo.storage.plans import Plan, PlanKind
 
 ON = {"NOTIFICATION_MAIL_ID": "", "PROVISION_SLACK_USER_DATA": "true", "MAP_SLACK_USER_DATA": "true"}

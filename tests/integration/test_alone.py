@@ -7,7 +7,7 @@ import pytest
 from slack_docebo.domain.planner import Planner
 from slack_docebo.engine.realtime import rounds
 from slack_docebo.errors import AccessDenied, ContractViolation, IncompleteRead, PlanChanged, StorageConflict
-from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.events import EventState
 from slack_docebo.storage.reads import ProvenRead
 from tests.between import Call, between
 from tests.firewall import POISON, firewall

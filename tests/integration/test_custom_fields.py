@@ -27,7 +27,7 @@ from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import ConfigurationError, IncompleteRead
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
-from slack_docebo.storage.inbox import Event
+from slack_docebo.storage.events import Event
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 from tests.importing import ON, carry_out, mapped, run_import, settings_for

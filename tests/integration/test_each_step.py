@@ -29,7 +29,7 @@ from slack_docebo.errors import PlanNotApplicable, SyncError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.settings import Settings
-from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.events import EventState
 from slack_docebo.storage.store import Store
 from tests.faults import sides
 from tests.importing import ON, mapped, prove, run_import, settings_for

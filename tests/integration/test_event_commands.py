@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from slack_docebo.domain.people import Mapping, SourceUser
+from slack_docebo.storage.events import AT_ONCE, Event, EventState
 from slack_docebo.storage.gate import RunLock
-from slack_docebo.storage.inbox import AT_ONCE, Event, EventState
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.wake_ups import WakeUp
 from tests.integration.commands import environment, run, run_at_terminal

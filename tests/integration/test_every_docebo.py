@@ -27,7 +27,7 @@ from slack_docebo.engine.realtime.rounds import serve_round
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
-from slack_docebo.storage.inbox import Event
+from slack_docebo.storage.events import Event
 from tests.importing import ON, run_import, settings_for
 
 USERS, ACCOUNTS = 80, 20

@@ -7,7 +7,7 @@ import pytest
 
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.errors import IncompleteRead
-from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.events import EventState
 from tests.between import Call, between, in_json, showing
 from tests.importing import ON, mapped, run_import, settings_for
 from tests.integration.realtime_world import world

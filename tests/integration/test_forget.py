@@ -31,7 +31,7 @@ from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.engine.writing.recording import record
 from slack_docebo.errors import ConfigurationError, Rejected
 from slack_docebo.integration_settings import read_rows, table
-from slack_docebo.storage.inbox import _columns
+from slack_docebo.storage.events import columns_of
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.schema import account, identity, inbox_event, metadata, operation, standing
 from slack_docebo.storage.wake_ups import WakeUp
@@ -319,7 +319,7 @@ async def test_an_event_of_somebody_forgotten_that_an_older_webhook_has_stored_i
     event = here.event(ada)
     forget(here.runtime.store, tmp_path / "reports", ada)
     with here.runtime.store.transaction() as tables:
-        tables.connection.execute(insert(inbox_event).values(**_columns(event)))
+        tables.connection.execute(insert(inbox_event).values(**columns_of(event)))
         tables.wake_ups.want(WakeUp.REALTIME_SYNC, here.runtime.now())
 
     await here.serve()

@@ -21,7 +21,7 @@ from slack_docebo.domain.people import Mapping
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.mappings.mapping_file import MappingFile
 from slack_docebo.engine.mappings.restoring import restore_file
-from slack_docebo.storage.inbox import Event, EventState
+from slack_docebo.storage.events import Event, EventState
 from slack_docebo.storage.mappings import MappingRecord
 from slack_docebo.storage.plans import PlanKind, PlanState
 from slack_docebo.storage.schema import platform

@@ -20,7 +20,7 @@ from slack_docebo.engine.realtime.settling import Settlement
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
-from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.events import EventState
 from slack_docebo.storage.store import Store
 from tests.between import between
 from tests.importing import ON, carry_out, mapped, prove, run_import, settings_for

@@ -8,7 +8,7 @@ from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.settings import Settings
-from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.events import EventState
 from tests.between import between
 from tests.importing import mapped, run_import, settings_for
 from tests.integration.realtime_world import world

@@ -3,7 +3,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from slack_docebo.storage.inbox import LEASE, Event, EventState
+from slack_docebo.storage.events import Event, EventState
+from slack_docebo.storage.inbox import LEASE
 from slack_docebo.storage.shares import INTERVAL
 from slack_docebo.storage.wake_ups import WakeUp
 

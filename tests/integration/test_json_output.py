@@ -9,7 +9,7 @@ import pytest
 
 from slack_docebo.cli import app
 from slack_docebo.domain.people import Mapping
-from slack_docebo.storage.inbox import Event
+from slack_docebo.storage.events import Event
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.wake_ups import WakeUp
 from tests.integration.commands import Ended, environment, run

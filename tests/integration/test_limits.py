@@ -38,7 +38,7 @@ from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable, TooManyRejected
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
-from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.events import EventState
 from slack_docebo.storage.intents import IntentRepository
 from slack_docebo.storage.journal import LOOKED_AT, JournalRepository
 from slack_docebo.storage.operations import RowOutcome

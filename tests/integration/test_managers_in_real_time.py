@@ -19,7 +19,7 @@ from slack_docebo.engine.realtime.serve_result import Became, ServeResult
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.runtime import Runtime, open_runtime
-from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.events import EventState
 from slack_docebo.storage.plans import PlanState
 from tests.importing import run_import
 from tests.integration.realtime_world import World, world

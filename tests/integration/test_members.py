@@ -14,7 +14,7 @@ from slack_docebo.engine.importing import plan_import
 from slack_docebo.engine.looking.explaining import explain
 from slack_docebo.engine.realtime.serve_result import Became
 from slack_docebo.engine.writing.finishing import finish
-from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.events import EventState
 from slack_docebo.storage.shares import PER_HOUR
 from tests.attribute_mapping import parse_rules
 from tests.importing import carry_out

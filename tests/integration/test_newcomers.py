@@ -11,7 +11,7 @@ from slack_docebo.engine.reporting.files import branches_file
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
-from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.events import EventState
 from slack_docebo.storage.schema import account as accounts
 from slack_docebo.storage.store import Store
 from tests.importing import ON, carry_out, prove, run_import, settings_for

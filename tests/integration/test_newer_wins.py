@@ -23,7 +23,7 @@ from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings,
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime, open_runtime
-from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.events import EventState
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.reads import ProvenRead
 from slack_docebo.storage.schema import applied, identity

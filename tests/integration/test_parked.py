@@ -14,7 +14,7 @@ from slack_docebo.engine.realtime.parked import (
 )
 from slack_docebo.engine.realtime.upkeep import SHOWN
 from slack_docebo.errors import ConfigurationError, NotConfirmed
-from slack_docebo.storage.inbox import Event, EventState
+from slack_docebo.storage.events import Event, EventState
 from slack_docebo.storage.store import Store
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)

@@ -20,7 +20,8 @@ from slack_docebo.engine.reporting.summary import summary
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import AccessDenied
-from slack_docebo.storage.inbox import EventState, InboxRepository
+from slack_docebo.storage.events import EventState
+from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.plans import PlanKind, PlanState
 from slack_docebo.storage.reads import ProvenRead
 from slack_docebo.storage.store import Store

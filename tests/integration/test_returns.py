@@ -21,7 +21,7 @@ from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead, PlanNotApplicable
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
-from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.events import EventState
 from slack_docebo.storage.personal import rows_about
 from slack_docebo.storage.schema import metadata
 from slack_docebo.storage.store import Store

@@ -12,7 +12,7 @@ from slack_docebo.engine.realtime.serving import FOR_EVER, InboxLease, no_report
 from slack_docebo.errors import AccessDenied, Halted
 from slack_docebo.safe_points import tell_to_end
 from slack_docebo.storage import shares
-from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.events import EventState
 from slack_docebo.storage.wake_ups import WakeUp
 from tests.ending import a_process_that_ends
 from tests.integration.realtime_world import World

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slack_docebo.storage.inbox import Event
+from slack_docebo.storage.events import Event
 from slack_docebo.storage.shares import HOUR, PER_HOUR
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.wake_ups import WakeUp

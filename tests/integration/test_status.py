@@ -22,7 +22,7 @@ from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.engine.writing.applying import begin
 from slack_docebo.errors import AccessDenied, ChangeLimitExceeded
 from slack_docebo.integration_settings import read_rows, table
-from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.events import EventState
 from slack_docebo.storage.milestones import Milestone
 from tests.both_databases import ON_BOTH
 from tests.importing import run_import

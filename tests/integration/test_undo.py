@@ -22,7 +22,7 @@ from slack_docebo.errors import IncompleteRead, PlanNotApplicable
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.settings import Settings
-from slack_docebo.storage.inbox import Event
+from slack_docebo.storage.events import Event
 from slack_docebo.storage.operations import JournalEntry
 from slack_docebo.storage.store import Store
 from tests.between import Call, between

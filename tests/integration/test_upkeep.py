@@ -15,7 +15,7 @@ from slack_docebo.engine.looking.checks.seen import Seen
 from slack_docebo.engine.looking.diagnosis import Level
 from slack_docebo.engine.realtime.upkeep import PLANS_AT_ONCE, tidy
 from slack_docebo.engine.reporting.files import write_files
-from slack_docebo.storage.inbox import Event, EventState
+from slack_docebo.storage.events import Event, EventState
 from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.reads import ProvenRead
 from slack_docebo.storage.schema import person_share

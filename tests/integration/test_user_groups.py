@@ -9,7 +9,7 @@ from sandbox.server import Sandbox
 from sandbox.slack.api import METHODS, SlackApi
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.errors import AccessDenied, ConfigurationError, IncompleteRead
-from slack_docebo.storage.inbox import MEMBERS_CHANGED, EventState
+from slack_docebo.storage.events import MEMBERS_CHANGED, EventState
 from slack_docebo.webhook.intake import Audience, Several, decide
 from tests.importing import run_import, settings_for
 from tests.integration.after_an_import import apply_by_id

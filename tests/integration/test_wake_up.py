@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from slack_docebo.engine.realtime.serving import QUIET, InboxLease
-from slack_docebo.storage.inbox import OPEN, Event, EventState
+from slack_docebo.storage.events import OPEN, Event, EventState
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.wake_ups import WakeUp
 from tests.examples import examples

@@ -24,7 +24,7 @@ from deployments.local import free_port
 from sandbox.server import Sandbox
 from slack_docebo.domain.decisions import Decision, Verdict
 from slack_docebo.storage.budget import CallBudget
-from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.events import EventState
 from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.reads import ProvenRead
 from slack_docebo.storage.refusals import RefusalKind

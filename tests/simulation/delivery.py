@@ -12,7 +12,7 @@ from typing import Any
 from sandbox.slack.kinds import User
 from sandbox.slack.workspace import Group
 from slack_docebo.clients.slack_wire import source_user
-from slack_docebo.storage.inbox import MEMBERS_CHANGED, Event
+from slack_docebo.storage.events import MEMBERS_CHANGED, Event
 from slack_docebo.storage.store import Store
 
 DELAYS = (0.2, 0.2, 0.5, 0.5, 1.0, 1.0, 60.0, 1500.0)  # seconds

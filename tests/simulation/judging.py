@@ -15,7 +15,7 @@ from slack_docebo.engine.realtime.upkeep import parked_rows
 from slack_docebo.engine.reporting.outcomes import table
 from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead
 from slack_docebo.integration_settings import IntegrationSettings
-from slack_docebo.storage.inbox import FINISHED, EventState, InboxEntry
+from slack_docebo.storage.events import FINISHED, EventState, InboxEntry
 from slack_docebo.storage.schema import intent, operation, plan
 from slack_docebo.storage.store import Store
 from tests.simulation.company import ALWAYS, Company, Person, Write, kept

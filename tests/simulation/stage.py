@@ -28,8 +28,8 @@ from slack_docebo.engine.realtime.parked import ParkedChoice, replay_parked
 from slack_docebo.errors import AlreadyRunning, ConfigurationError, NotConfirmed, PlatformMismatch, SyncError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.settings import Settings
+from slack_docebo.storage.events import FINISHED, Event, InboxEntry
 from slack_docebo.storage.gate import RunLock
-from slack_docebo.storage.inbox import FINISHED, Event, InboxEntry
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.wake_ups import WakeUp

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slack_docebo.storage.inbox import Event
+from slack_docebo.storage.events import Event
 from slack_docebo.webhook.intake import (
     PROFILE,
     UNREADABLE,

@@ -4,7 +4,7 @@ import pytest
 
 from slack_docebo.domain.stamps import TOLERANCE, UNSTAMPED, believed
 from slack_docebo.engine.realtime.merging import merge
-from slack_docebo.storage.inbox import Event, EventState, InboxEntry
+from slack_docebo.storage.events import Event, EventState, InboxEntry
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 SECOND = int(NOW.timestamp())

@@ -10,7 +10,7 @@ from slack_docebo.cli.store import open_store, outdate_status_page
 from slack_docebo.domain.moments import to_the_second
 from slack_docebo.domain.texts import events
 from slack_docebo.errors import ConfigurationError
-from slack_docebo.storage.inbox import EventState, InboxEntry
+from slack_docebo.storage.events import EventState, InboxEntry
 
 app = App(name="events")
 

@@ -7,11 +7,10 @@ An event is due when its own time has come and its person has something left of 
 of somebody who keeps changing are claimed together.
 """
 
-import enum
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -32,6 +31,17 @@ from sqlalchemy import (
 )
 
 from slack_docebo.domain.stamps import TOLERANCE
+from slack_docebo.storage.events import (
+    AT_ONCE,
+    FINISHED,
+    OPEN,
+    Event,
+    EventState,
+    InboxEntry,
+    address_in,
+    columns_of,
+    entry_of,
+)
 from slack_docebo.storage.exclusions import ExclusionRepository
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.plans import LET_THROUGH
@@ -41,24 +51,7 @@ from slack_docebo.storage.statements import WhereIn, chunks, insertion_text, is_
 from slack_docebo.storage.wake_ups import WakeUp, WakeUpRepository, has_run
 
 LEASE = timedelta(minutes=15)  # how long a claim counts when nobody can tell whether its run still lives
-AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)  # not "now": the clock of the machine that claims may be behind
-
 DROPPED = "somebody has dropped it"
-MEMBERS_CHANGED = "subteam_members_changed"  # the kind of an event about somebody who came to a user group, or left it
-
-
-class EventState(enum.StrEnum):
-    """What became of an event so far."""
-
-    WAITING = "waiting"
-    CLAIMED = "claimed"
-    APPLIED = "applied"  # the target shows it, or there was nothing to do
-    SUPERSEDED = "superseded"  # something newer about the same person was applied, or somebody has dropped it
-    PARKED = "parked"  # tried often enough: it stays until the person is in line otherwise, or somebody replays it
-
-
-FINISHED = (EventState.APPLIED, EventState.SUPERSEDED)
-OPEN = (EventState.WAITING, EventState.CLAIMED)
 
 event_columns = inbox_event.c
 IS_APPLIED, IS_CLAIMED, IS_PARKED = (
@@ -100,32 +93,6 @@ APPLIED_SINCE = WhereIn(
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """What is kept of an event: whom it is about, and the profile reduced to the fields of `SourceUser`."""
-
-    event_id: str
-    slack_team: str
-    slack_id: str
-    updated: int  # Slack's stamp of the profile, unix seconds; 0 where it sent none
-    kind: str
-    received_at: datetime
-    profile: MappingType[str, Any] | None = None  # None: the person has to be read from Slack
-
-
-@dataclass(frozen=True, slots=True)
-class InboxEntry:
-    """An event and what has become of it so far."""
-
-    event: Event
-    state: EventState
-    attempts: int = 0  # that failed
-    error: str = ""
-    due_at: datetime | None = None
-    done_at: datetime | None = None
-    incident: str = ""  # the refused plan with which it was held back, if it was
-
-
-@dataclass(frozen=True, slots=True)
 class InboxStatus:
     """How many events there are, and how old."""
 
@@ -148,10 +115,10 @@ class InboxRepository:
         Events about forgotten people are not stored.
         """
         excluded = ExclusionRepository(self._connection).all()
-        kept = [event for event in events if not excluded.cover_any((event.slack_id, _address(event.profile)))]
+        kept = [event for event in events if not excluded.cover_any((event.slack_id, event.address))]
         if not kept:
             return 0
-        new = self._connection.execute(PUT, [_columns(event) for event in kept]).rowcount
+        new = self._connection.execute(PUT, [columns_of(event) for event in kept]).rowcount
         if new:
             self._wake_ups.want(WakeUp.REALTIME_SYNC, min(event.received_at for event in kept))
         return new
@@ -251,16 +218,16 @@ class InboxRepository:
         query = select(inbox_event).order_by(event_columns.received_at, event_columns.event_id).limit(limit)
         if states:
             query = query.where(event_columns.state.in_([state.value for state in states]))
-        return [_entry(row) for row in self._connection.execute(query)]
+        return [entry_of(row) for row in self._connection.execute(query)]
 
     def get(self, event_id: str) -> InboxEntry | None:
         row = self._connection.execute(select(inbox_event).where(event_columns.event_id == event_id)).one_or_none()
-        return None if row is None else _entry(row)
+        return None if row is None else entry_of(row)
 
     def of(self, event_ids: Iterable[str]) -> list[InboxEntry]:
         """Return those of the events that still exist."""
         rows = WhereIn(select(inbox_event), event_columns.event_id).rows(self._connection, event_ids)
-        return list(map(_entry, rows))
+        return list(map(entry_of, rows))
 
     def replay(self, event_ids: Iterable[str] | None, now: datetime) -> int:
         """Let these parked events, or with None all, be tried again, and ask for a run; return how many there were."""
@@ -329,7 +296,7 @@ class InboxRepository:
     def addresses_of(self, slack_id: str) -> set[str]:
         """Return the e-mail addresses in the events about one person."""
         profiles = self._connection.scalars(select(event_columns.profile).where(event_columns.slack_id == slack_id))
-        return {_address(profile) for profile in profiles} - {""}
+        return {address_in(profile) for profile in profiles} - {""}
 
     def applied_since(self, moment: datetime, team: str, slack_ids: Iterable[str]) -> set[str]:
         """Return for which of *slack_ids* an event about the person, under any id, was applied after *moment*."""
@@ -345,7 +312,7 @@ class InboxRepository:
         theirs = PersonRepository(self._connection).by_every_id(team, slack_ids)
         for row in SET_ASIDE.rows(self._connection, theirs):
             for slack_id in theirs[row.slack_id]:
-                yield slack_id, _entry(row)
+                yield slack_id, entry_of(row)
 
     def _applied_since(self, moment: datetime, team: str, slack_ids: Iterable[str]) -> Iterator[tuple[str, Row[Any]]]:
         theirs = PersonRepository(self._connection).by_every_id(team, slack_ids)
@@ -417,10 +384,6 @@ class InboxRepository:
         return count
 
 
-def _address(profile: MappingType[str, Any] | None) -> str:
-    return str((profile or {}).get("email") or "")
-
-
 def _is_open(run: str | None) -> ColumnElement[bool]:
     return IS_OPEN if run is None else and_(IS_OPEN, event_columns.claimed_by == run)
 
@@ -433,42 +396,3 @@ def _retried(which: ColumnElement[bool]) -> Update:
 def _due_parameters(now: datetime, left: float) -> dict[str, object]:
     """Return the parameters of IS_DUE."""
     return {"now": now, **spent(now, left)}
-
-
-def _columns(event: Event) -> dict[str, object]:
-    return {
-        "event_id": event.event_id,
-        "slack_team": event.slack_team,
-        "slack_id": event.slack_id,
-        "updated": event.updated,
-        "kind": event.kind,
-        "received_at": event.received_at,
-        "profile": None if event.profile is None else dict(event.profile),
-        "state": EventState.WAITING.value,
-        "due_at": AT_ONCE,
-        "claimed_by": "",
-        "attempts": 0,
-        "error": "",
-        "done_at": None,
-        "incident": "",
-    }
-
-
-def _entry(row: Row[Any]) -> InboxEntry:
-    return InboxEntry(
-        event=Event(
-            event_id=row.event_id,
-            slack_team=row.slack_team,
-            slack_id=row.slack_id,
-            updated=row.updated,
-            kind=row.kind,
-            received_at=row.received_at,
-            profile=row.profile,
-        ),
-        state=EventState(row.state),
-        attempts=row.attempts,
-        error=row.error,
-        due_at=row.due_at,
-        done_at=row.done_at,
-        incident=row.incident,
-    )

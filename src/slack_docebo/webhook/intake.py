@@ -8,7 +8,7 @@ from typing import Any, TypeGuard
 
 from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.people import NOT_STORED, SourceUser
-from slack_docebo.storage.inbox import MEMBERS_CHANGED, Event
+from slack_docebo.storage.events import MEMBERS_CHANGED, Event
 
 MOST_MEMBERS = 1_000  # of whom one event may tell; of more a reconciliation finds out
 ABOUT_PEOPLE = frozenset({"team_join", "user_profile_changed", "user_change"})

@@ -14,7 +14,8 @@ from slack_docebo.concurrency import Shared, to_completion
 from slack_docebo.current_settings import Current
 from slack_docebo.errors import AccessDenied, StorageError, SyncError
 from slack_docebo.settings import ReceptionSettings
-from slack_docebo.storage.inbox import Event, InboxStatus
+from slack_docebo.storage.events import Event
+from slack_docebo.storage.inbox import InboxStatus
 from slack_docebo.storage.refusals import RefusalKind
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.wake_ups import WakeUp

@@ -10,7 +10,7 @@ from slack_docebo.domain.people import NOT_STORED, Known, Mapping, SourceUser
 from slack_docebo.domain.rules import AttributeRule, custom_fields, reads_scim
 from slack_docebo.domain.stamps import TOLERANCE, believed
 from slack_docebo.domain.targets import MANAGER
-from slack_docebo.storage.inbox import InboxEntry
+from slack_docebo.storage.events import InboxEntry
 
 FIELDS = frozenset(field.name for field in fields(SourceUser))
 

@@ -47,7 +47,7 @@ from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.engine.writing.left_behind import settle_for
 from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead, Rejected, told
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.inbox import MEMBERS_CHANGED, InboxEntry
+from slack_docebo.storage.events import MEMBERS_CHANGED, InboxEntry
 
 logger = logging.getLogger(__name__)
 

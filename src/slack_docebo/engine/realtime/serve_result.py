@@ -16,7 +16,7 @@ from slack_docebo.engine.reporting.attention import attention_row
 from slack_docebo.engine.reporting.outcomes import DONE
 from slack_docebo.engine.reporting.shown import Cells
 from slack_docebo.errors import Halted
-from slack_docebo.storage.inbox import InboxEntry
+from slack_docebo.storage.events import InboxEntry
 
 PLANS_SHOWN = 50
 ROWS_SHOWN = 200

@@ -20,8 +20,8 @@ from slack_docebo.engine.writing.admitting import standing_order
 from slack_docebo.errors import AlreadyRunning, Frozen, Halted, LockLost, StorageError, ToBeContinued
 from slack_docebo.runtime import Runtime
 from slack_docebo.safe_points import is_told_to_end
+from slack_docebo.storage.events import OPEN, EventState
 from slack_docebo.storage.gate import RunLock
-from slack_docebo.storage.inbox import OPEN, EventState
 from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store

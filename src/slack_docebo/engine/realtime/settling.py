@@ -9,7 +9,7 @@ from slack_docebo.domain.operations import Outcome
 from slack_docebo.engine.realtime.merging import Case, event_ids
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.events import EventState
 from slack_docebo.storage.tables import Tables
 
 
