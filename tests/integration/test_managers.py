@@ -52,6 +52,14 @@ class Company:
     def report_to(self, slack_id: str, manager: str) -> None:
         self.sandbox.slack.scim[slack_id] = {"manager": manager} if manager else {}
 
+    async def ada_goes_over_from_grace_to_joan(self) -> tuple[str, str, str]:
+        """Import Grace, Joan, and Ada, who reports to Grace, and then to Joan; return their Slack ids."""
+        grace, joan = self.hire("Grace"), self.hire("Joan")
+        ada = self.hire("Ada", grace)
+        await self.import_everybody()
+        self.report_to(ada, joan)
+        return grace, joan, ada
+
     def account(self, name: str):
         [found] = self.sandbox.docebo.accounts.by_email(f"{name.lower()}@example.com")
         return found
@@ -180,11 +188,7 @@ async def test_an_account_that_shows_another_person_gets_no_manager_and_is_nobod
 
 @pytest.mark.long
 async def test_another_manager_is_one_row_and_undoing_brings_the_former_back(company):
-    grace, joan = company.hire("Grace"), company.hire("Joan")
-    ada = company.hire("Ada", grace)
-    await company.import_everybody()
-    company.report_to(ada, joan)
-
+    await company.ada_goes_over_from_grace_to_joan()
     done, _ = await company.import_everybody()
     assert company.manager_of("Ada") == company.account("Joan").user_id
 
@@ -438,10 +442,7 @@ async def test_nobody_counts_as_replaced_because_docebo_does_not_tell_who_report
 
 @pytest.mark.long
 async def test_a_manager_is_undone_where_docebo_does_not_tell_who_reports_to_whom(company):
-    grace, joan = company.hire("Grace"), company.hire("Joan")
-    ada = company.hire("Ada", grace)
-    await company.import_everybody()
-    company.report_to(ada, joan)
+    await company.ada_goes_over_from_grace_to_joan()
     done, _ = await company.import_everybody()
     company.sandbox.docebo_gate.faults.add(SUBORDINATES, "html_200", times=-1)
 
@@ -452,10 +453,7 @@ async def test_a_manager_is_undone_where_docebo_does_not_tell_who_reports_to_who
 
 @pytest.mark.long
 async def test_a_manager_whose_account_is_gone_is_not_brought_back(company):
-    grace, joan = company.hire("Grace"), company.hire("Joan")
-    ada = company.hire("Ada", grace)
-    await company.import_everybody()
-    company.report_to(ada, joan)
+    await company.ada_goes_over_from_grace_to_joan()
     done, _ = await company.import_everybody()
     company.sandbox.docebo.delete(company.account("Grace").user_id)
 
@@ -592,10 +590,7 @@ async def test_an_account_that_is_not_the_managers_any_more_is_made_nobodys_mana
 async def test_an_undo_makes_nobody_the_manager_behind_whose_account_there_is_somebody_else_by_now(
     company, with_username
 ):
-    grace, joan = company.hire("Grace"), company.hire("Joan")
-    ada = company.hire("Ada", grace)
-    await company.import_everybody()
-    company.report_to(ada, joan)
+    await company.ada_goes_over_from_grace_to_joan()
     done, _ = await company.import_everybody()
     company.hand_to_a_stranger("Grace", with_username=with_username)
 
@@ -799,10 +794,7 @@ async def test_an_undo_closes_no_circle_with_a_manager_whom_a_dead_run_may_have_
 
 @pytest.mark.long
 async def test_whom_a_plan_may_have_given_that_was_cut_off_and_is_not_wanted_any_more_is_replaced(company):
-    grace, joan = company.hire("Grace"), company.hire("Joan")
-    ada = company.hire("Ada", grace)
-    await company.import_everybody()
-    company.report_to(ada, joan)
+    grace, _, ada = await company.ada_goes_over_from_grace_to_joan()
     with pytest.raises(ChangeLimitExceeded) as refused:
         await company.import_everybody(LIMIT_UPDATES="0")
     plan_id = refused_plan(refused)
@@ -819,10 +811,7 @@ async def test_whom_a_plan_may_have_given_that_was_cut_off_and_is_not_wanted_any
 
 @pytest.mark.long
 async def test_whom_a_call_without_an_answer_may_have_given_that_is_not_sent_again_is_replaced(company, monkeypatch):
-    grace, joan = company.hire("Grace"), company.hire("Joan")
-    ada = company.hire("Ada", grace)
-    await company.import_everybody()
-    company.report_to(ada, joan)
+    grace, joan, ada = await company.ada_goes_over_from_grace_to_joan()
     settle = Verifier.settle
 
     async def settles_and_joan_loses_her_account(verifier, batch):
