@@ -77,7 +77,7 @@ class Expression:
         found = _prepared(text)
         program = engine(found.text, found.names, dict.fromkeys(found.tables, _not_read))
         tables = tuple(dict.fromkeys(found.tables.values()))
-        return cls(text, found.names, tables, engine, None if tables else program)
+        return cls(text, found.names, tables=tables, engine=engine, program=None if tables else program)
 
     def __str__(self) -> str:
         return self.text

@@ -151,7 +151,8 @@ class Planner:
                 self.claims.stake(found.account.docebo_id, user.slack_id, Rank.FORMER_MAPPING)
             absent = self._plan_absent(user, mapping, against)
             if found.account and not (mapping or under_other_id or holder or former_holders):
-                self._note_out_of_scope(user, applied, found.account, absent)
+                unmapped = Matched(user, found.account, found.by, mapping=None, applied=applied)
+                self._note_out_of_scope(unmapped, absent)
             return absent
         self.found.people += 1
         if not (self.policy.provision or self.policy.map):
@@ -174,76 +175,57 @@ class Planner:
             elif self.policy.leavers is not Leavers.UNMAP or not self.policy.map:
                 # Else the holder is unmapped, which frees the account for the next run.
                 return self._leave(user, reported(account.docebo_id, holder.slack_id), account)
-        if theirs := self._reason_by_others(user, mapping, account, RANKS[found.by], holder, former_holders):
-            return self._leave(user, theirs, account)
-        if doubt := self._doubt_about(user, mapping, found, applied):
+        one = Matched(user, account, found.by, mapping=mapping, applied=mapping.applied if mapping else applied)
+        if doubt := self._reason_by_others(one, holder, former_holders) or self._doubt_about(one):
             return self._leave(user, doubt, account)
         if user.local_id and not (mapping and mapping.slack_id == user.slack_id):
             self.found.renamed[user.slack_id] = user.local_id
-        one = Matched(user, account, found.by, mapping=mapping, applied=mapping.applied if mapping else applied)
         operation = plan_matched(one, self.policy, self.accounts, self.claims, self.found, ended=self.ended)
         if former_holders and operation.kind is Kind.UPDATE and not operation.maps:
             operation = replace(operation, reason=f"{PASSED_ON}{operation.reason}")
-        self._note_seen(user, mapping, applied, account, operation)
+        self._note_seen(one, operation)
         return operation if operation.kind is Kind.LEAVE else replace(operation, seen=look(account))
 
-    def _doubt_about(self, user: SourceUser, mapping: Mapping | None, found: Match, applied: Applied | None) -> str:
-        """Return why nobody can tell whether the account that *user* had before is still theirs, or ""."""
-        if found.account and mapping:
-            return doubt_about(found.account, mapping, user, self.accounts)
-        if found.account and applied and found.by is FoundBy.FORMER_MAPPING:
-            return doubt_about_former(found.account, applied, user, self.accounts)
-        if found.account and found.by is FoundBy.NAME:
-            return dispute_by_name(found.account.docebo_id)
-        return ""
+    def _doubt_about(self, one: Matched) -> str:
+        """Return why nobody can tell whether the account that *one* had before is still theirs, or ""."""
+        if one.mapping:
+            return doubt_about(one.account, one.mapping, one.user, self.accounts)
+        if one.applied and one.by is FoundBy.FORMER_MAPPING:
+            return doubt_about_former(one.account, one.applied, one.user, self.accounts)
+        return dispute_by_name(one.account.docebo_id) if one.by is FoundBy.NAME else ""
 
-    def _reason_by_others(
-        self,
-        user: SourceUser,
-        mapping: Mapping | None,
-        account: Account,
-        rank: Rank,
-        holder: Mapping | None,
-        former_holders: Collection[str],
-    ) -> str:
-        """Claim the *account* for *user*; return why it is, or may be, somebody else's, or ""."""
+    def _reason_by_others(self, one: Matched, holder: Mapping | None, former_holders: Collection[str]) -> str:
+        """Claim the account for *one*; return why it is, or may be, somebody else's, or ""."""
+        user, docebo_id = one.user, one.account.docebo_id
         if holder:
-            self.claims.stake(account.docebo_id, holder.slack_id, Rank.MAPPING)
-        claimant = mapping.slack_id if mapping else user.slack_id
-        owner = self.claims.stake(account.docebo_id, claimant, rank)
+            self.claims.stake(docebo_id, holder.slack_id, Rank.MAPPING)
+        claimant = one.mapping.slack_id if one.mapping else user.slack_id
+        owner = self.claims.stake(docebo_id, claimant, RANKS[one.by])
         if owner != claimant:
-            if holder and mapping is None and self.accounts.named_after(user) is None:
+            if holder and one.mapping is None and self.accounts.named_after(user) is None:
                 self.returns.contest(user.slack_id, holder.slack_id)
-            return f"account {account.docebo_id} belongs to {owner}"
+            return f"account {docebo_id} belongs to {owner}"
         if not former_holders:
             return ""
         if still_there := self.returns.not_known_to_be_gone(former_holders):
             self.returns.contest_given(user.slack_id, former_holders)
-            return given_before(account.docebo_id, still_there[0])
-        return reported_given(account.docebo_id, min(former_holders)) if self.policy.reports_former_holders else ""
+            return given_before(docebo_id, still_there[0])
+        return reported_given(docebo_id, min(former_holders)) if self.policy.reports_former_holders else ""
 
-    def _note_out_of_scope(
-        self, user: SourceUser, applied: Applied | None, account: Account, operation: Operation
-    ) -> None:
-        """Note the *account* as that of *user*, who is in Slack but out of scope, if nobody in scope has it.
+    def _note_out_of_scope(self, one: Matched, operation: Operation) -> None:
+        """Note whose the account of *one* is, who is in Slack but out of scope, if nobody in scope has it.
 
         Otherwise they would get a second account if they come into scope with another address.
         """
-        if not self.policy.scope.is_here(user):
+        if not self.policy.scope.is_here(one.user):
             return
-        if self.claims.stake(account.docebo_id, user.slack_id, Rank.OUT_OF_SCOPE) == user.slack_id:
-            self._note_seen(user, None, applied, account, operation)
+        if self.claims.stake(one.account.docebo_id, one.user.slack_id, Rank.OUT_OF_SCOPE) == one.user.slack_id:
+            self._note_seen(one, operation)
 
-    def _note_seen(
-        self,
-        user: SourceUser,
-        mapping: Mapping | None,
-        applied: Applied | None,
-        account: Account,
-        operation: Operation,
-    ) -> None:
-        """Note whose the *account* is and what it shows, where that is new."""
-        known = mapping or applied
+    def _note_seen(self, one: Matched, operation: Operation) -> None:
+        """Note whose the account is and what it shows, where that is new."""
+        user, account, mapping = one.user, one.account, one.mapping
+        known = mapping or one.applied
         is_new = known is None or known.docebo_id != account.docebo_id
         found = FoundAccount(account.docebo_id, known.docebo_id if known else None)
         if account.docebo_id in self.handed_over and is_new:

@@ -115,7 +115,12 @@ class _Writing:
         branch, welcome = planned.destination_branch, planned.welcome_mail
         self._sender = Sender(runtime, plan.id, self._adapter, self._verifier, branch=branch, welcome=welcome)
         self._prover = Prover(
-            runtime, plan.id, self._rereading, self._sender.left_out, self._adapter.write_otherwise, branch=branch
+            runtime,
+            plan.id,
+            self._rereading,
+            left_out=self._sender.left_out,
+            write_otherwise=self._adapter.write_otherwise,
+            branch=branch,
         )
         self._columns = Columns(runtime, plan.id, self._rereading)
         self._creates = False

@@ -63,9 +63,9 @@ class Prover:
         runtime: Runtime,
         plan_id: str,
         rereading: Rereading,
+        *,
         left_out: Callable[[Operation], Collection[str]],
         write_otherwise: Callable[[Mapping[str, Value], Collection[str]], bool],
-        *,
         branch: int | None,
     ) -> None:
         self._runtime = runtime
