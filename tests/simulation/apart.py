@@ -1,4 +1,4 @@
-"""A process of their own for stories: virtual time moves the clocks of everything else in a process, too.
+"""A process of its own for stories: virtual time moves all clocks of the process in which it runs.
 
 A server in a thread beside a story would compute its waits by clocks that jump, and sleep for hours.
 """

@@ -11,11 +11,11 @@ from typing import Any
 import time_machine
 
 BEGINNING = 1_800_000_000.0  # unix seconds
-RESOLUTION = 1e-6  # seconds; after half a year a float no longer tells asyncio's own, a nanosecond, from nothing
+RESOLUTION = 1e-6  # seconds; asyncio's own, a nanosecond, is lost in a float that counts half a year of seconds
 
 
 class Deadlock(RuntimeError):
-    """Everybody waits, and nobody will ever be woken."""
+    """All tasks wait, and none will ever be woken."""
 
 
 class _Selector(selectors.SelectSelector):
@@ -34,7 +34,7 @@ class _Selector(selectors.SelectSelector):
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """Has no threads: what would go to one is done at once."""
+    """Has no threads: does at once what another loop gives to a thread."""
 
     def run_in_executor(  # type: ignore[override]
         self, _executor: Executor | None, function: Callable[..., Any], *arguments: Any

@@ -1,6 +1,6 @@
-"""What is really so: the people of a company and their accounts, whatever either side shows of it.
+"""The truth of a story: the people of a company and their accounts, whatever Slack and Docebo show of them.
 
-Slack and Docebo are the sandbox's models. They change by themselves, by the methods here, between any two calls.
+Both sides are models of the sandbox. The methods here change them, between any two calls of our processes.
 """
 
 import time
@@ -33,14 +33,14 @@ BATCH = "POST /manage/v1/user/batch"
 ORGANISATION = "E0GRID"
 ODD = "!"  # what Docebo leaves out of names
 ALWAYS = float("-inf")
-ANSWERS_BEHIND = 9 * 60.0  # seconds, for which users.info is behind
-LIST_BEHIND = 50 * 60.0  # likewise, the list
+ANSWERS_BEHIND = 9 * 60.0  # seconds that users.info stays behind the events
+LIST_BEHIND = 50 * 60.0  # seconds that the list does
 FORMS_OF_FIELDS = ("list", "missing", "object", "null")  # in which Slack's list and users.info show custom fields
 
 
 @dataclass
 class Absence:
-    """When somebody was not in Slack under one id, in unix seconds."""
+    """A time, in unix seconds, in which somebody was not in Slack under one id."""
 
     since: float
     until: float = float("inf")
@@ -48,7 +48,7 @@ class Absence:
 
 @dataclass(eq=False)
 class Person:
-    """Somebody of the company, and what was so of this person at any time."""
+    """Somebody of the company, with the person's history."""
 
     number: int
     slack_ids: list[str]  # the newest last
@@ -56,19 +56,19 @@ class Person:
     addresses: list[str] = field(default_factory=list)  # the newest last
     last_names: list[str] = field(default_factory=list)  # no two people ever have the same
     absences: dict[str, list[Absence]] = field(default_factory=dict)  # by Slack id
-    hidden: bool = False  # Slack does not tell the address, nor the person when asked
+    hidden: bool = False  # Slack does not show the address, nor the person when asked by id
     poisoned: bool = False  # Slack answers nonsense when asked for exactly this person
-    unfindable: bool = False  # Docebo's search announces this person's account and does not send it
+    unfindable: bool = False  # Docebo's search announces a result for this person's address and sends none
     forgotten_at: float | None = None
-    forgotten_as: set[str] = field(default_factory=set)  # ids and addresses by which we knew who was to be forgotten
+    forgotten_as: set[str] = field(default_factory=set)  # ids and addresses that we knew when we were told to forget
     readdressed_at: float = ALWAYS
     linked_at: float = ALWAYS  # when an administrator has linked the person to another account
     regrouped_at: float = ALWAYS  # when the person came to the user group, or left it
-    # By Slack id: when somebody was in Slack, and outside the user group, where that counts as having left.
+    # By Slack id: when the person was in Slack and outside the user group, in stories in which that counts as having left.
     outside: dict[str, list[Absence]] = field(default_factory=dict)
     stamped_at: list[float] = field(default_factory=list)  # when a change has moved the stamp of the profile
     said: dict[str, Said] = field(default_factory=lambda: defaultdict(Said))  # by DEPARTMENT, TEAM and MANAGER
-    seen_back_until: dict[str, float] = field(default_factory=dict)  # by Slack id: surely known to be there
+    seen_back_until: dict[str, float] = field(default_factory=dict)  # by Slack id: when we last surely knew of a return
 
     @property
     def slack_id(self) -> str:
@@ -80,15 +80,16 @@ class Person:
 
     @property
     def gone_since(self) -> float | None:
-        """Return since when the person is not in Slack; None: the person is there."""
+        """Return since when the person has been gone from Slack; None: the person is there."""
         latest = self.absences.get(self.slack_id, [])[-1:]
         return latest[0].since if latest and latest[0].until > time.time() else None
 
     def be_forgotten(self, of_others: Collection[str], *, is_known: bool) -> None:
-        """Note that we were told to forget the person; what happens to somebody who is forgotten comes to nobody's ears.
+        """Note that we were told to forget the person, and by which ids and addresses we know whom to forget.
 
-        The addresses *of_others*, who have borne them, too, do not say who the person is. Unless it *is known*, nothing has
-        shown us the newest address as this person's.
+        Addresses that others have borne, too, (*of_others*) do not identify the person. The newest address does only if
+        it *is known*: something has shown it to us as this person's. To be told once more adds no address: of somebody who
+        is forgotten we learn none.
         """
         known = self.addresses if is_known else self.addresses[:-1]
         own = set(known).difference(of_others) if self.forgotten_at is None else ()
@@ -96,7 +97,7 @@ class Person:
         self.forgotten_at = time.time()
 
     def is_known_as_forgotten(self) -> bool:
-        """Tell whether anything by which Slack shows the person now says who it is."""
+        """Tell whether the id or the address that Slack shows now is one of those that we were told to forget."""
         return not self.forgotten_as.isdisjoint({self.slack_id, self.address})
 
     def was_gone(self, slack_id: str, since: float) -> bool:
@@ -104,7 +105,7 @@ class Person:
         return any(absence.until >= since for absence in self._away(slack_id))
 
     def has_been_gone(self, slack_id: str, since: float) -> bool:
-        """Tell whether the person left before *since* under *slack_id*, and nobody can know of a return after that."""
+        """Tell whether the person left *slack_id* before *since*, and we have not surely seen the person back after that."""
         seen_back = self.seen_back_until.get(slack_id, ALWAYS)
         return any(seen_back <= absence.since <= since for absence in self._away(slack_id))
 
@@ -125,14 +126,14 @@ class Write:
 
 @dataclass(frozen=True)
 class Ownership:
-    """Whose an account is, and since when; None: of somebody who is not in Slack."""
+    """Whose an account is, and since when; *person* is None for somebody who was never in Slack."""
 
     person: Person | None
     since: float
 
 
 class Company:
-    """People, accounts, and who has which; *announce* is called with every event Slack would send."""
+    """Knows the people, the accounts, and whose each is; calls *announce* with every event that Slack would send."""
 
     def __init__(
         self,
@@ -149,23 +150,24 @@ class Company:
         self.people: list[Person] = []
         self.owners: dict[int, Ownership] = {}
         self.writes: list[Write] = []
-        self.moves_in_place: list[Write] = []  # to where the account was already, perhaps by hand; not looked at yet
+        # Not looked at yet: moves to the branch in which the account was already, perhaps by hand.
+        self.moves_in_place: list[Write] = []
         self.corrected: dict[int, float] = {}  # account -> when an administrator changed it
         self.promoted: dict[int, float] = {}  # account -> when it became an administrator's
         self.remapped: set[str] = set()  # Slack ids whose mapping an administrator has corrected
         self.rehired: dict[int, float] = {}  # person -> when
-        self.smallest_group = 0  # of fewer members nobody believes that they are all
+        self.smallest_group = 0  # nobody believes in a user group with fewer members
         self.on_grid = False
-        self.shows_local_ids = True  # beside those of the organisation
+        self.shows_local_ids = True  # beside the ids of the organisation
         self.is_other_platform = False
         self.behind_since = ALWAYS  # when Slack's answers last began to be behind its events
-        self._as_before: dict[str, User] = {}  # by local id, whom they show then
-        self.lagging_since: float | None = None  # Docebo shows no account that was made since
-        self.lagged = (float("inf"), float("inf"))  # when that began first, and ended
+        self._as_before: dict[str, User] = {}  # by local id: what these answers show
+        self.lagging_since: float | None = None  # Docebo shows no account that was made after that
+        self.lagged = (float("inf"), float("inf"))  # when that began for the first time, and when it ended
         self.moved: dict[int, float] = {}  # account -> when an administrator moved it
         self.managed: dict[int, float] = {}  # account -> when an administrator gave it a manager
         self.passed_on: dict[int, float] = {}  # account -> when an administrator gave it to somebody new in Slack
-        self.of_two: set[int] = set()  # of them, those that were written for the former owner all the same
+        self.of_two: set[int] = set()  # those of them that were written for the former owner afterwards
         self.given_by_hand: set[int] = set()  # accounts to which an administrator has set a mapping
         self.undone_at = ALWAYS  # when anything was undone last
         self.fields_in_events = True
@@ -179,7 +181,7 @@ class Company:
                 sandbox.slack.profile_fields.append({"id": field_id, "label": field_id, "type": "text"})
         self._watch()
 
-    # -- what Slack does ---------------------------------------------------------------------------------------------
+    # -- what happens in Slack ---------------------------------------------------------------------------------------------
 
     def hire(self, *, address: str = "") -> Person:
         """Somebody new joins."""
@@ -246,11 +248,11 @@ class Company:
             self.hire(address=address)
 
     def hide(self, person: Person) -> None:
-        """Slack does not show the address of somebody any more, nor the person when asked."""
+        """Slack no longer shows somebody's address, nor the person when asked by id."""
         person.hidden = True
 
     def poison(self, person: Person) -> None:
-        """Slack answers nonsense when asked for somebody."""
+        """Slack answers nonsense when asked for exactly this person."""
         person.poisoned = True
 
     def lose_scope(self) -> None:
@@ -258,7 +260,7 @@ class Company:
         self.sandbox.slack.scopes = self.sandbox.slack.scopes - {SCOPE}
 
     def join_grid(self) -> None:
-        """The workspace joins an organisation: everybody gets an id of it, beside the local one."""
+        """The workspace joins an organisation: everybody gets an id of the organisation beside the local one."""
         self.on_grid = True
 
     def leave_grid(self) -> None:
@@ -266,11 +268,11 @@ class Company:
         self.on_grid = False
 
     def drop_local_ids(self) -> None:
-        """Slack shows everybody of an organisation under the id of it alone, or does so no more."""
+        """Slack begins, or ceases, to show everybody under the id of the organisation alone."""
         self.shows_local_ids = not self.shows_local_ids
 
     def found_group(self) -> None:
-        """Most of the people come to the user group of those who are looked after."""
+        """Somebody makes the user group of those who are in scope; most people belong to it."""
         ids = [person.slack_id for person in self.people if person.number % 4 != 3]
         self.smallest_group = len(ids) // 2 + 1
         self.sandbox.slack.group(GROUP, *ids)
@@ -287,13 +289,13 @@ class Company:
                 self._note_membership(person)
 
     def fall_behind(self) -> None:
-        """Slack's list and its answers show everybody as now, for some time, whatever its events say."""
+        """Slack's list and its answers stay as they are now for some time, whatever its events say."""
         if time.time() >= self.behind_since + LIST_BEHIND:
             self.behind_since = time.time()
             self._as_before = {user["id"]: user for user in self.sandbox.slack}
 
     def change_department(self, person: Person) -> None:
-        """Somebody goes to the next department, now and then to one for which there is no branch."""
+        """Somebody goes to the next department; for the last one there is no branch."""
         if self.is_organised and person.gone_since is None:
             titles = [*DEPARTMENTS, ODD_JOBS]
             self._say(person, DEPARTMENT, titles[(titles.index(person.said[DEPARTMENT].now) + 1) % len(titles)])
@@ -317,12 +319,12 @@ class Company:
             self._say(person, MANAGER, "")
 
     def show_fields_otherwise(self) -> None:
-        """Slack's list shows custom fields in another form, and events show none, or do again."""
+        """Slack's list shows custom fields in another form, and its events begin, or cease, to leave them out."""
         self.sandbox.slack.switches = replace(self.sandbox.slack.switches, fields_form=next(self._forms_of_fields))
         self.fields_in_events = not self.fields_in_events
 
     def keep_stamps(self) -> None:
-        """A change of nothing but custom fields does not move the stamp of a profile any more."""
+        """From now on, a change of custom fields alone does not move the stamp of a profile."""
         self.sandbox.slack.switches = replace(self.sandbox.slack.switches, fields_move_stamps=False)
 
     # -- what an administrator of Docebo does ------------------------------------------------------------------------
@@ -339,7 +341,7 @@ class Company:
             self._give_away(account)
 
     def pass_account_on(self, former: Person) -> None:
-        """Somebody is hired and given the account of somebody else, which keeps its user name."""
+        """Somebody is hired and given the account of somebody else, which keeps its username."""
         account, newcomer = self.account_of(former), self.hire()
         if account:
             names = {"firstname": f"First{newcomer.number}", "lastname": newcomer.last_names[-1]}
@@ -352,7 +354,7 @@ class Company:
             self.sandbox.docebo.delete(account.user_id)
 
     def delete_customer_and_add_one(self) -> None:
-        """The account of somebody else goes and another comes: their number stays the same."""
+        """Somebody deletes a customer's account and adds another one, so that their number stays the same."""
         customers = (account for account in self.sandbox.docebo.accounts if account.username.startswith("0customer"))
         if first := next(customers, None):
             self.sandbox.docebo.delete(first.user_id)
@@ -380,32 +382,32 @@ class Company:
             self.managed[account.user_id] = time.time()
 
     def restore_another_platform(self) -> None:
-        """Other people are behind the ids of Docebo: a tenant was restored, or another is at the address."""
+        """The accounts belong to other people: Docebo was restored, or another platform is at its address."""
         self.is_other_platform = True
         for account in self.sandbox.docebo.accounts:
             if account.level == "user" or self.owner_of(account.user_id):
                 self._give_away(account)
 
     def refuse_rows(self, person: Person) -> None:
-        """Docebo refuses what is next written about anybody, for a reason that names *person*."""
+        """Docebo refuses the next rows, whomever they are about, with a reason that names *person*."""
         names = [address for somebody in self.people for address in somebody.addresses]
         names += [f"p{number}@example.com" for number in range(len(self.people), len(self.people) + 3)]
         reason = f"The e-mail address {person.address} is taken by {person.last_names[-1]}"
         self.sandbox.docebo_gate.faults.add(BATCH, "rows_refused", usernames=names, message=reason)
 
     def lag(self) -> None:
-        """Docebo's lists and searches do not show what is made from now on."""
+        """Docebo's lists and searches show no account that is made from now on."""
         self.lagging_since = time.time()
         self.lagged = min(self.lagged[0], time.time()), float("inf")
 
     def hide_from_search(self, person: Person) -> None:
-        """Docebo's search announces results for somebody's address and sends none."""
+        """Docebo's search announces results for this person's addresses and sends none."""
         person.unfindable = True
 
     # --------------------------------------------------------------------------------------------------------------
 
     def heal(self) -> None:
-        """Let both sides behave; what has changed stays changed."""
+        """Let both sides behave well again; what has changed stays changed."""
         self.sandbox.docebo_gate.faults.clear()
         self.sandbox.slack.scopes = self.sandbox.slack.scopes | {SCOPE}
         self.sandbox.slack.switches = replace(self.sandbox.slack.switches, fields_form="null", fields_move_stamps=True)
@@ -418,7 +420,7 @@ class Company:
     def add_account(
         self, person: Person | None, address: str, *, username: str = "", since: float | None = None
     ) -> Account | None:
-        """An administrator makes an account by hand; None where the username is taken."""
+        """An administrator makes an account by hand; return it, or None if the username is taken."""
         accounts = self.sandbox.docebo.accounts
         if accounts.by_username(username or address):
             return None
@@ -456,7 +458,7 @@ class Company:
         return self.owners[account_id].person if account_id in self.owners else None
 
     def person_of(self, slack_id: str) -> Person | None:
-        """Return whose id this is, local or of the organisation."""
+        """Return the person with this id, be it local or of the organisation."""
         local = self.local_id(slack_id)
         return next((person for person in self.people if local in person.slack_ids), None)
 
@@ -465,7 +467,7 @@ class Company:
         return {*person.slack_ids, *map(self.organisation_id, person.slack_ids)}
 
     def person_with(self, last_name: str) -> Person | None:
-        """Return who has, or once had, this name; no two people have the same."""
+        """Return the person who has, or once had, this last name."""
         return next((person for person in self.people if last_name in person.last_names), None)
 
     def local_id(self, slack_id: str) -> str:
@@ -479,14 +481,14 @@ class Company:
         return self.shown(self.sandbox.slack.get(person.slack_id))
 
     def answered(self, user: User, *, behind: float) -> User | None:
-        """Return *user* as Slack answers, where that may be *behind* for so many seconds; None: as if there were nobody."""
+        """Return *user* as Slack answers, for *behind* seconds as before `fall_behind`; None: Slack knows nobody."""
         if time.time() >= self.behind_since + behind:
             return self._sent(self.shown(user))
         former = self._as_before.get(user["id"])
         return self._sent(self.shown(deepcopy(former))) if former else None
 
     def shown(self, user: User) -> User:
-        """Return *user* as Slack shows it now: with the organisation's id once there is one, without hidden addresses."""
+        """Return *user* as Slack shows it now: without a hidden address, and with the organisation's id if there is one."""
         person = next((person for person in self.people if user["id"] in person.slack_ids), None)
         if person is None:
             return user
@@ -499,7 +501,7 @@ class Company:
     # -- how it is kept ----------------------------------------------------------------------------------------------
 
     def _sent(self, user: User) -> User:
-        """Return *user* under the id of the organisation alone where Slack drops local ones."""
+        """Return *user* under the organisation's id alone, if Slack shows no local ids."""
         if self.is_organisation and "enterprise_user" in user:
             user["id"] = user["enterprise_user"]["id"]
             user["enterprise_user"]["enterprise_id"] = ORGANISATION
@@ -513,7 +515,7 @@ class Company:
         return user
 
     def _said_of(self, person: Person) -> dict[str, Any]:
-        """Return what Slack says of *person* beside names and address, as changes of a profile."""
+        """Return the part of the profile that says department, team and manager of *person*."""
         if not self.is_organised:
             return {}
         fields = {name: {"value": value, "alt": ""} for name in (TEAM, MANAGER) if (value := person.said[name].now)}
@@ -550,7 +552,7 @@ class Company:
         self.sandbox.slack.change(person.slack_id, {"profile": profile})
 
     def _watch(self) -> None:
-        """Note every change that one of our processes makes to an account, and whose a new one is."""
+        """Note each change that one of our processes makes to an account, and the owner of each account that one makes."""
         accounts = self.sandbox.docebo.accounts
         add, change = accounts.add, accounts.change
 
@@ -578,7 +580,7 @@ class Company:
 
 
 def kept(name: str, value: Any) -> Any:
-    """Return the form in which Docebo keeps *value* as an account's *name*."""
+    """Return *value* as Docebo keeps it as the attribute *name* of an account."""
     return value.replace(ODD, "") if name in {"firstname", "first_name"} else value
 
 

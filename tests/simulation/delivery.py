@@ -1,4 +1,4 @@
-"""Slack's events on their way: most come within a second, some half an hour later, some never."""
+"""The delivery of Slack's events: most arrive within a second, some half an hour later, some never."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ OLDER_WAKE_UP = (
 
 
 class Delivery:
-    """Takes the events that Slack announces to the inbox; *arrived* is called after each."""
+    """Puts the events that Slack announces into the inbox, and calls *arrived* after each."""
 
     def __init__(self, store: Store, team: str, arrived: Callable[[Event], None]) -> None:
         self.team = team
@@ -47,7 +47,7 @@ class Delivery:
         return bool(self._under_way)
 
     def announce(self, user: User) -> None:
-        """Send the event that *user* was changed on its way."""
+        """Send the event that *user* was changed."""
         reduced = source_user(user)
         about = {
             "slack_team": reduced.team,
@@ -59,13 +59,13 @@ class Delivery:
         self._send([about])
 
     def announce_group(self, group: Group, added: frozenset[str], removed: frozenset[str]) -> None:
-        """Send the event on its way that these came to the user group and those left it, of which an older webhook takes none."""
+        """Send the event that these people came to the user group and those left it; an older webhook does not take it."""
         about = {"slack_team": self.team, "updated": 0, "kind": MEMBERS_CHANGED}
         if not self.is_older_webhook:
             self._send([about | {"slack_id": slack_id} for slack_id in sorted(added | removed)])
 
     def _send(self, people: Sequence[dict[str, Any]]) -> None:
-        """Send one payload on its way, which is an event about each of *people*."""
+        """Send one payload, which becomes one event about each of *people*."""
         if not self.is_on:
             return
         if self.to_lose:

@@ -1,4 +1,4 @@
-"""Exploring: story after story is played, and the first that breaks a promise in a new way is told, shortened."""
+"""Exploring: stories are played one after the other; each that breaks a promise in a new way is shortened and told."""
 
 import itertools
 import time
@@ -12,7 +12,7 @@ from tests.simulation.story import Story, draw, shortened
 
 @dataclass(frozen=True)
 class Finding:
-    """The shortest story found in which a promise is broken, and the seed of the one that it was made of."""
+    """The shortest story found that breaks a promise, and the seed of the story from which it was shortened."""
 
     seed: int
     promise: Promise
@@ -59,7 +59,7 @@ def finding(seed: int, story: Story, promise: Promise) -> Finding:
 
 
 def endlessly(first: int, show: Callable[[str], None]) -> None:
-    """Explore from seed *first* on, showing each finding, and now and then how far it is."""
+    """Explore from seed *first* on; show each finding and, now and then, how many stories were played."""
     explored = Explored()
     begun = time.monotonic()
     seeds = itertools.count(first)

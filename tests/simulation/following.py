@@ -1,4 +1,4 @@
-"""Judging what follows an import: whether an undo says what it did not, and whether all are caught up in the end."""
+"""Judging undos and the end of a story: is all taken back, or said not to be, and does everybody have what Slack says?"""
 
 from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
@@ -33,9 +33,9 @@ class FollowUpJudge:
     # -- undo --------------------------------------------------------------------------------------------------------
 
     def undone(self, process: Process, processes: Iterable[Process]) -> Iterator[Breach]:
-        """Yield what *process*, which has come to its end, was to take back, and neither did nor tells of.
+        """Yield what the undo *process*, which has ended, neither took back nor says that it did not.
 
-        What another of *processes* that undoes the same has taken back before, one that died then, say, is told by that.
+        Another one of *processes* may have undone the same and died: what that one took back counts as told by it.
         """
         if not process.undoes or process.is_dead or process.failure:
             return
@@ -65,7 +65,7 @@ class FollowUpJudge:
             return list(tables.connection.execute(select(operation).where(operation.c.plan_id == plan_id)))
 
     def _is_touched(self, account_id: int, undos: Collection[Process]) -> bool:
-        """Tell whether anybody else has changed the account since the first of *undos*, which took it back, began."""
+        """Tell whether anybody else has changed the account since the first of *undos*, which took back its changes, began."""
         company = self._company
         times = [by_hand.get(account_id, 0.0) for by_hand in (company.moved, company.managed, company.corrected)]
         if owned := company.owners.get(account_id):
@@ -77,9 +77,9 @@ class FollowUpJudge:
     # -- in the end --------------------------------------------------------------------------------------------------
 
     def left_behind(self) -> Iterator[Breach]:
-        """Yield who is still shut out, and whose branch, manager or team is not what Slack says.
+        """Yield the people who are still shut out, or whose branch, manager or team is not what Slack says.
 
-        The last import has failed for nobody.
+        It is called after an import that failed for nobody.
         """
         for person in self._company.people:
             if not self._company.is_other_platform and (account := self._looked_after(person)):
@@ -90,7 +90,7 @@ class FollowUpJudge:
                     yield Breach(Promise.CAUGHT_UP, f"{name}: {how}")
 
     def _compared(self, person: Person, account: Account) -> Iterator[tuple[str, object, object]]:
-        """Yield name, value, and the value that Slack tells; what somebody has set by hand stays."""
+        """Yield name, value in Docebo, and value by Slack of what is compared: not what somebody has set by hand."""
         if any(write.account_id == account.user_id for write in self._company.writes):
             yield "access", not is_shut_out(account, f"{datetime.now(UTC):%Y-%m-%d}"), True
         if not self._company.is_organised:
@@ -106,7 +106,7 @@ class FollowUpJudge:
             yield "manager", manager_of(account), manager.user_id
 
     def _looked_after(self, person: Person) -> Account | None:
-        """Return the account of *person* if it surely is to be kept in line."""
+        """Return the account of *person* if we surely have to keep it in line."""
         user = source_user(self._company.profile(person))
         account = self._company.account(self._mapping.rows.get(user.slack_id, 0))
         against = scope_of(self._company, self._behaviour).reason_against(user)
@@ -116,9 +116,9 @@ class FollowUpJudge:
         return account if is_theirs and not is_protected(account, self._behaviour) else None
 
     def _manager_of(self, person: Person) -> Account | None:
-        """Return the account of whoever Slack names as the manager, but for people who manage each other in a circle.
+        """Return the account of the manager whom Slack names; None if *person* is in a circle of managers.
 
-        That is so by what Slack says, or by a manager of before who stays where Slack says none.
+        There is a circle by what Slack says, or by a former manager, who stays if Slack names none.
         """
         line = [person]
         while manager := self._company.person_of(line[-1].said[MANAGER].now):
@@ -130,9 +130,9 @@ class FollowUpJudge:
         return None if manager_account and self._may_report_to(manager_account, person) else manager_account
 
     def _may_report_to(self, account: Account, person: Person) -> bool:
-        """Tell whether *person* is above *account* by what Docebo has, or was before somebody has set another by hand.
+        """Tell whether *account* reports to *person*, perhaps by way of others, in Docebo, or may have before.
 
-        That is shown by no list.
+        It may have where somebody has set a manager by hand, which no list shows us.
         """
         above: list[Account] = []
         at: Account | None = account

@@ -1,4 +1,4 @@
-"""Judging what has become of events, outcomes and runs when all is quiet."""
+"""Judging events, outcomes and runs once all processes have ended."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -39,7 +39,7 @@ READERS = (
 
 
 class Judge:
-    """Knows what is so, and reads what the store says of it."""
+    """Compares what the store says with the truth."""
 
     def __init__(self, company: Company, store: Store, mapping: Mapping, behaviour: IntegrationSettings) -> None:
         self._company = company
@@ -50,7 +50,7 @@ class Judge:
         self.following = FollowUpJudge(company, store, mapping, behaviour)
 
     def after(self, processes: Sequence[Process]) -> Iterator[Breach]:
-        """Yield what is wrong after everybody has come to an end."""
+        """Yield what is wrong once all *processes* have ended."""
         entries = self._entries()
         yield from self._waiting_events(entries)
         yield from self._stale_accounts(entries)
@@ -61,10 +61,10 @@ class Judge:
             yield from self._run(process)
 
     def at_rest(self, processes: Sequence[Process], imports: Sequence[Process]) -> Iterator[Breach]:
-        """Yield what the last *imports*, while which nothing changes, leave wrong of what all *processes* have done."""
+        """Yield what is still wrong after the last *imports*, during which nothing changes; *processes* are all."""
         failures = [process.failure for process in imports if process.failure]
         if self._company.is_other_platform and failures:
-            return  # to stop, and to say so, is right
+            return  # they are right to stop and say so
         for failure in failures:
             if not isinstance(failure, ChangeLimitExceeded):
                 yield Breach(Promise.UNDISTURBED, f"nothing changes, and yet: {failure}")
@@ -94,7 +94,7 @@ class Judge:
                 yield Breach(Promise.EVENTS, f"the event about person {who} is neither done nor parked for hours")
 
     def _stale_accounts(self, entries: Sequence[InboxEntry]) -> Iterator[Breach]:
-        """What we wrote after somebody's newest event had come is not older than that event."""
+        """Yield accounts that we wrote after their people's newest events had come, with something older than these."""
         newest: dict[str, InboxEntry] = {}
         for entry in entries:
             known = newest.get(entry.event.slack_id)
@@ -114,7 +114,7 @@ class Judge:
                 yield from self._stale_account(person, account)
 
     def _older_writes(self, entries: Sequence[InboxEntry], processes: Sequence[Process]) -> Iterator[Breach]:
-        """No run gives an account a name from before an event that was applied before the run began."""
+        """Yield writes that give an account a former name, though an event with a newer one was applied before the run began."""
         by_name = {process.name: process for process in processes}
         for write in self._company.writes:
             process, person = by_name.get(write.process), self._company.owner_of(write.account_id)
@@ -137,7 +137,7 @@ class Judge:
                     yield Breach(Promise.NEWEST, f"{how}, and {told} was applied before by an event")
 
     def _was_written_by_us(self, account_id: int, person: Person, since: float) -> bool:
-        """Tell whether *person*'s account is as one of our runs left it, and was written *since*."""
+        """Tell whether one of our runs wrote *person*'s account after *since*, and nobody has changed it after that."""
         writes = [write for write in self._company.writes if write.account_id == account_id]
         changed_by_hand = account_id in self._company.corrected or account_id in self._company.promoted
         is_theirs = self._company.owner_of(account_id) is person and not changed_by_hand
@@ -174,7 +174,7 @@ class Judge:
             if owner is None or person is None or self._company.account(write.account_id) is None:
                 continue
             if person.forgotten_at is not None:
-                continue  # with the person goes what was recorded
+                continue  # what was recorded about the person was deleted
             theirs = [row for row in rows if row.kind != Kind.CREATE or self._company.person_of(row.slack_id) is person]
             about = [row for row in theirs if _is_about(row, write)]
             yield from self._outcome(write, person, about, by_name.get(write.process))
@@ -197,10 +197,10 @@ class Judge:
             yield Breach(Promise.RECORDED, f"{what}, and no outcome says so")
 
     def _is_hidden(self, write: Write, row: Row[Any], about: Sequence[Row[Any]]) -> bool:
-        """Tell whether *row* says that nobody can tell what became of *write*, and nobody could by then.
+        """Tell whether *row* says that nobody can tell what became of *write*, and is right.
 
-        Another run of ours had written over it, or the same once more, as rows *about* it say; or Docebo did not show the
-        account that it had made; or somebody had given the account to somebody else.
+        Nobody could tell if, by then, another run of ours had written something else, or the same once more, as the rows
+        *about* it say; if Docebo did not show the new account; or if somebody had given the account to somebody else.
         """
         if row.done_at is None or not row.error.endswith(SENT_BEFORE):
             return False
@@ -218,7 +218,7 @@ class Judge:
         return any(write.at < at <= until for at in done)
 
     def _what_is_told(self) -> Iterator[Breach]:
-        """What Prefect shows to everybody names nobody: ids alone."""
+        """Yield texts in Prefect's tables, which show people by their ids alone, that name somebody."""
         with self._store.reading() as tables:
             failed = select(operation.c.plan_id).where(operation.c.error != "").distinct().order_by(operation.c.plan_id)
             plans = list(tables.connection.scalars(failed))
@@ -232,15 +232,15 @@ class Judge:
     # -- runs --------------------------------------------------------------------------------------------------------
 
     def _run(self, process: Process) -> Iterator[Breach]:
-        # Whom a list that was really cut short left out was rightly missed, though the person had joined during the run.
+        # A list that was really cut short was rightly refused, even if it left out somebody who had joined during the run.
         joined = [
             person
             for person in self._company.people
             if process.begun < person.joined_at and person.number not in process.left_out
         ]
-        # Whoever joined right before may have been mapped while the list was read, and so disproves none.
+        # Somebody who joined right before may have been mapped only while the list was read: that proves nothing of the list.
         new = {person.number for person in self._company.people if process.begun - FRESH < person.joined_at}
-        # Nor does anybody whom Slack does not show when asked: nobody can tell whether the list should have.
+        # Nor does somebody whom Slack does not show when asked: nobody can tell whether the list should have shown them.
         left_out = process.left_out - new - process.not_shown
         if left_out and process.line and process.failure is None and not process.is_dead:
             some = ", ".join(map(str, sorted(left_out)))
@@ -248,7 +248,7 @@ class Judge:
             yield Breach(Promise.SHORT_READ, how)
         if not isinstance(process.failure, IncompleteRead):
             return
-        # Nobody can do what is asked for by name of somebody whom Slack still shows as before an event.
+        # A run for a named person has to fail while Slack still shows that person as before an event.
         is_behind = process.name.startswith(NAMED) and "as before an event" in str(process.failure)
         if not is_behind and any(person.slack_id in str(process.failure) for person in joined):
             yield Breach(Promise.UNDISTURBED, f"somebody joined while {process.name} was at work: {process.failure}")
@@ -260,7 +260,7 @@ class Judge:
 
     def _people_without_account(self, last: Process) -> Iterator[Breach]:
         scope = scope_of(self._company, self._behaviour)
-        # Who bears the address of somebody who was forgotten is taken for that one, until somebody says otherwise.
+        # Somebody with the address of a forgotten person counts as that person, until somebody says otherwise.
         excluded = {address for person in self._company.people for address in person.forgotten_as}
         for person in self._company.people:
             user = source_user(self._company.profile(person))
@@ -295,7 +295,7 @@ def _is_about(row: Row[Any], write: Write) -> bool:
 
 
 def _failed_after(row: Row[Any], write: Write) -> bool:
-    """Tell whether the row, noted within a day after the write, says that this very thing has failed."""
+    """Tell whether *row*, recorded within a day after *write*, says that exactly this change has failed."""
     if row.outcome != Outcome.FAILED or row.done_at is None or not 0 <= row.done_at.timestamp() - write.at < DAY:
         return False
     return bool(row.kind == Kind.CREATE) or all(

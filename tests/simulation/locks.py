@@ -1,8 +1,8 @@
-"""Locks that are lost with their process, or with its session, as those of a file or of PostgreSQL are."""
+"""Simulated locks: a process loses them when it dies or its session ends, like locks of files or of PostgreSQL."""
 
 
 class Locks:
-    """Who holds what, and who was the last to get it."""
+    """Knows which process holds each lock, and which was the last to get it."""
 
     def __init__(self) -> None:
         self._holders: dict[str, SimulatedLock] = {}
@@ -30,13 +30,13 @@ class Locks:
         self._holders = {name: lock for name, lock in self._holders.items() if lock.process != process}
 
     def taken_over(self, process: str) -> str:
-        """Return the process that was the last to get a run's lock which *process* had before, or ""."""
+        """Return the process that has got a run's lock of *process* since, or "" if none has."""
         had = (name for name in sorted(self._had.get(process, ())) if name.startswith("run "))
         return next((self._newest[name] for name in had if self._newest[name] != process), "")
 
 
 class SimulatedLock:
-    """What the store hands out as a lock."""
+    """The lock that the store hands out to one process."""
 
     def __init__(self, locks: Locks, name: str, process: str) -> None:
         self._locks = locks

@@ -1,4 +1,4 @@
-"""Both models as our processes reach them: every call may be slow, fail, or be carried out without an answer."""
+"""The models as our processes reach them: each call may be slow, fail, or be carried out without an answer."""
 
 import asyncio
 import random
@@ -16,7 +16,7 @@ from tests.simulation.processes import Process
 from tests.simulation.watching import Watch, is_write
 from tests.simulation.wire import Unanswered, Unreached
 
-SLOW = 25.0  # seconds, within what a call may take; also until a gateway gives up
+SLOW = 25.0  # seconds: less than a call may take, and as long as a gateway waits
 PAUSED = 1500.0
 LONGER = 40.0  # seconds for which Docebo is at work on a batch whose caller died
 BUSY = 2.0
@@ -24,7 +24,7 @@ DOCEBO_PORT = 2  # nobody listens there: the clients' transports end here
 
 
 class Models:
-    """Carries calls to Slack and Docebo and their answers back, with the *faults* that a story has in store."""
+    """Carries calls to Slack and Docebo, and their answers back, with the *faults* of a story."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Models:
         return await self._call(process, self._under_local_id(request), self._slack)
 
     async def docebo(self, process: Process, request: httpx.Request) -> httpx.Response:
-        """Let Docebo answer, at the address that it has by now: there is one model, which cannot be two platforms."""
+        """Let Docebo answer at its present address only: there is one model, which cannot be two platforms."""
         if request.url.port != self.docebo_port:
             raise Unreached
         return await self._call(process, request, self._docebo)
@@ -70,7 +70,7 @@ class Models:
         if fault == "lost":
             raise Unanswered
         if fault == "unavailable":
-            return httpx.Response(503)  # from a gateway; the call has come no further
+            return httpx.Response(503)  # from a gateway, which did not pass the call on
         answer = await self._answer(process, request, model, fault, begun)
         if fault == "killed at work":
             await self._die(process)
@@ -110,7 +110,7 @@ class Models:
         return self._as_shown(process, request, answer, fault) if answer.status_code == 200 else answer
 
     async def _pause(self, process: Process) -> None:
-        """Let the process stand still, and then give up what it was told to meanwhile; its session with the store is lost."""
+        """Let the process stand still, and lose its session with the store; if it was cancelled meanwhile, it ends only then."""
         self._locks.lose(process.name)
         until, given_up = time.time() + PAUSED, False
         while (rest := until - time.time()) > 0:
@@ -122,16 +122,16 @@ class Models:
             raise asyncio.CancelledError
 
     async def _die(self, process: Process) -> None:
-        """Stop for good where it stands, without any of its own cleaning up."""
+        """Stop the process for good where it stands, before it can clean up."""
         process.store.is_dead = True
         self._locks.lose(process.name)
         self._note(f"{process.name} is dead")
         await _for_ever()
 
-    # -- what the models do not do by themselves -----------------------------------------------------------------------
+    # -- what the sandbox does not do -----------------------------------------------------------------------
 
     def _refusal(self, process: Process, request: httpx.Request) -> httpx.Response | None:
-        """Return what Slack answers about somebody who is not to be seen; note that *process* has asked in vain."""
+        """Return Slack's answer about somebody whom it does not show, if so; note that *process* has asked in vain."""
         person = self._company.person_of(request.url.params.get("user", ""))
         if person and (person.poisoned or person.hidden):
             process.not_shown.add(person.number)
@@ -142,7 +142,7 @@ class Models:
         return None
 
     def _exchange(self, request: httpx.Request) -> httpx.Response | None:
-        """Return what Slack answers who asks for other ids of people, once it shows them under those of the organisation."""
+        """Return Slack's answer to the question for people's other ids, once it shows those of the organisation alone."""
         if request.url.path != "/api/migration.exchange" or not self._company.is_organisation:
             return None
         asked = request.url.params["users"].split(",")
@@ -163,7 +163,7 @@ class Models:
         return httpx.Request(request.method, request.url.copy_set_param("user", local), headers=request.headers)
 
     def _as_shown(self, process: Process, request: httpx.Request, answer: httpx.Response, fault: str) -> httpx.Response:
-        """Return the answer with what people hide, what a search does not find yet, and what a list leaves out."""
+        """Return *answer* without what is hidden, not shown yet, or left out by a list that is short."""
         match request.url.path, request.method:
             case "/api/users.list", _:
                 change = self._shorten_people if fault == "short" else self._show_people
@@ -186,7 +186,7 @@ class Models:
         body["members"] = [user for user in answered if user]
 
     def _shorten_people(self, process: Process, request: httpx.Request, body: Any) -> None:
-        """End the list here, as if it were whole; note who is known, in Slack, and not shown by it."""
+        """End the list here, as if it were whole; note the mapped people in Slack whom it leaves out."""
         self._show_people(process, request, body)
         place = self._company.sandbox.slack.index_of
         last = max((place(self._company.local_id(user["id"])) or 0 for user in body["members"]), default=0)

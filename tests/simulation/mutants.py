@@ -1,8 +1,8 @@
-"""`python -m tests.simulation.mutants [NAME ...]`: take one fix out at a time, and tell which seeds find that.
+"""`python -m tests.simulation.mutants [KIND ...]`: take one fix out at a time, and tell which story shows that.
 
-A simulation that finds nothing says little until it has been seen to find what is wrong. Each mutant undoes the fix of
-one kind of breach, as docs/safety.md numbers them, while stories are played: first those of test_kinds.py that are about
-the same promise, then seeds, those first that have shown the kind before.
+A simulation that finds nothing proves little as long as nobody has seen it find a fault. Each mutant takes out the fix of
+one kind of breach, as docs/safety.md numbers them. Then stories are played: first those of test_kinds.py about the same
+promise, then those of seeds, beginning with the seeds that have shown the kind before.
 """
 
 import argparse
@@ -48,8 +48,8 @@ from tests.simulation.story import FIRST_LATER, Story, draw
 
 DOMAIN = "slack_docebo.domain"
 ENGINE = "slack_docebo.engine"
-SEEDS = 20_000  # that are tried before a mutant counts as not found
-SECONDS = 120.0  # likewise
+SEEDS = 20_000  # after so many a mutant counts as not found
+SECONDS = 120.0  # or after so long
 Patches = Sequence[AbstractContextManager[Any]]
 
 
@@ -62,7 +62,7 @@ class Mutant:
     breaks: frozenset[Promise]
     without: Callable[[], Patches]
     likely: tuple[int, ...] = ()  # seeds
-    about: tuple[str, ...] = ()  # what has to happen in a story that may show it
+    about: tuple[str, ...] = ()  # stories in which these do not happen cannot show it
 
     def found_by(self, seeds: Sequence[int], seconds: float) -> str:
         """Return the first story, by its test or its seed, in which a promise breaks that the fix keeps; "" for none."""
@@ -121,7 +121,7 @@ async def _as_listed(*_: Any) -> None:
 
 
 async def _all_theirs(_: Runtime, accounts: Accounts, mappings: Iterable[Mapping], *__: Any) -> dict[int, Account]:
-    """Take every account that is there for that of the person it is mapped to."""
+    """Return the mapped accounts that exist, as if each were still that of its person."""
     return {one.docebo_id: account for one in mappings if (account := accounts.get(one.docebo_id))}
 
 
@@ -401,7 +401,7 @@ MUTANTS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Try the mutants that *arguments* name, or all; return 1 where one was not found."""
+    """Try the mutants of the kinds that *arguments* name, or all; return 1 if one was not found."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutants", description=__doc__)
     parser.add_argument("kinds", nargs="*", type=int, metavar="KIND", help="a number of docs/safety.md; none: all")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="for each mutant")

@@ -1,4 +1,4 @@
-"""Department, team and manager: what Slack says of people beside their names, in stories that tell of it."""
+"""Departments, teams and managers: what Slack says of people beside their names, in some of the stories."""
 
 import time
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ GROUP = "learners"  # handle of the user group whose members are looked after, w
 
 @dataclass
 class Said:
-    """What Slack has said of somebody under one name, and from when on."""
+    """What Slack has said of one person's department, team or manager, and since when."""
 
     values: list[tuple[float, str]] = field(default_factory=list)
 
@@ -51,7 +51,7 @@ class Said:
 
 
 def team_of(number: int, edition: int) -> str:
-    """Return the name of a team in which nobody but this person ever is."""
+    """Return the name of a team to which this person alone ever belongs."""
     return f"team{number}x{edition}"
 
 
@@ -67,12 +67,12 @@ def branch_of(account: Account) -> int | None:
 
 
 def manager_of(account: Account) -> int:
-    """Return the account of its manager, 0 for none."""
+    """Return the account of the manager of *account*, or 0 for none."""
     return account.managers.get(MANAGER_TYPE, 0)
 
 
 def shown(account: Account, name: str) -> str:
-    """Return what *account* has for an attribute, by the name that rows of a plan have for it."""
+    """Return the value of an attribute of *account*, given the name that the rows of a plan use."""
     if name == "branch":
         return str(branch_of(account) or "")
     if name.startswith("manager_"):

@@ -1,4 +1,4 @@
-"""Watching what is written beside names: branches, managers and custom fields, each held against what Slack says."""
+"""Watching branches, managers and custom fields: each write of one is compared with what Slack says."""
 
 from collections.abc import Iterator
 
@@ -17,12 +17,12 @@ STAMP = 1.0  # seconds, by which Slack stamps
 
 
 def is_shut_out(account: Account, today: str) -> bool:
-    """Tell whether nobody gets in by the account."""
+    """Tell whether the account is inactive or has expired, so that nobody can sign in with it."""
     return not account.active or bool(account.expiration and account.expiration <= today)
 
 
 def scope_of(company: Company, behaviour: IntegrationSettings) -> Scope:
-    """Return who is looked after, with the user group as it is now."""
+    """Return who is in scope, by the user group as it is now."""
     known = behaviour.model_copy().with_members(company.members, frozenset())
     return known.policy(company.sandbox.slack.team.id).scope
 
@@ -33,17 +33,17 @@ def is_protected(account: Account, behaviour: IntegrationSettings) -> bool:
 
 
 class Placements:
-    """Looks at each write to the account of somebody in Slack."""
+    """Looks at each write to the account of a person of the company."""
 
     def __init__(self, company: Company, behaviour: IntegrationSettings) -> None:
         self._company = company
         self._behaviour = behaviour
-        # By account and person: the branch to which we brought it for that person last, and when we have surely noted it.
+        # By account and person: the branch to which we brought the account for that person last, and since when we surely know.
         self._placed: dict[tuple[int, int], tuple[int, float]] = {}
-        self._moved: list[tuple[float, int]] = []  # when, and whose
-        # By account: who wrote it last while it was not protected, and how many reads that process had made by then.
+        self._moved: list[tuple[float, int]] = []  # when, and the account of which person
+        # By account: the process that wrote it last while it was not protected, and how many reads it had made by then.
         self._unprotected: dict[int, tuple[str, int]] = {}
-        self._undone: set[int] = set()  # accounts of which we have taken team or manager back, and written none since
+        self._undone: set[int] = set()  # accounts whose team or manager an undo was the last to write
 
     def look_at(self, write: Write, process: Process, person: Person) -> Iterator[Breach]:
         """Yield what is wrong with *write* to an account of *person*."""
@@ -56,20 +56,20 @@ class Placements:
         yield from self._look_at_team(write, process, person, what)
 
     def note_branch(self, write: Write, process: Process, person: Person) -> None:
-        """Note that *write* brought an account of *person* to the branch that it is in, also if it was there already."""
+        """Note that *write* brought an account of *person* to its branch, even if it was there already."""
         if (branch := branch_of(write.after)) is not None:
             noted_at = ALWAYS if process.faults or write.process.startswith(UNDO) else write.at
             self._placed[write.account_id, person.number] = branch, noted_at
 
     def _since(self, write: Write, process: Process) -> float:
-        """Return how old what Slack said may be on which *write* rests."""
+        """Return since when Slack may have said what *write* rests on."""
         begun = process.planned_at if write.process.startswith(BY_PLAN) else process.begun
         return min(begun, write.at) - LISTED
 
     def _read_since(self, write: Write, process: Process, person: Person) -> float:
-        """Return how old custom fields may be on which *write* rests: older where no stamp tells that they have changed.
+        """Return since when Slack may have said the custom fields that *write* rests on.
 
-        But what was undone is read again before it is written.
+        They may be older if no stamp has told of a change. But fields that were undone are read again before a write.
         """
         since = self._since(write, process)
         if write.account_id in self._undone:
@@ -84,7 +84,7 @@ class Placements:
         if before is None or not is_protected(before, self._behaviour):
             self._unprotected[write.account_id] = at_work
         elif not is_undo and self._unprotected.get(write.account_id) != at_work:
-            # Else it belongs to what brought the account under protection: Docebo refused the row, and is given it in parts.
+            # Else this write is the rest of a row that put the account under protection, and that Docebo takes only in parts.
             yield Breach(Promise.SHIELDED, f"{what}, which is protected")
         is_status = before and (before.active, before.expiration) != (after.active, after.expiration)
         if is_undo or is_status or person.hidden:
@@ -114,7 +114,7 @@ class Placements:
         elif before == placed and wanted.get(before or 0) and said.ended(title) <= noted_at:
             yield Breach(Promise.NEWEST, f"{what}: moved from {wanted[before or 0]} back to {title}, which is older")
         is_moved = account in self._company.moved and account not in self._company.given_by_hand
-        # An account that passes to another Slack id counts as one that nobody has brought anywhere.
+        # For another Slack id of its person, an account counts as never brought anywhere.
         since = max(self._company.undone_at, self._company.rehired.get(person.number, ALWAYS))
         if placed == after and is_moved and noted_at > since:
             yield Breach(Promise.STAYS, f"{what}: back to {title}, from where an administrator has moved it")
@@ -149,7 +149,7 @@ class Placements:
             yield Breach(Promise.PLACED, f"{what}: the manager is {whose}, whom Slack does not name")
 
     def _is_in_a_circle(self, account_id: int) -> bool:
-        """Tell whether the account is its own manager by way of others, all of whom were given theirs by us."""
+        """Tell whether the account reports to itself, by managers all of whom we have set."""
         line = [account_id]
         while (account := self._company.account(line[-1])) and (above := manager_of(account)):
             if account.user_id in self._company.managed:

@@ -1,4 +1,4 @@
-"""Our side: processes that run the real engine over the real clients on one database, until they end, die or pause."""
+"""Our processes: each runs the real engine with the real clients; all use one database."""
 
 import asyncio
 import shutil
@@ -30,7 +30,7 @@ SLACK_SECONDS = 30.0  # that one call to Slack may take
 
 
 class Database:
-    """The database of all processes: a copy of an empty one, without a disk to wait for."""
+    """The database of all processes: a copy of an empty one, which waits for no disk."""
 
     def __init__(self, folder: Path, empty: Path) -> None:
         self.path = folder / "store.db"
@@ -50,17 +50,17 @@ class Database:
 class ProcessStore(Store):
     """The database as one process has it open."""
 
-    def __init__(self, writers: Engine, readers: Engine, path: Path, locks: Locks, process: str) -> None:
+    def __init__(self, writers: Engine, readers: Engine, path: Path, *, locks: Locks, process: str) -> None:
         super().__init__(writers, readers, url=f"sqlite:///{path}", path=path)
         self._locks = locks
         self._process = process
-        self.is_busy = False  # for the next transaction
+        self.is_busy = False  # so that the next transaction fails
         self.is_dead = False
 
     @classmethod
     def beside(cls, opened: Store, path: Path, locks: Locks, process: str) -> Self:
-        """Return the database that is *opened* already as *process* has it open."""
-        return cls(opened._writers, opened._readers, path, locks, process)
+        """Return the database, which is *opened* already, as *process* has it open."""
+        return cls(opened._writers, opened._readers, path, locks=locks, process=process)
 
     def lock(self, name: str) -> SimulatedLock:
         return self._locks.lock(name, self._process)
@@ -76,7 +76,7 @@ class ProcessStore(Store):
             yield tables
 
     def close(self) -> None:
-        """The database stays open for the others."""
+        """Leave the database open for the other processes."""
 
 
 @dataclass
@@ -92,13 +92,13 @@ class Process:
     faults: list[str] = field(default_factory=list)
     failure: SyncError | None = None
     line: str = ""  # of its report
-    failed_people: int = 0  # of whom the report says so
-    undecided_people: int = 0  # likewise, who wait for a decision
+    failed_people: int = 0  # by its report
+    undecided_people: int = 0  # by its report: they wait for a decision
     plan_id: str = ""
-    undoes: str = ""  # the plan that it takes back, of those that follow an import
+    undoes: str = ""  # the plan that it undoes, if that one followed an import
     backup: Path | None = None  # that a reset has written
-    restored: Path | None = None  # the backup that was brought back
-    planned_at: float = 0.0  # when that plan was made, unix seconds
+    restored: Path | None = None  # the backup that a restore has read
+    planned_at: float = 0.0  # unix seconds: when its plan was made
     left_out: set[int] = field(default_factory=set)  # people whom a list that broke off did not show
     not_shown: set[int] = field(default_factory=set)  # people for whom it asked Slack, which does not show them
 
@@ -108,12 +108,12 @@ class Process:
 
     @property
     def has_done_all(self) -> bool:
-        """Whether it came to its own end, and nothing has failed."""
+        """Whether it ended by itself and did not fail."""
         return self.has_ended and not self.is_dead and not self.failure
 
     @property
     def came_to_nothing(self) -> bool:
-        """Whether it died or failed before there was a plan; what it had read is lost with it."""
+        """Whether it died or failed before it had a plan, so that nothing is known of what it had read."""
         return not self.plan_id and bool(self.is_dead or self.failure)
 
     @property
@@ -132,9 +132,9 @@ def open_process(
     begun: float,
     keeps_budget: bool = False,
 ) -> Process:
-    """Open what a run works with, as `open_runtime` does, the clients' transports ending in the models.
+    """Open a runtime like `open_runtime`, with clients whose transports end in the models.
 
-    Only one that *keeps* the *budget* of calls waits when it is spent.
+    Only a process that *keeps* the *budget* of calls waits when that is spent.
     """
     http = BoundedClient(
         "Docebo",

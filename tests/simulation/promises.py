@@ -1,13 +1,13 @@
-"""The promises, in their words, and what a broken one looks like."""
+"""The promises in words, the times that they allow, and what is told of a broken one."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 MINUTE = 60.0
-FRESH = 15 * MINUTE  # what hurts if it is wrong may rest on a look of ten minutes ago, and calls take their time
-LISTED = 75 * MINUTE  # a change of names, and a creation, on a listing of an hour ago
-FIELDS_READ = 24 * 60 * MINUTE  # custom fields of a profile whose stamp does not move, by PROFILE_MAX_AGE_DAYS
-DAY = 23 * 60 * MINUTE  # what surely lies within 24 hours, whenever a run counts them from
+FRESH = 15 * MINUTE  # a harmful write may rest on what was seen ten minutes before, and the calls take some time
+LISTED = 75 * MINUTE  # a change of names, or a creation, may rest on a list that is an hour old
+FIELDS_READ = 24 * 60 * MINUTE  # PROFILE_MAX_AGE_DAYS: custom fields may be so old if the profile's stamp has not moved
+DAY = 23 * 60 * MINUTE  # surely less than the 24 hours that a run counts
 
 
 class Promise(StrEnum):

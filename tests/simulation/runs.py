@@ -1,4 +1,4 @@
-"""What our processes are there for: each kind of run, step by step as the flow of that name."""
+"""The runs of our processes: each takes the steps of a flow or a command."""
 
 import asyncio
 import os
@@ -54,7 +54,7 @@ async def run_import(process: Process) -> None:
 
 
 async def run_trusting_import(process: Process) -> None:
-    """The flow `bulk_import` that reads only Slack and, of Docebo, who has changed."""
+    """The flow `bulk_import` that reads all of Slack and, in Docebo, only the accounts of people who have changed."""
     runtime = process.runtime
     with _alone(process), SourceSnapshot() as people:
         workspace = await validate(runtime)
@@ -68,7 +68,7 @@ async def run_trusting_import(process: Process) -> None:
 
 
 async def run_saved_plan(process: Process) -> None:
-    """A dry run, looked at for a while, then applied by its id."""
+    """A dry run whose plan is applied by its id, some time later."""
     with _alone(process):
         process.plan_id, process.planned_at = await plan_import(process.runtime), time.time()
         finish(process.runtime, process.plan_id)
@@ -77,7 +77,7 @@ async def run_saved_plan(process: Process) -> None:
 
 
 async def run_cut_off_plan(process: Process) -> None:
-    """The last import that was cut off, taken up again by the id of its plan."""
+    """The last import that was cut off: the rest of its plan is applied by its id."""
     cut_off = (plan for plan in _recent(process) if plan.state in {PlanState.APPLYING, PlanState.PARTLY_APPLIED})
     if plan := next(cut_off, None):
         process.plan_id, process.planned_at = plan.id, plan.created_at.timestamp()
@@ -85,13 +85,13 @@ async def run_cut_off_plan(process: Process) -> None:
 
 
 async def run_undo(process: Process) -> None:
-    """The last import is undone, the accounts it created are deactivated."""
+    """An undo of the last import, which deactivates the accounts that it has created."""
     if plans := _recent(process):
         await _undo(process, plans[0].id, deactivate_created=True)
 
 
 async def run_late_plan(process: Process) -> None:
-    """The last plan that followed an import and was refused, or cut off, let through by its id."""
+    """The last plan that followed an import and was refused or cut off: it is applied by its id."""
     waiting = {PlanState.REFUSED, PlanState.APPLYING, PlanState.PARTLY_APPLIED}
     if plan := next((plan for plan in _that_followed(process) if plan.state in waiting), None):
         process.plan_id, process.planned_at = plan.id, plan.created_at.timestamp()
@@ -99,21 +99,21 @@ async def run_late_plan(process: Process) -> None:
 
 
 async def run_undo_of_what_followed(process: Process) -> None:
-    """The last plan that followed an import is undone: branches, managers, or what custom fields have changed."""
+    """An undo of the last plan that followed an import: of branches, managers, or custom fields."""
     if plans := _that_followed(process):
         process.undoes = plans[0].id
         await _undo(process, process.undoes, deactivate_created=False)
 
 
 async def run_realtime(process: Process) -> None:
-    """The flow `realtime_sync`: what waits in the inbox."""
+    """The flow `realtime_sync`, which serves the events that wait in the inbox."""
     with InboxLease(process.runtime) as lease:
         if not rest_while_halted(process.runtime) and lease.take():
             await _serve(process, lease)
 
 
 async def run_sweep(process: Process) -> None:
-    """The flow `sweep`: what any accident has left in the inbox."""
+    """The flow `sweep`, which serves the events that an accident has left in the inbox."""
     upkeep = tidy(process.runtime)
     with InboxLease(process.runtime) as lease:
         if upkeep.due and not rest_while_halted(process.runtime) and lease.take():
@@ -121,7 +121,7 @@ async def run_sweep(process: Process) -> None:
 
 
 async def run_named(process: Process, slack_id: str) -> None:
-    """The flow `realtime_sync` for somebody who is named."""
+    """The flow `realtime_sync` for one named person."""
     runtime = process.runtime
     with _alone(process):
         workspace = await validate(runtime)
@@ -136,7 +136,7 @@ async def run_reset(process: Process) -> None:
         workspace = await validate(runtime)
         process.plan_id = plan_reset(runtime, workspace, Accounts(), [])
         process.backup, _ = back_up(runtime, workspace, process.plan_id, [])
-        os.utime(process.backup, (time.time(), time.time()))  # the disk knows only the time outside of the story
+        os.utime(process.backup, (time.time(), time.time()))  # the disk knows nothing of virtual time
         await asyncio.sleep(BETWEEN_TASKS)
         begin(runtime, process.plan_id)
         delete_planned(runtime, workspace, process.plan_id)
@@ -159,7 +159,7 @@ async def run_relink(process: Process) -> None:
 
 
 async def run_relink_to_another(process: Process) -> None:
-    """The flow `relink`, by which another platform is taken up."""
+    """The flow `relink`, for another platform."""
     process.line = (await relink(process.runtime, Relation.ANOTHER, dry_run=False)).line
 
 
@@ -173,7 +173,7 @@ RUNS: Mapping[str, Run] = {
     "sweep": run_sweep,
     "reset": run_reset,
 }
-# Those of the later stories, in which something follows an import, or much meets.
+# In stories of later seeds alone.
 LATER_RUNS: Mapping[str, Run] = {
     "late plan": run_late_plan,
     "undo of what followed": run_undo_of_what_followed,
@@ -209,7 +209,7 @@ def _unseen(_rows: int) -> None:
 
 
 async def _with_retries(work: Callable[[], Awaitable[R]]) -> R:
-    """Do *work* as a task does that Prefect retries."""
+    """Do *work* like a task that Prefect retries."""
     for delay in RETRY_DELAYS:
         try:
             return await work()
@@ -237,7 +237,7 @@ async def _carry_out(process: Process, plan_id: str) -> None:
 
 
 async def _apply_follow_ups(process: Process, workspace: Workspace, people: SourceSnapshot) -> None:
-    """What `apply_follow_ups` does."""
+    """Do what the task `apply_follow_ups` does."""
     refused: list[ChangeLimitExceeded] = []
     for plan in (_plan_custom_fields, _plan_moves, _plan_managers):
         plan_id = await plan(process.runtime, workspace, people)
@@ -278,7 +278,7 @@ async def _apply_saved(process: Process) -> None:
 
 
 async def _undo(process: Process, of: str, *, deactivate_created: bool) -> None:
-    """The flow `undo`: what dead runs have sent under *of* is found out before."""
+    """Do what the flow `undo` does; first it finds out what became of rows that dead runs have sent for *of*."""
     with _alone(process):
         await validate(process.runtime)
         await settle_under(process.runtime, of)

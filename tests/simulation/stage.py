@@ -1,4 +1,4 @@
-"""The stage: where a story is played in virtual time, and what becomes of it."""
+"""The stage: it plays a story in virtual time, and judges what becomes of it."""
 
 import asyncio
 import atexit
@@ -49,7 +49,7 @@ from tests.simulation.story import Step, Story
 from tests.simulation.watching import Mapping, Watch
 from tests.simulation.wire import caller
 
-PAGE = 3  # people and accounts on a page, so that a small company has several
+PAGE = 3  # people or accounts on a page, so that a small company has several pages
 CUSTOMERS = 4  # accounts of people of whom Slack knows nothing
 AFTERWARDS = 1800.0  # seconds, from the last step until both sides behave
 PATIENCE = 400  # minutes, until everybody should have come to an end
@@ -61,7 +61,7 @@ PLANNERS = ("import ", "trusting import ", "saved plan ")  # runs that read ever
 
 @dataclass
 class Played:
-    """What a story came to."""
+    """The result of a story."""
 
     breaches: list[Breach]
     steps: int  # calls and changes
@@ -74,7 +74,7 @@ class Played:
 
 
 def play(story: Story) -> Played:
-    """Let the story happen in virtual time, and judge it by the promises."""
+    """Play the story in virtual time, and judge it by the promises."""
     folder = tempfile.TemporaryDirectory(dir=folder_in_memory())
     with folder as name, _small_and_repeatable(), quick_stores(), virtual_time() as loop:
         stage = Stage(story, Path(name))
@@ -89,7 +89,7 @@ def play(story: Story) -> Played:
 
 
 def told(story: Story, played: Played) -> str:
-    """Return a story and what came of it in lines that a person can follow."""
+    """Return a story and its result in lines that a person can follow."""
     rows = ", ".join(f"{key}={value}" for key, value in story.rows)
     accounts = f"; {', '.join(map(str, story.with_accounts))} have accounts" if story.with_accounts else ""
     breaches = [f"BROKEN  {breach}" for breach in played.breaches]
@@ -98,7 +98,7 @@ def told(story: Story, played: Played) -> str:
 
 @contextmanager
 def _small_and_repeatable() -> Iterator[None]:
-    """Make pages and batches small, waiting coarse and what is drawn the same each time; be quiet."""
+    """Make pages and batches small, poll seldom, draw the same each time, and log nothing."""
     replaced = [
         (docebo_requests, "PAGE_SIZE", PAGE),
         (docebo_requests, "SMALL_PAGE", PAGE),
@@ -110,8 +110,8 @@ def _small_and_repeatable() -> Iterator[None]:
     ]
     before = [(module, name, getattr(module, name)) for module, name, _ in replaced]
     drawn = random.getstate()
-    logging.disable(logging.CRITICAL)  # what is told of a story is the story
-    random.seed(0)  # the clients' waiting between attempts
+    logging.disable(logging.CRITICAL)
+    random.seed(0)  # for the waits of the clients between attempts
     for module, name, value in replaced:
         setattr(module, name, value)
     try:
@@ -133,7 +133,7 @@ def _empty_database() -> Path:
 
 
 class Stage:
-    """Both sides, our processes, and the story that happens to them."""
+    """Holds both sides and our processes, and lets one story happen to them."""
 
     def __init__(self, story: Story, folder: Path) -> None:
         self.log: list[str] = []
@@ -174,7 +174,7 @@ class Stage:
         self._models = Models(self._company, self._watch, locks=self._database.locks, faults=faults, note=self._note)
 
     async def play(self) -> Played:
-        """Let everything happen, let it come to rest, import until nothing is left to do, and judge."""
+        """Take all steps, come to rest, import until nothing is left to do, and judge."""
         for number in range(self._story.size):
             person = self._company.hire()
             if number in self._story.with_accounts:
@@ -213,7 +213,7 @@ class Stage:
     def _happen(self, step: Step) -> None:
         people = [self._company.people[number] for number in step.people if number < len(self._company.people)]
         if len(people) < len(step.people):
-            return  # a story that was shortened speaks of somebody who was not hired
+            return  # in a shortened story somebody may not have been hired
         if step.what in {"leave", "rehire"}:
             self._note_seen(people[0])
         if run := (RUNS | LATER_RUNS).get(step.what):
@@ -226,7 +226,7 @@ class Stage:
             getattr(self._company, step.what)(*people)
 
     def _note_seen(self, person: Person) -> None:
-        """Note whether one of our runs has surely seen that *person*, who is about to leave, is there."""
+        """Note whether one of our runs has surely seen that *person*, who is about to leave, is in Slack."""
         since = person.joined_at
         listed = any(
             process.name.startswith("import ") and process.begun > since and process.has_done_all
@@ -238,9 +238,9 @@ class Stage:
             person.seen_back_until[person.slack_id] = time.time()
 
     def _is_known(self, person: Person) -> bool:
-        """Tell whether anything has shown us the newest address of *person* as this person's, and still does.
+        """Tell whether a plan or an event has shown us the newest address of *person*.
 
-        What was known of an account is not, once an administrator has linked the person to another.
+        It has to be later than a link by an administrator, by which we know nothing of the former account any more.
         """
         since = max(person.joined_at, person.readdressed_at, person.linked_at)
         planned = any(
@@ -295,7 +295,7 @@ class Stage:
             replay_parked(self._store, ParkedChoice(everything=True), datetime.now(UTC))
 
     def _forget(self, person: Person) -> None:
-        """Do what `slack-docebo forget` does; while an import is at work it is refused."""
+        """Do what `slack-docebo forget` does, which is refused while an import is at work."""
         with suppress(AlreadyRunning), self._alone("forget"):
             others = [address for other in self._company.people if other is not person for address in other.addresses]
             person.be_forgotten(others, is_known=self._is_known(person))
@@ -304,7 +304,7 @@ class Stage:
             self._watch.set_by_hand()
 
     def _correct_mapping(self, person: Person) -> None:
-        """Give somebody another account, made by hand, as linking people by hand does; nobody else is at work."""
+        """Link somebody to another account, made by hand, as an administrator does while no import is at work."""
         slack_id = self._company.profile(person)["id"]
         with suppress(AlreadyRunning, PlatformMismatch), self._alone("mappings import"):
             right = self._company.add_account(person, f"right{person.number}x{int(time.time())}@example.com")
@@ -364,7 +364,7 @@ class Stage:
         self._see_to_events()
 
     def _see_to_events(self) -> None:
-        """Start a real-time run where one is wanted: the webhook asks for it, and the sweep where an event falls due."""
+        """Start a real-time run if one is wanted or an event is due, as the webhook and the sweep do."""
         if any(process.name.startswith("real time") and not process.has_ended for process in self.processes):
             return
         with self._store.reading() as tables:
@@ -373,7 +373,7 @@ class Stage:
             self._start("real time", RUNS["real time"])
 
     async def _come_to_rest(self) -> None:
-        """Let both sides behave, everybody finish, and every event be seen to."""
+        """Let both sides behave well, and wait until all processes have ended and no event waits."""
         self._models.is_calm = True
         self._company.heal()
         await self._take_up_the_new_docebo()
@@ -386,14 +386,14 @@ class Stage:
                         return
 
     async def _take_up_the_new_docebo(self) -> None:
-        """Do what the message says of every run at another address: nothing is done before."""
+        """Relink, as the message of each run at another address says; until then no run does anything."""
         for _ in range(PATIENCE if self._is_elsewhere else 0):
             run = run_relink_to_another if self._company.is_other_platform else run_relink
             process = self._start("relink", run)
             assert process.work is not None
             await process.work
             if isinstance(process.failure, NotConfirmed):
-                self._company.is_other_platform = True  # as far as anybody can tell
+                self._company.is_other_platform = True  # nobody can tell that it is the same
                 continue
             if not isinstance(process.failure, AlreadyRunning):
                 return

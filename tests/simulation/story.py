@@ -1,4 +1,4 @@
-"""A story: what happens, when, and to whom. It is drawn from a seed, tells itself in steps, and can be shortened."""
+"""Stories: what happens, when, and to whom. A story is drawn from a seed, prints itself step by step, and can be shortened."""
 
 import math
 import random
@@ -20,7 +20,7 @@ FAULTS = {
     ),
 }  # fmt: skip
 _ANY_FAULTS = tuple((way, kind) for way, kinds in FAULTS.items() for kind in kinds)
-# What happens to people, by how many of them it takes.
+# Changes, with the number of people that each is about.
 CHANGES = {
     "hire": 0, "leave": 1, "come_back": 1, "rehire": 1, "rename": 1, "take_odd_name": 1, "swap_addresses": 2,
     "take_over_address": 2, "pass_address_on": 1, "hide": 1, "poison": 1, "lose_scope": 0, "join_grid": 0, "correct": 1, "hand_over": 1,
@@ -28,35 +28,35 @@ CHANGES = {
     "refuse_rows": 1, "lag": 0, "hide_from_search": 1, "forget": 1, "correct_mapping": 1, "lose_event": 0, "delay_event": 0,
     "change_docebo_url": 0, "deliver_by_older_webhook": 0,
 }  # fmt: skip
-# What happens in the stories of LATER_THEMES alone.
+# Changes in the stories of LATER_THEMES alone.
 LATER_CHANGES = {
     "change_department": 1, "change_team": 1, "lose_team": 1, "change_manager": 2, "lose_manager": 1,
     "show_fields_otherwise": 0, "keep_stamps": 0, "move_by_hand": 1, "manage_by_hand": 1,
 }  # fmt: skip
-# What happens in the stories of seeds from FIRST_TOGETHER on alone.
+# Changes in the stories of seeds from FIRST_TOGETHER on alone.
 TOGETHER_CHANGES = {
     "change_membership": 1, "leave_grid": 0, "move_docebo": 0, "let_through": 0, "replay_events": 0, "pass_account_on": 1,
     "fall_behind": 0, "drop_local_ids": 0,
 }  # fmt: skip
-HIRING = frozenset({"hire", "pass_address_on", "pass_account_on"})  # changes by which there is somebody more
-PAUSES = (0.3, 1.0, 2.0, 5.0, 60.0, 1200.0, 3 * HOUR)  # mostly while the run before is at work
-DAYS = (14 * HOUR, 26 * HOUR)  # also in stories with a time of grace, which is a day
-FIRST_LATER = 10_000_000  # the first seed that may stand for a story of LATER_THEMES
-FIRST_BEHIND = 700_000_000  # likewise, of THEMES_BEHIND
-FIRST_PASSED_ON = 2_000_000_000  # likewise, of THEMES_PASSED_ON
-FIRST_TOGETHER = 4_000_000_000  # likewise, of THEMES_TOGETHER
+HIRING = frozenset({"hire", "pass_address_on", "pass_account_on"})  # changes by which somebody joins
+PAUSES = (0.3, 1.0, 2.0, 5.0, 60.0, 1200.0, 3 * HOUR)  # mostly so short that the run before is still at work
+DAYS = (14 * HOUR, 26 * HOUR)  # further pauses in stories that may have a day of grace
+FIRST_LATER = 10_000_000  # the first seed whose story may have one of LATER_THEMES
+FIRST_BEHIND = 700_000_000  # one of THEMES_BEHIND
+FIRST_PASSED_ON = 2_000_000_000  # one of THEMES_PASSED_ON
+FIRST_TOGETHER = 4_000_000_000  # one of THEMES_TOGETHER
 BEFORE_MIDNIGHT = (1.0, 3.0, 6.0, 10.0)  # seconds, so that a day begins or ends while a run is at work
 
 
 @dataclass(frozen=True)
 class Theme:
-    """What is worth telling together; the rest of a story is drawn."""
+    """What a story is mainly about; the rest of it is drawn."""
 
     changes: tuple[str, ...]
     runs: tuple[str, ...] = ()
     faults: tuple[tuple[str, str], ...] = ()  # "read" or "write", and kind
-    follows: tuple[str, ...] = ()  # rules of ATTRIBUTES that are seen to after an import, if any
-    leavers: str = ""  # what becomes of them after a day of grace, if there is any
+    follows: tuple[str, ...] = ()  # rules of ATTRIBUTES that take effect after an import
+    leavers: str = ""  # the setting LEAVERS, perhaps with a day of grace
 
 
 THEMES = (
@@ -134,7 +134,7 @@ THEMES_PASSED_ON = (
 )
 
 
-# What is done about mappings, to Docebo's address and about events while real time is at work.
+# Resets, restores, another address of Docebo, and events that are let through, while real time is at work.
 THEMES_TOGETHER = (
     Theme(("rehire", "rename"), ("reset", "restore")),
     Theme(("rehire", "leave", "come_back"), ("restore", "restore of the first"), leavers="deactivate"),
@@ -202,16 +202,17 @@ class Story:
 
 
 def draw(seed: int, *, length: int = 30) -> Story:
-    """Return the story that *seed* stands for, with *length* changes, starts and faults.
+    """Return the story of *seed*, with *length* changes, starts of runs, and faults.
 
-    Below FIRST_LATER each tells what it has told before there were LATER_THEMES; from there on half of them tell of those,
-    from FIRST_BEHIND on a third of that half of THEMES_BEHIND, and from FIRST_PASSED_ON on another third of THEMES_PASSED_ON.
-    From FIRST_TOGETHER on most are of THEMES_TOGETHER, under settings by which more meets.
+    The same seed always gives the same story, so further themes came with further seeds. Below FIRST_LATER all stories have
+    one of THEMES. From there on, half of them have one of LATER_THEMES; of that half, from FIRST_BEHIND on some have one of
+    THEMES_BEHIND instead, and from FIRST_PASSED_ON on some one of THEMES_PASSED_ON. From FIRST_TOGETHER on, most stories have
+    one of THEMES_TOGETHER, and settings of their own.
     """
     chance = random.Random(seed)
     size = chance.randint(5, 11)
     rows = _rows(chance)
-    # A story tells of a few kinds of changes and of a few people: then they meet.
+    # A story is about a few kinds of changes and a few people, so that they meet.
     theme, possible = chance.choice(THEMES), CHANGES
     is_together = seed >= FIRST_TOGETHER
     is_later = seed >= FIRST_LATER and chance.random() < (0.9 if is_together else 0.5)
@@ -224,7 +225,7 @@ def draw(seed: int, *, length: int = 30) -> Story:
     others = sorted({*RUNS, NAMED} - {"import", "real time", *theme.runs})
     runs = ["import", *theme.runs, *chance.sample(others, chance.randint(0, 1))]
     if theme.follows:
-        runs += ["import", "import"]  # which alone are followed by anything
+        runs += ["import", "import"]  # nothing follows other runs
     faults = theme.faults or chance.choice([(), _ANY_FAULTS])
     steps = _beginning(theme)
     starts = Counter(step.what for step in steps)
@@ -252,13 +253,13 @@ def draw(seed: int, *, length: int = 30) -> Story:
 
 
 def _beginning(theme: Theme) -> list[Step]:
-    """Return the steps by which everybody gets an account, and there is a backup where one is to be restored."""
+    """Return the first steps: everybody gets an account and, if the theme restores one, there is a backup."""
     made = Step(0.0, "import")
     return [made, Step(200.0, "reset"), Step(300.0, "import")] if "restore" in theme.runs else [made]
 
 
 def _later(chance: random.Random, seed: int) -> tuple[Theme, dict[str, int], dict[str, str]]:
-    """Return what a story tells of that stands for a later *seed*, the changes that are possible in it, and its settings."""
+    """Return the theme of the story of a later *seed*, the changes that are possible in it, and its settings."""
     theme, possible = _later_theme(chance, seed)
     rows = _later_rows(chance, theme)
     return theme, possible, rows | (_together_rows(chance) if seed >= FIRST_TOGETHER else {})
@@ -278,7 +279,7 @@ def _later_theme(chance: random.Random, seed: int) -> tuple[Theme, dict[str, int
 def _faults(
     chance: random.Random, at: float, run: str, likely: Sequence[tuple[str, str]], *, most: int
 ) -> Iterator[Step]:
-    """Yield one to three faults of calls of one run, among the first of them, or *most* times as many."""
+    """Yield one to three faults of early calls of one run; with a larger *most*, of calls that are later by that factor."""
     for _ in range(chance.randint(1, 3)):
         way, kind = chance.choice(likely if chance.random() < 0.7 else _ANY_FAULTS)
         yield Step(at, "fault", call=(run, way, chance.randint(1, most * (3 if way == "write" else 14)), kind))
@@ -327,12 +328,12 @@ def _together_rows(chance: random.Random) -> dict[str, str]:
 
 
 def _frozen(chance: random.Random, steps: Sequence[Step]) -> tuple[list[Step], dict[str, str]]:
-    """Let midnight come right after one of *steps*, and begin or end a day on which nothing is written."""
+    """Move *steps* so that midnight comes right after one of them, and begins or ends a day on which nothing is written."""
     first = chance.randrange(1, len(steps))
     hours = math.ceil(steps[first].at / HOUR) + 1
     later = hours * HOUR - chance.choice(BEFORE_MIDNIGHT) - steps[first].at
     midnight = datetime.fromtimestamp(BEGINNING, UTC) + timedelta(hours=hours)
-    east = 12 - (midnight.hour + 12) % 24  # hours, by which clocks are ahead of UTC where that is midnight
+    east = 12 - (midnight.hour + 12) % 24  # hours by which a time zone with midnight then is ahead of UTC
     day = (midnight + timedelta(hours=east)).date() - timedelta(days=chance.choice([0, 0, 1]))
     moved = [replace(step, at=step.at + later) for step in steps[first:]]
     return [*steps[:first], *moved], {"FREEZE": f"{day}", "TIME_ZONE": f"Etc/GMT{-east:+d}"}

@@ -1,4 +1,4 @@
-"""A platform that allows few calls an hour: by a moved clock, half an hour to list its accounts, and a run that ends."""
+"""A platform that allows few calls an hour: to list its accounts takes half an hour, of virtual time, and the run ends."""
 
 import tempfile
 import time
@@ -25,19 +25,19 @@ from tests.simulation.processes import Database, open_process
 PAGE = 20  # of 5,000 accounts there are as many pages as of 50,000 at the usual size
 PEOPLE = 5_000
 CALLS_PER_HOUR = 1_000
-BETWEEN_CALLS = 7.2  # seconds, once what may be spent at once is spent
+BETWEEN_CALLS = 7.2  # seconds, once the burst is spent
 RENAMED = 500
 LEFT = 30
 
 
 @dataclass(frozen=True)
 class Run:
-    """How a run of an import went."""
+    """The result of an import."""
 
     line: str
     seconds: float
     calls: Counter[str]
-    hurting: int  # operations of which it was said before that each costs a call
+    hurting: int  # operations each of which costs a call of its own, as the plan has said
     evidence_calls: int
 
 

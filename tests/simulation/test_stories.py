@@ -105,7 +105,7 @@ def test_no_promise_breaks(seed: int) -> None:
     assert explored.steps > 100
 
 
-@pytest.mark.long  # what each of them came down to is a short story in test_kinds.py
+@pytest.mark.long  # test_kinds.py has a short story of each
 @pytest.mark.parametrize(("kind", "promise", "seed"), MENDED)
 def test_the_promise_holds_in_the_story_of_a_seed_that_showed_a_kind(kind: int, promise: Promise, seed: int) -> None:
     assert promise not in apart(play, draw(seed)).broken
@@ -126,7 +126,7 @@ def test_a_seed_tells_the_same_story_in_every_process() -> None:
         "for seed in map(int, sys.argv[1:]): print(told(draw(seed), play(draw(seed))))"
     )
     here = "".join(told(draw(seed), apart(play, draw(seed))) + "\n" for seed in seeds)
-    # Sets of texts are gone through in another order there.
+    # There, sets of texts have another order.
     environment = os.environ | {"PYTHONHASHSEED": "1"}
     command = [sys.executable, "-c", script, *map(str, seeds)]
     there = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

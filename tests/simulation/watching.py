@@ -1,4 +1,4 @@
-"""Watching the calls of our processes while they are made: what each write does is held against what is so."""
+"""Watching the calls of our processes as they are made: each write is compared with the truth."""
 
 import csv
 import sqlite3
@@ -22,12 +22,12 @@ from tests.simulation.promises import DAY, FRESH, LISTED, MINUTE, Breach, Promis
 
 NOBODY = Ownership(None, ALWAYS)
 NEVER = float("inf")
-UNDER_WAY = 1.0  # seconds, that a call may take from its last check until it is sent
-ON_REQUEST = ("undo", "reset", "restore")  # they bring back or delete because somebody said so
+UNDER_WAY = 1.0  # seconds that may pass from the last check of a call until it is sent
+ON_REQUEST = ("undo", "reset", "restore")  # runs that change mappings because somebody has asked for it
 
 
 class Mapping:
-    """The mapping table as it is, read past the engine."""
+    """The mapping table, read directly from the database."""
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
@@ -35,7 +35,7 @@ class Mapping:
         self.rows: dict[str, int] = {}  # account by Slack id
 
     def look(self) -> dict[str, int]:
-        """Return the rows as they were at the last look, and take in those of now."""
+        """Read the present rows, and return those of the last look."""
         before = self.rows
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
         if version != self._version:
@@ -52,11 +52,11 @@ class Mapping:
 
 
 class Watch:
-    """Looks at every call, and notes the breaches that a single write shows."""
+    """Looks at every call, and notes the breaches that a call shows by itself."""
 
     def __init__(self, company: Company, mapping: Mapping, locks: Locks, behaviour: IntegrationSettings) -> None:
         self.breaches: list[Breach] = []
-        self.let_through: set[int] = set()  # people whose events somebody has let through a limit
+        self.let_through: set[int] = set()  # people whose events somebody has let through over a limit
         self.told_gone: dict[int, float] = {}  # person -> when an event first told us that this person is gone
         self._company = company
         self._mapping = mapping
@@ -84,7 +84,7 @@ class Watch:
         return self._mapping.rows.keys()
 
     def before_write(self, process: Process, *, begun: float, busy_seconds: float) -> None:
-        """Look at a call that was *begun* then, changes accounts and keeps Docebo busy, before it is carried out."""
+        """Look at a call that writes, before it is carried out: when it was *begun*, and how long it keeps Docebo busy."""
         if by := self._locks.taken_over(process.name):
             self.found(Promise.FENCED, f"{process.name} writes after {by} took its lock over")
         lately = datetime.fromtimestamp(begun - UNDER_WAY, UTC)
@@ -99,11 +99,11 @@ class Watch:
         self._busy_until = 0.0
 
     def shown(self, process: Process, items: Iterable[dict[str, Any]]) -> None:
-        """Note which accounts a page has shown to *process* as administrators'."""
+        """Note which accounts a page has shown to *process*, and which of them as those of administrators."""
         levels = [(int(item["user_id"]), item["level"]) for item in items]
         for account_id, _ in levels:
             if (looks := self._looks.get(account_id)) is not None:
-                if "import" in process.name and not process.plan_id:  # it goes by the list that it reads last
+                if "import" in process.name and not process.plan_id:  # the last list that it reads counts
                     looks[:] = [look for look in looks if look[1] is not process]
                 looks.append((time.time(), process))
         self._shown_as_administrators[process.name] |= {account_id for account_id, level in levels if level != "user"}
@@ -119,7 +119,7 @@ class Watch:
         self._company.moves_in_place.clear()
 
     def look_at_mapping(self, process: Process | None) -> None:
-        """Compare the mapping with what it was before *process* was at work, and each change with what is so."""
+        """Compare each change of the mapping since the last look, while *process* was at work, with the truth."""
         before, now = self._mapping.look(), self._mapping.rows
         name = process.name if process else ""
         if process and process.backup:
@@ -136,7 +136,7 @@ class Watch:
             if person is None or is_kept or not is_theirs or person.forgotten_at is not None:
                 continue
             if after is None and self._was_undone(account_id):
-                continue  # on request, whichever process was at work when it was recorded
+                continue  # somebody has asked for it, whichever process was at work when it was recorded
             if after is not None and name.startswith(BY_PLAN) and slack_id in self._company.remapped:
                 how = f"{name} moves {slack_id} back to account {after}, which an administrator had corrected"
                 self.found(Promise.BY_HAND, how)
@@ -158,7 +158,7 @@ class Watch:
                 self.found(Promise.FORGOTTEN, f"{slack_id} of person {person.number} is mapped again")
 
     def _was_undone(self, account_id: int) -> bool:
-        """Tell whether the newest write to the account is an undo's."""
+        """Tell whether an undo made the newest write to the account."""
         writers = (write.process for write in reversed(self._company.writes) if write.account_id == account_id)
         return next(writers, "").startswith("undo")
 
@@ -180,7 +180,7 @@ class Watch:
                 self.found(Promise.BACKED_UP, how)
 
     def set_by_hand(self, account_id: int | None = None) -> None:
-        """Take the mapping to be as somebody has just made it, perhaps to *account_id*."""
+        """Take the mapping as it is, for somebody has just changed it by hand, perhaps to *account_id*."""
         self._mapping.look()
         if account_id is not None:
             self._looks[account_id] = []
@@ -201,24 +201,24 @@ class Watch:
         self._look_at_correction(write, write.before, process, what)
         if owner.person is None:
             if self._first_known(write.account_id) > owner.since:
-                return  # somebody said whose it is, and nobody can tell what it bore then
+                return  # an administrator has said whose it is, and no run has seen it since
             if write.at - owner.since > (FRESH if hurts else LISTED):
                 self.found(Promise.ONLY_OWN, f"{what}, which belongs to somebody who is not in Slack")
             return
         if write.account_id in self._company.passed_on:
             is_late = write.at - self._company.passed_on[write.account_id] > (FRESH if hurts else LISTED)
-            # What was planned for the former owner is on its way; and somebody of whom Slack shows nothing that the account
-            # shows cannot be known as the next one. From then on it bears what both had.
+            # A write planned for the former owner may still be on its way. And if Slack shows nothing of the new owner that
+            # the account shows, nobody can know who that is. After such a write the account shows data of both.
             if write.account_id in self._company.of_two or not (is_late and _shows(write.before, owner.person)):
                 self._company.of_two.add(write.account_id)
                 return
         self._look_at_status(write, write.before, owner.person, what)
         self._look_at_data(write, write.before, owner.person, what)
-        if person := self._company.owner_of(write.account_id):  # by now
+        if person := self._company.owner_of(write.account_id):  # which `_look_at_data` may have changed
             self.breaches += self._placements.look_at(write, process, person)
 
     def _first_known(self, account_id: int) -> float:
-        """Return when a run that kept what it was shown saw the account first since somebody has set it by hand."""
+        """Return when a run that has kept what it saw first saw the account, after somebody had mapped it by hand."""
         if account_id not in self._looks:
             return ALWAYS
         return min((at for at, process in self._looks[account_id] if not process.came_to_nothing), default=NEVER)
@@ -237,19 +237,19 @@ class Watch:
         return is_known and person.forgotten_at is not None and at - person.forgotten_at > 2 * MINUTE
 
     def _is_known(self, account: Account, person: Person, now: float) -> bool:
-        """Tell whether the mapping or the address, which neither side has changed lately, leads to this account of *person*'s."""
+        """Tell whether *person*'s mapping leads to the account, or the address does, if nobody has changed it lately."""
         ids = (person.slack_id, self._company.organisation_id(person.slack_id))
         mapped = any(self._mapping.rows.get(slack_id) == account.user_id for slack_id in ids)
         changed_at = max(person.readdressed_at, self._company.passed_on.get(account.user_id, ALWAYS))
         return mapped or (account.email == person.address and now - changed_at > FRESH)
 
     def _look_at_leaver(self, write: Write, person: Person, what: str) -> None:
-        """Who has left gets no active account from an older state of things."""
+        """Note a breach if an older state of things gives an active account to somebody who has left."""
         if person.gone_since is None or write.process.startswith("undo"):
             return
         if write.at - person.gone_since > LISTED:
             self.found(Promise.NEWEST, f"{what}, who left more than an hour before")
-        told = self.told_gone.get(person.number, ALWAYS)  # perhaps of an earlier time
+        told = self.told_gone.get(person.number, ALWAYS)  # perhaps of an earlier leave
         if write.process.startswith(("real time", "sweep")) and person.gone_since < told < write.at - FRESH:
             self.found(Promise.NEWEST, f"{what}, of whom an event told long before that this person has left")
 
@@ -272,12 +272,12 @@ class Watch:
             self._look_at_grace(person, ids, write.at, f"{what}: deactivated")
             self._count(write.at, person)
         if was_out and not is_out:
-            # While nothing is mapped, an account goes to whoever bears its address by now, and gets that person's name.
+            # Without a mapping, an account goes to the person who has its address now, and gets that person's name.
             bearer = self._company.person_with(write.after.lastname) or person
             self._look_at_leaver(write, bearer, f"{what}: activated for person {bearer.number}")
 
     def _look_at_grace(self, person: Person, ids: Iterable[str], at: float, what: str) -> None:
-        """Whoever is acted on has been gone for as long as that since we knew that the person was there."""
+        """Note a breach if *person* has not been gone for the days of grace, as far as we can know."""
         grace = self._behaviour.leavers_after_days * 24 * 60 * MINUTE
         if grace and not any(person.has_been_gone(slack_id, at - grace) for slack_id in ids):
             self.found(Promise.GRACE, f"{what}, and person {person.number} has not been gone for long enough")
@@ -293,7 +293,7 @@ class Watch:
             self._deactivated.clear()
 
     def _look_at_data(self, write: Write, before: Account, person: Person, what: str) -> None:
-        """An account that shows another person's name or address afterwards was taken over."""
+        """Note a breach if the write gives the account another person's name or address."""
         after = write.after
         other = self._company.person_with(after.lastname) if after.lastname != before.lastname else None
         if other is None and after.email != before.email and after.email not in person.addresses:
@@ -303,18 +303,18 @@ class Watch:
         holders = {self._company.person_of(slack_id) for slack_id in self._mapping.holders(write.account_id)}
         former = self._given_by_address.get(write.account_id, NOBODY)
         if former.person is other and write.process.startswith("undo"):
-            # What gave it to the next bearer of its address is taken back.
+            # The undo takes back that the account was given to the next person with its address.
             self._company.owners[write.account_id] = self._given_by_address.pop(write.account_id)
             return
         if before.email in other.addresses and (person not in holders or self._goes_to_next(write)):
-            # Nothing but the address says whose it is.
+            # The address alone says whose it is.
             self._given_by_address[write.account_id] = self._company.owners[write.account_id]
             self._company.owners[write.account_id] = Ownership(other, write.at)
             return
         self.found(Promise.OWN_DATA, f"{what} of person {person.number} with the data of person {other.number}")
 
     def _goes_to_next(self, write: Write) -> bool:
-        """Tell whether the account of somebody gone goes to whoever bears its address, who counts as the same person."""
+        """Tell whether the account's holders have left, so that REHIRES gives it to the next person with its address."""
         holders = map(self._company.local_id, self._mapping.holders(write.account_id))
         people = [(self._company.person_of(holder), holder) for holder in holders]
         are_gone = all(person and person.was_gone(holder, write.at - FRESH) for person, holder in people)

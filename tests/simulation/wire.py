@@ -1,4 +1,4 @@
-"""The wire: how the clients of our processes reach both models. Nothing here opens a socket."""
+"""The wire: transports by which the clients of our processes reach the models without a socket."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,7 +19,7 @@ caller: ContextVar[str] = ContextVar("caller", default="")
 
 
 class Unanswered(Exception):
-    """The call may have been carried out; the answer did not come."""
+    """The call may have been carried out, and no answer came."""
 
 
 class Unreached(Exception):
