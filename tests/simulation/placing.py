@@ -23,7 +23,7 @@ def is_shut_out(account: Account, today: str) -> bool:
 
 def scope_of(company: Company, behaviour: IntegrationSettings) -> Scope:
     """Return who is in scope, by the user group as it is now."""
-    known = behaviour.model_copy().with_members(company.members, frozenset())
+    known = behaviour.with_members(company.members, frozenset())
     return known.policy(company.sandbox.slack.team.id).scope
 
 

@@ -331,7 +331,7 @@ class Stage:
         process = open_process(
             name,
             self._settings,
-            self._behaviour.model_copy(),
+            self._behaviour,
             self._database.store_of(name),
             to_slack=lambda request: self._models.slack(process, request),
             to_docebo=lambda request: self._models.docebo(process, request),

@@ -384,13 +384,11 @@ class IntegrationSettings(BaseModel):
 
     def with_other_ids(self, named: Mapping[str, str]) -> Self:
         """Return these settings with further ids of people whom the scope names: the named id by each further one."""
-        self._other_ids = dict(named)
-        return self
+        return self._knowing(_other_ids=dict(named))
 
     def with_refused_values(self, values: Iterable[str]) -> Self:
         """Return these settings with the digests of the attribute *values* that Docebo refuses."""
-        self._refused = frozenset(values)
-        return self
+        return self._knowing(_refused=frozenset(values))
 
     def frozen_until(self, now: datetime) -> date | None:
         """Return the last of the days, today among them, on which nothing is written; None if today is none."""
@@ -434,16 +432,14 @@ class IntegrationSettings(BaseModel):
 
     def with_members(self, included: frozenset[str] | None, excluded: frozenset[str]) -> Self:
         """Return these settings with the Slack ids of those in the user groups that they name; None: they name none."""
-        self._members = (included, excluded)
-        return self
+        return self._knowing(_members=(included, excluded))
 
     def with_members_as(self, other: Self) -> Self:
         """Return these settings with the members that *other* knows; raise ValueError if it names other groups."""
         named = (self.scope_usergroups, self.scope_exclude_usergroups)
         if named != (other.scope_usergroups, other.scope_exclude_usergroups):
             raise ValueError("it was made with other user groups in the settings")
-        self._members = other._members
-        return self
+        return self._knowing(_members=other._members)
 
     @property
     def reads_user_groups(self) -> bool:
@@ -470,8 +466,7 @@ class IntegrationSettings(BaseModel):
     def with_tables(self, tables: Mapping[str, LookupTable]) -> Self:
         """Return these settings with the *tables* in the rules that look something up."""
         rules = tuple(rule.with_tables(tables) for rule in self.attributes)
-        self._tables = tables
-        return self.model_copy(update={"attributes": rules})
+        return self._knowing(_tables=tables).model_copy(update={"attributes": rules})
 
     def with_mirror(self, rules: tuple[AttributeRule, ...]) -> Self:
         """Return these settings with *rules*, which fill the mirrored fields, in the attribute mapping."""
@@ -485,8 +480,7 @@ class IntegrationSettings(BaseModel):
 
     def with_remarks(self, remarks: Iterable[str]) -> Self:
         """Return these settings, which keep *remarks* on how the table is written."""
-        self._remarks = tuple(remarks)
-        return self
+        return self._knowing(_remarks=tuple(remarks))
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -512,6 +506,13 @@ class IntegrationSettings(BaseModel):
         """The values by key as the table holds them, without the mail address, as a plan stores them."""
         names = set(type(self).model_fields) - {"notification_mail_id"}
         return {name.upper(): as_written(getattr(self, name)) for name in sorted(names)}
+
+    def _knowing(self, **known: object) -> Self:
+        """Return these settings, to which something is *known* besides the rows of the table."""
+        copy = self.model_copy()
+        for name, value in known.items():
+            setattr(copy, name, value)
+        return copy
 
     @property
     def limits(self) -> dict[Change, Limit]:

@@ -42,7 +42,7 @@ async def read_user_groups(runtime: Runtime, team: str, *, if_older: bool = Fals
     runtime.groups.by_id = {group.id: group for group in (*included, *excluded)}
     await to_completion(_check_handles, runtime, team, groups)
     await to_completion(_check_sizes, runtime, team)
-    runtime.behaviour = behaviour.with_members(members_of(included) if included else None, members_of(excluded))
+    runtime.behaviour = runtime.behaviour.with_members(members_of(included) if included else None, members_of(excluded))
     runtime.groups.read_at = now
 
 
