@@ -151,28 +151,15 @@ class Rereading:
         return shown
 
     async def _look(self, operation: Operation) -> Effect:
-        account, is_sure = await self._with_status(operation)
-        if account is None:
-            return Effect.UNKNOWN
-        sent = {name: value for name, value in operation.changes.items() if name in ACCESS}
-        if any(differs(account, name, value) for name, value in sent.items()):
-            return Effect.NOT_DONE if is_sure else Effect.PERHAPS_NOT
-        return Effect.DONE if all(holds(account, name, value) for name, value in sent.items()) else Effect.UNKNOWN
-
-    async def _with_status(self, operation: Operation) -> tuple[Account | None, bool]:
-        """Return the account of *operation*, None if its status is not shown, and whether its own view shows it.
-
-        A view may leave the status out; then a search tells it, which may be behind.
-        """
-        if operation.docebo_id is None:
-            return None, False
-        seen = await self.view(operation.docebo_id)
+        """Return the effect that the account shows now: by its view or, if that leaves the status out, by a search."""
+        seen = None if operation.docebo_id is None else await self.view(operation.docebo_id)
         if seen is None:
-            return None, False
+            return Effect.UNKNOWN
         if "status" in seen.besides:
-            return seen.account, True
+            return _effect(operation, seen.account, otherwise=Effect.NOT_DONE)
         listed = await self.with_username(seen.account.username)
-        return next((account for account in listed if account.docebo_id == operation.docebo_id), None), False
+        account = next((account for account in listed if account.docebo_id == operation.docebo_id), None)
+        return _effect(operation, account, otherwise=Effect.PERHAPS_NOT) if account else Effect.UNKNOWN
 
     async def _moved(self, batch: Sequence[Numbered]) -> list[tuple[int, int]]:
         """Return number and account of the moves whose account is in its branch: one listing for each branch."""
@@ -199,6 +186,14 @@ class Rereading:
         # The view of one user lacks attributes that the listing has.
         listed = await self.with_username(seen.account.username)
         return [one for one in listed if one.docebo_id == operation.docebo_id] or ([seen.account] if is_said else [])
+
+
+def _effect(operation: Operation, account: Account, *, otherwise: Effect) -> Effect:
+    """Return the effect of *operation* that *account* shows; *otherwise* if it shows what it was before."""
+    sent = {name: value for name, value in operation.changes.items() if name in ACCESS}
+    if any(differs(account, name, value) for name, value in sent.items()):
+        return otherwise
+    return Effect.DONE if all(holds(account, name, value) for name, value in sent.items()) else Effect.UNKNOWN
 
 
 def _says_all(view: View, operation: Operation) -> bool:
