@@ -43,7 +43,7 @@ SHOWN_OTHERWISE = [  # by an answer of the same kind, a read that is not whole, 
     ("POST /manage/v1/user/batch", "rate_limited"),
 ]
 WRITES = [("POST /manage/v1/user/batch", kind) for kind in (*COMMON, "carried_out_then_dropped")]
-OPTIONS = {"rate_limited": {"retry_after": 0}, "slow": {"seconds": 1.3}, "ok_false": {"error": "internal_error"}}
+OPTIONS = {"rate_limited": {"retry_after": 0.1}, "slow": {"seconds": 1.3}, "ok_false": {"error": "internal_error"}}
 FAULTS = [*SLACK, *DOCEBO, *WRITES]
 
 

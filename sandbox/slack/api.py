@@ -84,7 +84,7 @@ class SlackApi:
     def _spoil(self, _request: Request, fault: Fault) -> Response | None:
         match fault.kind:
             case "rate_limited":
-                return _rate_limited(int(fault.options.get("retry_after", 1)))
+                return _rate_limited(fault.options.get("retry_after", 1))
             case "ok_false":
                 details = {key: value for key, value in fault.options.items() if key in ("needed", "provided")}
                 error = fault.options.get("error", "internal_error")
@@ -345,7 +345,7 @@ METHODS = {
 }
 
 
-def _rate_limited(seconds: int) -> Response:
+def _rate_limited(seconds: float) -> Response:
     return JsonAnswer(SlackError("ratelimited").reply, 429, headers={"Retry-After": str(seconds)})
 
 

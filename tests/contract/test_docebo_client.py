@@ -32,6 +32,7 @@ from slack_docebo.clients.retries import wait_as_asked
 from slack_docebo.domain.dialect import Pages
 from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.people import Account
+from slack_docebo.domain.proof import changed_besides
 from slack_docebo.errors import (
     AccessDenied,
     ConfigurationError,
@@ -454,6 +455,41 @@ async def test_one_account_is_read_from_its_view(docebo):
         assert await client.user(7) == Present(account)
 
 
+@pytest.mark.parametrize(
+    ("shown", "branches"),
+    [
+        ({"branches": [42, "7"]}, "7,42"),
+        ({"branches": [{"id": "42"}, {"branch_id": 7}]}, "7,42"),
+        ({"select_orgchart": {"42": 1, "7": "7", "8": 0, "9": "0"}}, "7,42"),
+        ({"branches": []}, ""),
+        ({"branches": ["From Slack"]}, None),
+        ({"branches": [{"title": "From Slack", "code": "SLACK"}, {"id": 7}]}, None),
+        ({"branches": "From Slack"}, None),
+        ({"branches": None}, None),
+    ],
+)
+async def test_branches_of_an_account_are_shown_by_their_ids_or_not_at_all(docebo, shown, branches):
+    docebo.get(f"{USERS}/7").mock(return_value=ok({"user_data": {"user_id": 7, "username": "ada"}, **shown}))
+    async with opened() as client:
+        seen = await client.view(7)
+    assert seen.value.besides.get("branches") == branches
+
+
+async def test_a_flag_that_is_a_boolean_is_read_in_the_view_of_an_account(docebo):
+    def view(*, on: bool) -> httpx.Response:
+        user = {"user_id": 7, "username": "ada", "valid": on, "force_change": on}
+        return ok({"user_data": user, "additional_fields": [{"id": 12, "value": on}]})
+
+    docebo.get(f"{USERS}/7").mock(side_effect=[view(on=False), view(on=True)])
+    field = {"id": 12, "title": "Remote", "type": "yesno"}
+    docebo.get("/manage/v1/user_fields").mock(return_value=ok([field]))
+    async with opened(wanted_fields=frozenset({12})) as client:
+        await client.read_options(await client.user_fields())
+        before, after = [(await client.view(7)).value for _ in range(2)]
+    assert [one.account.fields for one in (before, after)] == [{12: "no"}, {12: "yes"}]
+    assert changed_besides({}, before, after, branch=None) == ["force_change", "status", "field_12"]
+
+
 async def test_an_account_for_whose_id_docebo_answers_404_is_gone(docebo):
     docebo.get(f"{USERS}/7").mock(return_value=yii(404))
     async with opened() as client:
@@ -773,6 +809,14 @@ async def test_batches_are_never_sent_at_the_same_time(docebo):
     assert most == 1
 
 
+async def test_a_batch_that_is_refused_as_a_whole_within_a_success_is_a_refusal_with_docebos_reason(docebo):
+    docebo.post(BATCH).mock(return_value=ok({"success": False, "message": ["Option not set: destination_branch"]}))
+    async with opened() as client:
+        with pytest.raises(Rejected) as raised:
+            await client.upsert_users([ADA], create=True)
+    assert raised.value.said == "Option not set: destination_branch"
+
+
 async def test_deactivation_tells_whom_it_reached(docebo):
     route = docebo.put(f"{USERS}/change_status").mock(
         return_value=ok({"success": True, "updated_ids": ["7"], "not_updated_ids": ["9"]})
@@ -929,7 +973,7 @@ async def test_trouble_that_lasts_is_reported_after_the_last_attempt(docebo):
     assert raised.value.status == 503
 
 
-@pytest.mark.parametrize(("header", "expected"), [("7", 7), ("0", 0)])
+@pytest.mark.parametrize(("header", "expected"), [("7", 7), ("1.5", 1.5)])
 async def test_docebo_is_given_the_time_it_asks_for(docebo, header, expected):
     waits: list[float] = []
 
@@ -975,8 +1019,9 @@ async def test_after_a_failure_the_delay_grows_at_random(docebo):
     assert all(0 <= seconds <= 0.5 * 2**n for n, seconds in enumerate(waits))
 
 
-async def test_a_limit_of_calls_a_minute_that_names_no_time_is_waited_for(docebo):
-    waits = await waits_until(docebo, httpx.Response(429, text="slow down"), RateLimited)
+@pytest.mark.parametrize("named", [{}, {"Retry-After": "0"}, {"Retry-After": "Thu, 1 Jan 2026 00:00:00 GMT"}])
+async def test_a_limit_of_calls_a_minute_that_names_no_time_is_waited_for(docebo, named):
+    waits = await waits_until(docebo, httpx.Response(429, text="slow down", headers=named), RateLimited)
     *waited, _ = waits  # nothing comes after the last attempt
     assert waited == sorted(waited)
     assert 60 <= sum(waited) < 70
@@ -997,6 +1042,26 @@ async def test_a_reason_is_shown_without_personal_data(docebo):
     async with opened() as client:
         with pytest.raises(Rejected, match=r"… and … are wrong"):
             await write(client)
+
+
+async def test_a_reason_may_be_a_list_of_objects_without_an_envelope(docebo):
+    body = [{"field": "items", "message": "Too many rows"}, {"field": "options", "message": "Missing"}]
+    docebo.post(BATCH).mock(return_value=httpx.Response(422, json=body))
+    async with opened() as client:
+        with pytest.raises(Rejected) as raised:
+            await write(client)
+    assert raised.value.said == "Too many rows; Missing"
+
+
+async def test_an_answer_without_content_holds_nobody(docebo):
+    nothing = httpx.Response(204)
+    docebo.get(USERS).mock(return_value=nothing)
+    docebo.get(f"{USERS}/7").mock(return_value=nothing)
+    docebo.put(f"{USERS}/change_status").mock(return_value=nothing)
+    async with opened() as client:
+        assert await client.find_users("ada@x.org") == []
+        assert isinstance(await client.user(7), Unknown)
+        assert await client.change_status([7], active=False) == set()
 
 
 async def test_a_reason_of_a_megabyte_is_cut(docebo):

@@ -453,7 +453,11 @@ async def test_what_the_platforms_importer_lacks_is_named(environment, company, 
     assert (found[0], told in found[1]) == (level, True)
 
 
-@pytest.mark.parametrize("answer", [Answer(404, b"{}"), in_json({"data": None})], ids=["not there", "nothing"])
+@pytest.mark.parametrize(
+    "answer",
+    [Answer(404, b"{}"), Answer(403, b"{}"), in_json({"data": None})],
+    ids=["not there", "not for us", "nothing"],
+)
 @pytest.mark.variants(1)
 async def test_a_platform_without_a_call_that_no_run_makes_is_no_reason_to_fail(environment, company, answer):
     unneeded = ("/manage/v1/site/microservices", "/manage/v1/user/importer_fields")

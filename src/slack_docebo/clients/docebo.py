@@ -328,6 +328,7 @@ class DoceboClient:
         known = {name: value for name, value in options.items() if name not in without}
         body = {"items": [batch_item(row) for row in rows], "options": known}
         data = await self._requests.write(operation, "POST", "/manage/v1/user/batch", body)
+        refuse_within(operation, data)
         return correlate(rows, data, operation=operation)
 
     async def change_status(self, docebo_ids: Iterable[int], *, active: bool) -> set[int]:

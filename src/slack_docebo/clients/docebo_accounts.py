@@ -1,7 +1,7 @@
 """Reads accounts as Docebo shows them, in lists and one by one."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from slack_docebo.clients.docebo_levels import Levels
 from slack_docebo.clients.docebo_values import (
@@ -104,10 +104,10 @@ class AccountReader:
         named = {"email": None, **user, "username": username_of(user), "status": 1 if status is None else status}
         account = self.read({**named, **fields})
         besides = {"status": status, "level": user.get("level"), "force_change": user.get("force_change")}
-        shown_besides = {name: read_text(value) for name, value in besides.items() if value is not None}
-        branches = data.get("branches", user.get("select_orgchart", data.get("select_orgchart")))
+        shown_besides = {name: read_text(_as_word(value)) for name, value in besides.items() if value is not None}
+        branches = _branch_ids(data.get("branches", user.get("select_orgchart", data.get("select_orgchart"))))
         if branches is not None:
-            shown_besides["branches"] = ",".join(sorted(_branch_ids(branches)))
+            shown_besides["branches"] = ",".join(map(str, sorted(branches)))
         return View(account, shown_besides)
 
     def _language(self, code: str, name: str) -> tuple[str, bool]:
@@ -120,8 +120,9 @@ class AccountReader:
         return self._codes[code, name]
 
     def _value(self, field_id: int, shown: object) -> str:
-        text = read_words(shown)
-        return sys.intern(self._options[field_id].label(text) if field_id in self._options else text)
+        if field_id not in self._options:
+            return sys.intern(read_words(shown))
+        return sys.intern(self._options[field_id].label(read_words(_as_word(shown))))
 
     def _further(self, item: Mapping[str, object]) -> Mapping[str, str]:
         """Return the further attributes that the entry shows; accounts with equal values share one object."""
@@ -148,9 +149,22 @@ class AccountReader:
         return self._unshown.setdefault(found, found)
 
 
-def _branch_ids(shown: object) -> Iterator[str]:
-    """Yield the ids of branches from a list of ids, a list of nodes, or a map with the ids as keys."""
+def _as_word(value: object) -> object:
+    """Return a boolean as the word for it in JSON, and anything else as it is."""
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _branch_ids(shown: object) -> set[int] | None:
+    """Return the ids in a list of ids, a list of nodes, or a map with the ids as keys and whether they are selected.
+
+    None where not each entry has one: which branches are meant is not shown then.
+    """
     if isinstance(shown, dict) and not any(isinstance(entry, dict) for entry in shown.values()):
-        shown = list(shown)
-    for entry in as_list(shown) or ():
-        yield read_text(entry.get("id", entry.get("branch_id")) if isinstance(entry, dict) else entry)
+        shown = [
+            branch_id for branch_id, selected in shown.items() if branch_id == str(selected) or not says_no(selected)
+        ]
+    entries = as_list(shown)
+    if entries is None:
+        return None
+    ids = {read_id(entry.get("id", entry.get("branch_id")) if isinstance(entry, dict) else entry) for entry in entries}
+    return None if None in ids else {one for one in ids if one is not None}

@@ -46,7 +46,7 @@ def refuse_failure(operation: str, response: httpx.Response, unanswered: type[Re
         body = response.json()
     except ValueError:
         body = None
-    said = message_of(body) if isinstance(body, dict) else ""
+    said = message_of(body)
     told = quoted(said)
     code = read_id(body.get("code")) if isinstance(body, dict) else None
     detail = f"{told} (code {code})" if code and code <= LARGEST_CODE else told
@@ -71,11 +71,13 @@ def _is_docebos(body: object, status: int) -> bool:
 
 
 def data_of(operation: str, response: httpx.Response, unreadable: type[RemoteError], *, enveloped: bool) -> Any:
-    """Return the `data` of the body, or the whole body if it is not *enveloped*.
+    """Return the `data` of the body, or the whole body if it is not *enveloped*; an empty list for "204 No Content".
 
     Raises *unreadable* if it is not JSON; if there is no `data`, ContractViolation for a call that reads and
     OutcomeUnknown for one that writes.
     """
+    if response.status_code == 204:
+        return []
     try:
         body = response.json()  # whatever the header calls it: a gateway may send JSON as plain text
     except ValueError:

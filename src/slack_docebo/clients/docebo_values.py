@@ -4,7 +4,7 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
-from slack_docebo.clients.yes_and_no import says_no
+from slack_docebo.clients.yes_and_no import says_no, says_yes
 from slack_docebo.domain.addresses import is_address
 from slack_docebo.domain.people import LARGEST_ID
 from slack_docebo.domain.texts import LONGEST_VALUE, bounded, unescaped
@@ -42,7 +42,7 @@ def as_list(value: object) -> list[Any] | None:
 
 def is_verdict(success: object) -> bool:
     """Tell whether *success* is a readable yes or no."""
-    return isinstance(success, bool) or success in (0, 1, "0", "1", "true", "false")
+    return says_yes(success) or says_no(success)
 
 
 def username_of(shown: Mapping[str, object]) -> str:

@@ -1,6 +1,7 @@
 """The retry policy of both clients: which calls are repeated, when, and how often."""
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -21,6 +22,7 @@ Wait = Callable[[RetryCallState], float]
 
 PATIENCE = 120.0  # seconds a call may wait on the server's request; whoever asks for more is left to the next run
 _log = logging.getLogger(__name__)
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 _BACK_OFF = wait_random_exponential(multiplier=0.5, max=30)
 # Four waits last a minute together: calls may be counted by the minute, and Docebo documents no header that says so.
 _MINUTE = wait_exponential(multiplier=4) + wait_random(0, 1)
@@ -43,11 +45,14 @@ def no_connection(error: Exception) -> str:
 
 
 def wait_as_asked(state: RetryCallState) -> float:
-    """Return the seconds to wait before the next attempt: as the server has asked, or else a growing random delay."""
+    """Return the seconds to wait before the next attempt: as the server has asked, or else a growing random delay.
+
+    A server that is called too often and asks for 0 seconds, or for a time that is over by our clock, has asked for none.
+    """
     error = state.outcome.exception() if state.outcome else None
     if not isinstance(error, RateLimited):
         return _BACK_OFF(state)
-    return _MINUTE(state) if error.retry_after is None else error.retry_after
+    return error.retry_after or _MINUTE(state)
 
 
 def retrying(
@@ -92,7 +97,7 @@ def seconds_asked(retry_after: str | None) -> float | None:
     if not retry_after:
         return None
     text = retry_after.strip()
-    if text.isascii() and text.isdecimal():
+    if _SECONDS.fullmatch(text):
         return float(text)
     try:
         moment = parsedate_to_datetime(text)

@@ -11,6 +11,7 @@ from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo
 from slack_docebo.runtime import Runtime
 
 SHOWN = "branches"  # of what a view shows besides
+ROOT = 0  # the id of the root
 
 
 async def read_branches(runtime: Runtime) -> Branches:
@@ -47,6 +48,6 @@ async def branches_of(runtime: Runtime, docebo_ids: Collection[int]) -> dict[int
         shown = seen.value.besides.get(SHOWN)
         if shown is None:
             break
-        if ids := frozenset(int(one) for one in shown.split(",") if one.isdecimal()):
-            found[docebo_id] = ids
+        if ids := frozenset(map(int, filter(None, shown.split(",")))):
+            found[docebo_id] = ids - {ROOT} or ids  # everybody is in the root, which may be shown or not
     return found

@@ -20,13 +20,13 @@ from slack_docebo.engine.reading.connection import (
     rights_of,
     unknown_levels,
 )
-from slack_docebo.errors import ContractViolation, Rejected, RemoteError, SyncError
+from slack_docebo.errors import AccessDenied, ContractViolation, Rejected, RemoteError, SyncError
 from slack_docebo.runtime import grant
 from slack_docebo.storage.budget import CallBudget
 from slack_docebo.storage.store import Store
 
 ALWAYS_WRITTEN = frozenset({"username", "email", "firstname", "lastname", "active"})  # columns of rows
-NO_SUCH_CALL = (Rejected, ContractViolation)  # as a platform says; no run makes these calls
+NO_SUCH_CALL = (Rejected, AccessDenied, ContractViolation)  # as a platform says; no run makes these calls
 SPARED = "not looked at, to leave the few calls that may be made to runs"
 
 
