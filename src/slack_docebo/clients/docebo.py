@@ -12,7 +12,7 @@ import httpx
 
 from slack_docebo.clients.answers import BoundedClient
 from slack_docebo.clients.docebo_accounts import AccountReader
-from slack_docebo.clients.docebo_answers import Answered, check_count, counts_some, items_of
+from slack_docebo.clients.docebo_answers import Answered, check_count, counts_some, items_of, refuse_within
 from slack_docebo.clients.docebo_auth import Grant
 from slack_docebo.clients.docebo_branches import DoceboBranches
 from slack_docebo.clients.docebo_fields import DoceboFields
