@@ -484,7 +484,7 @@ async def test_a_flag_that_is_a_boolean_is_read_in_the_view_of_an_account(docebo
     field = {"id": 12, "title": "Remote", "type": "yesno"}
     docebo.get("/manage/v1/user_fields").mock(return_value=ok([field]))
     async with opened(wanted_fields=frozenset({12})) as client:
-        await client.read_options(await client.user_fields())
+        await client.fields.read_options(await client.fields.all())
         before, after = [(await client.view(7)).value for _ in range(2)]
     assert [one.account.fields for one in (before, after)] == [{12: "no"}, {12: "yes"}]
     assert changed_besides({}, before, after, branch=None) == ["force_change", "status", "field_12"]
