@@ -366,7 +366,7 @@ class Sender:
                 self._refused.append(numbered)
             elif _has_no_id(result):
                 self._without_id.append(numbered)
-        self._record(batch, [replace(one, in_doubt=True) if _has_no_id(one) else one for one in looked_at])
+        self._record(batch, [replace(one, in_doubt=True) if _is_open(one) else one for one in looked_at])
 
     def _without_known_ids(self, results: Sequence[RowOutcome]) -> list[RowOutcome]:
         """Return *results* of new accounts without ids that an earlier list has shown, or that appear twice."""
@@ -506,6 +506,11 @@ def _unclear(result: RowOutcome) -> RowOutcome:
 def _has_no_id(result: RowOutcome) -> bool:
     """Tell whether Docebo says that it has made an account, without its id."""
     return result.outcome is Outcome.APPLIED and result.docebo_id is None
+
+
+def _is_open(result: RowOutcome) -> bool:
+    """Tell whether a later run may find that the row was done: Docebo does not say which account, or whether at all."""
+    return _has_no_id(result) or result.error == STATUS_KEPT
 
 
 def _accepted_rows(
