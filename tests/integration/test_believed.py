@@ -83,7 +83,7 @@ async def test_that_leavers_are_shut_out_is_not_believed_before_an_account_shows
 
 @pytest.mark.parametrize("by_event", [False, True])
 @pytest.mark.parametrize("says", ["yes", "nothing", "500"])
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_whom_we_have_shut_out_before_docebo_shows_it_anywhere_gets_in_on_return(
     sandbox, sqlite_url, tmp_path, says, by_event
 ):
