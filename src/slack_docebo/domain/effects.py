@@ -74,9 +74,10 @@ def differs(account: Account, name: str, value: Value) -> bool:
 def is_looked_for(operation: Operation) -> bool:
     """Tell whether a later run has to find out what became of *operation* once it was sent.
 
-    That is so for a new account, a branch and a manager; any other change can be seen in a list.
+    That is so for a new account, a branch and a manager, and for who gets in: a list shows that, and not whose doing it
+    was. Any other change can be seen in a list.
     """
-    return operation.kind is Kind.CREATE or any(map(is_never_shown, operation.changes))
+    return operation.kind is Kind.CREATE or changes_access(operation) or any(map(is_never_shown, operation.changes))
 
 
 def is_risky(operation: Operation) -> bool:

@@ -117,7 +117,7 @@ class Verifier:
                 self._refused.append(numbered)
             elif _has_no_id(result):
                 self._without_id.append(numbered)
-        self._record(batch, [replace(one, in_doubt=True) if _has_no_id(one) else one for one in looked_at])
+        self._record(batch, [replace(one, in_doubt=True) if _is_open(one) else one for one in looked_at])
 
     async def record_refused(self, alone: Sequence[tuple[Numbered, RemoteError]]) -> None:
         """Record the rows that were refused *alone*, each with its error, as failed, or in doubt if they may be done before."""
@@ -308,6 +308,11 @@ def _unclear(result: RowOutcome) -> RowOutcome:
 def _has_no_id(result: RowOutcome) -> bool:
     """Tell whether Docebo says that it has made an account, without its id."""
     return result.outcome is Outcome.APPLIED and result.docebo_id is None
+
+
+def _is_open(result: RowOutcome) -> bool:
+    """Tell whether a later run may find that the row was done: Docebo does not say which account, or whether at all."""
+    return _has_no_id(result) or result.error == STATUS_KEPT
 
 
 def _result(numbered: Numbered, answer: RowResult, without: Sequence[str]) -> RowOutcome:
