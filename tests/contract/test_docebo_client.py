@@ -460,6 +460,8 @@ async def test_one_account_is_read_from_its_view(docebo):
         ({"branches": [42, "7"]}, "7,42"),
         ({"branches": [{"id": "42"}, {"branch_id": 7}]}, "7,42"),
         ({"select_orgchart": {"42": 1, "7": "7", "8": 0, "9": "0"}}, "7,42"),
+        ({"branches": [0, 42]}, "42"),  # everybody is in the root
+        ({"branches": ["0"]}, "0"),
         ({"branches": []}, ""),
         ({"branches": ["From Slack"]}, None),
         ({"branches": [{"title": "From Slack", "code": "SLACK"}, {"id": 7}]}, None),
