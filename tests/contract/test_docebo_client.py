@@ -272,6 +272,17 @@ async def test_a_page_that_was_empty_once_by_accident_does_not_number_pages_from
         assert client.paging == set()
 
 
+async def test_a_list_that_was_empty_once_by_accident_does_not_number_pages_from_0_either(docebo):
+    branches = ok({"items": [node(0, "Acme", 1, 2)], "has_more_data": False})
+    docebo.get("/manage/v1/orgchart").mock(return_value=branches)
+    docebo.get(USERS).mock(side_effect=[page(), page(1, 2), page(1, 2)])
+    async with opened() as client:
+        await client.branches()  # whose page 1 shows something
+        with pytest.raises(IncompleteRead, match="shows nobody"):
+            [accounts async for accounts in client.list_users()]
+        assert client.paging == set()
+
+
 @pytest.mark.parametrize("before", [httpx.Response(500), page()])
 async def test_a_platform_that_has_no_page_0_is_asked_for_it_once(docebo, before):
     route = docebo.get("/manage/v1/user_fields").mock(side_effect=numbered(ok([]), otherwise=before))
