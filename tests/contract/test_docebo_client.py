@@ -273,6 +273,17 @@ async def test_a_page_that_was_empty_once_by_accident_does_not_number_pages_from
         assert client.paging == set()
 
 
+async def test_a_list_that_was_empty_once_by_accident_does_not_number_pages_from_0_either(docebo):
+    branches = ok({"items": [node(0, "Acme", 1, 2)], "has_more_data": False})
+    docebo.get("/manage/v1/orgchart").mock(return_value=branches)
+    docebo.get(USERS).mock(side_effect=[page(), page(1, 2), page(1, 2)])
+    async with opened() as client:
+        await client.branches()  # whose page 1 shows something
+        with pytest.raises(IncompleteRead, match="shows nobody"):
+            [accounts async for accounts in client.list_users()]
+        assert client.paging == set()
+
+
 @pytest.mark.parametrize("before", [httpx.Response(500), page()])
 async def test_a_platform_that_has_no_page_0_is_asked_for_it_once(docebo, before):
     route = docebo.get("/manage/v1/user_fields").mock(side_effect=numbered(ok([]), otherwise=before))
@@ -461,6 +472,8 @@ async def test_one_account_is_read_from_its_view(docebo):
         ({"branches": [42, "7"]}, "7,42"),
         ({"branches": [{"id": "42"}, {"branch_id": 7}]}, "7,42"),
         ({"select_orgchart": {"42": 1, "7": "7", "8": 0, "9": "0"}}, "7,42"),
+        ({"branches": [0, 42]}, "42"),  # everybody is in the root
+        ({"branches": ["0"]}, "0"),
         ({"branches": []}, ""),
         ({"branches": ["From Slack"]}, None),
         ({"branches": [{"title": "From Slack", "code": "SLACK"}, {"id": 7}]}, None),

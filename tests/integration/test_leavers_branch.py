@@ -1,6 +1,5 @@
 """Accounts of people who have left Slack are moved to the branch for leavers, and back when they return."""
 
-import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +15,6 @@ from slack_docebo.errors import ChangeLimitExceeded, ConfigurationError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
-from tests.between import between
 from tests.importing import ON, run_import, settings_for
 from tests.integration.after_an_import import (
     apply_by_id,
@@ -81,27 +79,6 @@ async def test_who_leaves_is_moved_once_and_who_returns_is_back_in_the_branch_of
     await import_then(settings, rows, plan_moves)
     assert branch_of(company) == "SLACK"
     assert await import_then(settings, rows, plan_moves) is None
-
-
-async def test_who_returns_is_back_in_the_branch_of_before_though_docebo_shows_everybody_in_the_root_as_well(
-    company, sqlite_url, ada
-):
-    def in_the_root_too(call, answer):
-        if re.fullmatch(r"/manage/v1/user/\d+", call.path):
-            answer["data"]["branches"].append({"id": "0"})
-        return answer
-
-    with between(company.docebo_url, changed=in_the_root_too) as url:
-        settings = settings_for(company.facts(), sqlite_url.replace("store", "through"), docebo_url=url)
-        await run_import(settings)
-        company.slack.deactivate(ada)
-        await import_then(settings, ROWS, plan_moves)
-        assert branch_of(company) == "LEFT"
-
-        company.slack.reactivate(ada)
-        await import_then(settings, ROWS, plan_moves)
-
-    assert branch_of(company) == "SLACK"
 
 
 @pytest.fixture

@@ -66,6 +66,7 @@ async def test_what_a_list_leaves_out_of_everybody_is_no_difference(sandbox, set
     assert [night.count(Kind.UPDATE, outcome=Outcome.APPLIED) for night in nights] == [0, 0]
 
 
+@pytest.mark.long
 async def test_a_language_that_only_its_own_name_says_is_written_once_and_ends_no_import(sandbox, sqlite_url):
     own = {"en": "English (US)", "de": "Deutsch", "fr": "Français"}
 

@@ -175,7 +175,8 @@ class DoceboClient:
             first = set[int]()
             with suppress(RemoteError):  # some may have no such page
                 first = await self._shown_on(params, 0)
-            if first and first.isdisjoint(seen):
+            # Page 1 is asked for once more: it may have been empty by accident, where a page 0 is the same.
+            if first and first.isdisjoint(seen) and first.isdisjoint(await self._shown_on(params, 1)):
                 self._requests.paging.add(Pages.FROM_0)
                 raise IncompleteRead("Docebo's pages are numbered from 0: the list is to be begun anew.")
         if not seen:

@@ -29,6 +29,7 @@ KEPT_AS = {
     "time_zone": ("timezone",),
 }
 USUAL_KEYS = frozenset({"first_name", "last_name", "lang_code", "timezone", "email"})
+ROOT = 0  # the id of the branch above all others
 NOTHING: frozenset[str] = frozenset()
 NO_OPTIONS: Mapping[int, Values] = {}
 NO_VALUES: Mapping[int, str] = {}  # shared by all accounts without wanted fields
@@ -157,7 +158,8 @@ def _as_word(value: object) -> object:
 def _branch_ids(shown: object) -> set[int] | None:
     """Return the ids in a list of ids, a list of nodes, or a map with the ids as keys and whether they are selected.
 
-    None where not each entry has one: which branches are meant is not shown then.
+    The root, in which everybody is, counts only where it is alone. None where not each entry has an id: which branches are
+    meant is not shown then.
     """
     if isinstance(shown, dict) and not any(isinstance(entry, dict) for entry in shown.values()):
         shown = [
@@ -167,4 +169,5 @@ def _branch_ids(shown: object) -> set[int] | None:
     if entries is None:
         return None
     ids = {read_id(entry.get("id", entry.get("branch_id")) if isinstance(entry, dict) else entry) for entry in entries}
-    return None if None in ids else {one for one in ids if one is not None}
+    known = {one for one in ids if one is not None}
+    return None if None in ids else known - {ROOT} or known

@@ -11,7 +11,6 @@ from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo
 from slack_docebo.runtime import Runtime
 
 SHOWN = "branches"  # of what a view shows besides
-ROOT = 0  # the id of the root
 
 
 async def read_branches(runtime: Runtime) -> Branches:
@@ -49,5 +48,5 @@ async def branches_of(runtime: Runtime, docebo_ids: Collection[int]) -> dict[int
         if shown is None:
             break
         if ids := frozenset(map(int, filter(None, shown.split(",")))):
-            found[docebo_id] = ids - {ROOT} or ids  # everybody is in the root, which may be shown or not
+            found[docebo_id] = ids
     return found

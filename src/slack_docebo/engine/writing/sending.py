@@ -249,11 +249,6 @@ class Sender:
         await self._verifier.record_answers(kind, batch, answers, without)
 
 
-def _is_open(result: RowOutcome) -> bool:
-    """Tell whether a later run may find that the row was done: Docebo does not say which account, or whether at all."""
-    return _has_no_id(result) or result.error == STATUS_KEPT
-
-
 def _accepted_rows(
     batch: Sequence[Numbered],
     first: Sequence[RowResult],
