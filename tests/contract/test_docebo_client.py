@@ -638,6 +638,16 @@ async def test_branches_are_listed(docebo):
         assert await client.branches.all() == [Branch(0, "", "Acme"), Branch(42, "SLACK", "From Slack")]
 
 
+async def test_branches_end_with_an_empty_page_that_announces_more_like_any_other(docebo):
+    first, behind = (
+        ok({"items": [{"id": 0, "title": "Acme"}], "has_more_data": 1}),
+        ok({"items": [], "has_more_data": 1}),
+    )
+    docebo.get("/manage/v1/orgchart").mock(side_effect=numbered(first, otherwise=behind))
+    async with opened() as client:
+        assert [branch.id for branch in await client.branches()] == [0]
+
+
 def node(branch_id, title, left, right, **more):
     return {"id": branch_id, "code": "", "title": title, "i_left": left, "i_right": right, **more}
 

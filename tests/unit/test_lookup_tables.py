@@ -20,6 +20,7 @@ def prefect(**variables):
         {"Sales": "S-100", "Space": 7, "*": "REST"},
         "Department,Centre\nSales,S-100\nSpace,7\n*,REST\n",
         "\ufeffDepartment;Centre\r\nSales;S-100\r\nSpace;7\r\n*;REST\r\n",
+        {"Sales\u200b": "S-100", "\ufeffSpace\u00a0": 7, "*": "REST"},  # as copied from a page
     ],
 )
 async def test_a_table_is_a_variable_of_prefect(held, tmp_path):

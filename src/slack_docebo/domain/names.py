@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from slack_docebo.domain.texts import composed
+from slack_docebo.domain.texts import composed, stripped
 
 _BRACKET = re.compile(r"([<>])")
 _LOOKS_ASCII = re.compile("[\u00df\u017f\u1e9e\u212a\ufb00-\ufb06]")  # what case folding makes ASCII letters of
@@ -72,5 +72,8 @@ def folded(text: str) -> str:
 
 
 def as_compared(text: str) -> str:
-    """Return *text* as names, labels and titles are compared: in any case, with whatever blanks, however an accent is composed."""
-    return folded(clean(text))
+    """Return *text* as names, labels and titles are compared: in any case, with whatever blanks, however an accent is composed.
+
+    Signs that nobody sees, which copying leaves around a text, make no difference either.
+    """
+    return folded(clean(stripped(text)))
