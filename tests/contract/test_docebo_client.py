@@ -278,7 +278,7 @@ async def test_a_list_that_was_empty_once_by_accident_does_not_number_pages_from
     docebo.get("/manage/v1/orgchart").mock(return_value=branches)
     docebo.get(USERS).mock(side_effect=[page(), page(1, 2), page(1, 2)])
     async with opened() as client:
-        await client.branches()  # whose page 1 shows something
+        await client.branches.all()  # whose page 1 shows something
         with pytest.raises(IncompleteRead, match="shows nobody"):
             [accounts async for accounts in client.list_users()]
         assert client.paging == set()
@@ -645,7 +645,7 @@ async def test_branches_end_with_an_empty_page_that_announces_more_like_any_othe
     )
     docebo.get("/manage/v1/orgchart").mock(side_effect=numbered(first, otherwise=behind))
     async with opened() as client:
-        assert [branch.id for branch in await client.branches()] == [0]
+        assert [branch.id for branch in await client.branches.all()] == [0]
 
 
 def node(branch_id, title, left, right, **more):
