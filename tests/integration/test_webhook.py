@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -322,15 +322,13 @@ def test_while_the_database_is_gone_slack_is_told_to_come_again(empty_url, reque
 
 
 def test_a_locked_database_is_no_reason_to_keep_slack_waiting(sqlite_url, monkeypatch):
-    monkeypatch.setattr(writer, "PATIENCE_SECONDS", 0.1)
     with Store.open(sqlite_url) as store, running_webhook(store) as webhook:
-        holder = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
-        holder.execute("BEGIN IMMEDIATE")
-        try:
-            assert webhook.post(envelope()).status_code == 503
-        finally:
+        with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)) as holder:
+            holder.execute("BEGIN IMMEDIATE")
+            with monkeypatch.context() as impatient:
+                impatient.setattr(writer, "PATIENCE_SECONDS", 0.1)
+                assert webhook.post(envelope()).status_code == 503
             holder.rollback()
-            holder.close()
 
         assert webhook.post(envelope()).status_code == 200
         assert len(webhook.entries()) == 1
