@@ -38,7 +38,7 @@ def _without_page(address: str) -> str:
 
 
 def _of_an_api(address: str) -> str:
-    if not address.endswith("/api"):
+    if "/api/" not in f"{address}/":  # Prefect Cloud's goes on with an account and a workspace
         raise ValueError("should end with /api, like http://127.0.0.1:4200/api: what is before it are Prefect's pages")
     return address
 

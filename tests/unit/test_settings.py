@@ -120,6 +120,10 @@ def test_the_address_of_prefects_pages_is_not_taken_for_that_of_its_api(environm
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200/api/")
     assert load_settings(PrefectSettings).prefect_api_url == "http://127.0.0.1:4200/api"
 
+    cloud = "https://api.prefect.cloud/api/accounts/1/workspaces/2"
+    monkeypatch.setenv("PREFECT_API_URL", cloud)
+    assert load_settings(PrefectSettings).prefect_api_url == cloud
+
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200")
     with pytest.raises(ConfigurationError, match="PREFECT_API_URL should end with /api"):
         load_settings(PrefectSettings)
