@@ -163,6 +163,34 @@ async def test_rows_that_only_mention_the_id_stay_other_peoples_and_lose_it(here
     assert gone.left == {}
 
 
+@pytest.mark.parametrize("named_by", ["the address", "the id"])
+async def test_what_docebo_said_of_somebody_else_goes_where_it_names_who_is_forgotten(here, ada, tmp_path, named_by):
+    for name in ("Bea", "Cyd"):
+        here.sandbox.slack.add(name, "Boss", f"{name}@example.com")
+    plan_id = await plan_import(here.runtime)
+    with here.runtime.store.reading() as tables:
+        pending = tables.operations.pending(plan_id, Kind.CREATE, 1000)
+    (bea, _), (cyd, _) = batch = [(seq, op) for seq, op in pending if op.slack_name.endswith(".boss")]
+    word = "ADA@example.com" if named_by == "the address" else ada
+    refused = [
+        RowOutcome(bea, Outcome.FAILED, error="refused", said=f"{word}, Ada {NAME}, has that"),
+        RowOutcome(cyd, Outcome.FAILED, error="refused", said="no seat is left"),
+    ]
+    record(here.runtime, plan_id, batch, refused)
+    write_files(here.runtime.store, plan_id, tmp_path / "reports")
+
+    shown = traces(here.runtime.store, tmp_path / "reports", ada)
+    gone = forget(here.runtime.store, tmp_path / "reports", ada)
+
+    with here.runtime.store.reading() as tables:
+        kept = set(tables.connection.scalars(select(operation.c.said).where(operation.c.plan_id == plan_id)))
+    assert kept == {"", "no seat is left"}
+    left = b"".join(file.read_bytes() for file in (tmp_path / "reports").iterdir())
+    assert b"no seat is left" in left
+    assert NAME.encode() not in left
+    assert shown == gone
+
+
 async def test_a_person_nobody_knows_is_forgotten_without_fuss(here, tmp_path):
     gone = forget(here.runtime.store, tmp_path / "nowhere", "U0NOBODY")
 
