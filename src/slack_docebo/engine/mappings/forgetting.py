@@ -16,6 +16,7 @@ from typing import Any
 from slack_docebo.domain.addresses import as_meant
 from slack_docebo.domain.people import SLACK_ID
 from slack_docebo.domain.texts import as_json
+from slack_docebo.engine.reporting.files import VALUE_COLUMNS
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.private_files import is_draft, is_ours, rewritten_file
 from slack_docebo.storage.accounts import addresses_of_accounts, blank_accounts_of
@@ -241,10 +242,13 @@ def _without(file: Path, content: bytes, slack_ids: list[str], naming: re.Patter
 
 def _without_rows(text: str, slack_ids: list[str], naming: re.Pattern[str]) -> tuple[int, str]:
     header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    of_person = header.index("slack_id")
     if any(len(row) != len(header) for row in rows):
         raise _NotAReport
-    others = [row for row in rows if row[of_person] not in slack_ids]
+    if header == list(VALUE_COLUMNS):  # which says of nobody whose a value is: a user name may be an address
+        others = [row for row in rows if not naming.search(row[VALUE_COLUMNS.index("value")])]
+    else:
+        of_person = header.index("slack_id")
+        others = [row for row in rows if row[of_person] not in slack_ids]
     kept = [
         [_unmentioned(_unsaid(column, cell, naming), slack_ids) for column, cell in zip(header, row, strict=True)]
         for row in others
