@@ -13,6 +13,7 @@ from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.profiles import Profile
+from slack_docebo.domain.rules import Shortfall
 from slack_docebo.engine.importing import plan_import
 from slack_docebo.engine.looking.explaining import explain
 from slack_docebo.engine.mappings.forgetting import Traces, find_person, forget, remember, traces
@@ -23,7 +24,7 @@ from slack_docebo.engine.planning.named import read_named
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.sides import read_target
 from slack_docebo.engine.realtime.round_plans import store_round_plan
-from slack_docebo.engine.reporting.files import write_files
+from slack_docebo.engine.reporting.files import write_files, write_values
 from slack_docebo.engine.reporting.orphans import find_orphans
 from slack_docebo.engine.reporting.summary import summary
 from slack_docebo.engine.writing.checking import recheck
@@ -161,6 +162,44 @@ async def test_rows_that_only_mention_the_id_stay_other_peoples_and_lose_it(here
     ]
     assert (gone.rows[report], gone.rows[records]) == (1, 1)
     assert gone.left == {}
+
+
+@pytest.mark.parametrize("named_by", ["the address", "the id"])
+async def test_what_docebo_said_of_somebody_else_goes_where_it_names_who_is_forgotten(here, ada, tmp_path, named_by):
+    for name in ("Bea", "Cyd"):
+        here.sandbox.slack.add(name, "Boss", f"{name}@example.com")
+    plan_id = await plan_import(here.runtime)
+    with here.runtime.store.reading() as tables:
+        pending = tables.operations.pending(plan_id, Kind.CREATE, 1000)
+    (bea, _), (cyd, _) = batch = [(seq, op) for seq, op in pending if op.slack_name.endswith(".boss")]
+    word = "ADA@example.com" if named_by == "the address" else ada
+    refused = [
+        RowOutcome(bea, Outcome.FAILED, error="refused", said=f"{word}, Ada {NAME}, has that"),
+        RowOutcome(cyd, Outcome.FAILED, error="refused", said="no seat is left"),
+    ]
+    record(here.runtime, plan_id, batch, refused)
+    write_files(here.runtime.store, plan_id, tmp_path / "reports")
+
+    shown = traces(here.runtime.store, tmp_path / "reports", ada)
+    gone = forget(here.runtime.store, tmp_path / "reports", ada)
+
+    with here.runtime.store.reading() as tables:
+        kept = set(tables.connection.scalars(select(operation.c.said).where(operation.c.plan_id == plan_id)))
+    assert kept == {"", "no seat is left"}
+    left = b"".join(file.read_bytes() for file in (tmp_path / "reports").iterdir())
+    assert b"no seat is left" in left
+    assert NAME.encode() not in left
+    assert shown == gone
+
+
+async def test_of_the_values_that_accounts_do_not_get_those_go_that_name_who_is_forgotten(here, ada, tmp_path):
+    values = tmp_path / "reports" / "1abc-values.csv"
+    write_values([Shortfall("username", name, "taken") for name in ("Ada@Example.com", "bea@example.com")], {}, values)
+
+    gone = forget(here.runtime.store, tmp_path / "reports", ada)
+
+    assert [row["value"] for row in csv.DictReader(values.read_text().splitlines())] == ["bea@example.com"]
+    assert (gone.rows[values], gone.left) == (1, {})
 
 
 async def test_a_person_nobody_knows_is_forgotten_without_fuss(here, tmp_path):

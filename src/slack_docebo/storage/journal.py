@@ -326,11 +326,12 @@ class JournalRepository:
         for row in WhereIn(query, operations.c.slack_id).rows(self._connection, slack_ids):
             yield row.slack_id, row.error
 
-    def forget(self, slack_id: str) -> None:
+    def forget(self, slack_id: str, addresses: Iterable[str] = ()) -> None:
         """Erase the person from every operation, the id included; what was still planned is skipped.
 
         Kinds, accounts and outcomes stay, so that the numbers of a plan remain true; rows that leave the person alone
-        are deleted from plans that can still be carried out.
+        are deleted from plans that can still be carried out. What Docebo said of somebody else goes where it names the
+        id or one of *addresses*, the person's own: nobody can tell what more of it is about the person.
         """
         of_person = operations.c.slack_id == slack_id
         open_plans = select(plans.c.id).where(plans.c.state.in_(sorted(OPEN)))
@@ -343,7 +344,10 @@ class JournalRepository:
         blank: dict[str, object] = {**empty, "maps": False, "changes": {}, "before": {}, "prior": None}
         self._connection.execute(update(operations).where(of_person).values(**blank))
         self._forget_as_former(slack_id)
-        for column in (operations.c.reason, operations.c.error, operations.c.said):
+        for word in (slack_id, *addresses):
+            naming = operations.c.said.icontains(word, autoescape=True)
+            self._connection.execute(update(operations).where(naming).values(said=""))
+        for column in (operations.c.reason, operations.c.error):
             replace_mentions(self._connection, column, slack_id)
 
     def _forget_as_former(self, slack_id: str) -> None:

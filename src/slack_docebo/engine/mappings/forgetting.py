@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from slack_docebo.domain.addresses import as_meant
 from slack_docebo.domain.people import SLACK_ID
 from slack_docebo.domain.texts import as_json
+from slack_docebo.engine.reporting.files import VALUE_COLUMNS
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.private_files import is_draft, is_ours, rewritten_file
 from slack_docebo.storage.accounts import addresses_of_accounts, blank_accounts_of
@@ -83,7 +85,7 @@ def traces(store: Store, report_dir: Path, slack_id: str) -> Traces:
     """Return what `forget` would erase; nothing is changed."""
     with store.reading() as tables:
         ids = ids_of_person(tables, slack_id)
-        return _counted(tables, ids, *_in_files(report_dir, ids, erase=False))
+        return _counted(tables, ids, *_in_files(report_dir, ids, _own_addresses(tables, ids), erase=False))
 
 
 def forget(store: Store, report_dir: Path, slack_id: str) -> Traces:
@@ -105,13 +107,13 @@ def forget(store: Store, report_dir: Path, slack_id: str) -> Traces:
         for each in ids:
             tables.people.forget(each)
             tables.inbox.forget(each)
-            tables.journal.forget(each)
+            tables.journal.forget(each, addresses)
             tables.standings.forget(each)
             tables.names.forget(each)
             tables.profiles.forget(each)
             tables.leavers.forget(each)
             tables.decisions.forget(each)
-    rows, left = _in_files(report_dir, ids, erase=True)
+    rows, left = _in_files(report_dir, ids, addresses, erase=True)
     return replace(erased, rows=rows, left=left)
 
 
@@ -168,9 +170,13 @@ def slack_id_of(text: str) -> str:
     return text
 
 
-def _in_files(folder: Path, slack_ids: list[str], *, erase: bool) -> tuple[dict[Path, int], dict[Path, str]]:
+def _in_files(
+    folder: Path, slack_ids: list[str], addresses: list[str], *, erase: bool
+) -> tuple[dict[Path, int], dict[Path, str]]:
     """Return how many rows each file has about the person, and which files name the person and are left as they are."""
-    named = re.compile(rb"(?<![A-Za-z0-9])(?:%b)(?![A-Za-z0-9])" % "|".join(slack_ids).encode())
+    words = "|".join([*slack_ids, *(f"(?i:{re.escape(address)})" for address in addresses)])
+    naming = re.compile(f"(?<![A-Za-z0-9])(?:{words})(?![A-Za-z0-9])")
+    named = re.compile(naming.pattern.encode())
     rows: dict[Path, int] = {}
     left: dict[Path, str] = {}
 
@@ -183,7 +189,7 @@ def _in_files(folder: Path, slack_ids: list[str], *, erase: bool) -> tuple[dict[
             content = read_file(file)
             if not named.search(content):
                 continue
-            count, rest = _without(file, content, slack_ids)
+            count, rest = _without(file, content, slack_ids, naming)
             if not is_draft(file) and not is_ours(file.lstat()):
                 left[file] = "names the person, but belongs to another user or has a second name"
                 continue
@@ -218,7 +224,7 @@ def read_file(file: Path) -> bytes:
         return content.read()
 
 
-def _without(file: Path, content: bytes, slack_ids: list[str]) -> tuple[int, str]:
+def _without(file: Path, content: bytes, slack_ids: list[str], naming: re.Pattern[str]) -> tuple[int, str]:
     """Return how many rows of *content* are about the person, and the content without them; "" for a draft."""
     if is_draft(file):  # its writer was killed, or has to begin again
         return len(content.splitlines()), ""
@@ -226,38 +232,52 @@ def _without(file: Path, content: bytes, slack_ids: list[str]) -> tuple[int, str
         text = content.decode()
         match file.suffix:
             case ".csv":
-                return _without_rows(text, slack_ids)
+                return _without_rows(text, slack_ids, naming)
             case ".json":
-                return _without_records(text, slack_ids)
+                return _without_records(text, slack_ids, naming)
     except (ValueError, csv.Error):
         pass
     raise _NotAReport
 
 
-def _without_rows(text: str, slack_ids: list[str]) -> tuple[int, str]:
+def _without_rows(text: str, slack_ids: list[str], naming: re.Pattern[str]) -> tuple[int, str]:
     header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    of_person = header.index("slack_id")
     if any(len(row) != len(header) for row in rows):
         raise _NotAReport
-    others = [row for row in rows if row[of_person] not in slack_ids]
-    kept = [[_unmentioned(cell, slack_ids) for cell in row] for row in others]
+    if header == list(VALUE_COLUMNS):  # which says of nobody whose a value is: a user name may be an address
+        others = [row for row in rows if not naming.search(row[VALUE_COLUMNS.index("value")])]
+    else:
+        of_person = header.index("slack_id")
+        others = [row for row in rows if row[of_person] not in slack_ids]
+    kept = [
+        [_unmentioned(_unsaid(column, cell, naming), slack_ids) for column, cell in zip(header, row, strict=True)]
+        for row in others
+    ]
     mentions = sum(before != after for before, after in zip(others, kept, strict=True))
     rest = io.StringIO()
     csv.writer(rest).writerows([header, *kept])
     return len(rows) - len(others) + mentions, rest.getvalue()
 
 
-def _without_records(text: str, slack_ids: list[str]) -> tuple[int, str]:
+def _without_records(text: str, slack_ids: list[str], naming: re.Pattern[str]) -> tuple[int, str]:
     records = json.loads(text)
     if not isinstance(records, list) or not all(
         isinstance(record, dict) and "slack_id" in record for record in records
     ):
         raise _NotAReport
-    others = [as_json(record) for record in records if record["slack_id"] not in slack_ids]
-    kept = [_unmentioned(record, slack_ids) for record in others]
-    mentions = sum(before != after for before, after in zip(others, kept, strict=True))
+    others = [record for record in records if record["slack_id"] not in slack_ids]
+    kept = [
+        _unmentioned(as_json({name: _unsaid(name, value, naming) for name, value in record.items()}), slack_ids)
+        for record in others
+    ]
+    mentions = sum(as_json(before) != after for before, after in zip(others, kept, strict=True))
     lines = ",\n".join(kept)
     return len(records) - len(others) + mentions, f"[\n{lines}\n]\n" if kept else "[]\n"
+
+
+def _unsaid(column: str, value: Any, naming: re.Pattern[str]) -> Any:
+    """Return *value*, or "" where it is what Docebo said, and names the person."""
+    return "" if column == "said" and naming.search(str(value)) else value
 
 
 def _unmentioned(text: str, slack_ids: list[str]) -> str:

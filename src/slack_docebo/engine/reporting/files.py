@@ -21,6 +21,8 @@ from slack_docebo.private_files import rewritten_file
 from slack_docebo.storage.operations import REPORT_COLUMNS
 from slack_docebo.storage.store import Store
 
+VALUE_COLUMNS = ("attribute", "value", "why", "people")  # of the values that accounts do not get
+
 
 @dataclass(frozen=True, slots=True)
 class ReportFiles:
@@ -143,7 +145,7 @@ def write_values(
         for (target, why), count in of_people.most_common()
     ]
     rows = ((called(one.target), one.value, one.why, count) for one, count in people.most_common())
-    return told, _write(file, ("attribute", "value", "why", "people"), rows)
+    return told, _write(file, VALUE_COLUMNS, rows)
 
 
 def branches_file(folder: Path, plan_id: str) -> Path:
