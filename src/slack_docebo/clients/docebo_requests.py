@@ -20,6 +20,7 @@ from slack_docebo.errors import (
     ContractViolation,
     IncompleteRead,
     OutcomeUnknown,
+    Rejected,
     RemoteError,
     TransientError,
 )
@@ -88,8 +89,9 @@ class DoceboRequests:
     ) -> AsyncIterator[tuple[object, bool]]:
         """Yield the `data` of each page of a listing, and whether it announces more.
 
-        Pages are read as long as more is announced or, in a listing that was asked for its count, as fewer were shown.
-        Raises IncompleteRead if there are more pages than *most*, or than Docebo's count implies.
+        Pages are read as long as more is announced or, in a listing that was asked for its count, as fewer were shown; a page
+        that nobody has announced may be refused. Raises IncompleteRead if there are more pages than *most*, or than
+        Docebo's count implies.
         """
         number, pages, shown, counted = self.first_page, 0, 0, 0
         announced = True
@@ -100,7 +102,12 @@ class DoceboRequests:
                 raise IncompleteRead(
                     f"{operation}: Docebo announces more than {most} pages, which is more than it can have"
                 )
-            data = await self.page(operation, path, params, number, before if Pages.CURSOR in self.paging else None)
+            try:
+                data = await self.page(operation, path, params, number, before if Pages.CURSOR in self.paging else None)
+            except (Rejected, ContractViolation):
+                if announced:
+                    raise
+                return
             if Pages.CURSOR not in self.paging and _repeats(before, data):
                 # Some listings keep a search under a cursor, and may give its further pages only with that.
                 data = await self.page(operation, path, params, number, before)
@@ -109,10 +116,8 @@ class DoceboRequests:
             if number == 1 == pages and "search_text" not in params and not _entries(data):
                 number, data = await self._first(operation, path, params, data)
             entries = _entries(data)
-            self._begins_at_1 |= (
-                number == 1 == pages and isinstance(data, dict) and bool(entries)
-            )  # an array may be no page
             if pages == 1:
+                self._begins_at_1 |= number == 1 and isinstance(data, dict) and bool(entries)  # an array may be no page
                 most = min(most, _pages_counted(operation, data, otherwise=most))
                 if "get_total_count" in params and isinstance(data, dict):
                     counted = read_id(data.get("total_count")) or 0
