@@ -656,6 +656,9 @@ async def test_branches_end_with_an_empty_page_that_announces_more_like_any_othe
     docebo.get("/manage/v1/orgchart").mock(side_effect=numbered(first, otherwise=behind))
     async with opened() as client:
         assert [branch.id for branch in await client.branches.all()] == [0]
+    async with opened(paging=[Pages.CURSOR]) as client:  # which may count no more
+        with pytest.raises(IncompleteRead):
+            await client.branches.all()
 
 
 def node(branch_id, title, left, right, **more):

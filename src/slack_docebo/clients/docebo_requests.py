@@ -183,8 +183,10 @@ class DoceboRequests:
             for entry in map(read, items_of(operation, data)):
                 found[identity(entry)] = entry
             if more and len(found) == before:
-                # All of them, whatever page was asked for; or the page behind the last, which announces more as any other.
-                if isinstance(data, list) or (found and not _entries(data)):
+                # All of them, whatever page was asked for; or the page behind the last, which announces more as any other,
+                # unless it is empty for a cursor that no longer counts.
+                is_behind = bool(found) and not _entries(data) and Pages.CURSOR not in self.paging
+                if isinstance(data, list) or is_behind:
                     break
                 raise IncompleteRead(f"Docebo repeats itself: a page of {operation} showed nothing new.")
         return list(found.values())
