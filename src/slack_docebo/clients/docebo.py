@@ -128,7 +128,7 @@ class DoceboClient:
         read = self._reader().read
         seen: set[int] = set()
         expected: int | None = None
-        announced, pages, data, accounts = False, 0, None, list[Account]()
+        announced, pages, data = False, 0, None
         async for data, more in self._requests.pages("list users", "/manage/v1/user", params, MOST_PAGES_OF_USERS):
             pages += 1
             items = items_of("list users", data)
