@@ -250,10 +250,16 @@ async def test_behind_the_last_page_docebo_may_refuse_a_page_that_only_its_count
     whole = page(1, 2, more=False, total_count=3)
     docebo.get(USERS).mock(side_effect=numbered(whole, otherwise=httpx.Response(404)))
     async with opened() as client:
-        assert [a.docebo_id async for accounts in client.list_users(unlisted=1) for a in accounts] == [1, 2]
-        assert await client.branches.accounts_in(42, unlisted=1) == {1, 2}
         with pytest.raises(IncompleteRead, match="listed 2 accounts and counts 3"):
             [accounts async for accounts in client.list_users()]
+
+
+async def test_no_page_is_asked_for_because_of_accounts_that_are_known_to_be_counted_and_not_listed(docebo):
+    route = docebo.get(USERS).mock(side_effect=numbered(page(1, 2, more=False, total_count=3), otherwise=page()))
+    async with opened() as client:
+        assert [a.docebo_id async for accounts in client.list_users(unlisted=1) for a in accounts] == [1, 2]
+        assert await client.branches.accounts_in(42, unlisted=1) == {1, 2}
+    assert route.call_count == 2
 
 
 @pytest.mark.parametrize("counted", [{"total_count": 3}, {}], ids=["counted", "not counted"])

@@ -129,7 +129,9 @@ class DoceboClient:
         seen: set[int] = set()
         expected: int | None = None
         announced, pages, data = False, 0, None
-        async for data, more in self._requests.pages("list users", "/manage/v1/user", params, MOST_PAGES_OF_USERS):
+        async for data, more in self._requests.pages(
+            "list users", "/manage/v1/user", params, MOST_PAGES_OF_USERS, unlisted=unlisted
+        ):
             pages += 1
             items = items_of("list users", data)
             if announced and expected is None and not items:

@@ -85,15 +85,21 @@ class DoceboRequests:
         return self._http.base_url.netloc.decode("ascii")
 
     async def pages(
-        self, operation: str, path: str, params: Mapping[str, str | int], most: int = MOST_PAGES
+        self,
+        operation: str,
+        path: str,
+        params: Mapping[str, str | int],
+        most: int = MOST_PAGES,
+        *,
+        unlisted: int = 0,
     ) -> AsyncIterator[tuple[object, bool]]:
         """Yield the `data` of each page of a listing, and whether it announces more.
 
-        Pages are read as long as more is announced or, in a listing that was asked for its count, as fewer were shown; a page
-        that nobody has announced may be refused. Raises IncompleteRead if there are more pages than *most*, or than
-        Docebo's count implies.
+        Pages are read as long as more is announced or, in a listing that was asked for its count, as fewer were shown, of
+        which as many as *unlisted* are never shown; a page that nobody has announced may be refused. Raises
+        IncompleteRead if there are more pages than *most*, or than Docebo's count implies.
         """
-        number, pages, shown, counted = self.first_page, 0, 0, 0
+        number, pages, shown, counted = self.first_page, 0, unlisted, 0
         announced = True
         before: object = None
         while announced or shown < counted:
