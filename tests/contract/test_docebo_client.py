@@ -246,6 +246,22 @@ async def test_a_listing_that_always_says_the_same_of_more_pages_is_read_by_its_
         assert await client.find_users("u9") == []
 
 
+async def test_behind_the_last_page_docebo_may_refuse_a_page_that_only_its_count_lets_us_ask_for(docebo):
+    whole = page(1, 2, more=False, total_count=3)
+    docebo.get(USERS).mock(side_effect=numbered(whole, otherwise=httpx.Response(404)))
+    async with opened() as client:
+        with pytest.raises(IncompleteRead, match="listed 2 accounts and counts 3"):
+            [accounts async for accounts in client.list_users()]
+
+
+async def test_no_page_is_asked_for_because_of_accounts_that_are_known_to_be_counted_and_not_listed(docebo):
+    route = docebo.get(USERS).mock(side_effect=numbered(page(1, 2, more=False, total_count=3), otherwise=page()))
+    async with opened() as client:
+        assert [a.docebo_id async for accounts in client.list_users(unlisted=1) for a in accounts] == [1, 2]
+        assert await client.branches.accounts_in(42, unlisted=1) == {1, 2}
+    assert route.call_count == 2
+
+
 @pytest.mark.parametrize("counted", [{"total_count": 3}, {}], ids=["counted", "not counted"])
 async def test_pages_that_are_numbered_from_0_are_read_once_the_list_is_begun_anew(docebo, counted):
     pages = numbered(page(1, 2, more=True, **counted), page(3, **counted), first=0, otherwise=page(**counted))
@@ -646,6 +662,9 @@ async def test_branches_end_with_an_empty_page_that_announces_more_like_any_othe
     docebo.get("/manage/v1/orgchart").mock(side_effect=numbered(first, otherwise=behind))
     async with opened() as client:
         assert [branch.id for branch in await client.branches.all()] == [0]
+    async with opened(paging=[Pages.CURSOR]) as client:  # which may count no more
+        with pytest.raises(IncompleteRead):
+            await client.branches.all()
 
 
 def node(branch_id, title, left, right, **more):

@@ -81,6 +81,24 @@ async def test_that_leavers_are_shut_out_is_not_believed_before_an_account_shows
     assert who_gets_in(sandbox) == set()
 
 
+async def test_a_few_leavers_who_still_get_in_are_looked_at_one_by_one_where_a_list_of_all_takes_more_calls(
+    sandbox, sqlite_url
+):
+    more = ("kim", "max", "tom")
+    for name in more:
+        sandbox.slack.add(name.title(), "Lovelace", f"{name}@example.com")
+    for number in range(2_400):
+        sandbox.docebo.accounts.add(f"other{number}")
+    await nightly(sandbox, sqlite_url)
+    leave(sandbox, *NAMES, *more)
+    await nightly(sandbox, sqlite_url, ignored="status")
+    sandbox.docebo_gate.counters.reset()
+
+    await nightly(sandbox, sqlite_url)
+
+    assert sandbox.docebo_gate.counters.calls["GET /manage/v1/user"] < 2 * 13  # a list has 13 pages
+
+
 @pytest.mark.parametrize("by_event", [False, True])
 @pytest.mark.parametrize("says", ["yes", "nothing", "500"])
 @pytest.mark.variants(1)

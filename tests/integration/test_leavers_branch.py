@@ -10,6 +10,7 @@ from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import Mapping
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
 from slack_docebo.engine.planning.moving import plan_moves
+from slack_docebo.engine.reading.branches import branches_of
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.errors import ChangeLimitExceeded, ConfigurationError
 from slack_docebo.integration_settings import read_rows, table
@@ -79,6 +80,23 @@ async def test_who_leaves_is_moved_once_and_who_returns_is_back_in_the_branch_of
     await import_then(settings, rows, plan_moves)
     assert branch_of(company) == "SLACK"
     assert await import_then(settings, rows, plan_moves) is None
+
+
+async def test_an_account_whose_branches_docebo_does_not_show_hides_those_of_no_other(company, settings, monkeypatch):
+    accounts = [company.docebo.accounts.add(f"leaver{n}").user_id for n in range(3)]
+    for docebo_id in accounts:
+        company.docebo.edit(docebo_id, {"branches": (ANYWHERE,)})
+    async with open_runtime(settings, read_rows(table({**ON, **ROWS})), run_id="import") as runtime:
+        view = runtime.docebo.view
+
+        async def without_one(docebo_id):
+            seen = await view(docebo_id)
+            return replace(seen, value=replace(seen.value, besides={})) if docebo_id == accounts[1] else seen
+
+        monkeypatch.setattr(runtime.docebo, "view", without_one)
+        found = await branches_of(runtime, accounts)
+
+    assert found == {accounts[0]: {ANYWHERE}, accounts[2]: {ANYWHERE}}
 
 
 @pytest.fixture

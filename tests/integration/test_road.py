@@ -779,6 +779,19 @@ async def test_a_leaver_whose_account_becomes_an_administrators_while_the_call_w
     assert summary.count(Kind.DEACTIVATE, outcome=Outcome.SKIPPED) == 1
 
 
+async def test_where_no_list_is_evidence_for_a_minute_who_leaves_is_asked_for_once(small_sandbox, sqlite_url):
+    rows = {**ON, "LEAVERS": "deactivate", "EVIDENCE_MINUTES": "0"}
+    settings = settings_for(small_sandbox.facts(), sqlite_url)
+    ada = small_sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    await run_import(settings, rows=rows)
+    small_sandbox.slack.deactivate(ada["id"])
+
+    done = await run_import(settings, rows=rows)
+
+    assert done.count(Kind.DEACTIVATE, outcome=Outcome.APPLIED) == 1
+    assert done.plan.facts["evidence_calls"] == 3  # Slack and Docebo before she is shut out, and Docebo after
+
+
 @pytest.mark.long
 async def test_more_leavers_than_may_be_asked_for_are_shut_out_by_a_list_that_is_young(sandbox, sqlite_url):
     rows = {"LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none", "EVIDENCE_CALLS": "1"}

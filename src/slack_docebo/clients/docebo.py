@@ -128,8 +128,10 @@ class DoceboClient:
         read = self._reader().read
         seen: set[int] = set()
         expected: int | None = None
-        announced, pages, data, accounts = False, 0, None, list[Account]()
-        async for data, more in self._requests.pages("list users", "/manage/v1/user", params, MOST_PAGES_OF_USERS):
+        announced, pages, data = False, 0, None
+        async for data, more in self._requests.pages(
+            "list users", "/manage/v1/user", params, MOST_PAGES_OF_USERS, unlisted=unlisted
+        ):
             pages += 1
             items = items_of("list users", data)
             if announced and expected is None and not items:

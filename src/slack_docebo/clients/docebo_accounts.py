@@ -53,9 +53,8 @@ class AccountReader:
         self._languages = languages
         self._options = options
         self._is_administrator = (levels or Levels()).is_administrator
-        self._codes: dict[
-            tuple[str, str], tuple[str, bool]
-        ] = {}  # of languages, by what the two keys show, if they tell
+        # Of languages, by what the two keys show, and whether that tells which one it is
+        self._codes: dict[tuple[str, str], tuple[str, bool]] = {}
         self._columns: dict[tuple[str | None, ...], Mapping[str, str]] = {}  # further attributes, by what is shown
         self._unshown: dict[frozenset[str], frozenset[str]] = {}
 

@@ -70,7 +70,7 @@ class DoceboBranches:
         found: set[int] = set()
         counted: int | None = None
         params = {"branch_id": branch_id, "selection_status": 1, "get_total_count": 1}
-        async for data, _ in self._requests.pages("accounts of a branch", "/manage/v1/user", params):
+        async for data, _ in self._requests.pages("accounts of a branch", "/manage/v1/user", params, unlisted=unlisted):
             if counted is None and isinstance(data, dict):
                 counted = read_id(data.get("total_count"))
             ids = [

@@ -20,6 +20,7 @@ from slack_docebo.errors import (
     ContractViolation,
     IncompleteRead,
     OutcomeUnknown,
+    Rejected,
     RemoteError,
     TransientError,
 )
@@ -84,14 +85,21 @@ class DoceboRequests:
         return self._http.base_url.netloc.decode("ascii")
 
     async def pages(
-        self, operation: str, path: str, params: Mapping[str, str | int], most: int = MOST_PAGES
+        self,
+        operation: str,
+        path: str,
+        params: Mapping[str, str | int],
+        most: int = MOST_PAGES,
+        *,
+        unlisted: int = 0,
     ) -> AsyncIterator[tuple[object, bool]]:
         """Yield the `data` of each page of a listing, and whether it announces more.
 
-        Pages are read as long as more is announced or, in a listing that was asked for its count, as fewer were shown.
-        Raises IncompleteRead if there are more pages than *most*, or than Docebo's count implies.
+        Pages are read as long as more is announced or, in a listing that was asked for its count, as fewer were shown, of
+        which as many as *unlisted* are never shown; a page that nobody has announced may be refused. Raises
+        IncompleteRead if there are more pages than *most*, or than Docebo's count implies.
         """
-        number, pages, shown, counted = self.first_page, 0, 0, 0
+        number, pages, shown, counted = self.first_page, 0, unlisted, 0
         announced = True
         before: object = None
         while announced or shown < counted:
@@ -100,7 +108,12 @@ class DoceboRequests:
                 raise IncompleteRead(
                     f"{operation}: Docebo announces more than {most} pages, which is more than it can have"
                 )
-            data = await self.page(operation, path, params, number, before if Pages.CURSOR in self.paging else None)
+            try:
+                data = await self.page(operation, path, params, number, before if Pages.CURSOR in self.paging else None)
+            except (Rejected, ContractViolation):
+                if announced:
+                    raise
+                return
             if Pages.CURSOR not in self.paging and _repeats(before, data):
                 # Some listings keep a search under a cursor, and may give its further pages only with that.
                 data = await self.page(operation, path, params, number, before)
@@ -109,10 +122,8 @@ class DoceboRequests:
             if number == 1 == pages and "search_text" not in params and not _entries(data):
                 number, data = await self._first(operation, path, params, data)
             entries = _entries(data)
-            self._begins_at_1 |= (
-                number == 1 == pages and isinstance(data, dict) and bool(entries)
-            )  # an array may be no page
             if pages == 1:
+                self._begins_at_1 |= number == 1 and isinstance(data, dict) and bool(entries)  # an array may be no page
                 most = min(most, _pages_counted(operation, data, otherwise=most))
                 if "get_total_count" in params and isinstance(data, dict):
                     counted = read_id(data.get("total_count")) or 0
@@ -178,8 +189,10 @@ class DoceboRequests:
             for entry in map(read, items_of(operation, data)):
                 found[identity(entry)] = entry
             if more and len(found) == before:
-                # All of them, whatever page was asked for; or the page behind the last, which announces more as any other.
-                if isinstance(data, list) or (found and not _entries(data)):
+                # All of them, whatever page was asked for; or the page behind the last, which announces more as any other,
+                # unless it is empty for a cursor that no longer counts.
+                is_behind = bool(found) and not _entries(data) and Pages.CURSOR not in self.paging
+                if isinstance(data, list) or is_behind:
                     break
                 raise IncompleteRead(f"Docebo repeats itself: a page of {operation} showed nothing new.")
         return list(found.values())

@@ -9,9 +9,7 @@ class Languages:
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         self._codes: dict[str, str] = {}
-        self._all: frozenset[str] = (
-            frozenset()
-        )  # codes of all that the platform has; none as long as they are not known
+        self._all = frozenset[str]()  # codes of all that the platform has; none as long as they are not known
 
     def know(self, names: Mapping[str, str]) -> None:
         """Note that these, with their *names* by code, are all languages of the platform."""

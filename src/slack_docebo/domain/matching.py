@@ -43,9 +43,8 @@ class Match:
 class Accounts:
     """The target's accounts, found by id, and by e-mail or username as mailboxes are compared.
 
-    In Docebo usernames are unique, but two that differ by an HTML escape are read alike, and e-mail addresses are not
-    unique: so either may lead to several. The state of an account
-    that is not in this collection is unknown until Docebo was asked for its id.
+    Either may lead to several: e-mail addresses are not unique in Docebo, and usernames that differ by an HTML escape are
+    read alike. The state of an account that is not in this collection is unknown until Docebo was asked for its id.
     """
 
     def __init__(self, accounts: Iterable[Account] = ()) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from slack_docebo.domain.attributes import fingerprint, refused_key
 from slack_docebo.domain.matching import MatchBy
@@ -46,7 +47,7 @@ class Policy:
 
     def is_refused(self, name: str, value: Value) -> bool:
         """Tell whether Docebo is known to refuse the value; not where the field's options are known by now."""
-        if not self.refused or refused_key(name, value) not in self.refused:
+        if name not in _names_in(self.refused) or refused_key(name, value) not in self.refused:
             return False
         return all(rule.values is None for rule in self.rules if rule.target == name)
 
@@ -61,3 +62,9 @@ class Policy:
         With mappings, it was somebody's decision that there is none: it was deleted, or went with LEAVERS.
         """
         return not self.map and self.rehires is Rehires.REPORT
+
+
+@lru_cache(maxsize=8)
+def _names_in(refused: frozenset[str]) -> frozenset[str]:
+    """Return the attributes of which values are *refused*: each person is asked about each attribute, and few are among them."""
+    return frozenset(key.rpartition(" ")[0] for key in refused)

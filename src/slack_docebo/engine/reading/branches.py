@@ -35,7 +35,8 @@ async def renew_branches(runtime: Runtime) -> None:
 async def branches_of(runtime: Runtime, docebo_ids: Collection[int]) -> dict[int, frozenset[int]]:
     """Return the branches of each of these accounts, as its own page shows them, for a call each.
 
-    Accounts whose branches are not shown are left out; all are if Docebo shows none, or EVIDENCE_CALLS is too low.
+    Accounts whose branches are not shown are left out; all are if Docebo does not show those of the first one, or if
+    EVIDENCE_CALLS is too low.
     """
     found: dict[int, frozenset[int]] = {}
     if not docebo_ids or not reserve_calls(runtime, accounts=len(docebo_ids)):
@@ -45,8 +46,8 @@ async def branches_of(runtime: Runtime, docebo_ids: Collection[int]) -> dict[int
         if not isinstance(seen, Present):
             continue
         shown = seen.value.besides.get(SHOWN)
-        if shown is None:
+        if shown is None and not found:
             break
-        if ids := frozenset(map(int, filter(None, shown.split(",")))):
+        if ids := frozenset(map(int, filter(None, (shown or "").split(",")))):
             found[docebo_id] = ids
     return found

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from enum import Enum, auto
 
-from slack_docebo.clients.docebo_requests import PAGE_SIZE
 from slack_docebo.domain.effects import ACCESS, account_of, differs, holds, is_carried_out
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
@@ -15,13 +14,12 @@ from slack_docebo.engine.reading.dialects import known_dialect
 from slack_docebo.engine.reading.evidence import counted, reserve_calls
 from slack_docebo.engine.reading.lagging import as_viewed
 from slack_docebo.engine.reading.searching import find_by_address
-from slack_docebo.engine.reading.sides import read_target
+from slack_docebo.engine.reading.sides import are_few, read_target
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import IncompleteRead, RemoteError
 from slack_docebo.runtime import Runtime
 
 SHOWN_AFTER = (0, 1, 2, 4, 8)  # seconds from one look to the next, until an account shows what was done to it
-FEW = 5  # accounts that are asked for one by one, where nobody knows how many calls a list of all takes
 
 
 class Effect(Enum):
@@ -88,8 +86,7 @@ class Rereading:
         batch = [numbered for numbered in batch if numbered[1].kind is not Kind.MOVE]
         if not batch:
             return moved
-        pages = len(self.accounts or ()) // PAGE_SIZE
-        if len(batch) <= max(FEW, pages):
+        if are_few(self._runtime, len(batch)):
             accounts = Accounts()
             for _, operation in batch:
                 accounts.add(await self._asked(operation))

@@ -26,6 +26,7 @@ from slack_docebo.runtime import Runtime
 UNANSWERED = 3  # calls in a row of which nobody knows what became: then a run gives up
 # The status of a call with too many rows: a guess, no number and no answer is documented. A gateway may give up on it, too.
 TOO_LARGE = (400, 413, 500, 502, 503, 504)
+AT_ONCE = timedelta(minutes=1)  # for so long a call may wait, whatever EVIDENCE_MINUTES says
 REFUSED_ALONE = 3  # rows that are refused one by one before any is taken: then it is not for their texts
 
 
@@ -230,7 +231,7 @@ class Sender:
         """
         check_admitted(self._runtime, self._plan_id, batch)
         seqs = {seq for seq, _ in batch}
-        if self._runtime.now() - since > timedelta(minutes=self._runtime.behaviour.evidence_minutes):
+        if self._runtime.now() - since > max(AT_ONCE, timedelta(minutes=self._runtime.behaviour.evidence_minutes)):
             if seqs <= self._waited:
                 return  # it would be so each time
             self._waited |= seqs
