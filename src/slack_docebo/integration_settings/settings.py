@@ -112,7 +112,10 @@ class IntegrationSettings(BaseModel):
         description="Only these people: patterns on e-mail or Slack id. Empty: everybody.",
     )
     scope_exclude: Patterns = Field(
-        (), title="Not these people", description="Not these people: patterns on e-mail or Slack id."
+        (),
+        title="Not these people",
+        description="Not these people: patterns on e-mail or Slack id. Whose account is mapped is a leaver all the same once Slack"
+        " deactivates them; PROTECTED_ACCOUNTS keeps an account.",
     )
     scope_usergroups: Handles = Field(
         (),
