@@ -112,6 +112,26 @@ async def test_an_account_that_docebo_lets_nobody_change_keeps_no_other_one_open
         assert not any(account.expiration for account in of_both)
 
 
+@pytest.mark.long
+async def test_who_returns_to_an_account_whose_end_docebo_does_not_take_away_is_told_with_what_to_set_by_hand(
+    sandbox, sqlite_url
+):
+    sandbox.reset()
+    sandbox.docebo.switches = replace(sandbox.docebo.switches, empty_ignored=True)
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    slack_id = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
+    await run_import(settings, rows=EXPIRING)
+    sandbox.slack.deactivate(slack_id)
+    await run_import(settings, rows=EXPIRING)
+    sandbox.slack.reactivate(slack_id)
+
+    back = await run_import(settings, rows=EXPIRING)
+
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        [told] = [one.error for one in tables.operations.rows(back.plan.id) if one.outcome is Outcome.FAILED]
+    assert "when it expires" in told
+
+
 def without_dates(call: Call, answer: Any) -> Any:
     """A list of accounts that does not show when they expire."""
     if call.method == "GET" and call.path.startswith("/manage/v1/user?"):

@@ -45,8 +45,8 @@ REFUSED_AND_THERE = (
     "Docebo refused the row, and has the account: whether that row has made it, nobody can tell; the next import looks"
 )
 CONTRADICTED = (
-    "Docebo says that it was done, and still shows the account as it was before, active or not. Set its status by hand in"
-    " Docebo, and ask Docebo's support why its answer is wrong"
+    "Docebo says that it was done, and still shows the account as it was before. Set by hand in Docebo whether it is active"
+    " and when it expires, and ask Docebo's support why its answer is wrong"
 )
 STATUS_NOT_SHOWN_YET = "nobody knows whether this was done, for Docebo does not show it yet: the next run looks again"
 WITHOUT = "done, but without what Docebo refuses for an account:"
