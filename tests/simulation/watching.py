@@ -87,8 +87,9 @@ class Watch:
         """Look at a call that writes, before it is carried out: when it was *begun*, and how long it keeps Docebo busy."""
         if by := self._locks.taken_over(process.name):
             self.found(Promise.FENCED, f"{process.name} writes after {by} took its lock over")
-        lately = datetime.fromtimestamp(begun - UNDER_WAY, UTC)
-        if self._behaviour.frozen_until(lately):
+        # What was let through before the day began may be under way.
+        moments = [datetime.fromtimestamp(moment, UTC) for moment in (begun - UNDER_WAY, begun)]
+        if all(map(self._behaviour.frozen_until, moments)):
             self.found(Promise.FROZEN, f"{process.name} writes on a day that is frozen")
         if time.time() < self._busy_until:
             self.found(Promise.ONE_BATCH, f"{process.name} writes while another batch is under way")
