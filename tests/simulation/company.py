@@ -84,6 +84,11 @@ class Person:
         latest = self.absences.get(self.slack_id, [])[-1:]
         return latest[0].since if latest and latest[0].until > time.time() else None
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the person is gone from Slack, or outside the user group where that counts as having left."""
+        return any(absence.until > time.time() for absence in self._away(self.slack_id))
+
     def be_forgotten(self, of_others: Collection[str], *, is_known: bool) -> None:
         """Note that we were told to forget the person, and by which ids and addresses we know whom to forget.
 

@@ -226,15 +226,15 @@ class Stage:
             getattr(self._company, step.what)(*people)
 
     def _note_seen(self, person: Person) -> None:
-        """Note whether one of our runs has surely seen that *person*, who is about to leave, is in Slack."""
-        since = person.joined_at
+        """Note whether one of our runs has surely seen that *person*, who is about to leave, is in Slack and in scope."""
+        since = max(person.joined_at, person.regrouped_at)
         listed = any(
             process.name.startswith("import ") and process.begun > since and process.has_done_all
             for process in self.processes
         )
         newest = self._newest_entry(person)
         is_served = newest is not None and newest.event.updated >= int(since) and newest.state in FINISHED
-        if person.gone_since is None and (listed or is_served):
+        if not person.is_away and (listed or is_served):
             person.seen_back_until[person.slack_id] = time.time()
 
     def _is_known(self, person: Person) -> bool:

@@ -73,6 +73,7 @@ MENDED = [
     (15, Promise.PRIVATE, 115),
     (16, Promise.GRACE, 200000503),
     (16, Promise.GRACE, 210000790),
+    (16, Promise.GRACE, 8000000323),
     (17, Promise.SHIELDED, 200001225),
     (17, Promise.PLACED, 60000421),
     (17, Promise.PLACED, 73000026),
