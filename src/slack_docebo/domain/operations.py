@@ -112,6 +112,11 @@ class Operation:
         return self.maps and self.prior is not None and self.prior.docebo_id != self.docebo_id
 
     @property
+    def passes_mapping(self) -> bool:
+        """Whether a mapping that another Slack id has goes to the person's."""
+        return self.maps and self.mapped_as != self.slack_id
+
+    @property
     def mapped_as(self) -> str:
         """The Slack id that has the mapping before the operation; afterwards `slack_id` has it."""
         return self.prior.slack_id if self.prior else self.slack_id

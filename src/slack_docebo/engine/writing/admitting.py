@@ -163,7 +163,7 @@ def _served_or_in_grace(tables: Tables, runtime: Runtime, plan: Plan, batch: Seq
     if plan.kind not in OF_THE_RULES:
         return {}
     holders = holders_before(
-        tables, plan, [op for _, op in batch if op.prior is None or op.moves_mapping or _passes(op)]
+        tables, plan, [op for _, op in batch if op.prior is None or op.moves_mapping or op.passes_mapping]
     )
     entering_or_leaving = [
         (seq, op)
@@ -181,11 +181,6 @@ def _served_or_in_grace(tables: Tables, runtime: Runtime, plan: Plan, batch: Seq
         since, due = tables.leavers.since(plan.slack_team, people_of(op for _, op in leaving)), runtime.now() - grace
         reasons |= {seq: IN_GRACE for seq, op in leaving if op.mapped_as not in since or since[op.mapped_as] > due}
     return reasons
-
-
-def _passes(operation: Operation) -> bool:
-    """Tell whether *operation* gives a mapping to another Slack id."""
-    return operation.maps and operation.mapped_as != operation.slack_id
 
 
 def _unfound(tables: Tables, docebo: str, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:

@@ -73,7 +73,7 @@ def holders_before(tables: Tables, plan: Plan, operations: Collection[Operation]
 
 def passed_on_to(tables: Tables, team: str, operations: Collection[Operation]) -> dict[str, str]:
     """Return whose mapping *operations* pass on, by the Slack id of the person who gets it."""
-    passed_on = [one for one in operations if one.maps and one.mapped_as != one.slack_id]
+    passed_on = [one for one in operations if one.passes_mapping]
     keys = tables.people.of(team, people_of(passed_on)) if passed_on else {}
     return {
         one.slack_id: one.mapped_as

@@ -119,7 +119,7 @@ def _keep_mappings(
     tables.leavers.clear(team, acted_on)
     if gone := [op.mapped_as for op, _ in applied if op.kind is Kind.UNMAP]:
         mappings.delete(team, gone)
-    if heirs := {op.mapped_as: op.slack_id for op, _ in applied if op.maps and op.mapped_as != op.slack_id}:
+    if heirs := {op.mapped_as: op.slack_id for op, _ in applied if op.passes_mapping}:
         mappings.pass_on(team, heirs, now=now)
     given = [
         (op, Applied(docebo_id, op.fingerprint, op.echo, op.deactivated or docebo_id in shut_out))
