@@ -73,6 +73,33 @@ async def test_a_mapping_that_somebody_corrects_during_a_call_is_not_moved_back(
     assert told[other["id"]].outcome is Outcome.APPLIED
 
 
+async def test_an_account_that_another_run_is_just_shutting_is_given_to_nobody(sandbox, sqlite_url):
+    rows = {**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none", "REHIRES": "hand-over"}
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    await run_import(settings, rows=rows)
+    former = members(sandbox)[0]
+    leave(sandbox, former)
+    async with open_runtime(settings, read_rows(table(rows)), run_id="run") as runtime:
+        shutting = await plan_import(runtime)
+        back = sandbox.slack.add("New", "Id", former["profile"]["email"])
+        giving = await plan_import(runtime)
+        begin(runtime, giving)
+        with runtime.store.transaction() as tables:
+            [(seq, _)] = tables.operations.pending(shutting, Kind.DEACTIVATE, 100)
+            tables.intents.note(shutting, [seq], flow_run="another", now=runtime.now())
+            batch = tables.operations.pending(giving, Kind.UPDATE, 100)
+        [(seq, operation)] = batch
+        assert operation.passes_mapping
+
+        record(runtime, giving, batch, [RowOutcome(seq, Outcome.APPLIED, operation.docebo_id)])
+
+        with runtime.store.reading() as tables:
+            mapped = tables.mappings(settings.docebo_url).of(operation.slack_team, [former["id"], back["id"]])
+            told = [row.error for row in tables.operations.rows(giving) if row.seq == seq]
+    assert list(mapped) == [former["id"]]
+    assert told == [REMAPPED]
+
+
 @pytest.mark.long
 async def test_a_mapping_that_somebody_deletes_during_a_call_stays_so_and_who_deactivated_is_kept(sandbox, sqlite_url):
     rows = {**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none"}

@@ -89,6 +89,7 @@ MENDED = [
     (19, Promise.UNDONE, 210000318),
     (19, Promise.UNDONE, 3100000735),
     (21, Promise.FROZEN, 7000000018),
+    (22, Promise.ABSENCE, 9000000036),
     (23, Promise.ABSENCE, 4000005110),
 ]
 SECONDS = float(os.environ.get("SIMULATION_SECONDS", "600"))

@@ -117,6 +117,12 @@ class Operation:
         return self.maps and self.mapped_as != self.slack_id
 
     @property
+    def gives_account(self) -> bool:
+        """Whether the person gets an account that was there before, and was not theirs."""
+        is_theirs = self.prior is not None and not self.moves_mapping and not self.passes_mapping
+        return self.maps and self.kind is not Kind.CREATE and not is_theirs
+
+    @property
     def mapped_as(self) -> str:
         """The Slack id that has the mapping before the operation; afterwards `slack_id` has it."""
         return self.prior.slack_id if self.prior else self.slack_id

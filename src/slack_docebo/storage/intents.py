@@ -83,6 +83,16 @@ class IntentRepository:
         )
         return [(row.docebo_id, row.changes) for row in self._connection.execute(updates)]
 
+    def shutting(self, docebo: str, *, but_of: str) -> set[int]:
+        """Return the accounts that another plan than *but_of* is about to deactivate, or may have deactivated."""
+        sent = _among(intent, docebo, operation.c.docebo_id)
+        deactivations = sent.where(
+            operation.c.plan_id.in_(select(intent.c.plan_id)),  # as in `updates`
+            operation.c.plan_id != but_of,
+            operation.c.kind == Kind.DEACTIVATE.value,
+        )
+        return set(self._connection.scalars(deactivations))
+
     def given_up(self, docebo: str, slack_ids: Iterable[str]) -> set[tuple[str, str]]:
         """Return team and Slack id of people who may have an account that no run looks for any more."""
         unknown = operation.c.outcome.in_([Outcome.PLANNED.value, Outcome.SKIPPED.value])

@@ -22,7 +22,7 @@ from slack_docebo.storage.tables import Tables
 
 Numbered = tuple[int, Operation]  # an operation with its place in the plan
 Recorded = tuple[Operation, RowOutcome]
-REMAPPED = "the mapping of this person or of the account was changed meanwhile, and stays so: plan again"
+REMAPPED = "the mapping or the account of this person was changed by another run meanwhile, and stays so: plan again"
 
 
 def record(
@@ -74,7 +74,7 @@ def _record(
             tables.profiles.doubt(plan.slack_team, tables.people.ids_of(undone))
         shut_out = _shut_out_since(tables, plan, applied)
         for team in {op.slack_team for op, _ in applied}:
-            _keep_mappings(runtime, tables, team, [one for one in applied if one[0].slack_team == team], shut_out)
+            _keep_mappings(runtime, tables, plan, team, [one for one in applied if one[0].slack_team == team], shut_out)
         _note_accounts(runtime, tables, plan, applied)
 
 
@@ -105,15 +105,18 @@ def _without_outdated(
 
 
 def _keep_mappings(
-    runtime: Runtime, tables: Tables, team: str, applied: Sequence[Recorded], shut_out: Collection[int]
+    runtime: Runtime, tables: Tables, plan: Plan, team: str, applied: Sequence[Recorded], shut_out: Collection[int]
 ) -> None:
     """Store the mappings of people in *team* and what was written to their accounts; *shut_out* stay deactivated.
 
-    Raises StorageConflict where somebody else has changed one of the mappings.
+    Raises StorageConflict where somebody else has changed one of the mappings, or is shutting an account that a person
+    would get.
     """
     docebo, now, run = runtime.settings.docebo_url, runtime.now(), runtime.run_id
     mappings = tables.mappings(docebo)
-    if _remapped(applied, mappings.of(team, people_of(op for op, _ in applied))):
+    received = {result.docebo_id for op, result in applied if op.gives_account}
+    is_shut = received and not received.isdisjoint(tables.intents.shutting(docebo, but_of=plan.id))
+    if is_shut or _remapped(applied, mappings.of(team, people_of(op for op, _ in applied))):
         raise StorageConflict(REMAPPED)
     acted_on = [op.mapped_as for op, _ in applied if is_of_leaver(op.kind, op.reason) or op.mapped_as != op.slack_id]
     tables.leavers.clear(team, acted_on)
