@@ -26,7 +26,7 @@ GONE = replace(ADA, deactivated=True)
 
 def plan(user, account=None, mapping=None, policy=ON, holder=None) -> Operation:
     planner = Planner(policy, Accounts([account] if account else []))
-    return planner.plan(user, mapping, planner.match(user, mapping), holder)
+    return planner.plan(user, mapping, planner.match(user, mapping), holder=holder)
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_an_account_that_is_somebody_elses_is_not_that_of_who_is_out_of_scope_an
     planner = Planner(EXCLUDING_ADA, Accounts([HERS]))
     former_holders = () if holder else {"U9"}
 
-    planner.plan(ADA, None, planner.match(ADA, None), holder, former_holders=former_holders)
+    planner.plan(ADA, None, planner.match(ADA, None), holder=holder, former_holders=former_holders)
 
     assert planner.found.accounts == {}
 

@@ -29,6 +29,7 @@ def plan_newcomer(
     user: SourceUser,
     mapping: Mapping | None,
     policy: Policy,
+    *,
     accounts: Accounts,
     claims: Claims,
     lacking: Sequence[Shortfall],

@@ -131,6 +131,7 @@ class Planner:
         user: SourceUser,
         mapping: Mapping | None,
         found: Match,
+        *,
         holder: Mapping | None = None,
         applied: Applied | None = None,
         under_other_id: Mapping | None = None,
@@ -329,7 +330,7 @@ class Planner:
         member, moving = self.policy.scope.as_member(user), self.policy.branch_moves
         lacking = shortfalls(member, self.policy.rules, creating=True, moving=moving)
         self.found.note_shortfalls(user.slack_id, lacking)
-        return plan_newcomer(user, mapping, self.policy, self.accounts, self.claims, lacking)
+        return plan_newcomer(user, mapping, self.policy, accounts=self.accounts, claims=self.claims, lacking=lacking)
 
     def _plan_absent(self, user: SourceUser, mapping: Mapping | None, against: str) -> Operation:
         if mapping is None or not counts_as_leaver(user, self.policy):

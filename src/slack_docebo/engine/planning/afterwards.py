@@ -113,7 +113,7 @@ async def _is_address_of(runtime: Runtime, account: Account, mapping: Mapping) -
 
 
 def operation_on(
-    account: Account, mapping: Mapping, kind: Kind, reason: str, changes: dict[str, Value], before: dict[str, Value]
+    account: Account, mapping: Mapping, kind: Kind, reason: str, *, changes: dict[str, Value], before: dict[str, Value]
 ) -> Operation:
     """Return the operation on the *account* of *mapping*; it is not carried out if the mapping has changed by then."""
     return Operation(

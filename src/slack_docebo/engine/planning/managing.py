@@ -206,7 +206,9 @@ def _operations(
         is_known = placed.get(docebo_id, IN_DOUBT) != IN_DOUBT
         before: dict[str, Value] = {column: str(placed[docebo_id] or "")} if is_known else {}
         changes: dict[str, Value] = {column: str(manager.docebo_id) if manager else ""}
-        operations.append(operation_on(account, mappings[docebo_id], Kind.UPDATE, "another manager", changes, before))
+        operations.append(
+            operation_on(account, mappings[docebo_id], Kind.UPDATE, "another manager", changes=changes, before=before)
+        )
     return operations
 
 

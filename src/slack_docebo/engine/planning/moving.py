@@ -82,8 +82,8 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
             mappings[one],
             Kind.MOVE,
             HAS_LEFT if one in leaving.left else ANOTHER_BRANCH if one in wishes.values else IS_BACK,
-            {BRANCH: str(branch)},
-            {BRANCH: str(there[one])} if there.get(one) is not None else {},
+            changes={BRANCH: str(branch)},
+            before={BRANCH: str(there[one])} if there.get(one) is not None else {},
         )
         for branch, one in moved
         if (account := may_move.get(one)) and not (one in leaving.back and one in elsewhere)

@@ -103,10 +103,10 @@ class _Making:
         runtime: Runtime,
         workspace: Workspace,
         accounts: Accounts,
+        *,
         kind: PlanKind,
         listed: SourceSnapshot | None,
         heard: SourceSnapshot | None,
-        *,
         trusting: bool,
         is_trial: bool,
     ) -> None:
