@@ -418,6 +418,18 @@ async def test_a_disputed_account_that_somebody_links_is_brought_in_line(here):
     assert (account.firstname, account.email) == ("Ada", "ada@example.com")
 
 
+async def test_an_account_that_is_handed_over_after_it_was_linked_and_before_any_run_is_left_alone(here):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await imported(here)
+    other = here.sandbox.docebo.accounts.add("countess", firstname="A", lastname="L", email="countess@example.com")
+    await decided(here, DecisionAction.LINK, ada, docebo_id=other.user_id)
+    here.sandbox.docebo.edit(other.user_id, STRANGER)
+
+    await imported(here)
+
+    assert (other.firstname, other.email) == ("Zed", "zed@example.com")
+
+
 async def test_a_linked_account_that_an_undo_alone_has_seen_is_left_alone_once_it_is_somebody_elses(here):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     await imported(here)

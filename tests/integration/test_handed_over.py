@@ -1,5 +1,6 @@
 """Accounts that are handed over to somebody else in Docebo: address and name are that one's, and the user name stays."""
 
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 
 import pytest
@@ -20,6 +21,7 @@ from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.schema import operation
 from slack_docebo.storage.store import Store
+from tests.between import between
 from tests.importing import ON, mapped, prove, run_import, settings_for
 from tests.integration.after_an_import import apply_by_id, import_then, undo
 from tests.integration.realtime_world import world
@@ -467,7 +469,51 @@ async def test_an_account_that_no_mapping_gives_to_anybody_is_not_written_by_a_p
     assert account.fields == {13: "Countess"}
 
 
-async def test_an_account_that_shows_another_persons_address_is_not_moved_to_another_branch(sandbox, sqlite_url):
+@contextmanager
+def list_without_bob(sandbox):
+    """Yield the facts of a Slack that shows Bob by his address, and leaves him out of its list."""
+
+    def without(call, answer):
+        if "users.list" not in call.path:
+            return None
+        return {**answer, "members": [one for one in answer["members"] if one["profile"].get("email") != BOBS["email"]]}
+
+    with between(sandbox.slack_url.removesuffix("/api/"), changed=without) as url:
+        yield {**sandbox.facts(), "slack_url": f"{url}/api/"}
+
+
+async def test_an_account_is_its_new_owners_also_where_slacks_list_leaves_that_one_out(sandbox, sqlite_url):
+    account = await handed_over_to_bob(sandbox, settings_for(sandbox.facts(), sqlite_url))
+    sandbox.slack.add("Bob", "Byron", BOBS["email"])
+
+    with list_without_bob(sandbox) as facts:
+        await run_import(settings_for(facts, sqlite_url))
+
+    assert {name: getattr(account, name) for name in BOBS} == BOBS
+
+
+async def test_an_account_that_a_plan_would_pass_on_to_its_new_owner_is_not_shut_for_the_former_one_meanwhile(
+    sandbox, sqlite_url, tmp_path
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    rows = {"REHIRES": "hand-over", "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none", "LIMIT_REMAPPINGS": "none"}
+    account = await handed_over_to_bob(sandbox, settings, **rows)
+    sandbox.slack.add("Bob", "Byron", BOBS["email"])
+    ann = sandbox.slack.by_email("ann@example.com")["id"]
+    sandbox.slack.deactivate(ann)
+    await run_import(settings, rows=rows, dry_run=True)
+
+    async with world(sandbox, sqlite_url, tmp_path, **rows) as here:
+        here.put(here.event(ann))
+        await here.serve()
+
+    assert account.active
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+async def test_an_account_that_shows_another_persons_address_is_not_moved_to_another_branch(
+    sandbox, sqlite_url, is_listed
+):
     sandbox.docebo.add_branch("EU", "Europe")
     sandbox.docebo.add_branch("US", "America")
     rows = {
@@ -485,7 +531,8 @@ async def test_an_account_that_shows_another_persons_address_is_not_moved_to_ano
     sandbox.slack.add("Bob", "Byron", "bob@example.com")
     sandbox.slack.change(ann, {"profile": {"title": "US"}})
 
-    assert await import_then(settings, rows, plan_moves) is None
+    with nullcontext(sandbox.facts()) if is_listed else list_without_bob(sandbox) as facts:
+        assert await import_then(settings_for(facts, sqlite_url), rows, plan_moves) is None
 
     assert account.branches == before
 

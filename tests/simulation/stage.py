@@ -21,6 +21,8 @@ import slack_docebo.engine.writing.applying as applying
 import slack_docebo.storage.leases as leases
 import slack_docebo.storage.plans as plans
 from sandbox.server import Sandbox
+from slack_docebo.domain.disputes import look
+from slack_docebo.domain.people import Account
 from slack_docebo.domain.people import Mapping as MappingRow
 from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.realtime.holding import let_through
@@ -315,6 +317,8 @@ class Stage:
                 accounts = tables.accounts(tables.platforms.take(self._settings.docebo_url))
                 tables.mappings(self._settings.docebo_url).save([row], now=datetime.now(UTC))
                 accounts.forget_seen([right.user_id])
+                bears = look(Account(right.user_id, right.username, email=right.email))
+                accounts.note_seen({right.user_id: bears}, now=datetime.now(UTC))
             self._company.remapped.add(slack_id)
             self._company.given_by_hand.add(right.user_id)
             person.linked_at = time.time()

@@ -183,7 +183,9 @@ class Planner:
         operation = plan_matched(one, self.policy, self.accounts, self.claims, self.found, ended=self.ended)
         if former_holders and operation.kind is Kind.UPDATE and not operation.maps:
             operation = replace(operation, reason=f"{PASSED_ON}{operation.reason}")
-        self._note_seen(one, operation)
+        if operation.kind is Kind.LEAVE or not (former_holders or operation.passes_mapping):
+            # Else the former holder's account would be known by what it bears now, should this never be carried out.
+            self._note_seen(one, operation)
         return operation if operation.kind is Kind.LEAVE else replace(operation, seen=look(account))
 
     def _doubt_about(self, one: Matched) -> str:

@@ -14,6 +14,7 @@ from slack_docebo.domain.protection import shielded
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.engine.planning.drafts import close_plan, open_plan
 from slack_docebo.engine.planning.limits import count_people
+from slack_docebo.engine.reading.bearers import ask_for_other_bearers
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import counted
 from slack_docebo.engine.reading.profiles import with_fields_read_before
@@ -82,8 +83,9 @@ async def still_theirs(
     """Return the accounts of *mappings* that exist and still belong to the same people, by Docebo id.
 
     An account that shows another address than the one last seen may be another person's. With *listed*, it is left out
-    if somebody else in the list has its address or, failing that, its name. Without *listed*, Slack is asked for the
-    address, one call each, and the account is left out unless Slack finds the mapped person.
+    if somebody else in the list, or whom Slack finds, has its address or, failing that, somebody in the list its name.
+    Without *listed*, Slack is asked for the address, one call each, and the account is left out unless Slack finds the
+    mapped person.
     """
     theirs = {
         mapping.docebo_id: (account, mapping)
@@ -93,7 +95,9 @@ async def still_theirs(
     suspects = [(account, mapping) for account, mapping in theirs.values() if bears_new_address(account, mapping.seen)]
     if listed is not None:
         former = [(account, mapping.slack_id) for account, mapping in suspects]
-        others = {docebo_id for docebo_id, _ in other_bearers(former, chain.from_iterable(listed) if former else ())}
+        found = other_bearers(former, chain.from_iterable(listed) if former else ())
+        unlisted = [(account, slack_id) for account, slack_id in former if (account.docebo_id, slack_id) not in found]
+        others = {docebo_id for docebo_id, _ in found | await ask_for_other_bearers(runtime, unlisted)}
     else:
         others = {one.docebo_id for one, mapping in suspects if not await _is_address_of(runtime, one, mapping)}
     return {docebo_id: account for docebo_id, (account, _) in theirs.items() if docebo_id not in others}

@@ -24,6 +24,7 @@ from slack_docebo.engine.planning.people import (
     plan_people,
 )
 from slack_docebo.engine.planning.reopening import reopened
+from slack_docebo.engine.reading.bearers import ask_for_other_bearers
 from slack_docebo.engine.reading.connection import Workspace, recall_other_ids, unknown_levels
 from slack_docebo.engine.reading.organisation import learn_who_is_forgotten
 from slack_docebo.engine.reading.profiles import fields_wanted
@@ -89,6 +90,7 @@ async def make_plan(
             continue  # what was planned so far stays unfinished: nobody can apply it
     await making.ask_for_absent()
     await making.plan_absent()
+    await making.ask_for_bearers()
     await making.plan_again()
     if listed is not None:
         await making.check_and_record_reads(listed)
@@ -169,11 +171,32 @@ class _Making:
         """Plan for the absent people, by the answers about them."""
         await to_completion(self._plan_absent)
 
+    async def ask_for_bearers(self) -> None:
+        """Find out to whom accounts belong that seem to be somebody's, but for another address, which they show.
+
+        Somebody in the list may have it. For the others to whom something would be done Slack is asked, because a list
+        may leave somebody out.
+        """
+        planner = self._planner
+        suspects = planner.suspects
+        if not suspects:
+            return
+        listed = self._heard or self._pages
+        others = await to_completion(other_bearers, suspects, chain.from_iterable(listed))
+        if listed is not self._some:  # about some people alone, `find_bearers` has asked before
+            with self._runtime.store.reading() as tables:
+                changed = set(tables.operations.people_planned(self._draft.plan_id, {Kind.UPDATE, Kind.MAP}))
+            unlisted = [one for one in suspects if one[1] in changed and (one[0].docebo_id, one[1]) not in others]
+            others |= await ask_for_other_bearers(self._runtime, unlisted)
+        for (docebo_id, slack_id), bearer in others.items():
+            self._again.add(slack_id)
+            planner.accounts.note_bearer(docebo_id, bearer)
+
     async def plan_again(self) -> None:
         """Plan again for people of whom more became known after they had been planned for; store whose accounts are.
 
         These are people who have lost a claim to somebody listed later, people who were given an account by its
-        username although somebody else in the list has its address, people who have returned under a new id, and people
+        username although somebody else has its address, people who have returned under a new id, and people
         whom the list has shown again.
         """
         await to_completion(self._plan_again)
@@ -269,11 +292,6 @@ class _Making:
     def _plan_again(self) -> None:
         planner, draft = self._planner, self._draft
         again = planner.claims.outdone | self._again
-        suspects = planner.suspects
-        others = other_bearers(suspects, chain.from_iterable(self._heard or self._pages) if suspects else ())
-        for (docebo_id, slack_id), bearer in others.items():
-            again.add(slack_id)
-            planner.accounts.note_bearer(docebo_id, bearer)
         again -= draft.not_planned
         if not again:
             return

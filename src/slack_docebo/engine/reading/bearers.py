@@ -1,13 +1,13 @@
 """Bearers: to whom an account belongs that shows another person's name or address."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.disputes import may_be_of_another
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import Account, Applied, Known, Mapping, SourceUser
 from slack_docebo.domain.returns import has_left
-from slack_docebo.engine.reading.evidence import counted, observe_person
+from slack_docebo.engine.reading.evidence import counted, observe_person, reserve_calls
 from slack_docebo.runtime import Runtime
 
 
@@ -43,6 +43,25 @@ async def find_bearers(runtime: Runtime, people: Iterable[tuple[SourceUser, Know
             accounts.note_bearer(account.docebo_id, bearer.slack_id)
         else:
             accounts.note_unknown_bearer(account.docebo_id)
+
+
+async def ask_for_other_bearers(
+    runtime: Runtime, suspects: Collection[tuple[Account, str]]
+) -> dict[tuple[int, str], str]:
+    """Return whom Slack finds by the addresses that *suspects* show, if it is somebody else; one call each.
+
+    A suspect is as in `other_bearers`. Where EVIDENCE_CALLS does not allow so many calls, none is made: then what Slack's
+    list has shown of them is believed.
+    """
+    others: dict[tuple[int, str], str] = {}
+    if not reserve_calls(runtime, people=len(suspects)):
+        return others
+    for account, slack_id in suspects:
+        with counted(runtime):
+            bearer = await runtime.slack.find_user(account.email)
+        if bearer and slack_id not in bearer.ids:
+            others[account.docebo_id, slack_id] = bearer.slack_id
+    return others
 
 
 async def _find_former_holders(runtime: Runtime, user: SourceUser, accounts: Accounts) -> None:
