@@ -190,7 +190,10 @@ class _Making:
             others |= await ask_for_other_bearers(self._runtime, unlisted)
         for (docebo_id, slack_id), bearer in others.items():
             self._again.add(slack_id)
-            planner.accounts.note_bearer(docebo_id, bearer)
+            if bearer:
+                planner.accounts.note_bearer(docebo_id, bearer)
+            else:
+                planner.accounts.note_unknown_bearer(docebo_id)
 
     async def plan_again(self) -> None:
         """Plan again for people of whom more became known after they had been planned for; store whose accounts are.

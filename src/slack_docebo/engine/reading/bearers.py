@@ -5,9 +5,11 @@ from collections.abc import Collection, Iterable
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.disputes import may_be_of_another
 from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import Account, Applied, Known, Mapping, SourceUser
 from slack_docebo.domain.returns import has_left
-from slack_docebo.engine.reading.evidence import counted, observe_person, reserve_calls
+from slack_docebo.engine.reading.evidence import answers_to, counted, observe_person, reserve_calls
+from slack_docebo.engine.reading.outages import OutageWatch, ping_slack
 from slack_docebo.runtime import Runtime
 
 
@@ -50,17 +52,23 @@ async def ask_for_other_bearers(
 ) -> dict[tuple[int, str], str]:
     """Return whom Slack finds by the addresses that *suspects* show, if it is somebody else; one call each.
 
-    A suspect is as in `other_bearers`. Where EVIDENCE_CALLS does not allow so many calls, none is made: then what Slack's
+    A suspect is as in `other_bearers`; one of whom Slack does not say it gets "". Where EVIDENCE_CALLS does not allow so many calls, none is made: then what Slack's
     list has shown of them is believed.
     """
     others: dict[tuple[int, str], str] = {}
     if not reserve_calls(runtime, people=len(suspects)):
         return others
-    for account, slack_id in suspects:
-        with counted(runtime):
-            bearer = await runtime.slack.find_user(account.email)
-        if bearer and slack_id not in bearer.ids:
-            others[account.docebo_id, slack_id] = bearer.slack_id
+
+    async def about(suspect: tuple[Account, str]) -> Observation[SourceUser]:
+        user = await runtime.slack.find_user(suspect[0].email)
+        return Present(user) if user else Gone("nobody in Slack bears the address")
+
+    async for (account, slack_id), answer in answers_to(runtime, suspects, about, OutageWatch(runtime, ping_slack)):
+        match answer:
+            case Present(user) if slack_id not in user.ids:
+                others[account.docebo_id, slack_id] = user.slack_id
+            case Unknown():
+                others[account.docebo_id, slack_id] = ""
     return others
 
 
