@@ -143,6 +143,28 @@ async def test_a_list_of_the_organisations_ids_alone_is_found_out_about_once(
     assert sum(bool(account.provisioned_by) for account in sandbox.docebo.accounts) == 3
 
 
+@pytest.mark.parametrize("leavers", ["unmap", "deactivate", "keep"])
+@pytest.mark.variants(1)
+async def test_who_was_linked_by_hand_keeps_that_account_under_the_organisations_id(
+    sandbox, sqlite_url, monkeypatch, leavers
+):
+    settings, ada = settings_for(sandbox.facts(), sqlite_url), people(sandbox)[0]
+    rows = {**LEAVERS, "LEAVERS": leavers, "LIMIT_UNMAPPINGS": "none"}
+    await run_import(settings, rows=rows)
+    other = sandbox.docebo.accounts.add("countess", firstname="A", lastname="L", email="countess@example.com")
+    async with open_runtime(settings, read_rows(table(rows)), run_id="links") as runtime:
+        link = DecisionRequest(DecisionAction.LINK, [ada], docebo_id=other.user_id, why="agreed", by="Ann")
+        await decide(runtime, await validate(runtime), link)
+    join_grid(sandbox)
+    monkeypatch.setattr(SlackClient, "list_users", without_local_ids(SlackClient.list_users))
+
+    await run_import(settings, rows=rows)
+
+    now = mapped(sqlite_url, team(sandbox))
+    assert now[organisation_id(ada)] == other.user_id
+    assert ada not in now
+
+
 @pytest.mark.parametrize("verify_target", [True, False])
 @pytest.mark.long
 async def test_nobody_gets_an_account_under_another_id_whom_somebody_has_decided_never_to_touch(

@@ -48,7 +48,7 @@ class Absences:
     named: list[str] = field(default_factory=list)
     # Not listed, and members of the user groups in scope: under another id Slack may list them.
     members: list[str] = field(default_factory=list)
-    # Ids in *named* and *members*, by the other ids under which these people are listed.
+    # Ids that are asked for, by the other ids under which these people are listed.
     shown_otherwise: dict[str, str] = field(default_factory=dict)
 
     def look_for_missing(
@@ -146,8 +146,9 @@ class Absences:
             # That a former id is gone says nothing of the person, whatever events there were lately.
             others = {one: seen for one, seen in answers.items() if one not in former_ids}
             self.seen |= answers | await to_completion(overtaken, runtime, workspace.team, others)
-        shown_now = ((one, self.seen[one]) for one in (*self.named, *self.members) if one in self.seen)
-        self.shown_otherwise = {seen.value.slack_id: one for one, seen in shown_now if isinstance(seen, Present)}
+        shown_now = {one: self.seen[one] for one in (*self.named, *self.members, *self.to_ask) if one in self.seen}
+        ids = {one: seen.value.slack_id for one, seen in shown_now.items() if isinstance(seen, Present)}
+        self.shown_otherwise = {now: before for before, now in ids.items() if now != before}
         check_excluded(runtime, [one for one in self.named if isinstance(self.seen.get(one), Unknown)])
         wanted |= {m.docebo_id: [_address(self.seen[m.slack_id])] for m in doubtful if has_left(self.seen[m.slack_id])}
         await ask_for_accounts(runtime, accounts, wanted)
