@@ -61,6 +61,8 @@ MENDED = [
     (7, Promise.FORGOTTEN, 5134),
     (7, Promise.FORGOTTEN, 310000176),
     (8, Promise.ABSENCE, 87),
+    (8, Promise.ABSENCE, 10000000640),
+    (8, Promise.ABSENCE, 10000000825),
     (9, Promise.FENCED, 52),
     (9, Promise.FENCED, 310001191),
     (10, Promise.EVERYBODY, 17),

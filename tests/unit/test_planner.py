@@ -13,6 +13,7 @@ from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.people import Account, Applied, Mapping, SourceUser
 from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.policy import Leavers, Policy
+from slack_docebo.domain.returns import Rehires
 from slack_docebo.domain.scope import Scope
 from tests.attribute_mapping import parse_rules
 
@@ -275,6 +276,26 @@ def test_who_is_not_a_person_of_the_workspace_any_more_keeps_no_account_from_oth
     planner.plan(user, None, planner.match(user, None))
 
     assert planner.found.accounts == {}
+
+
+def test_who_has_left_by_now_gets_nothing_of_the_account_that_the_one_who_is_back_gets():
+    planner, back = Planner(replace(ON, rehires=Rehires.HAND_OVER), Accounts([HERS])), replace(ADA, slack_id="U2")
+    renamed = replace(ADA, first_name="Augusta")  # as an event has shown her, which came before she left
+
+    def plan_both() -> list[Operation]:
+        return [
+            planner.plan(back, None, planner.match(back, None), holder=MAPPED),
+            planner.plan(renamed, MAPPED, planner.match(renamed, MAPPED)),
+        ]
+
+    plan_both()
+    planner.returns.settle({"U1": Present(GONE)})
+    planner = planner.anew()
+
+    passed_on, left = plan_both()
+
+    assert (passed_on.kind, passed_on.docebo_id) == (Kind.MAP, 7)
+    assert (left.kind, left.reason) == (Kind.LEAVE, "has left Slack by now; U2 is back in this place")
 
 
 @pytest.mark.parametrize("holder", [Mapping("U9", "T1", "eve", 7), None])

@@ -161,6 +161,9 @@ class Planner:
             return self._leave(user, found.problem)
         if found.by in {FoundBy.FORMER_MAPPING, FoundBy.NAME} and holder is not None:
             found = Match()  # somebody else has the account by now
+        if mapping and (heir := self.returns.heirs.get(mapping.slack_id)) and heir not in user.ids:
+            # *user* is as shown before Slack was asked: the account is given once, to the one who is there.
+            return self._leave(user, f"has left Slack by now; {heir} is back in this place", found.account)
         if mapping is None and under_other_id is not None:
             former = under_other_id.slack_id
             self.returns.contest(user.slack_id, former, is_one_person=True)
