@@ -148,6 +148,8 @@ class Watch:
                 self.found(Promise.MOVED_MAPPING, how)
             elif not person.was_gone(self._company.local_id(slack_id), time.time() - FRESH):
                 self.found(Promise.ABSENCE, f"{slack_id} is unmapped, and person {person.number} is in Slack")
+            elif self._is_passed_on(account_id, now):
+                continue  # without a write, if it is protected, or in line
             elif self._behaviour.leavers != "unmap":
                 how = f"{slack_id} is unmapped as if account {account_id} were gone, which is there"
                 self.found(Promise.ABSENCE, how)
@@ -157,6 +159,13 @@ class Watch:
             person = self._company.person_of(slack_id)
             if person and self._was_forgotten_before(person, time.time()):
                 self.found(Promise.FORGOTTEN, f"{slack_id} of person {person.number} is mapped again")
+
+    def _is_passed_on(self, account_id: int, now: dict[str, int]) -> bool:
+        """Tell whether REHIRES has given the account to somebody who bears the address that it shows."""
+        account = self._company.account(account_id)
+        heirs = [self._company.person_of(slack_id) for slack_id, mapped in now.items() if mapped == account_id]
+        is_theirs = any(person and account and account.email in person.addresses for person in heirs)
+        return is_theirs and self._behaviour.rehires is Rehires.HAND_OVER
 
     def _was_undone(self, account_id: int) -> bool:
         """Tell whether an undo made the newest write to the account."""
