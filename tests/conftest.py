@@ -64,7 +64,6 @@ def pytest_collection() -> Iterator[object]:
     try:
         return (yield)
     finally:
-        gc.collect()
         gc.freeze()
         # What a test makes is small: to look for garbage took a twentieth of all time.
         gc.set_threshold(20_000, 50, 100)

@@ -127,6 +127,7 @@ def test_no_promise_breaks_in_stories_that_nobody_has_seen_yet() -> None:
     assert not found, "\n" + "\n\n".join(map(str, found))
 
 
+@pytest.mark.long
 def test_a_seed_tells_the_same_story_in_every_process() -> None:
     seeds = (52,)
     script = (
