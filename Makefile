@@ -27,7 +27,7 @@ up: setup        ## Prefect server, worker and webhook on this machine (SANDBOX=
 
 test: check      ## Format, lint, types, import rules, and the whole test suite
 	@scripts/install-programs
-	$(BIN)/pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder  # three, for each waits; a fourth costs more than it brings, for it collects all tests, too
+	$(BIN)/pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder  # each waits at times; a fourth costs more than it brings
 
 test-long: setup ## The journeys that take long; property tests and stories with examples nobody has seen yet
 	@scripts/install-programs long
