@@ -52,7 +52,7 @@ class Summary:
     plan: Plan
     tally: list[tuple[Kind, str, Outcome, int]]
     acknowledged: Mapping[Outcome, int] = field(default_factory=dict)  # of those who failed or were skipped
-    rest: str = ""  # the plan of which this is a part, while it can be applied to the others
+    rest: str = ""  # this plan where its run ended early, or that of which it is a part, while there is more to apply
 
     def count(self, *kinds: Kind, outcome: Outcome | None = None) -> int:
         """Return how many people have one of *kinds* (any, if none is named) and *outcome* (any, if None)."""
@@ -174,7 +174,7 @@ class Summary:
         yield Step("Change the settings: else the next import does again what is undone", "settings")
 
     def rest_step(self, words: str) -> Step:
-        """Return the step that applies the rest of the plan of which this is a part."""
+        """Return the step that applies what is left of this plan, or of that of which it is a part."""
         return Step(words, "bulk-import", {"plan_id": self.rest, "dry_run": False})
 
     def markdown(self, first: Iterable[str] = (), shown: Shown = words_alone) -> str:
@@ -359,9 +359,8 @@ def summary(store: Store, plan_id: str) -> Summary:
             if entry.outcome in {Outcome.FAILED, Outcome.SKIPPED}
         )
         whole = tables.plans.get(str(plan.facts.get(PART_OF, "")))
-        rest = (
-            whole.id if whole and whole.may_be_parted and tables.operations.people_planned(whole.id, set(Kind)) else ""
-        )
+        open_ones = [one for one in (plan, whole) if one and one.may_be_gone_on_with]
+        rest = next((one.id for one in open_ones if tables.operations.people_planned(one.id, set(Kind))), "")
     people = Counter({(kind, reason, outcome): count for kind, reason, outcome, count in told})
     for reason, count in plan.left_as_before.items():
         people[Kind.LEAVE, reason, Outcome.LEFT] += count
