@@ -299,6 +299,14 @@ def test_every_day_with_work_is_a_bar_that_can_be_read():
     assert "at most 10 people a day" in svg
 
 
+@pytest.mark.parametrize(("number", "told"), [(0, "at most 0 people a day"), (1, "at most 1 person a day")])
+def test_the_bars_say_how_many_people_there_were_at_most_also_where_it_was_one_or_nobody(number, told):
+    monday = date(2026, 3, 2)
+    image = bars([monday], {(monday, "created"): number})
+
+    assert told in base64.b64decode(image.partition("base64,")[2].removesuffix(")")).decode()
+
+
 @pytest.mark.long
 async def test_a_saved_plan_that_is_applied_does_not_make_up_for_a_reconciliation_that_failed(here):
     planned = await run_import(here.runtime.settings, rows=ON, dry_run=True)

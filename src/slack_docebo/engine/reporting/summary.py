@@ -255,7 +255,7 @@ class Summary:
             form = shown(self._people("All who are left alone, and why", Kind.LEAVE))
             yield [f"{before} of them were left alone as before, for the same reason. {form}; {where}."]
         if forgotten := self.plan.facts.get("forgotten"):
-            yield [f"{forgotten} more were forgotten on request, and are left alone without a row."]
+            yield [f"Forgotten on request, and left alone without a row: {forgotten} more."]
 
     def _calls(self) -> list[str]:
         """Say which calls were made, and what asking for people and accounts one by one costs."""
@@ -263,7 +263,7 @@ class Summary:
         calls = self.plan.facts.get("calls")
         if isinstance(calls, dict):
             told = ", ".join(f"{n} x {markdown(name)}" for name, n in calls.items())
-            lines.append(f"API calls: {sum(calls.values())} ({told})")
+            lines.append(f"API calls: {sum(calls.values())} ({told}).")
         if evidence := self.plan.facts.get("evidence_calls"):
             at_most = self.plan.facts.get("evidence_calls_at_most")
             expected = f"; up to {at_most} were expected." if at_most else "."
@@ -315,7 +315,7 @@ class Summary:
             rows = [f"| {kind} | {orphans.get(kind, 0)} |" for kind in OrphanKind]
             yield ["| orphans when the plan was made | how many |", "|---|--:|", *rows]
             file = f"`{orphan_file(Path(), self.plan.id)}` below `REPORT_DIR`"
-            where = f"The first {TABLE_ROWS}, by id: the table *orphans*. Each of them, on the worker's disk: {file}."
+            where = f"By id, {TABLE_ROWS} at most: the table *orphans*. Each of them, on the worker's disk: {file}."
             yield [str(self.plan.facts.get("orphan_fault") or where)]
 
     @property
