@@ -206,7 +206,7 @@ async def test_what_is_parked_is_to_be_looked_at(here):
 
     step = status(here.runtime).to_do[-1]
     assert step == Step(
-        "1 event is parked: look at why, and replay them.", "parked-events", {"action": "replay", "everything": True}
+        "1 event is parked: look at why, and replay it.", "parked-events", {"action": "replay", "everything": True}
     )
     assert f"- [{step.words}](parked-events) See: [which, and why](parked-events)" in shown(here)
 

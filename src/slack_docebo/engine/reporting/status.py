@@ -129,7 +129,13 @@ class Status:
         ]
         if parked := self.inbox.parked - sum(self.held.values()) - self.parked_as_acknowledged:
             replay = {"action": "replay", "everything": not self.held}
-            found.append(Step(f"{_events(parked)} parked: look at why, and replay them.", "parked-events", replay))
+            found.append(
+                Step(
+                    f"{_events(parked)} parked: look at why, and replay {'it' if parked == 1 else 'them'}.",
+                    "parked-events",
+                    replay,
+                )
+            )
         if self.undecided:
             look = f"{LOOK_AT_IT}, and " if self.last_import else ""  # a refused one has told of them, too
             waiting = f"{_people(len(self.undecided))} waiting for somebody's decision: {look}decide."
