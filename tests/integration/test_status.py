@@ -127,7 +127,9 @@ async def test_after_an_import_the_page_says_what_it_did_and_who_waits(here):
         rf"\| Last import \| \[plan {done.plan.id} .*\]\(/v2/summary\) \|",
         shown(here, summaries={done.plan.id: "/v2/summary"}),
     )
-    assert f"| People | {done.plan.looked_after:,} looked after, {found.mapped:,} mapped, " in shown(here)
+    assert f"| People | {done.plan.looked_after:,} looked after in the last import, {found.mapped:,} mapped, " in shown(
+        here
+    )
 
 
 @pytest.mark.long

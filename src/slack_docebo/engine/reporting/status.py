@@ -249,7 +249,7 @@ class Status:
 
     def _looked_after(self) -> str:
         """Say how many people the last import has found in scope, or leaving it."""
-        return f"{self.last_import.plan.looked_after:,} looked after, " if self.last_import else ""
+        return f"{self.last_import.plan.looked_after:,} looked after in the last import, " if self.last_import else ""
 
     def _writing(self) -> str:
         if self.frozen_until:
