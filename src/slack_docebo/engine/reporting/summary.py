@@ -301,7 +301,8 @@ class Summary:
         if whole := self.plan.facts.get(PART_OF):
             yield [f"This is a part of plan {whole}; the rest stays planned there."]
         if over := self.plan.over_limit:
-            yield [f"**Over the limit:** {markdown('; '.join(over))}"]
+            through = ", and let through" if self.plan.is_let_through and not self._may_be_applied else ""
+            yield [f"**Over the limit{through}:** {markdown('; '.join(over))}"]
 
     def _remarks(self) -> Iterator[list[str]]:
         remarks = self.plan.facts.get("remarks")
