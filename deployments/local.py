@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from deployments.ending import interrupted_later
+from deployments.ending import Heir, interrupted_later
 from deployments.login import new_login
 from slack_docebo.private_files import make_folder, open_own
 
@@ -128,13 +128,18 @@ def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def prefect_server_process(
-    folder: Path, port: int, login: str
+    folder: Path, port: int, login: str, heir: Heir | None = None
 ) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, str]]]:
-    """Do what `prefect_server` does at this *port* and with this *login*, and yield the server's process, too."""
+    """Do what `prefect_server` does at this *port* and with this *login*, and yield the server's process, too.
+
+    From its start on it is an *heir*'s to end, where there is one.
+    """
     api = f"http://127.0.0.1:{port}/api"
     command, env = prefect_server_command(folder, port, login)
     log = folder / "prefect-server.log"
     with process(command, log=log, env=env, cwd=ROOT) as child:
+        if heir:
+            heir.name(child.pid)
         deadline = time.monotonic() + START_SECONDS
         while child.poll() is not None or not is_healthy(api):  # another server may answer where ours found no place
             _still_starting(child, deadline, log)

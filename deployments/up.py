@@ -189,9 +189,10 @@ def _start(what: Installation, options: argparse.Namespace, data: Path, profiles
     known = given or kept_login(profiles, profile)
     login = known or new_login()
     print("Starting; the first time takes a minute ...", flush=True)
+    heir = Heir()
     try:
         # Around all others: a worker that can reach the server when it is stopped ends its runs properly.
-        with prefect_server_process(data, options.prefect_port, login) as (server, clients):
+        with prefect_server_process(data, options.prefect_port, login, heir) as (server, clients):
             keep_login(profiles, profile, api=clients["PREFECT_API_URL"], login=login)
             what.environment |= clients
             if failed := _get_ready(what, options):
@@ -200,7 +201,7 @@ def _start(what: Installation, options: argparse.Namespace, data: Path, profiles
             _show_login(login, profiles, new=not known)
             if options.sandbox:
                 print(f"  Shell        source {_from_here(data / SHELL)}, then slack-docebo doctor\n", flush=True)
-            return _supervise(what, server)
+            return _supervise(what, server, heir)
     except RuntimeError:  # the server did not start
         _check_ports(options, "prefect")  # which tells why, if somebody was quicker
         raise
@@ -267,14 +268,13 @@ def _get_ready(what: Installation, options: argparse.Namespace) -> int:
 class _Supervisor(honcho.Manager):  # type: ignore[misc]  (honcho has no types)
     """Ends the others when one process has ended, and also when Prefect's server has, which it has not started.
 
-    Where it is killed, its heir ends all of them.
+    Where it is killed, its *heir* ends all of them.
     """
 
-    def __init__(self, server: subprocess.Popen[bytes]) -> None:
+    def __init__(self, server: subprocess.Popen[bytes], heir: Heir) -> None:
         super().__init__()
         self._server = server
-        self._heir = Heir()
-        self._heir.name(server.pid)
+        self._heir = heir
 
     def _all_started(self) -> bool:
         started = bool(super()._all_started())
@@ -289,10 +289,10 @@ class _Supervisor(honcho.Manager):  # type: ignore[misc]  (honcho has no types)
         return self._server.poll() is not None or super()._any_stopped()
 
 
-def _supervise(what: Installation, server: subprocess.Popen[bytes]) -> int:
+def _supervise(what: Installation, server: subprocess.Popen[bytes], heir: Heir) -> int:
     """Run the commands until we are interrupted or one of them, or the *server*, ends, and return the exit code."""
     honcho.KILL_WAIT = STOP_SECONDS
-    manager = _Supervisor(server)
+    manager = _Supervisor(server, heir)
     for name, command in what.commands.items():
         manager.add_process(name, command, env=what.environment_of(name))
     manager.loop()

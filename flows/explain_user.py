@@ -22,7 +22,7 @@ async def explain_user(
 
     Args:
         who: The person's Slack id, like U024BE7LH, or docebo: and the id of the Docebo user. No e-mail address: it
-            would stay in Prefect for everybody to see; `slack-docebo explain` takes one.
+            would stay in Prefect for everybody to see; slack-docebo explain, in a shell, takes one.
     """
     async with open_resources() as runtime:
         return await explain_person(runtime, who)

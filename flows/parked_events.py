@@ -26,7 +26,7 @@ async def parked_events(
 
     Args:
         action: show: look, change nothing. replay: try the chosen events anew; over a limit they are held again, see
-            *Let through* of realtime-sync. drop: never try them again; the next import looks at the people.
+            Let through of realtime-sync. drop: never try them again; the next import looks at the people.
         event_ids: Ids of events, as the table has them; a list may be pasted into one field.
         incident: Instead of ids: everybody who waits with this incident.
         everything: Instead of ids: every parked event.

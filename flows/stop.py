@@ -16,7 +16,7 @@ async def stop(reason: Annotated[str, titled("Why, for those who meet the order"
     """Let no run write anything to Docebo from its next batch on, until *go*; what is planned or waits stays.
 
     Args:
-        reason: Shown by `doctor` and by each run that meets the order. No names: everybody who sees Prefect sees it.
+        reason: Shown by doctor and by each run that meets the order. No names: everybody who sees Prefect sees it.
     """
     told = halting.stop(reason)
     await renew_status_page()

@@ -23,7 +23,7 @@ async def try_attributes(
     Args:
         rules: Written as in the settings, ATTRIBUTES. They are not saved. Empty: the saved ones.
         who: Empty: twenty people from all over the list. No e-mail address: it would stay in Prefect for everybody to
-            see; `slack-docebo attributes try` takes one, and shows the values.
+            see; slack-docebo attributes try, in a shell, takes one, and shows the values.
     """
     saved = await integration_settings()
     async with open_resources(saved.with_rules(rules) if rules else saved) as runtime:

@@ -14,12 +14,14 @@ from slack_docebo.engine.reporting.troubles import Trouble
 from slack_docebo.errors import SyncError
 from slack_docebo.settings import NotificationSettings, load_settings
 from tasks.notifications import tell_once
+from tasks.run import renew_status_page
 
 
 async def notify_operators(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Tell the operators how the run ended, if that is trouble and not told already; never fail.
 
-    After an import of everybody that went well, HEARTBEAT_URL is called.
+    After an import of everybody that went well, HEARTBEAT_URL is called. After an import that failed the status page is
+    written once more, for only now Prefect shows the failure.
     """
     log = flow_run_logger(flow_run, flow)
     trouble = _trouble(state)
@@ -36,6 +38,11 @@ async def notify_operators(flow: Flow[Any, Any], flow_run: FlowRun, state: State
         await tell_once(flow_run.id, flow.name, trouble, _message(state), log, state=state)
     except Exception as error:  # the run's own end must not be hidden by ours
         log.warning("No notification was sent: %s", _safe(error))
+    if trouble is Trouble.FAILED and flow.name == "bulk-import":
+        try:
+            await renew_status_page()
+        except Exception as error:
+            log.warning("The status page was not written: %s", _safe(error))
 
 
 ON_TROUBLE: dict[str, Any] = {

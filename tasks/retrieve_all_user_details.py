@@ -29,4 +29,4 @@ async def retrieve_all_user_details(runtime: Runtime, workspace: Workspace, peop
             return following
 
         await read_source(runtime, workspace, people, read)
-    get_run_logger().info("Slack: %d users on %d pages, read completely", people.people, people.pages)
+    get_run_logger().info("Slack: %d users, read completely; pages: %d", people.people, people.pages)

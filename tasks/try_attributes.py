@@ -37,7 +37,7 @@ async def try_attributes(runtime: Runtime, who: str, rules: str = "") -> str:
     if rules:
         await publish_steps([await with_rules(SAVE, rules)], key="tried-attributes-next")
     without = sum(not compared.source for one in tried for compared in one.attributes)
-    return f"tried on {people(len(tried))}: {len(rows) - without} values, {without} times none"
+    return f"tried on {people(len(tried))}; rules that give a value: {len(rows) - without}, that give none: {without}"
 
 
 def _row(slack_id: str, compared: Compared, named: bool) -> dict[str, str | int | None]:

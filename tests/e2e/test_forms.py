@@ -6,6 +6,8 @@ import os
 import re
 
 import pytest
+from prefect.client.schemas import FlowRun
+from prefect.states import Failed
 from prefect.variables import Variable
 
 from deployments.local import connection_settings
@@ -13,6 +15,7 @@ from deployments.settings_variable import ensure_settings
 from sandbox.server import Sandbox
 from slack_docebo.integration_settings import VARIABLE, rows_by_key, table
 from slack_docebo.storage.store import Store
+from tasks.hooks import notify_operators
 from tasks.status_page import KEY
 from tests.e2e.prefect_http import artifacts_of, asked_for_by, deployment, prefect_http, start_nothing, submit_form
 from tests.importing import ON, mapped, run_import, settings_for
@@ -590,14 +593,13 @@ async def test_while_no_run_can_begin_the_status_page_says_so_and_leads_to_why(i
 
 
 @pytest.mark.long
-async def test_a_night_that_failed_is_something_to_do_until_everybody_was_imported(imported, deployed):
+async def test_a_night_that_failed_is_something_to_do_at_once_until_everybody_was_imported(imported, deployed):
     from flows.bulk_import import bulk_import
-    from flows.sweep import sweep
 
     reconcile = deployment(deployed, "bulk-import/reconcile")["id"]
     failed = {"type": "FAILED", "name": "Failed", "message": "Start again later: users.list: | 90 of 100 people"}
     run = deployed.post(f"deployments/{reconcile}/create_flow_run", json={"state": failed}).raise_for_status().json()
-    await sweep(return_state=True)
+    await notify_operators(bulk_import, FlowRun(**run), Failed(message=failed["message"]))
     after_the_night = status_page(deployed)
     await bulk_import(dry_run=False, return_state=True)
     deployed.delete(f"flow_runs/{run['id']}").raise_for_status()

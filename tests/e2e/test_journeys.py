@@ -336,7 +336,7 @@ async def test_what_was_parked_is_dropped_once_its_number_is_typed(seat, company
     comes(environment, company, ola)
     finished(seat.http, start(seat.http, "realtime-sync/slack-events", linger_seconds=1))
     await seat.open_status_page()
-    await seat.click("1 event is parked: look at why, and replay them.")
+    await seat.click("1 event is parked: look at why, and replay it.")
     await seat.choose("What to do", "drop")
     await seat.ui.fill("Number of events, to drop them", "1")
     await seat.run()

@@ -210,9 +210,9 @@ def test_the_webhooks_port_is_that_of_the_settings(ports, tmp_path):
 def test_when_prefects_server_is_killed_the_rest_is_ended_and_whoever_has_started_it_knows():
     """Else webhook and worker went on for ever, and nothing was run."""
     supervise = (
-        "import subprocess, sys; from deployments.up import Installation, _supervise;"
+        "import subprocess, sys; from deployments.up import Heir, Installation, _supervise;"
         "server = subprocess.Popen(['sh', '-c', 'kill -9 $$']);"
-        "sys.exit(_supervise(Installation({'worker': 'exec sleep 600'}), server))"
+        "sys.exit(_supervise(Installation({'worker': 'exec sleep 600'}), server, Heir()))"
     )
     command = [sys.executable, "-c", supervise]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
@@ -225,9 +225,10 @@ def test_when_prefects_server_is_killed_the_rest_is_ended_and_whoever_has_starte
 def test_what_make_up_has_started_ends_with_it_also_when_it_is_killed():
     """Else the ports stayed taken, and a worker with the code of then took runs of the next start."""
     supervise = (
-        "import subprocess; from deployments.up import Installation, _supervise;"
+        "import subprocess; from deployments.up import Heir, Installation, _supervise;"
         "server = subprocess.Popen(['sleep', '600'], start_new_session=True); print(server.pid);"
-        "_supervise(Installation({'worker': 'echo $$; exec sleep 600'}), server)"
+        "heir = Heir(); heir.name(server.pid);"
+        "_supervise(Installation({'worker': 'echo $$; exec sleep 600'}), server, heir)"
     )
     with subprocess.Popen(
         [sys.executable, "-u", "-c", supervise], cwd=ROOT, stdout=subprocess.PIPE, text=True
@@ -237,6 +238,27 @@ def test_what_make_up_has_started_ends_with_it_also_when_it_is_killed():
         assert all(map(is_alive, (server, worker)))
         process.kill()
         until(lambda: not any(map(is_alive, (server, worker))))
+
+
+def test_prefects_server_ends_with_make_up_also_when_that_is_killed_while_it_starts(ports, tmp_path):
+    """Else its port stayed taken, and the next `make up` was refused until somebody had found and ended it."""
+    start = (
+        "import sys; from deployments import local, up;"
+        "local.prefect_server_command = lambda folder, *_: (['sleep', '600'], {'KEPT_IN': str(folder)});"
+        "local.is_healthy = lambda _: sys.exit(print('not yet', flush=True) or sys.stdin.read());"
+        "up.main(sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", start, *up_command(ports, tmp_path, "--sandbox")[3:]]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            assert "not yet\n" in iter(process.stdout.readline, "")
+            assert still_there(tmp_path)
+            process.kill()
+
+            until(lambda: still_there(tmp_path) == [])
+        finally:
+            end(process, tmp_path)
 
 
 def is_alive(pid: int) -> bool:

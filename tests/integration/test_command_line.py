@@ -1,12 +1,14 @@
 """The command line as a whole: what it offers, and what it imports for that."""
 
+import os
 import subprocess
 import sys
+from contextlib import redirect_stdout
 
 import pytest
 from cyclopts import App
 
-from slack_docebo.cli import app
+from slack_docebo.cli import app, main
 from tests.integration.commands import run
 
 CLIENTS = {"aiohttp", "httpx", "slack_sdk"}
@@ -48,6 +50,19 @@ def test_who_looks_at_our_own_data_does_not_wait_for_the_clients_of_slack_and_do
     found = loaded(*words.split(), env={**env, "REPORT_DIR": str(tmp_path)})
     assert "sqlalchemy" in found
     assert found.isdisjoint(CLIENTS)
+
+
+def test_a_reader_that_has_seen_enough_is_no_fault_to_be_told(sqlite_url, monkeypatch, capsys):
+    monkeypatch.setenv("DOCEBO_URL", "https://lms.example.com")
+    monkeypatch.setenv("DATABASE_URL", sqlite_url)
+    monkeypatch.setattr("sys.argv", ["slack-docebo", "plan", "list", "--json"])
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    with os.fdopen(writing, "w") as output, redirect_stdout(output), pytest.raises(SystemExit) as ended:
+        main()
+
+    assert (ended.value.code, capsys.readouterr().err) == (1, "")
 
 
 @pytest.mark.parametrize("words", ["plan list", "events list", "mappings list"])

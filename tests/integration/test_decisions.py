@@ -222,7 +222,7 @@ async def test_an_event_that_fails_for_what_is_acknowledged_is_parked_and_no_new
     found = status(here.runtime)
     assert (found.inbox.parked, found.parked_as_acknowledged) == (2, 1)
     assert [step.words for step in found.to_do if "parked" in step.words] == [
-        "1 event is parked: look at why, and replay them."
+        "1 event is parked: look at why, and replay it."
     ]
 
     await decided(here, DecisionAction.LEAVE_SO, ada)

@@ -525,7 +525,7 @@ async def test_the_request_url_is_tried_with_a_signed_request(environment, sqlit
 @pytest.mark.parametrize(("number", "level"), [(4, Level.OK), (5, Level.WARN)])
 async def test_what_the_webhook_refused_in_a_row_is_told(environment, sqlite_url, number, level):
     with Store.open(sqlite_url) as store, store.transaction() as tables:
-        tables.refusals.replace([Refusal(RefusalKind.FOREIGN_APP, datetime.now(UTC), number)])
+        tables.refusals.replace([], [Refusal(RefusalKind.FOREIGN_APP, datetime.now(UTC), number)])
 
     found = (await findings())["what Slack sends"]
 

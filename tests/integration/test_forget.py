@@ -351,7 +351,9 @@ async def test_who_is_forgotten_stays_so_through_imports_and_events(here, ada, t
     assert traces_in_store(here, ada) == ""
     assert not [file for file in (tmp_path / "reports").iterdir() if ada in file.read_text()]
     assert (account.lastname, account.active) == (NAME, True)
-    assert "1 more were forgotten on request" in summary(here.runtime.store, plan_id).markdown()
+    assert (
+        "Forgotten on request, and left alone without a row: 1 more." in summary(here.runtime.store, plan_id).markdown()
+    )
 
 
 async def test_an_event_of_somebody_forgotten_that_an_older_webhook_has_stored_is_deleted(here, ada, tmp_path):

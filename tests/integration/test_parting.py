@@ -18,7 +18,7 @@ from slack_docebo.engine.reporting.status import status
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.engine.reporting.summary import Summary, summary
 from slack_docebo.engine.writing.applying import begin
-from slack_docebo.errors import ChangeLimitExceeded, ConfigurationError, NotConfirmed, PlanNotApplicable
+from slack_docebo.errors import ChangeLimitExceeded, ConfigurationError, Halted, NotConfirmed, PlanNotApplicable
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import Settings
@@ -143,6 +143,26 @@ async def test_once_the_first_are_done_everybody_else_is_a_click_away_until_the_
     assert not [step for step in afterwards.to_do if "applied in part" in step.words]
     assert (told.last_import.plan.id, afterwards.last_import.plan.id) == (first.plan.id, planned.plan.id)
     assert of_first.rest == ""
+
+
+async def test_what_a_stopped_import_has_left_is_something_to_do_until_it_is_done(settings):
+    planned = await run_import(settings, dry_run=True)
+    async with at_work(settings, "stopped") as runtime:
+        with runtime.store.transaction() as tables:
+            tables.halts.stop(settings.docebo_url, "audit", now=runtime.now())
+        with pytest.raises(Halted):
+            await apply_saved(runtime, planned.plan.id, lambda _: None)
+        with runtime.store.transaction() as tables:
+            tables.halts.go(settings.docebo_url)
+        stopped, to_do = summary(runtime.store, planned.plan.id), status(runtime).to_do
+    await apply_rest(settings, planned.plan.id)
+    async with at_work(settings, "looks") as runtime:
+        done, afterwards = summary(runtime.store, planned.plan.id), status(runtime).to_do
+
+    rest = {"plan_id": planned.plan.id, "dry_run": False}
+    assert [step.values for step in stopped.next_steps if step.flow == "bulk-import"] == [rest]
+    assert [step.values for step in to_do if "applied in part" in step.words] == [rest]
+    assert not [step for step in (*done.next_steps, *afterwards) if step.flow == "bulk-import"]
 
 
 @pytest.mark.long

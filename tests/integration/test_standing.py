@@ -139,6 +139,7 @@ async def test_everybody_who_is_left_alone_is_listed_by_reason_and_page_also_as_
     assert sum(newest.reasons.values()) == quiet.count()
     assert newest.people == quiet.count() - in_line.people > 0
     assert {row["why"] for row in newest.rows} & {IN_LINE} == set()
+    assert newest.line.endswith(f"left alone: {newest.people} people, without those who are in line")
     assert in_line.people == in_line.reasons[IN_LINE] == some.people
     assert sorted(one.plan_id for one in pages) == [quiet.plan.id] * 2
     assert [row for page in pages for row in page.rows] == list(in_line.rows)[:50]

@@ -127,7 +127,9 @@ async def test_after_an_import_the_page_says_what_it_did_and_who_waits(here):
         rf"\| Last import \| \[plan {done.plan.id} .*\]\(/v2/summary\) \|",
         shown(here, summaries={done.plan.id: "/v2/summary"}),
     )
-    assert f"| People | {done.plan.looked_after:,} looked after, {found.mapped:,} mapped, " in shown(here)
+    assert f"| People | {done.plan.looked_after:,} looked after in the last import, {found.mapped:,} mapped, " in shown(
+        here
+    )
 
 
 @pytest.mark.long
@@ -206,7 +208,7 @@ async def test_what_is_parked_is_to_be_looked_at(here):
 
     step = status(here.runtime).to_do[-1]
     assert step == Step(
-        "1 event is parked: look at why, and replay them.", "parked-events", {"action": "replay", "everything": True}
+        "1 event is parked: look at why, and replay it.", "parked-events", {"action": "replay", "everything": True}
     )
     assert f"- [{step.words}](parked-events) See: [which, and why](parked-events)" in shown(here)
 
@@ -297,6 +299,14 @@ def test_every_day_with_work_is_a_bar_that_can_be_read():
     assert svg.count("<title>") == 3
     assert "<title>2026-03-04: 5 failed</title>" in svg
     assert "at most 10 people a day" in svg
+
+
+@pytest.mark.parametrize(("number", "told"), [(0, "at most 0 people a day"), (1, "at most 1 person a day")])
+def test_the_bars_say_how_many_people_there_were_at_most_also_where_it_was_one_or_nobody(number, told):
+    monday = date(2026, 3, 2)
+    image = bars([monday], {(monday, "created"): number})
+
+    assert told in base64.b64decode(image.partition("base64,")[2].removesuffix(")")).decode()
 
 
 @pytest.mark.long

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from slack_docebo.storage.budget import CallBudget
 from slack_docebo.storage.events import EventState
 from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.reads import ProvenRead
-from slack_docebo.storage.refusals import RefusalKind
+from slack_docebo.storage.refusals import Refusal, RefusalKind
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.wake_ups import WakeUp
 from slack_docebo.webhook import writer
@@ -436,6 +437,24 @@ async def test_what_was_refused_in_a_row_is_noted_for_those_who_look_from_elsewh
     noting.cancel()
 
     assert noted() == [(RefusalKind.UNSIGNED, 1)]
+
+
+def test_of_two_webhooks_that_refuse_the_one_with_fewer_in_a_row_hides_nothing_of_the_other(store):
+    began = datetime.now(UTC)
+    many, few = (
+        Refusal(RefusalKind.UNSIGNED, began + timedelta(seconds=late), number) for late, number in ((0, 90), (5, 1))
+    )
+    more = replace(many, number=91)
+
+    def noted(former, refusals):
+        with store.transaction() as tables:
+            tables.refusals.replace(former, refusals)
+            return tables.refusals.all()
+
+    assert noted([], [many]) == noted([], [few]) == [many]
+    assert noted([many], [more]) == [more]
+    assert noted([few], []) == [more]
+    assert noted([more], []) == []
 
 
 @pytest.mark.long

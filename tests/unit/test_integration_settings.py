@@ -68,14 +68,14 @@ def test_a_missing_row_is_named(missing):
         ("SCOPE_INVITED", "perhaps", r"row SLACK \| SCOPE_INVITED: write true or false"),
         ("LEAVERS", "delete", r"row SLACK \| LEAVERS: .*'keep', 'unmap', 'deactivate' or 'expire'"),
         ("ATTRIBUTES", "email = boss", r"row SLACK \| ATTRIBUTES: rule 1: unknown source"),
-        ("LIMIT_UPDATES", "few", r"row SLACK \| LIMIT_UPDATES: no limit"),
+        ("LIMIT_UPDATES", "few", r"row SLACK \| LIMIT_UPDATES: write a count"),
         ("DESTINATION_BRANCH", "Sales", r"row SLACK \| DESTINATION_BRANCH: write a whole number"),
         *(
             ("MAX_ACCOUNTS", thousand, r"row SLACK \| MAX_ACCOUNTS: write a whole number, of digits alone")
             for thousand in ("1,000", "1.000")
         ),
         ("SOURCE_MAY_SHRINK", "120", r"row SLACK \| SOURCE_MAY_SHRINK: write a percentage from 0 to 100"),
-        ("LIMIT_UPDATES", "9" * 400 + "%", r"row SLACK \| LIMIT_UPDATES: no limit"),
+        ("LIMIT_UPDATES", "9" * 400 + "%", r"row SLACK \| LIMIT_UPDATES: write a count"),
         ("LIMIT_MINIMUM_SAMPLE", "9" * 400, r"row SLACK \| LIMIT_MINIMUM_SAMPLE: .*less than or equal to 1000000000"),
         ("DESTINATION_BRANCH", "9" * 40, r"row SLACK \| DESTINATION_BRANCH: .*less than or equal to 9{18}"),
         ("ATTRIBUTES", f"field_{'9' * 40} = title", r"row SLACK \| ATTRIBUTES: rule 1: unknown target"),

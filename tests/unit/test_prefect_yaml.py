@@ -1,5 +1,6 @@
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -95,6 +96,18 @@ def test_every_parameter_has_a_title_and_help(loaded):
     ]
 
     assert bare == []
+
+
+def test_help_has_no_marks_of_markdown_for_the_form_shows_them_as_they_are(loaded):
+    marked = [
+        (entrypoint, name, field["description"])
+        for entrypoint, flow in loaded.items()
+        for group in (flow, *flow["definitions"].values())
+        for name, field in {**group.get("parameters", {}), **group.get("properties", {})}.items()
+        if re.search(r"`|\*[^*]+\*", field.get("description", ""))
+    ]
+
+    assert marked == []
 
 
 def title_of(field: dict, flow: dict, name: str) -> str:

@@ -10,7 +10,7 @@ from slack_docebo.engine.reporting.mailed import ReportedImport, is_wanted
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.integration_settings import ReportMail
-from slack_docebo.storage.plans import Plan, PlanKind, PlanState
+from slack_docebo.storage.plans import LET_THROUGH, Plan, PlanKind, PlanState
 
 PLAN = Plan(
     "1abcdefg",
@@ -42,6 +42,15 @@ def test_who_waits_is_counted_among_those_left_alone_and_not_among_those_who_fai
         (Kind.LEAVE, "several accounts match: 3, 4", Outcome.LEFT, 1),
         (Kind.CREATE, "new", Outcome.FAILED, 2),
     ).endswith(": 6 left alone, 1 of them waiting for somebody's decision, 2 failed")
+
+
+def test_a_plan_that_was_let_through_over_a_limit_says_so():
+    over = {"over_limit": ["428 to create, the limit is 3"]}
+    through = replace(PLAN, state=PlanState.APPLIED, facts={**over, LET_THROUGH: True})
+
+    assert "**Over the limit:** 428 to create" in Summary(replace(PLAN, facts=over), []).markdown()
+    assert "**Over the limit:** 428 to create" in Summary(replace(through, state=PlanState.REFUSED), []).markdown()
+    assert "**Over the limit, and let through:** 428 to create" in Summary(through, []).markdown()
 
 
 def test_why_people_are_left_alone_is_said_apart_from_what_is_done():

@@ -1,5 +1,6 @@
 """`slack-docebo`: look, explain and repair from a shell, also while Prefect is down."""
 
+import os
 import sys
 import traceback
 from importlib.metadata import version
@@ -96,6 +97,9 @@ def main() -> None:
     except SyncError as error:
         note(f"slack-docebo: {error}", style="red")
         sys.exit(code_for(error))
+    except BrokenPipeError:  # who reads has seen enough, like `head`; what is left is written when the process ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
     except Exception:  # unforeseen: its message may hold anything
         note(*redacted(traceback.format_exc()).splitlines())
         sys.exit(FAILED)

@@ -122,7 +122,7 @@ def confirm(question: str, *, otherwise: str, word: str = "") -> None:
 
 def show_json(value: Any) -> None:
     """Print *value* as JSON."""
-    print(as_json(value, indent=2))  # noqa: T201
+    print(as_json(value, indent=2), flush=True)  # noqa: T201  (flush: who reads may be gone, which main looks after)
 
 
 def _longest_word(text: Text) -> int:

@@ -63,10 +63,10 @@ def parse_limit(text: str) -> Limit:
     for part in text.split(","):
         digits = part.strip().removesuffix("%").strip()
         if not digits.isdecimal() or len(digits) > LONGEST_NUMBER:
-            raise ValueError("no limit: write a count, a percentage, both (25, 5%) or none")
+            raise ValueError("write a count, a percentage, both (25, 5%) or none")
         (percents if "%" in part else counts).append(int(digits))
     if len(counts) > 1 or len(percents) > 1:
-        raise ValueError("no limit: two counts, or two percentages")
+        raise ValueError("write one count, one percentage or both, not two of a kind")
     return Limit(next(iter(counts), None), next(iter(percents), None))
 
 

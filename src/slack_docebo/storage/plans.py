@@ -104,8 +104,16 @@ class Plan:
     @property
     def may_be_parted(self) -> bool:
         """Whether a part of it may be applied first: nothing of it was begun, and its kind has parts."""
-        has_parts = self.kind not in {PlanKind.REALTIME_SYNC, PlanKind.RESET_MAPPINGS}
-        return has_parts and self.state in {PlanState.PLANNED, PlanState.REFUSED}
+        return self._has_parts and self.state in {PlanState.PLANNED, PlanState.REFUSED}
+
+    @property
+    def may_be_gone_on_with(self) -> bool:
+        """Whether somebody may apply what is left of it, also by a run that ended early."""
+        return self.may_be_parted or (self._has_parts and self.state is PlanState.PARTLY_APPLIED)
+
+    @property
+    def _has_parts(self) -> bool:
+        return self.kind not in {PlanKind.REALTIME_SYNC, PlanKind.RESET_MAPPINGS}
 
     @property
     def is_part(self) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -48,10 +49,14 @@ class RefusalRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def replace(self, refusals: Iterable[Refusal]) -> None:
-        """Note *refusals*, and nothing else: what is not among them is over."""
+    def replace(self, former: Iterable[Refusal], refusals: Iterable[Refusal]) -> None:
+        """Note *refusals* in place of the *former* ones of the same webhook; of several webhooks the longest row counts."""
+        over = {(one.kind, one.since) for one in former}
+        kept = {one.kind: one for one in self.all() if (one.kind, one.since) not in over}
+        for one in refusals:
+            kept[one.kind] = max(one, kept.get(one.kind, one), key=attrgetter("number"))
         self._connection.execute(delete(refusal))
-        rows = [{"kind": one.kind, "since": one.since, "number": one.number} for one in refusals]
+        rows = [{"kind": one.kind, "since": one.since, "number": one.number} for one in kept.values()]
         if rows:
             self._connection.execute(insert(refusal), rows)
 

@@ -6,6 +6,7 @@ with nothing accepted in between, show a wrong setting.
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -32,7 +33,7 @@ class Refusals:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._rows: dict[RefusalKind, _Row] = {}
-        self._noted: dict[RefusalKind, int] | None = None  # None: what another process has noted is not known
+        self._noted: list[Refusal] | None = None  # None: what a process before us has noted is over
 
     @property
     def in_a_row(self) -> dict[str, int]:
@@ -54,16 +55,15 @@ class Refusals:
     async def work(self) -> None:
         """Store changes until cancelled."""
         while True:
-            numbers = {kind: row.number for kind, row in self._rows.items()}
-            if numbers != self._noted:
+            refusals = [Refusal(kind, row.since, row.number) for kind, row in self._rows.items()]
+            if refusals != self._noted:
                 try:
-                    await to_completion(self._note)
-                    self._noted = numbers
+                    await to_completion(self._note, refusals)
+                    self._noted = refusals
                 except StorageError as error:
                     logger.debug("not noted: %s", error)
             await asyncio.sleep(NOTE_SECONDS)
 
-    def _note(self) -> None:
-        refusals = [Refusal(kind, row.since, row.number) for kind, row in list(self._rows.items())]
+    def _note(self, refusals: Sequence[Refusal]) -> None:
         with self._store.transaction() as tables:
-            tables.refusals.replace(refusals)
+            tables.refusals.replace(tables.refusals.all() if self._noted is None else self._noted, refusals)

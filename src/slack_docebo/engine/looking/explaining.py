@@ -126,8 +126,8 @@ class Explanation:
 
     @property
     def next_steps(self) -> list[Step]:
-        """What can be done about the person."""
-        if not self.slack_id:
+        """What can be done about the person, if there is one."""
+        if not (self.slack_id and self.is_about_somebody):
             return []
         alone = {"slack_ids": [self.slack_id]}
         return [

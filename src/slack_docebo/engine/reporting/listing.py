@@ -39,7 +39,8 @@ class PeoplePage:
     def line(self) -> str:
         """One line without a name in it."""
         of_pages = f"; page {self.page} of {self.pages}" if self.pages > 1 else ""
-        return f"plan {self.plan_id}, {self.what}: {people(self.people)}{of_pages}"
+        others = "" if self.reason or self.what != DONE[Kind.LEAVE] else ", without those who are in line"
+        return f"plan {self.plan_id}, {self.what}: {people(self.people)}{others}{of_pages}"
 
     @property
     def pages(self) -> int:

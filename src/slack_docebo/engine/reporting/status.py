@@ -129,7 +129,13 @@ class Status:
         ]
         if parked := self.inbox.parked - sum(self.held.values()) - self.parked_as_acknowledged:
             replay = {"action": "replay", "everything": not self.held}
-            found.append(Step(f"{_events(parked)} parked: look at why, and replay them.", "parked-events", replay))
+            found.append(
+                Step(
+                    f"{_events(parked)} parked: look at why, and replay {'it' if parked == 1 else 'them'}.",
+                    "parked-events",
+                    replay,
+                )
+            )
         if self.undecided:
             look = f"{LOOK_AT_IT}, and " if self.last_import else ""  # a refused one has told of them, too
             waiting = f"{_people(len(self.undecided))} waiting for somebody's decision: {look}decide."
@@ -243,7 +249,7 @@ class Status:
 
     def _looked_after(self) -> str:
         """Say how many people the last import has found in scope, or leaving it."""
-        return f"{self.last_import.plan.looked_after:,} looked after, " if self.last_import else ""
+        return f"{self.last_import.plan.looked_after:,} looked after in the last import, " if self.last_import else ""
 
     def _writing(self) -> str:
         if self.frozen_until:

@@ -52,7 +52,7 @@ class Summary:
     plan: Plan
     tally: list[tuple[Kind, str, Outcome, int]]
     acknowledged: Mapping[Outcome, int] = field(default_factory=dict)  # of those who failed or were skipped
-    rest: str = ""  # the plan of which this is a part, while it can be applied to the others
+    rest: str = ""  # this plan where its run ended early, or that of which it is a part, while there is more to apply
 
     def count(self, *kinds: Kind, outcome: Outcome | None = None) -> int:
         """Return how many people have one of *kinds* (any, if none is named) and *outcome* (any, if None)."""
@@ -174,7 +174,7 @@ class Summary:
         yield Step("Change the settings: else the next import does again what is undone", "settings")
 
     def rest_step(self, words: str) -> Step:
-        """Return the step that applies the rest of the plan of which this is a part."""
+        """Return the step that applies what is left of this plan, or of that of which it is a part."""
         return Step(words, "bulk-import", {"plan_id": self.rest, "dry_run": False})
 
     def markdown(self, first: Iterable[str] = (), shown: Shown = words_alone) -> str:
@@ -255,7 +255,7 @@ class Summary:
             form = shown(self._people("All who are left alone, and why", Kind.LEAVE))
             yield [f"{before} of them were left alone as before, for the same reason. {form}; {where}."]
         if forgotten := self.plan.facts.get("forgotten"):
-            yield [f"{forgotten} more were forgotten on request, and are left alone without a row."]
+            yield [f"Forgotten on request, and left alone without a row: {forgotten} more."]
 
     def _calls(self) -> list[str]:
         """Say which calls were made, and what asking for people and accounts one by one costs."""
@@ -263,7 +263,7 @@ class Summary:
         calls = self.plan.facts.get("calls")
         if isinstance(calls, dict):
             told = ", ".join(f"{n} x {markdown(name)}" for name, n in calls.items())
-            lines.append(f"API calls: {sum(calls.values())} ({told})")
+            lines.append(f"API calls: {sum(calls.values())} ({told}).")
         if evidence := self.plan.facts.get("evidence_calls"):
             at_most = self.plan.facts.get("evidence_calls_at_most")
             expected = f"; up to {at_most} were expected." if at_most else "."
@@ -301,7 +301,8 @@ class Summary:
         if whole := self.plan.facts.get(PART_OF):
             yield [f"This is a part of plan {whole}; the rest stays planned there."]
         if over := self.plan.over_limit:
-            yield [f"**Over the limit:** {markdown('; '.join(over))}"]
+            through = ", and let through" if self.plan.is_let_through and not self._may_be_applied else ""
+            yield [f"**Over the limit{through}:** {markdown('; '.join(over))}"]
 
     def _remarks(self) -> Iterator[list[str]]:
         remarks = self.plan.facts.get("remarks")
@@ -315,7 +316,7 @@ class Summary:
             rows = [f"| {kind} | {orphans.get(kind, 0)} |" for kind in OrphanKind]
             yield ["| orphans when the plan was made | how many |", "|---|--:|", *rows]
             file = f"`{orphan_file(Path(), self.plan.id)}` below `REPORT_DIR`"
-            where = f"The first {TABLE_ROWS}, by id: the table *orphans*. Each of them, on the worker's disk: {file}."
+            where = f"By id, {TABLE_ROWS} at most: the table *orphans*. Each of them, on the worker's disk: {file}."
             yield [str(self.plan.facts.get("orphan_fault") or where)]
 
     @property
@@ -359,9 +360,8 @@ def summary(store: Store, plan_id: str) -> Summary:
             if entry.outcome in {Outcome.FAILED, Outcome.SKIPPED}
         )
         whole = tables.plans.get(str(plan.facts.get(PART_OF, "")))
-        rest = (
-            whole.id if whole and whole.may_be_parted and tables.operations.people_planned(whole.id, set(Kind)) else ""
-        )
+        open_ones = [one for one in (plan, whole) if one and one.may_be_gone_on_with]
+        rest = next((one.id for one in open_ones if tables.operations.people_planned(one.id, set(Kind))), "")
     people = Counter({(kind, reason, outcome): count for kind, reason, outcome, count in told})
     for reason, count in plan.left_as_before.items():
         people[Kind.LEAVE, reason, Outcome.LEFT] += count
