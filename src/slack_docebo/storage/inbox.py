@@ -60,6 +60,7 @@ IS_APPLIED, IS_CLAIMED, IS_PARKED = (
 IS_OPEN = event_columns.state.in_([state.value for state in OPEN])
 IS_LET_THROUGH = exists().where(plan.c.id == event_columns.incident, plan.c.facts[LET_THROUGH].as_boolean())
 IS_HELD = and_(IS_PARKED, event_columns.incident != "", ~IS_LET_THROUGH)  # by a limit
+OVERWRITTEN = "an import may have written what was so before"  # the error of an event that is looked at again
 TO_BE_TRIED: dict[str, object] = {
     "state": EventState.WAITING.value,
     "claimed_by": "",
@@ -74,7 +75,9 @@ COUNT_DUE, COUNT_PEOPLE_DUE = (select(func.count()).select_from(some.subquery())
 OLDEST_DUE = DUE.order_by(event_columns.received_at, event_columns.event_id).with_for_update(skip_locked=True)
 PUT = insertion_text(event_columns, "DO NOTHING")
 _LATELY = and_(IS_APPLIED, event_columns.done_at >= bindparam("since"))
-LOOK_AGAIN = WhereIn(update(inbox_event).where(or_(_LATELY, IS_CLAIMED)).values(**TO_BE_TRIED), event_columns.slack_id)
+LOOK_AGAIN = WhereIn(
+    update(inbox_event).where(or_(_LATELY, IS_CLAIMED)).values(**TO_BE_TRIED, error=OVERWRITTEN), event_columns.slack_id
+)
 ONCE_MORE = WhereIn(update(inbox_event).where(IS_PARKED).values(**TO_BE_TRIED), event_columns.slack_id)
 SET_ASIDE = WhereIn(
     select(inbox_event).where(
