@@ -225,13 +225,13 @@ class SlackApi:
         return {"user": self._shown(self._find(arguments), arguments)}
 
     def users_lookup_by_email(self, arguments: Arguments, _fault: Fault | None) -> Reply:
-        try:
-            user = self.workspace.by_email(str(arguments.get("email", "")))
-        except KeyError:
-            raise SlackError("users_not_found") from None
-        if user["deleted"] or user["id"] in self.workspace.without_address | self.workspace.invisible:
-            raise SlackError("users_not_found")
-        return {"user": self._shown(user, {})}
+        wanted = str(arguments.get("email", "")).casefold()
+        hidden = self.workspace.without_address | self.workspace.invisible
+        for user in self.workspace:
+            is_found = user["profile"].get("email", "").casefold() == wanted
+            if is_found and not user["deleted"] and user["id"] not in hidden:
+                return {"user": self._shown(user, {})}
+        raise SlackError("users_not_found")
 
     def users_profile_get(self, arguments: Arguments, _fault: Fault | None) -> Reply:
         user = self._find(arguments)

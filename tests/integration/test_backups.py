@@ -13,6 +13,7 @@ from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import Settings
 from tests.importing import ON, mapped, reset, run_import, settings_for
+from tests.integration.realtime_world import world
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +141,33 @@ async def test_a_backup_of_before_an_account_was_handed_over_shuts_nobody_out_by
     await run_import(settings, rows=LEAVERS)
 
     assert (account.email, account.active) == ("bob@example.com", True)
+
+
+@pytest.mark.parametrize("road", ["import", "real time"])
+@pytest.mark.variants(2)
+async def test_a_backup_of_before_somebody_returned_under_a_new_id_shuts_nobody_out_by_the_former_one(
+    sandbox, usual_database_url, tmp_path, road
+):
+    settings = settings_for(sandbox.facts(), usual_database_url, report_dir=tmp_path)
+    team, former, account = await ada_imported(sandbox, settings, LEAVERS)
+    async with open_runtime(settings, read_rows(table(LEAVERS)), run_id="reset") as runtime:
+        of_before = await reset(runtime)
+        await run_import(settings, rows=LEAVERS)
+        sandbox.slack.deactivate(former)
+        now = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
+        await run_import(settings, rows={**LEAVERS, "REHIRES": "hand-over"})
+        assert mappings(runtime, sandbox)[now] == account.user_id
+        await reset(runtime)
+        restore_backup(runtime, team, of_before, confirm=restorable(runtime, team, of_before))
+
+    if road == "import":
+        await run_import(settings, rows=LEAVERS)
+    else:
+        async with world(sandbox, usual_database_url, tmp_path, **LEAVERS) as here:
+            here.put(here.event(former))
+            await here.serve()
+
+    assert account.active
 
 
 @pytest.mark.long

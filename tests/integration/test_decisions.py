@@ -25,6 +25,7 @@ from slack_docebo.engine.reporting.status import status
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.storage.personal import rows_about
 from tasks.run import concluded
+from tests.between import between, refusing
 from tests.both_databases import ON_BOTH
 from tests.importing import carry_out, mapped, run_import
 from tests.integration.after_an_import import apply_by_id
@@ -231,6 +232,30 @@ async def test_an_event_that_fails_for_what_is_acknowledged_is_parked_and_no_new
     assert not [step.words for step in found.to_do if "parked" in step.words]
     page = found.page(next_import=None, forms={}, shown=lambda step: step.words)
     assert "| Events | 0 waiting, 2 parked, 2 of them acknowledged |" in page
+
+
+@pytest.mark.parametrize("road", ["import", "real time"])
+@pytest.mark.variants(2)
+async def test_who_has_left_and_still_gets_in_is_news_though_a_refused_name_was_acknowledged(
+    shared_sandbox, usual_database_url, tmp_path, road
+):
+    shared_sandbox.reset()
+    refused, rows = set[int](), {**ON, "LEAVERS": "expire"}
+    with between(shared_sandbox.docebo_url, lambda call: refusing(refused)(call)) as url:
+        async with world(shared_sandbox, usual_database_url, tmp_path, addresses={"DOCEBO_URL": url}, **rows) as here:
+            ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+            await run_import(here.runtime.settings, rows=rows)
+            refused.add(account_of(here, ada))
+            here.sandbox.slack.change(ada, {"profile": {"last_name": "Byron"}})
+            await run_import(here.runtime.settings, rows=rows)
+            await decided(here, DecisionAction.LEAVE_SO, ada)
+            assert (await run_import(here.runtime.settings, rows=rows)).failed == 0
+            here.sandbox.slack.deactivate(ada)
+
+            if road == "import":
+                assert (await run_import(here.runtime.settings, rows=rows)).failed == 1
+            else:
+                assert (await served_until_parked(here, ada)).parked == 1
 
 
 async def served_until_parked(here: World, slack_id: str):

@@ -294,6 +294,28 @@ async def test_what_a_killed_import_read_before_an_event_is_looked_at_again(here
     assert here.account(slack_id).lastname == before
 
 
+async def test_an_event_is_looked_at_again_though_one_that_was_applied_long_before_has_said_the_same(here, monkeypatch):
+    slack_id = member(here)
+    before = here.account(slack_id).lastname
+    here.put(here.event(slack_id))
+    await here.serve()
+    rename(here, slack_id, "Meanwhile")
+    later = here.runtime.now() + timedelta(minutes=30)
+    monkeypatch.setattr(here.runtime, "now", lambda: later)
+    async with open_runtime(here.runtime.settings, here.runtime.behaviour, run_id="import") as importing:
+        importing.now, importing.begun = here.runtime.now, later  # type: ignore[method-assign]
+        plan_id = await planned(here, importing, slack_id)
+        for name in ("Otherwise", before):
+            rename(here, slack_id, name)
+            here.put(here.event(slack_id))
+            await here.serve()
+        await carried_out(importing, plan_id)
+
+    await here.serve()
+
+    assert here.account(slack_id).lastname == before
+
+
 @pytest.mark.long
 async def test_what_was_read_before_an_event_by_the_dry_run_of_a_saved_plan_is_looked_at_again(here):
     slack_id = member(here)

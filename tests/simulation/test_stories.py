@@ -34,6 +34,7 @@ MENDED = [
     (2, Promise.SECOND_ACCOUNT, 1400001062),
     (3, Promise.LIMITS, 31),
     (4, Promise.NEWEST, 164),
+    (4, Promise.NEWEST, 10000001323),
     (4, Promise.NEWEST, 210000671),
     (4, Promise.NEWEST, 220000440),
     (4, Promise.NEWEST, 77100158),

@@ -18,13 +18,15 @@ NOTHING_THEIRS = "it shows neither what was last seen of it nor this person's da
 HANDED_OVER = "it shows another person's address or name, and of what was last seen the user name alone"
 NAME_ALONE = "it shows another person's address, and nothing of what was last seen; the name may be a namesake's"
 OF_NOBODY_KNOWN = "shows another address than before, which Slack finds nobody by: the next import, which sees everybody, tells whose it is"
-UNPROVEN = "is not proven: a table of mappings gives it to this person, whose address it does not show"
+UNPROVEN = "is not proven: a table of mappings gives it to this person, "
 DELETE_THE_MAPPING = "delete the mapping of this Slack id"
 LINK_THE_OTHER = "link that one to it, with MAP_SLACK_USER_DATA on"
-NOT_THE_NAME = ", nor the name"
-ADDRESS_OF_ANOTHER = "; it shows the name, and another person's address"
+NOT_THE_NAME = "whose address it does not show, nor the name"
+ADDRESS_OF_ANOTHER = "whose address it does not show; it shows the name, and another person's address"
+ADDRESS_OF_SUCCESSOR = "who has left, and whose address somebody else in Slack bears"
 ADDRESS_OF_NOBODY_KNOWN = (
-    "; it shows the name, and an address of which the next import, which sees everybody, can tell more"
+    "whose address it does not show; it shows the name, and an address of which the next import, which sees everybody, can"
+    " tell more"
 )
 
 
@@ -101,9 +103,13 @@ def may_be_of_another(account: Account, user: SourceUser, seen: LastSeen) -> boo
 
     That is so where only the name supports the claim of a table, or shows that the account still is whose it was:
     several people may have that name. It is also so where, of what was last *seen*, only the username is left, even if
-    it is the user's address.
+    it is the user's address; and where the claim is for somebody who has left, for the next one may have the address.
     """
-    if not account.email or _address_of(user) == mailbox(account.email):
+    if not account.email:
+        return False
+    if seen.claimed and user.deactivated and bears_address_of(account, user, seen):
+        return True
+    if _address_of(user) == mailbox(account.email):
         return False
     if seen.claimed:
         return bears_name_of(account, user) and not bears_address_of(account, user, seen)
@@ -179,10 +185,12 @@ def _doubt_by_new_address(
 def _doubt_of_claim(account: Account, mapping: Mapping, user: SourceUser, accounts: Accounts) -> str:
     """Return why nobody can tell whether the table is right about the account, or "".
 
-    Several people may have one name, so the name proves nothing for an account with another person's address.
+    Several people may have one name, so the name proves nothing for an account with another person's address. Nor does
+    the address of who has left, where somebody else in Slack has it by now, like the same person under a new id.
     """
     if bears_address_of(account, user, mapping.seen):
-        return ""
+        is_passed_on = user.deactivated and accounts.has_other_bearer(account, user)
+        return unproven(account.docebo_id, ADDRESS_OF_SUCCESSOR) if is_passed_on else ""
     if not bears_name_of(account, user):
         return unproven(account.docebo_id, NOT_THE_NAME)
     if accounts.has_unknown_bearer(account):

@@ -393,6 +393,11 @@ class IntegrationSettings(BaseModel):
         """Return these settings with the digests of the attribute *values* that Docebo refuses."""
         return self._knowing(_refused=frozenset(values))
 
+    @property
+    def today(self) -> date:
+        """The day by the clock of TIME_ZONE."""
+        return datetime.now(ZoneInfo(self.time_zone)).date()
+
     def frozen_until(self, now: datetime) -> date | None:
         """Return the last of the days, today among them, on which nothing is written; None if today is none."""
         return frozen_until(self.freeze, now, self.time_zone)
@@ -423,7 +428,7 @@ class IntegrationSettings(BaseModel):
             branch_moves=self.branch_moves,
             leavers_branch=self.leavers_branch.strip(),
             out_of_scope_leaves=self.leavers_out_of_scope,
-            today=datetime.now(ZoneInfo(self.time_zone)).date(),
+            today=self.today,
             grace=timedelta(days=self.leavers_after_days),
             rehires=self.rehires,
             refused=self._refused,

@@ -5,7 +5,7 @@ tell which, so people decide.
 """
 
 from slack_docebo.domain.attributes import current_value
-from slack_docebo.domain.expiry import has_expired
+from slack_docebo.domain.expiry import ends_by_us, has_expired
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.policy import SHUT_OUT, Policy
 from slack_docebo.domain.protection import shielded
@@ -31,6 +31,7 @@ def reopened(runtime: Runtime, policy: Policy, accounts: Accounts) -> set[int]:
             for account in shown
             if account.active and not has_expired(account, policy.today) and not shielded(account, policy.protected)
         }
-        undated = [docebo_id for docebo_id, account in found.items() if current_value(account, EXPIRATION) is None]
-        expired = tables.accounts_at(docebo).ended(undated)
-    return found.keys() - expired.keys()
+        ended = tables.accounts_at(docebo).ended(found)
+    undated = {docebo_id for docebo_id in ended if current_value(found[docebo_id], EXPIRATION) is None}
+    expired = {docebo_id for docebo_id in ended if ends_by_us(found[docebo_id], ended, policy.today)}
+    return found.keys() - undated - expired

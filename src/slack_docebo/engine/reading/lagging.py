@@ -66,7 +66,7 @@ def _lagging(runtime: Runtime, accounts: Accounts, docebo_ids: Collection[int] |
         for some in chunks(repository.known_since(now - BEHIND, docebo_ids)):
             known, opened = repository.last_seen(some), repository.opened(some)
             for listed in filter(None, map(accounts.get, known)):
-                is_shut = not listed.active or has_expired(listed, now.date())
+                is_shut = not listed.active or has_expired(listed, runtime.behaviour.today)
                 if not _bears(listed, known[listed.docebo_id]) or (is_shut and listed.docebo_id in opened):
                     found.append(listed)
     return found

@@ -22,6 +22,7 @@ from slack_docebo.storage.tables import Tables
 
 Numbered = tuple[int, Operation]  # an operation with its place in the plan
 Recorded = tuple[Operation, RowOutcome]
+STILL_IN, STILL_OUT = "still gets in: ", "still shut out: "  # why what decides on somebody's access has failed
 REMAPPED = "the mapping or the account of this person was changed by another run meanwhile, and stays so: plan again"
 
 
@@ -58,7 +59,9 @@ def _record(
         excluded = tables.exclusions.all()  # of whom somebody was forgotten during the call, perhaps
         outcomes = [(op, result) for op, result in everybody if op.slack_id and not excluded.cover_any([op.slack_id])]
         nameable = {result.seq for _, result in outcomes}
-        told = [one if one.seq in nameable else replace(one, error="", said="") for one in results]
+        told = [
+            _with_access(op, one) if one.seq in nameable else replace(one, error="", said="") for op, one in everybody
+        ]
         tables.operations.record(plan_id, told, now=now, flow_run=flow_run or runtime.run_id)
         tables.operations.keep_written(plan_id, {one.seq: op.changes for op, one in outcomes if one.without})
         tables.intents.settle(plan_id, [result.seq for result in results if not result.in_doubt])
@@ -76,6 +79,16 @@ def _record(
         for team in {op.slack_team for op, _ in applied}:
             _keep_mappings(runtime, tables, plan, team, [one for one in applied if one[0].slack_team == team], shut_out)
         _note_accounts(runtime, tables, plan, applied)
+
+
+def _with_access(operation: Operation, result: RowOutcome) -> RowOutcome:
+    """Return *result* with an error that says whose access stays as it was.
+
+    Whoever has acknowledged that Docebo refuses a person another name has not thereby acknowledged that.
+    """
+    if result.outcome is not Outcome.FAILED or not (operation.kind is Kind.DEACTIVATE or activates(operation)):
+        return result
+    return replace(result, error=f"{STILL_IN if operation.kind is Kind.DEACTIVATE else STILL_OUT}{result.error}")
 
 
 def _as_written(operation: Operation, result: RowOutcome) -> Operation:
