@@ -5,7 +5,7 @@ USERS ?= 500
 
 unexport PYTHONDONTWRITEBYTECODE  # else each process compiles all modules anew, and tests start a hundred
 
-.PHONY: help setup demo test test-long check format lock image release sbom bench clean up
+.PHONY: help setup demo test suite test-long check style types format lock image release sbom bench clean up
 
 help:            ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -25,17 +25,24 @@ demo: setup      ## On the sandbox: bulk import as dry run, for real, once more;
 up: setup        ## Prefect server, worker and webhook on this machine (SANDBOX=1: with Slack and Docebo to play with)
 	@$(BIN)/python -m deployments.up $(if $(SANDBOX),--sandbox --users $(USERS)) $(UP)
 
-test: check      ## Format, lint, types, import rules, and the whole test suite
+test: setup style ## Format, lint, types, import rules, and the whole test suite
 	@scripts/install-programs
-	$(BIN)/pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder  # each waits at times; a fourth costs more than it brings
+	@$(MAKE) --no-print-directory --jobs 2 types suite  # side by side: mypy keeps one core busy, and the suite waits at times
+
+suite: setup
+	$(BIN)/pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder  # a fourth process costs more than it brings
 
 test-long: setup ## The journeys that take long; property tests and stories with examples nobody has seen yet
 	@scripts/install-programs long
 	$(BIN)/pytest -m "long or hypothesis" --hypothesis-profile exploring -o faulthandler_timeout=1800
 
-check: setup     ## Format, lint, types and import rules only
+check: style types ## Format, lint, types and import rules only
+
+style: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+types: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
