@@ -165,6 +165,18 @@ async def test_who_was_linked_by_hand_keeps_that_account_under_the_organisations
     assert ada not in now
 
 
+async def test_who_has_left_and_is_listed_under_the_organisations_id_is_shut_out_once(sandbox, sqlite_url, monkeypatch):
+    settings, ada = settings_for(sandbox.facts(), sqlite_url), people(sandbox)[0]
+    await run_import(settings, rows=LEAVERS)
+    join_grid(sandbox)
+    sandbox.slack.change(ada, {"deleted": True})
+    monkeypatch.setattr(SlackClient, "list_users", without_local_ids(SlackClient.list_users))
+
+    left = await run_import(settings, rows=LEAVERS)
+
+    assert left.count(Kind.DEACTIVATE) == 1
+
+
 @pytest.mark.parametrize("verify_target", [True, False])
 @pytest.mark.long
 async def test_nobody_gets_an_account_under_another_id_whom_somebody_has_decided_never_to_touch(

@@ -146,7 +146,8 @@ class Absences:
             # That a former id is gone says nothing of the person, whatever events there were lately.
             others = {one: seen for one, seen in answers.items() if one not in former_ids}
             self.seen |= answers | await to_completion(overtaken, runtime, workspace.team, others)
-        shown_now = {one: self.seen[one] for one in (*self.named, *self.members, *self.to_ask) if one in self.seen}
+        staying = self.back(planner.policy).intersection(self.to_ask)  # leavers are planned for under the former id
+        shown_now = {one: self.seen[one] for one in (*self.named, *self.members, *sorted(staying)) if one in self.seen}
         ids = {one: seen.value.slack_id for one, seen in shown_now.items() if isinstance(seen, Present)}
         self.shown_otherwise = {now: before for before, now in ids.items() if now != before}
         check_excluded(runtime, [one for one in self.named if isinstance(self.seen.get(one), Unknown)])
