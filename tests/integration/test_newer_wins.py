@@ -294,7 +294,11 @@ async def test_what_a_killed_import_read_before_an_event_is_looked_at_again(here
     assert here.account(slack_id).lastname == before
 
 
-async def test_an_event_is_looked_at_again_though_one_that_was_applied_long_before_has_said_the_same(here, monkeypatch):
+@pytest.mark.parametrize("is_told_once_more", [True, False])
+@pytest.mark.variants(1)
+async def test_an_event_is_looked_at_again_though_one_that_was_applied_long_before_has_said_the_same(
+    here, monkeypatch, is_told_once_more
+):
     slack_id = member(here)
     before = here.account(slack_id).lastname
     here.put(here.event(slack_id))
@@ -310,6 +314,8 @@ async def test_an_event_is_looked_at_again_though_one_that_was_applied_long_befo
             here.put(here.event(slack_id))
             await here.serve()
         await carried_out(importing, plan_id)
+    if is_told_once_more:
+        here.put(here.event(slack_id))
 
     await here.serve()
 

@@ -27,6 +27,7 @@ class Case:
     user: SourceUser | None  # None: to be read from Slack
     doubtful: bool = False  # nobody can tell which profile is the newest, so Slack is asked for it
     read: bool = False  # *user* is Slack's answer, and not what the event says
+    tried: bool = False  # one of the person's events has failed before, or is looked at again
     incident: str = ""  # with which the newest of the events that were ever held back waits, or waited
     known: Known | None = None  # which account the person has, or had last
     settled: MappingType[str, Any] | None = None  # the profile of the last applied event, if no fingerprint tells it
@@ -90,6 +91,7 @@ def merge(entries: Iterable[InboxEntry]) -> tuple[list[Case], list[str]]:
                 newest=last,
                 user=restored(last.event.profile),
                 incident=next((entry.incident for entry in reversed(about) if entry.incident), ""),
+                tried=any(entry.error for entry in about),
                 doubtful=not all(map(_stamp, about)) or any(twin.event.profile != last.event.profile for twin in twins),
             )
         )
@@ -162,6 +164,7 @@ def _as_one(alike: Sequence[Case]) -> Case:
         updated=max(twin.updated for twin in alike),
         attempts=max(twin.attempts for twin in alike),
         incident=max(twin.incident for twin in alike),
+        tried=any(twin.tried for twin in alike),
     )
 
 

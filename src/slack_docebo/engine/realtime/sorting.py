@@ -54,8 +54,8 @@ class Sorter:
             cases = [replace(case, known=of_people.get(case.slack_id)) for case in cases]
             last_read = tables.reads.last(slack_source(self._team))
             linked = tables.platforms.linked_since(self._runtime.settings.docebo_url)
-            # Of an event that was tried before, nobody knows what was written since: what was applied last tells nothing.
-            unwritten = [case.slack_id for case in cases if self._lacks_fingerprint(case) and not case.newest.error]
+            # Once an event was tried, nobody knows what was written since: what was applied last tells nothing.
+            unwritten = [case.slack_id for case in cases if self._lacks_fingerprint(case) and not case.tried]
             settled = tables.inbox.last_applied(unwritten, since=linked)
         cases = [replace(case, settled=settled.get(case.slack_id)) for case in cases]
         in_line: list[Case] = []
