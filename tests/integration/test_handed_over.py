@@ -26,6 +26,7 @@ from tests.importing import ON, mapped, prove, run_import, settings_for
 from tests.integration.after_an_import import apply_by_id, import_then, undo
 from tests.integration.realtime_world import world
 
+SHUT_OUT = {"LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none"}
 BOBS = {"email": "bob@example.com", "firstname": "Bob", "lastname": "Byron"}
 
 
@@ -470,26 +471,46 @@ async def test_an_account_that_no_mapping_gives_to_anybody_is_not_written_by_a_p
 
 
 @contextmanager
-def list_without_bob(sandbox):
-    """Yield the facts of a Slack that shows Bob by his address, and leaves him out of its list."""
+def list_without(sandbox, *addresses):
+    """Yield the facts of a Slack that shows who bears *addresses* when it is asked, and leaves them out of its list."""
 
     def without(call, answer):
         if "users.list" not in call.path:
             return None
-        return {**answer, "members": [one for one in answer["members"] if one["profile"].get("email") != BOBS["email"]]}
+        return {**answer, "members": [one for one in answer["members"] if one["profile"].get("email") not in addresses]}
 
     with between(sandbox.slack_url.removesuffix("/api/"), changed=without) as url:
         yield {**sandbox.facts(), "slack_url": f"{url}/api/"}
 
 
-async def test_an_account_is_its_new_owners_also_where_slacks_list_leaves_that_one_out(sandbox, sqlite_url):
+@pytest.mark.parametrize("ann", ["leaves", "stays"])
+async def test_an_account_is_its_new_owners_also_where_slacks_list_leaves_that_one_out(sandbox, sqlite_url, ann):
     account = await handed_over_to_bob(sandbox, settings_for(sandbox.facts(), sqlite_url))
     sandbox.slack.add("Bob", "Byron", BOBS["email"])
+    if ann == "leaves":
+        sandbox.slack.deactivate(sandbox.slack.by_email("ann@example.com")["id"])
 
-    with list_without_bob(sandbox) as facts:
-        await run_import(settings_for(facts, sqlite_url))
+    with list_without(sandbox, BOBS["email"]) as facts:
+        await run_import(settings_for(facts, sqlite_url), rows=SHUT_OUT)
 
     assert {name: getattr(account, name) for name in BOBS} == BOBS
+    assert account.active
+
+
+@pytest.mark.parametrize("unlisted", [["ann@example.com"], ["ann@example.com", BOBS["email"]]])
+@pytest.mark.variants(1)
+async def test_an_account_is_not_shut_for_its_former_owner_whom_slack_does_not_list_any_more(
+    sandbox, sqlite_url, unlisted
+):
+    account = await handed_over_to_bob(sandbox, settings_for(sandbox.facts(), sqlite_url))
+    sandbox.slack.add("Bob", "Byron", BOBS["email"])
+    sandbox.slack.add("Cid", "Clarke", "cid@example.com")
+    sandbox.slack.deactivate(sandbox.slack.by_email("ann@example.com")["id"])
+
+    with list_without(sandbox, *unlisted) as facts:
+        await run_import(settings_for(facts, sqlite_url), rows={**SHUT_OUT, "SOURCE_MAY_SHRINK": "100"})
+
+    assert account.active
 
 
 async def test_an_account_that_a_plan_would_pass_on_to_its_new_owner_is_not_shut_for_the_former_one_meanwhile(
@@ -531,7 +552,7 @@ async def test_an_account_that_shows_another_persons_address_is_not_moved_to_ano
     sandbox.slack.add("Bob", "Byron", "bob@example.com")
     sandbox.slack.change(ann, {"profile": {"title": "US"}})
 
-    with nullcontext(sandbox.facts()) if is_listed else list_without_bob(sandbox) as facts:
+    with nullcontext(sandbox.facts()) if is_listed else list_without(sandbox, BOBS["email"]) as facts:
         assert await import_then(settings_for(facts, sqlite_url), rows, plan_moves) is None
 
     assert account.branches == before

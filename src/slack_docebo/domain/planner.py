@@ -76,7 +76,7 @@ class Planner:
         if by_username and (account := self.accounts.named_after(user)):
             self.suspects.append((account, user.slack_id))
         if found.account and isinstance(known, Mapping):
-            self._note_other_bearer(user, known, found.account)
+            self.note_other_bearer(user, known, found.account)
         return found
 
     def match_again(
@@ -118,10 +118,10 @@ class Planner:
         return account if account and bears_name_of(account, user) else None
 
     def _found_as_before(self, user: SourceUser, known: Known, former: Account) -> Match:
-        self._note_other_bearer(user, known, former)
+        self.note_other_bearer(user, known, former)
         return Match(former, FoundBy.FORMER_MAPPING)
 
-    def _note_other_bearer(self, user: SourceUser, known: Known, account: Account) -> None:
+    def note_other_bearer(self, user: SourceUser, known: Known, account: Account) -> None:
         """Note that the *known* account may be somebody else's, if that is in doubt."""
         if may_be_of_another(account, user, known.seen):
             self.suspects.append((account, user.slack_id))

@@ -155,6 +155,13 @@ class Absences:
         await ask_for_accounts(runtime, accounts, wanted)
         await ask_for_unlisted(runtime, accounts, [user.email for user, _ in self.held_back])
 
+    def note_suspects(self, planner: Planner) -> None:
+        """Note in *planner* which accounts of missing people may be somebody else's, if something would be done to them."""
+        for slack_id, mapping in self.missing.items():
+            account, is_told = planner.accounts.get(mapping.docebo_id), not isinstance(self.seen[slack_id], Unknown)
+            if account and is_told and acts_on_leaver(mapping, planner.policy, planner.accounts):
+                planner.note_other_bearer(_left(mapping), mapping, account)
+
     def operations(self, planner: Planner, team: str, *, trusting: bool) -> Iterator[Operation]:
         """Yield the operation for everybody who is not in Slack's list."""
         for slack_id in self.unmapped:

@@ -42,6 +42,7 @@ from slack_docebo.storage.plans import (
 from slack_docebo.storage.statements import chunks
 
 EVERYBODYS = (Halted, LockLost, PlatformMismatch)  # errors that are no single person's
+TO_BEARERS = frozenset({Kind.UPDATE, Kind.MAP, Kind.DEACTIVATE})  # what would be done to whoever bears the address
 NOBODY_PLANNED = 20  # people for whom it may fail one after the other before it succeeds for anybody
 
 
@@ -89,8 +90,9 @@ async def make_plan(
         except Restarted:
             continue  # what was planned so far stays unfinished: nobody can apply it
     await making.ask_for_absent()
-    await making.plan_absent()
+    await making.plan_held_back()
     await making.ask_for_bearers()
+    await making.plan_absent()
     await making.plan_again()
     if listed is not None:
         await making.check_and_record_reads(listed)
@@ -167,9 +169,10 @@ class _Making:
             self._again |= listed.shown_again
         self._again |= await learn_who_is_forgotten(runtime, workspace, chain.from_iterable(self._pages))
 
-    async def plan_absent(self) -> None:
-        """Plan for the absent people, by the answers about them."""
-        await to_completion(self._plan_absent)
+    async def plan_held_back(self) -> None:
+        """Plan for the people whose accounts Docebo was asked for."""
+        for users in chunks(user for user, _ in self._absences.held_back):
+            await to_completion(self._plan, users)
 
     async def ask_for_bearers(self) -> None:
         """Find out to whom accounts belong that seem to be somebody's, but for another address, which they show.
@@ -177,7 +180,9 @@ class _Making:
         Somebody in the list may have it. For the others to whom something would be done Slack is asked, because a list
         may leave somebody out.
         """
-        planner = self._planner
+        planner, missing = self._planner, self._absences.missing
+        if not self._trusting:
+            self._absences.note_suspects(planner)
         suspects = planner.suspects
         if not suspects:
             return
@@ -185,15 +190,20 @@ class _Making:
         others = await to_completion(other_bearers, suspects, chain.from_iterable(listed))
         if listed is not self._some:  # about some people alone, `find_bearers` has asked before
             with self._runtime.store.reading() as tables:
-                changed = set(tables.operations.people_planned(self._draft.plan_id, {Kind.UPDATE, Kind.MAP}))
-            unlisted = [one for one in suspects if one[1] in changed and (one[0].docebo_id, one[1]) not in others]
+                changed = tables.operations.people_planned(self._draft.plan_id, TO_BEARERS)
+            to_change = {*changed, *missing}
+            unlisted = [one for one in suspects if one[1] in to_change and (one[0].docebo_id, one[1]) not in others]
             others |= await ask_for_other_bearers(self._runtime, unlisted)
-        for (docebo_id, slack_id), bearer in others.items():
-            self._again.add(slack_id)
+        self._again |= {slack_id for _, slack_id in others} - missing.keys()  # who have yet to be planned for
+        for (docebo_id, _), bearer in others.items():
             if bearer:
                 planner.accounts.note_bearer(docebo_id, bearer)
             else:
                 planner.accounts.note_unknown_bearer(docebo_id)
+
+    async def plan_absent(self) -> None:
+        """Plan for the absent people, by the answers about them."""
+        await to_completion(self._plan_absent)
 
     async def plan_again(self) -> None:
         """Plan again for people of whom more became known after they had been planned for; store whose accounts are.
@@ -280,8 +290,6 @@ class _Making:
 
     def _plan_absent(self) -> None:
         runtime, planner, draft, absences = self._runtime, self._planner, self._draft, self._absences
-        for users in chunks(user for user, _ in absences.held_back):
-            self._plan(users)
         with runtime.store.transaction() as tables:
             left = list(absences.operations(planner, draft.team, trusting=self._trusting))
             back, now = absences.back(planner.policy), runtime.now()

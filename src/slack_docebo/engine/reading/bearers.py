@@ -52,8 +52,8 @@ async def ask_for_other_bearers(
 ) -> dict[tuple[int, str], str]:
     """Return whom Slack finds by the addresses that *suspects* show, if it is somebody else; one call each.
 
-    A suspect is as in `other_bearers`; one of whom Slack does not say it gets "". Where EVIDENCE_CALLS does not allow so many calls, none is made: then what Slack's
-    list has shown of them is believed.
+    A suspect is as in `other_bearers`; one of whom Slack does not say it gets "". Where EVIDENCE_CALLS does not allow so
+    many calls, none is made: then what Slack's list has shown of them is believed.
     """
     others: dict[tuple[int, str], str] = {}
     if not reserve_calls(runtime, people=len(suspects)):
