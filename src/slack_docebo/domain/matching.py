@@ -223,8 +223,8 @@ def match(user: SourceUser, accounts: Accounts, known: Known | None, by: MatchBy
     for account in () if by is MatchBy.EMAIL else accounts.named(user.email):
         if account.docebo_id not in hits and accounts.has_unknown_bearer(account):
             return Match(
-                problem=f"account {account.docebo_id} has this address as its username, and Slack's search shows nobody with"
-                " its e-mail address: the next import, which sees everybody, decides"
+                problem=f"account {account.docebo_id} has this address as its username, and Slack does not say who has its e-mail"
+                " address: the next import decides"
             )
         if not accounts.is_of_another(account, user):
             hits.setdefault(account.docebo_id, (account, FoundBy.USERNAME))

@@ -23,7 +23,7 @@ from slack_docebo.storage.tables import Tables
 Numbered = tuple[int, Operation]  # an operation with its place in the plan
 Recorded = tuple[Operation, RowOutcome]
 STILL_IN, STILL_OUT = "still gets in: ", "still shut out: "  # why what decides on somebody's access has failed
-REMAPPED = "the mapping or the account of this person was changed by another run meanwhile, and stays so: plan again"
+REMAPPED = "the mapping or the account of this person was changed meanwhile, and stays so: plan again"
 
 
 def record(
