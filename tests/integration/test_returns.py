@@ -25,6 +25,7 @@ from slack_docebo.storage.events import EventState
 from slack_docebo.storage.personal import rows_about
 from slack_docebo.storage.schema import metadata
 from slack_docebo.storage.store import Store
+from tests.between import between
 from tests.importing import ON, carry_out, mapped, plan_import, prove, run_import, settings_for
 from tests.integration.after_an_import import apply_by_id, delete_mappings, refused_plan, undo
 from tests.integration.realtime_world import world
@@ -97,6 +98,23 @@ async def test_who_returns_under_a_new_id_gets_the_mapping_and_the_account_back(
     assert (mapping.get(new), old in mapping) == (account, False)
     assert sandbox.docebo.accounts[account].active
     assert (await run_import(settings, rows=rows)).count(outcome=Outcome.APPLIED) == 0
+
+
+async def test_what_became_of_the_former_id_is_told_also_where_slack_lists_it_no_more(sandbox, sqlite_url):
+    rows = {**ON, "LEAVERS": "deactivate", "REHIRES": "hand-over"}
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    old, new, _ = await leave_and_return(sandbox, settings, rows, nights_between=0)
+
+    def without_old(call, answer):
+        if "users.list" not in call.path:
+            return None
+        return {**answer, "members": [one for one in answer["members"] if one["id"] != old]}
+
+    with between(sandbox.slack_url.removesuffix("/api/"), changed=without_old) as url:
+        lacking = settings_for({**sandbox.facts(), "slack_url": f"{url}/api/"}, sqlite_url)
+        summary = await run_import(lacking, rows={**rows, "SOURCE_MAY_SHRINK": "100"})
+
+    assert entry_of(settings, summary, old).operation.reason.endswith(f"; {new} is back in this place")
 
 
 @pytest.mark.parametrize("name", ["Ada", "Augusta"])

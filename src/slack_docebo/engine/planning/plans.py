@@ -194,8 +194,8 @@ class _Making:
             to_change = {*changed, *missing}
             unlisted = [one for one in suspects if one[1] in to_change and (one[0].docebo_id, one[1]) not in others]
             others |= await ask_for_other_bearers(self._runtime, unlisted)
-        self._again |= {slack_id for _, slack_id in others} - missing.keys()  # who have yet to be planned for
-        for (docebo_id, _), bearer in others.items():
+        for (docebo_id, slack_id), bearer in others.items():
+            self._again.add(slack_id)
             if bearer:
                 planner.accounts.note_bearer(docebo_id, bearer)
             else:
@@ -302,8 +302,8 @@ class _Making:
 
     def _plan_again(self) -> None:
         planner, draft = self._planner, self._draft
-        again = planner.claims.outdone | self._again
-        again -= draft.not_planned
+        # The missing were planned for last, and are on no page.
+        again = (planner.claims.outdone | self._again) - draft.not_planned - self._absences.missing.keys()
         if not again:
             return
         looked_after = planner.found.people  # counted when they were planned first
