@@ -47,24 +47,32 @@ async def find_bearers(runtime: Runtime, people: Iterable[tuple[SourceUser, Know
             accounts.note_unknown_bearer(account.docebo_id)
 
 
+async def bearers_of(runtime: Runtime, addresses: Iterable[str]) -> dict[str, Observation[SourceUser]]:
+    """Return who in Slack bears which of *addresses*, for one call each, without those that are nobody's."""
+
+    async def about(address: str) -> Observation[SourceUser]:
+        user = await runtime.slack.find_user(address)
+        return Present(user) if user else Gone("nobody in Slack bears the address")
+
+    answers = answers_to(runtime, addresses, about, OutageWatch(runtime, ping_slack))
+    return {address: answer async for address, answer in answers if not isinstance(answer, Gone)}
+
+
 async def ask_for_other_bearers(
     runtime: Runtime, suspects: Collection[tuple[Account, str]]
 ) -> dict[tuple[int, str], str]:
-    """Return whom Slack finds by the addresses that *suspects* show, if it is somebody else; one call each.
+    """Return whom Slack finds by the addresses that *suspects* show, if it is somebody else; one call for each address.
 
     A suspect is as in `other_bearers`; one of whom Slack does not say it gets "". Where EVIDENCE_CALLS does not allow so
     many calls, none is made: then what Slack's list has shown of them is believed.
     """
+    addresses = sorted({account.email for account, _ in suspects})
     others: dict[tuple[int, str], str] = {}
-    if not reserve_calls(runtime, people=len(suspects)):
+    if not reserve_calls(runtime, people=len(addresses)):
         return others
-
-    async def about(suspect: tuple[Account, str]) -> Observation[SourceUser]:
-        user = await runtime.slack.find_user(suspect[0].email)
-        return Present(user) if user else Gone("nobody in Slack bears the address")
-
-    async for (account, slack_id), answer in answers_to(runtime, suspects, about, OutageWatch(runtime, ping_slack)):
-        match answer:
+    bearers = await bearers_of(runtime, addresses)
+    for account, slack_id in suspects:
+        match bearers.get(account.email):
             case Present(user) if slack_id not in user.ids:
                 others[account.docebo_id, slack_id] = user.slack_id
             case Unknown():

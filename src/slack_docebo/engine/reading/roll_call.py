@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from slack_docebo.domain.addresses import mailbox
-from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
+from slack_docebo.domain.observation import Observation, Present, Unknown
 from slack_docebo.domain.people import SourceUser
+from slack_docebo.engine.reading.bearers import bearers_of
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.evidence import answers_to, ask_for_people, reserve_calls
+from slack_docebo.engine.reading.evidence import ask_for_people, reserve_calls
 from slack_docebo.engine.reading.missing import check_few_missing
-from slack_docebo.engine.reading.outages import OutageWatch, ping_slack
 from slack_docebo.engine.reading.sides import last_pages, read_page, read_whole_list
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
@@ -42,7 +42,7 @@ async def call_roll(
     An address that it does not show is nobody's: so IncompleteRead is raised where the list is not whole.
     """
     if asks_each(runtime, workspace, len(slack_ids) + len(addresses)):
-        return Roll(await ask_for_people(runtime, workspace.team, slack_ids), await _asked(runtime, addresses))
+        return Roll(await ask_for_people(runtime, workspace.team, slack_ids), await bearers_of(runtime, addresses))
     wanted, by_mailbox = set(slack_ids), {mailbox(address): address for address in addresses}
     people, bearers = dict[str, Observation[SourceUser]](), dict[str, Observation[SourceUser]]()
     async for user in _listed(runtime, workspace):
@@ -53,17 +53,6 @@ async def call_roll(
     if reserve_calls(runtime, people=len(missing)):
         return Roll(people | await ask_for_people(runtime, workspace.team, missing), bearers)
     return Roll(people | dict.fromkeys(missing, Unknown(NOT_SHOWN)), bearers)
-
-
-async def _asked(runtime: Runtime, addresses: Collection[str]) -> dict[str, Observation[SourceUser]]:
-    """Return who has which of *addresses*, for a call each."""
-
-    async def about(address: str) -> Observation[SourceUser]:
-        user = await runtime.slack.find_user(address)
-        return Present(user) if user else Gone("nobody in Slack bears the address")
-
-    answers = answers_to(runtime, addresses, about, OutageWatch(runtime, ping_slack))
-    return {address: answer async for address, answer in answers if not isinstance(answer, Gone)}
 
 
 async def _listed(runtime: Runtime, workspace: Workspace) -> AsyncIterator[SourceUser]:
