@@ -69,6 +69,12 @@ def with_account(account: Account) -> Situation:
             id="perhaps somebody else's",
         ),
         pytest.param(
+            replace(UPDATE, seen=look(replace(HERS, email=""))),
+            TODAY,
+            "changed in Docebo since: email",
+            id="perhaps somebody else's, and without an address before",
+        ),
+        pytest.param(
             replace(UPDATE, prior=None),
             replace(TODAY, mapping=None, holder="U2"),
             "the account belongs to U2 by now",

@@ -151,8 +151,8 @@ def _bears_another_address(operation: Operation, account: Account, then: LastSee
     if "email" in operation.changes:
         before, given = operation.before.get("email", ""), operation.changes["email"]
         return bool(before) and differs(account, "email", before) and not holds(account, "email", given)
-    is_shown = bool(account.email) or is_found
-    return is_shown and "email" not in account.unshown and then.address not in {"", look(account).address}
+    is_lost = is_found and not account.email and "email" not in account.unshown and bool(then.address)
+    return is_lost or bears_new_address(account, then)
 
 
 def reason_by_given(operation: Operation, branch: int | None, managers: MappingType[int, int]) -> str:
