@@ -199,6 +199,22 @@ async def test_without_mapping_an_account_that_was_handed_over_is_not_undone(san
     )
 
 
+async def test_without_mapping_an_account_that_passed_to_who_is_back_is_not_shut_by_undoing_what_made_it(
+    sandbox, settings
+):
+    rows = {"MAP_SLACK_USER_DATA": "false", "REHIRES": "hand-over"}
+    former = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    done = await run_import(settings, rows=rows)
+    sandbox.slack.deactivate(former)
+    sandbox.slack.add("Ada", "King", "ada@example.com")
+    await run_import(settings, rows=rows)
+
+    await undo(settings, done.plan.id, deactivate_created=True, **rows)
+
+    [account] = sandbox.docebo.accounts.by_email("ada@example.com")
+    assert (account.lastname, account.active) == ("King", True)
+
+
 async def test_a_mapping_stays_where_the_account_was_changed_since(sandbox, settings, taken_over):
     ada, account, plan_id = taken_over
     sandbox.docebo.edit(account.user_id, {"lastname": "Byhand"})

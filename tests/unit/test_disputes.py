@@ -55,6 +55,21 @@ def test_who_has_no_name_bears_nobodys_data():
 
 
 HANDED_OVER_TO_BOB = replace(BOBS, username="ada@example.com")
+
+
+def test_an_account_that_bore_no_address_and_shows_that_of_another_person_is_left_alone():
+    """Ada's account was made without an address, as where no rule writes one."""
+    mapping = replace(MAPPED, seen=look(replace(HERS, email="")))
+    accounts = Accounts([HANDED_OVER_TO_BOB])
+    planner = Planner(ON, accounts)
+    found = planner.match(ADA, mapping)
+    [suspect] = planner.suspects
+    accounts.note_bearer(7, "U2")
+
+    assert suspect == (HANDED_OVER_TO_BOB, "U1")
+    assert planner.plan(ADA, mapping, found).kind is Kind.LEAVE
+
+
 HANDED_OVER = replace(BOBS, email="ada@example.com")  # to Bob, right before we wrote Ada's address
 
 

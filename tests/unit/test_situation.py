@@ -29,8 +29,12 @@ UPDATE = Operation(
 )
 CREATE = Operation("U2", "T1", "eve", Kind.CREATE, reason="new", changes={"username": HERS.email, "email": HERS.email})
 MOVE = replace(UPDATE, kind=Kind.MOVE, changes={BRANCH: "5"}, before={BRANCH: "3"})
+SHUT = replace(UPDATE, kind=Kind.DEACTIVATE, changes={"active": False}, before={"active": True}, prior=None)
 MANAGED = replace(UPDATE, changes={manager_column(1): "8"}, before={})
 TODAY = Situation(Accounts([HERS]), ON, ON, mapping=MAPPED, holder="U1", seen={7: look(HERS)}, branch=3)
+
+
+UNMAPPED = replace(TODAY, mapping=None, holder="", undoes=True, given={"U1", "W1"}, other_ids={"W1"})
 
 
 def with_account(account: Account) -> Situation:
@@ -63,6 +67,25 @@ def with_account(account: Account) -> Situation:
             with_account(replace(HERS, email="eve@example.com")),
             "changed in Docebo since: email",
             id="perhaps somebody else's",
+        ),
+        pytest.param(
+            replace(UPDATE, seen=look(replace(HERS, email=""))),
+            TODAY,
+            "changed in Docebo since: email",
+            id="perhaps somebody else's, and without an address before",
+        ),
+        pytest.param(
+            replace(UPDATE, prior=None),
+            replace(TODAY, mapping=None, holder="U2"),
+            "the account belongs to U2 by now",
+            id="linked by hand to another, and planned without mapping",
+        ),
+        pytest.param(SHUT, UNMAPPED, "", id="undone for the only one who had it"),
+        pytest.param(
+            SHUT,
+            replace(UNMAPPED, given={"U1", "W1", "U2"}),
+            "the account was given to U2, too",
+            id="undone, and given to another since",
         ),
         pytest.param(CREATE, replace(TODAY, mapping=None, holder=""), "account 7 exists by now", id="made by hand"),
         pytest.param(MOVE, TODAY, "", id="where we brought it"),

@@ -117,9 +117,9 @@ def may_be_of_another(account: Account, user: SourceUser, seen: LastSeen) -> boo
 
 
 def bears_new_address(account: Account, seen: LastSeen) -> bool:
-    """Tell whether the account shows another address than the one last *seen* there, or written by us since."""
+    """Tell whether the account shows another address than the one last *seen* there, or none, or written by us since."""
     now = look(account).address
-    return bool(now and seen.address) and now != seen.address
+    return bool(now) and seen != LastSeen() and now != seen.address
 
 
 def other_bearers(suspects: Iterable[tuple[Account, str]], listed: Iterable[SourceUser]) -> dict[tuple[int, str], str]:

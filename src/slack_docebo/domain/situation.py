@@ -18,6 +18,7 @@ from slack_docebo.domain.effects import (
     is_carried_out,
     managers_of,
     people_of,
+    shuts,
 )
 from slack_docebo.domain.managers import NOT_THEIRS
 from slack_docebo.domain.matching import Accounts, MatchBy
@@ -49,6 +50,7 @@ class Situation:
     reports: MappingType[int, Collection[int]] = field(default_factory=dict)
     mapping: Mapping | None = None  # of the operation's Slack user
     holder: str = ""  # Slack id to whom the operation's account is mapped
+    given: Collection[str] = ()  # everybody, as Slack ids, to whom the operation's account was given, if it is unmapped
     seen: MappingType[int, LastSeen] = field(default_factory=dict)  # of the operation's account, and of managers
     branch: int | None = None  # to which we have brought that account last
     other_ids: Collection[str] = ()  # under which Slack knows the person besides
@@ -77,7 +79,8 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
         or reason_by_reports(operation, now.reports)
     ):
         return reason
-    if now.undoes and (reason := reason_by_branch(operation, now.branches)):  # all is undone of a person, or nothing
+    # All is undone of a person, or nothing.
+    if now.undoes and (reason := reason_by_branch(operation, now.branches) or _reason_by_others(operation, now)):
         return reason
     managing = {one: now.accounts.get(one) for one in managers_of(operation)}
     if not all(managing.values()):
@@ -90,6 +93,15 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
     return reason_by_sight(operation, now.accounts, seen, undoes=now.undoes) or reason_by_account(
         operation, now.accounts, now.policy, undoes=now.undoes
     )
+
+
+def _reason_by_others(operation: Operation, now: Situation) -> str:
+    """Return why an undo must not shut the account of *operation*, or "".
+
+    Where no mapping says whose it is, somebody else may have got it since, as with `REHIRES=hand-over`.
+    """
+    others = set(now.given) - {*people_of([operation]), *now.other_ids}
+    return f"the account was given to {min(others)}, too" if others and shuts(operation) else ""
 
 
 def reason_by_sight(operation: Operation, accounts: Accounts, seen: LastSeen, *, undoes: bool) -> str:
@@ -139,8 +151,8 @@ def _bears_another_address(operation: Operation, account: Account, then: LastSee
     if "email" in operation.changes:
         before, given = operation.before.get("email", ""), operation.changes["email"]
         return bool(before) and differs(account, "email", before) and not holds(account, "email", given)
-    is_shown = bool(account.email) or is_found
-    return is_shown and "email" not in account.unshown and then.address not in {"", look(account).address}
+    is_lost = is_found and not account.email and "email" not in account.unshown and bool(then.address)
+    return is_lost or bears_new_address(account, then)
 
 
 def reason_by_given(operation: Operation, branch: int | None, managers: MappingType[int, int]) -> str:
@@ -204,7 +216,7 @@ def reason_by_mapping(operation: Operation, mapping: Mapping | None, holder: str
     # What gives a person attributes does so, too, where no mapping was kept: somebody may be linked by hand since.
     if (rests_on_mapping or operation.fingerprint) and _row(mapping) != _row(operation.prior):
         return "the mapping has changed since"
-    if operation.maps and operation.kind is not Kind.CREATE and holder not in {"", *people_of([operation])}:
+    if operation.kind is not Kind.CREATE and holder not in {"", *people_of([operation])}:
         return f"the account belongs to {holder} by now"
     return ""
 

@@ -120,6 +120,7 @@ def _situations(
     rows = mappings.of(team, people_of(operation for _, operation in some))
     ids = accounts_of(operation for _, operation in some)
     holders = mappings.holders(team, ids)
+    given = tables.applied(docebo).former_holders(ids) if of_all.undoes else {}
     seen = tables.accounts_at(docebo).last_seen(_managers_in(some).union(ids))
     branches, managers = _given(tables, docebo, ids)
     other_ids = _other_ids(tables, team, [operation.slack_id for _, operation in some])
@@ -128,6 +129,7 @@ def _situations(
             of_all,
             mapping=mapping_of(operation, rows),
             holder="" if operation.docebo_id is None else holders.get(operation.docebo_id, ""),
+            given=given.get(operation.docebo_id or 0, ()),
             seen=seen,
             branch=branches.get(operation.docebo_id or 0),
             other_ids=other_ids.get(operation.slack_id, ()),
