@@ -100,6 +100,26 @@ async def test_an_account_that_shows_the_person_is_brought_in_line(here, ada, tm
     assert (hers.email, hers.lastname) == (OF_BEFORE, "Byron")
 
 
+@pytest.mark.parametrize("by_event", [False, True])
+@pytest.mark.variants(1)
+async def test_a_claim_is_not_proven_by_a_user_name_that_the_account_has_kept_from_before_it_was_handed_over(
+    here, tmp_path, by_event
+):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", ADDRESS)["id"]
+    here.sandbox.slack.add("Bob", "Byron", "bob@example.com")
+    bobs = account(here, ADDRESS, "bob@example.com", "Bob", "Byron")
+    before = shown(bobs)
+    take(here, tmp_path, {ada: bobs.user_id})
+
+    if by_event:
+        here.put(here.event(ada))
+        await here.serve()
+    else:
+        assert "another person's address" in await imported(here, ada)
+
+    assert shown(bobs) == before
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("by_event", [False, True])
 @pytest.mark.parametrize("bearer_is_listed", ["before", "after"])

@@ -22,11 +22,10 @@ UNPROVEN = "is not proven: a table of mappings gives it to this person, "
 DELETE_THE_MAPPING = "delete the mapping of this Slack id"
 LINK_THE_OTHER = "link that one to it, with MAP_SLACK_USER_DATA on"
 NOT_THE_NAME = "whose address it does not show, nor the name"
-ADDRESS_OF_ANOTHER = "whose address it does not show; it shows the name, and another person's address"
+ADDRESS_OF_ANOTHER = "and it shows another person's address; the name, or the user name, proves nothing then"
 ADDRESS_OF_SUCCESSOR = "who has left, and whose address somebody else in Slack bears"
 ADDRESS_OF_NOBODY_KNOWN = (
-    "whose address it does not show; it shows the name, and an address of which the next import, which sees everybody, can"
-    " tell more"
+    "whose address it does not show, but one of which the next import, which sees everybody, can tell more"
 )
 
 
@@ -101,18 +100,17 @@ def names_of(user: SourceUser) -> set[str]:
 def may_be_of_another(account: Account, user: SourceUser, seen: LastSeen) -> bool:
     """Tell whether the account is that of *user* only if nobody else has the address that it shows.
 
-    That is so where only the name supports the claim of a table, or shows that the account still is whose it was:
-    several people may have that name. It is also so where, of what was last *seen*, only the username is left, even if
-    it is the user's address; and where the claim is for somebody who has left, for the next one may have the address.
+    That is so where only the name, or the username, supports the claim of a table, or shows that the account still is
+    whose it was: several people may have that name, and a username stays when an account is handed over. It is also so
+    where the claim is for somebody who has left, for the next one may have the address.
     """
     if not account.email:
         return False
-    if seen.claimed and user.deactivated and bears_address_of(account, user, seen):
-        return True
-    if _address_of(user) == mailbox(account.email):
-        return False
+    is_shown = _address_of(user) == mailbox(account.email)
     if seen.claimed:
-        return bears_name_of(account, user) and not bears_address_of(account, user, seen)
+        return bears_data_of(account, user, seen) and (user.deactivated or not is_shown)
+    if is_shown:
+        return False
     return bears_new_address(account, seen) and not (bears_name_of(account, user) and is_same(look(account), seen))
 
 
@@ -185,14 +183,15 @@ def _doubt_by_new_address(
 def _doubt_of_claim(account: Account, mapping: Mapping, user: SourceUser, accounts: Accounts) -> str:
     """Return why nobody can tell whether the table is right about the account, or "".
 
-    Several people may have one name, so the name proves nothing for an account with another person's address. Nor does
-    the address of who has left, where somebody else in Slack has it by now, like the same person under a new id.
+    Several people may have one name, and a username stays when an account is handed over, so neither proves anything
+    for an account with another person's address. Nor does the address of who has left, where somebody else in Slack has
+    it by now, like the same person under a new id.
     """
-    if bears_address_of(account, user, mapping.seen):
+    if not bears_data_of(account, user, mapping.seen):
+        return unproven(account.docebo_id, NOT_THE_NAME)
+    if _address_of(user) == mailbox(account.email):
         is_passed_on = user.deactivated and accounts.has_other_bearer(account, user)
         return unproven(account.docebo_id, ADDRESS_OF_SUCCESSOR) if is_passed_on else ""
-    if not bears_name_of(account, user):
-        return unproven(account.docebo_id, NOT_THE_NAME)
     if accounts.has_unknown_bearer(account):
         return unproven(account.docebo_id, ADDRESS_OF_NOBODY_KNOWN)
     return unproven(account.docebo_id, ADDRESS_OF_ANOTHER) if accounts.is_of_another(account, user) else ""
