@@ -272,7 +272,11 @@ class Judge:
             mapped = self._mapping.rows.get(user.slack_id)
             known = self._company.sandbox.docebo.accounts
             taken = known.by_username(person.address) or known.by_email(person.address)
-            if not accounts and not taken and not (last.failed_people or last.undecided_people):
+            # Handed over to somebody with an address that the person has had since: nobody could tell that it was.
+            bore = (
+                mapped is not None and (account := self._company.account(mapped)) and account.email in person.addresses
+            )
+            if not accounts and not taken and not bore and not (last.failed_people or last.undecided_people):
                 yield Breach(
                     Promise.EVERYBODY, f"person {person.number} has none, and the last import says nothing of it"
                 )
