@@ -272,11 +272,11 @@ class Judge:
             mapped = self._mapping.rows.get(user.slack_id)
             known = self._company.sandbox.docebo.accounts
             taken = known.by_username(person.address) or known.by_email(person.address)
-            # Handed over to somebody with an address that the person has had since: nobody could tell that it was.
-            bore = (
-                mapped is not None and (account := self._company.account(mapped)) and account.email in person.addresses
-            )
-            if not accounts and not taken and not bore and not (last.failed_people or last.undecided_people):
+            # That theirs was handed over, nobody can tell by an address that nobody else bears now, or that they have had.
+            bears = {other.address for other in self._company.people if other is not person}
+            account = self._company.account(mapped) if mapped is not None else None
+            seems_theirs = account is not None and (account.email in person.addresses or account.email not in bears)
+            if not accounts and not taken and not seems_theirs and not (last.failed_people or last.undecided_people):
                 yield Breach(
                     Promise.EVERYBODY, f"person {person.number} has none, and the last import says nothing of it"
                 )
