@@ -295,7 +295,7 @@ def test_who_has_left_by_now_gets_nothing_of_the_account_that_the_one_who_is_bac
     passed_on, left = plan_both()
 
     assert (passed_on.kind, passed_on.docebo_id) == (Kind.MAP, 7)
-    assert (left.kind, left.reason) == (Kind.LEAVE, "has left Slack by now; U2 is back in this place")
+    assert (left.kind, left.reason) == (Kind.LEAVE, "Slack shows U2 in place of this id by now")
 
 
 @pytest.mark.parametrize("holder", [Mapping("U9", "T1", "eve", 7), None])

@@ -162,8 +162,8 @@ class Planner:
         if found.by in {FoundBy.FORMER_MAPPING, FoundBy.NAME} and holder is not None:
             found = Match()  # somebody else has the account by now
         if mapping and (heir := self.returns.heirs.get(mapping.slack_id)) and heir not in user.ids:
-            # *user* is as shown before Slack was asked: the account is given once, to the one who is there.
-            return self._leave(user, f"has left Slack by now; {heir} is back in this place", found.account)
+            # *user* is as shown before Slack was asked: the account is given once, to the id that is there.
+            return self._leave(user, f"Slack shows {heir} in place of this id by now", found.account)
         if mapping is None and under_other_id is not None:
             former = under_other_id.slack_id
             self.returns.contest(user.slack_id, former, is_one_person=True)
