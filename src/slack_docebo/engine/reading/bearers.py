@@ -12,6 +12,10 @@ from slack_docebo.engine.reading.evidence import answers_to, counted, observe_pe
 from slack_docebo.engine.reading.outages import OutageWatch, ping_slack
 from slack_docebo.runtime import Runtime
 
+MOST_ADDRESSES = (
+    100  # more were not handed over: accounts of this Docebo have other addresses than people have in Slack
+)
+
 
 async def find_bearers(runtime: Runtime, people: Iterable[tuple[SourceUser, Known | None]], accounts: Accounts) -> None:
     """Find out to whom accounts belong that seem to be those of *people* but show another address.
@@ -63,12 +67,12 @@ async def ask_for_other_bearers(
 ) -> dict[tuple[int, str], str]:
     """Return whom Slack finds by the addresses that *suspects* show, if it is somebody else; one call for each address.
 
-    A suspect is as in `other_bearers`; one of whom Slack does not say it gets "". Where EVIDENCE_CALLS does not allow so
-    many calls, none is made: then what Slack's list has shown of them is believed.
+    A suspect is as in `other_bearers`; one of whom Slack does not say it gets "". For more than MOST_ADDRESSES, or than
+    EVIDENCE_CALLS allows, no call is made: then what Slack's list has shown of them is believed.
     """
     addresses = sorted({account.email for account, _ in suspects})
     others: dict[tuple[int, str], str] = {}
-    if not reserve_calls(runtime, people=len(addresses)):
+    if len(addresses) > MOST_ADDRESSES or not reserve_calls(runtime, people=len(addresses)):
         return others
     bearers = await bearers_of(runtime, addresses)
     for account, slack_id in suspects:
