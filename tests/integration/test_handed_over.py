@@ -13,6 +13,7 @@ from slack_docebo.engine.importing import plan_import
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
 from slack_docebo.engine.planning.moving import plan_moves
 from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.engine.reading import bearers
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.checking import read_for, recheck
@@ -511,6 +512,20 @@ async def test_an_account_is_not_shut_for_its_former_owner_whom_slack_does_not_l
         await run_import(settings_for(facts, sqlite_url), rows={**SHUT_OUT, "SOURCE_MAY_SHRINK": "100"})
 
     assert account.active
+
+
+@pytest.mark.long
+async def test_where_more_accounts_show_other_addresses_than_anybody_hands_over_slacks_list_is_believed(
+    sandbox, sqlite_url, monkeypatch
+):
+    monkeypatch.setattr(bearers, "MOST_ADDRESSES", 0)
+    account = await handed_over_to_bob(sandbox, settings_for(sandbox.facts(), sqlite_url))
+    sandbox.slack.add("Bob", "Byron", BOBS["email"])
+
+    with list_without_bob(sandbox) as facts:
+        await run_import(settings_for(facts, sqlite_url))
+
+    assert account.email == "ann@example.com"
 
 
 async def test_an_account_that_a_plan_would_pass_on_to_its_new_owner_is_not_shut_for_the_former_one_meanwhile(
