@@ -522,7 +522,7 @@ async def test_where_more_accounts_show_other_addresses_than_anybody_hands_over_
     account = await handed_over_to_bob(sandbox, settings_for(sandbox.facts(), sqlite_url))
     sandbox.slack.add("Bob", "Byron", BOBS["email"])
 
-    with list_without_bob(sandbox) as facts:
+    with list_without(sandbox, BOBS["email"]) as facts:
         await run_import(settings_for(facts, sqlite_url))
 
     assert account.email == "ann@example.com"
