@@ -135,6 +135,23 @@ async def test_the_account_of_who_is_surely_gone_goes_to_the_next_with_the_addre
     assert (account(sandbox).firstname, account(sandbox).lastname) == ("Bob", "Neu")
 
 
+async def test_who_has_got_an_account_keeps_it_with_another_address_also_when_its_former_holder_is_back(
+    sandbox, settings, tmp_path
+):
+    ada = await ada_has_left(sandbox, settings)
+    bob = sandbox.slack.add("Bob", "Neu", "ada@example.com")["id"]
+    await run_import(settings, rows=HAND_OVER)
+    sandbox.slack.change(bob, {"profile": {"email": "bob@example.com"}})
+
+    await run_import(settings, rows=HAND_OVER)
+    assert (account(sandbox).firstname, account(sandbox).email) == ("Bob", "bob@example.com")
+    assert len(sandbox.docebo.accounts.by_email("bob@example.com")) == 1
+
+    sandbox.slack.reactivate(ada)
+    await told(sandbox, settings, tmp_path, "event", ada, REHIRES="hand-over")
+    assert (account(sandbox).firstname, account(sandbox).email) == ("Bob", "bob@example.com")
+
+
 @pytest.mark.long
 @ROADS
 async def test_an_account_that_passes_to_the_next_with_the_address_counts_as_a_moved_mapping(

@@ -115,6 +115,21 @@ async def test_a_company_that_joins_grid_loses_nobody(sandbox, sqlite_url, shape
     assert again.count(outcome=Outcome.APPLIED) == 0
 
 
+async def test_who_has_waited_for_a_decision_does_not_wait_for_ever_under_the_local_id(sandbox, sqlite_url):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    twins = [sandbox.docebo.accounts.add(name, email="ada@example.com").user_id for name in ("ada", "ada.grid")]
+    await run_import(settings)
+    join_grid(sandbox)
+    await run_import(settings)
+    sandbox.docebo.delete(twins[1])
+
+    await run_import(settings)
+
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        reasons = tables.standings.reasons(settings.docebo_url, team(sandbox))
+        assert tables.waiting(settings.docebo_url, team(sandbox), reasons) == {}
+
+
 @pytest.mark.parametrize("mapping", ["true", "false"])
 @pytest.mark.parametrize(
     ("is_told", "evidence_calls"),

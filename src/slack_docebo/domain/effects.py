@@ -90,11 +90,6 @@ def changes_access(operation: Operation) -> bool:
     return not ACCESS.isdisjoint(operation.changes)
 
 
-def shuts(operation: Operation) -> bool:
-    """Tell whether *operation* shuts somebody out, by the status or by an expiration date."""
-    return operation.changes.get("active") is False or bool(operation.changes.get(EXPIRATION))
-
-
 def activates(operation: Operation) -> bool:
     """Tell whether *operation* lets somebody in again, by the status or by replacing the expiration date we set."""
     if operation.changes.get("active") is True:

@@ -18,7 +18,6 @@ from slack_docebo.domain.effects import (
     is_carried_out,
     managers_of,
     people_of,
-    shuts,
 )
 from slack_docebo.domain.managers import NOT_THEIRS
 from slack_docebo.domain.matching import Accounts, MatchBy
@@ -50,7 +49,7 @@ class Situation:
     reports: MappingType[int, Collection[int]] = field(default_factory=dict)
     mapping: Mapping | None = None  # of the operation's Slack user
     holder: str = ""  # Slack id to whom the operation's account is mapped
-    given: Collection[str] = ()  # everybody, as Slack ids, to whom the operation's account was given, if it is unmapped
+    given: Collection[str] = ()  # Slack ids of who has the operation's account while it is mapped to nobody
     seen: MappingType[int, LastSeen] = field(default_factory=dict)  # of the operation's account, and of managers
     branch: int | None = None  # to which we have brought that account last
     other_ids: Collection[str] = ()  # under which Slack knows the person besides
@@ -80,7 +79,7 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
     ):
         return reason
     # All is undone of a person, or nothing.
-    if now.undoes and (reason := reason_by_branch(operation, now.branches) or _reason_by_others(operation, now)):
+    if now.undoes and (reason := reason_by_branch(operation, now.branches) or _reason_by_holder(operation, now)):
         return reason
     managing = {one: now.accounts.get(one) for one in managers_of(operation)}
     if not all(managing.values()):
@@ -95,13 +94,10 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
     )
 
 
-def _reason_by_others(operation: Operation, now: Situation) -> str:
-    """Return why an undo must not shut the account of *operation*, or "".
-
-    Where no mapping says whose it is, somebody else may have got it since, as with `REHIRES=hand-over`.
-    """
-    others = set(now.given) - {*people_of([operation]), *now.other_ids}
-    return f"the account was given to {min(others)}, too" if others and shuts(operation) else ""
+def _reason_by_holder(operation: Operation, now: Situation) -> str:
+    """Return to whom the unmapped account of *operation* was given since, as with `REHIRES=hand-over`, or ""."""
+    is_theirs = not {*people_of([operation]), *now.other_ids}.isdisjoint(now.given)
+    return f"the account belongs to {min(now.given)} by now" if now.given and not is_theirs else ""
 
 
 def reason_by_sight(operation: Operation, accounts: Accounts, seen: LastSeen, *, undoes: bool) -> str:

@@ -47,6 +47,11 @@ SHARED = WhereIn(
     .having(func.count() > 1),
     rows.c.user_id,
 )
+HOLDERS = WhereIn(select(rows.c.person_id).where(rows.c.platform_id == bindparam("platform")), rows.c.user_id)
+GIVEN_ON = WhereIn(
+    update(rows).where(rows.c.platform_id == bindparam("platform")).values(user_id=None, fingerprint="", echo=""),
+    rows.c.person_id,
+)
 STAMPS = WhereIn(
     select(identity.c.slack_id, rows.c.slack_updated).join(rows, rows.c.person_id == identity.c.person_id).where(_HERE),
     identity.c.slack_id,
@@ -151,6 +156,14 @@ class AppliedRepository:
             for slack_id, one in applied.items()
         )
         carry_out(self._connection, SAVE, changed)
+
+    def pass_on(self, team: str, given: MappingType[str, int]) -> None:
+        """Note that the accounts *given*, by Slack id, have passed to these people: whoever else had one has it no more."""
+        platform_id = self._platforms.find(self._docebo)
+        people = PersonRepository(self._connection).of(team, given)
+        holders = HOLDERS.rows(self._connection, given.values(), platform=platform_id)
+        former = {row.person_id for row in holders}.difference(people.values())
+        GIVEN_ON.change(self._connection, former, platform=platform_id)
 
     def advance(self, team: str, updated: MappingType[str, int], *, now: datetime) -> None:
         """Note by Slack id the `updated` stamp that was applied; a stamp older than the one on record is ignored.

@@ -70,6 +70,7 @@ class Absences:
             told = standings.of(docebo, team, self.missing)
             gained = tables.people.other_ids(team, self.missing)
         if workspace.organisation:  # else nobody has another id
+            _end_standings_under_local_ids(runtime, team, listed)
             self._look_for_named(runtime, team, listed, gone.keys())
         self.unmapped = sorted(unlisted - self.missing.keys())
         self.seen = {slack_id: gone.get(slack_id, Unknown(NOT_LISTED)) for slack_id in self.missing}
@@ -187,6 +188,14 @@ class Absences:
             for slack_id in self.missing
             if isinstance(seen := self.seen[slack_id], Present) and not is_leaver(seen.value, policy)
         }
+
+
+def _end_standings_under_local_ids(runtime: Runtime, team: str, listed: SourceSnapshot) -> None:
+    """End the standings of people under ids by which nobody plans for them any more: that of the organisation counts."""
+    docebo, former = runtime.settings.docebo_url, {user.local_id for user in chain.from_iterable(listed)}
+    with runtime.store.transaction() as tables:
+        outgrown = former.intersection(tables.standings.known(docebo, team))
+        tables.standings.replace(docebo, team, dict.fromkeys(outgrown), plan_id="", now=runtime.now())
 
 
 def not_planned(slack_id: str, team: str, error: Exception) -> Operation:

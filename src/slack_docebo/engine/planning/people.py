@@ -285,6 +285,7 @@ def keep_found_accounts(
     }
     if kept:
         repository.note(team, kept, now=now)
+        repository.pass_on(team, {slack_id: one.docebo_id for slack_id, one in kept.items()})
         # As with a mapping: the branch and the manager that we wrote were for whoever had the account before.
         tables.accounts(tables.platforms.take(docebo)).doubt_given({one.docebo_id for one in kept.values()})
 

@@ -157,7 +157,11 @@ def _keep_mappings(
     ]
     mappings.save(mapped, now=now, run=run)
     unmapped = {op.slack_id: one for op, one in given if op.fingerprint and not op.maps}
-    tables.applied(docebo).save(team, unmapped, now=now, run=run)
+    known = tables.applied(docebo)
+    known.save(team, unmapped, now=now, run=run)
+    known.pass_on(
+        team, {op.slack_id: one.docebo_id for op, one in given if op.gives_account or op.slack_id in unmapped}
+    )
 
 
 def _note_accounts(runtime: Runtime, tables: Tables, plan: Plan, applied: Sequence[Recorded]) -> None:
