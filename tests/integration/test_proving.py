@@ -110,16 +110,16 @@ async def test_what_the_view_of_an_account_leaves_out_is_not_told_with_what_it_s
 async def test_a_day_that_is_shown_in_another_form_is_told_as_that(sandbox, sqlite_url):
     def day_first(call: Call, answer: Any) -> Any:
         if re.fullmatch(r"/manage/v1/user/\d+", call.path) and call.method == "GET":
-            answer["data"]["user_data"]["expiration"] = "31/05/2099"
+            for one in answer["data"]["additional_fields"]:
+                one["value"] = "31/05/2099" if one["value"] == "2099-05-31" else one["value"]
             return answer
         return None
 
-    rows = {"ATTRIBUTES": 'email, first_name, last_name, expiration_date = "2099-05-31"'}
+    field = sandbox.docebo.add_field("Until", "date", mandatory=False, invisible_to_user=False).id
+    rows = {"ATTRIBUTES": f'email, first_name, last_name, field_{field} = "2099-05-31"'}
     with (
         between(sandbox.docebo_url, changed=day_first) as url,
-        pytest.raises(
-            Unproven, match=r"expiration_date as it was sent \(expiration_date: Docebo shows the same day in"
-        ),
+        pytest.raises(Unproven, match=rf"field_{field} as it was sent \(field_{field}: Docebo shows the same day in"),
     ):
         await run_import(settings_for(sandbox.facts(), sqlite_url, docebo_url=url), rows=rows)
 
