@@ -406,6 +406,21 @@ async def test_a_search_whose_items_are_null_finds_nobody_where_nothing_is_there
         assert await client.find_users("ada@x.org") == []
 
 
+@pytest.mark.parametrize("said", [{"count": 0}, {"total_count": "0", "has_more_data": False}])
+async def test_a_search_without_any_items_finds_nobody_where_none_are_counted(docebo, said):
+    docebo.get(USERS).mock(return_value=ok(said))
+    async with opened() as client:
+        assert await client.find_users("ada@x.org") == []
+
+
+@pytest.mark.parametrize("said", [{}, {"has_more_data": False}, {"count": 1}, {"count": 0, "has_more_data": True}])
+async def test_a_search_without_any_items_is_not_read_where_something_may_be_there(docebo, said):
+    docebo.get(USERS).mock(return_value=ok({"rows": [], **said}))
+    async with opened() as client:
+        with pytest.raises(ContractViolation):
+            await client.find_users("ada@x.org")
+
+
 @pytest.mark.parametrize(
     "said",
     [

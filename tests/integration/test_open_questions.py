@@ -367,6 +367,19 @@ async def test_a_platform_that_reads_rows_as_one_table_is_recognised_by_two_of_t
     assert sandbox.docebo_gate.counters.calls[BATCH] <= (2 if learned_as == "own" else 6)
 
 
+async def test_new_accounts_come_into_their_branch_where_rows_may_be_read_as_one_table(sandbox, sqlite_url):
+    branch = sandbox.docebo.add_branch("EU", "Europe")
+    for number, title in enumerate(["", "EU", "", "EU", "", "EU", ""]):
+        sandbox.slack.add("New", "Comer", f"comer{number}@example.com", {"profile": {"title": title}})
+
+    await imported(sandbox, sqlite_url, {**ON, "ATTRIBUTES": "email, last_name, branch = title"}, row_columns="first")
+
+    comers = {one.email: one for one in sandbox.docebo.accounts if one.email.startswith("comer")}
+    placed = {email for email, one in comers.items() if branch.id in one.branches}
+    assert placed == {f"comer{number}@example.com" for number in (1, 3, 5)}
+    assert len(comers) == 7
+
+
 @pytest.mark.long
 async def test_a_field_that_the_view_of_an_account_shows_empty_and_a_list_as_sent_says_nothing_of_columns(
     sandbox, sqlite_url

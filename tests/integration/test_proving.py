@@ -13,7 +13,7 @@ from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.writing import proving
 from slack_docebo.errors import Unproven
 from slack_docebo.storage.store import Store
-from tests.between import Call, between
+from tests.between import Answer, Call, between, in_json
 from tests.importing import run_import, settings_for
 from tests.integration.realtime_world import world
 
@@ -104,6 +104,28 @@ async def test_what_the_view_of_an_account_leaves_out_is_not_told_with_what_it_s
         pytest.raises(Unproven, match="not show time_zone as"),
     ):
         await run_import(settings_for(sandbox.facts(), sqlite_url, docebo_url=url), rows=ROWS)
+
+
+async def test_a_platform_whose_word_for_plain_users_is_not_known_is_told_with_what_to_set(sandbox, sqlite_url):
+    with pytest.raises(Unproven, match=r'level .*"benutzer".*dialect set "level of plain users"'):
+        await imported(sandbox, sqlite_url, user_level="Benutzer")
+
+
+async def test_a_new_account_that_docebo_shows_a_little_later_proves_the_others(sandbox, sqlite_url):
+    asked: dict[str, int] = {}
+
+    def later(call: Call) -> Answer | None:
+        if call.method != "GET" or not re.fullmatch(r"/manage/v1/user/\d+", call.path):
+            return None
+        asked[call.path] = asked.get(call.path, 0) + 1
+        gone = {"name": "Not Found", "message": ["User not found"], "code": 0, "status": 404}
+        return in_json(gone, 404) if asked[call.path] <= 2 and int(call.path.rpartition("/")[2]) not in there else None
+
+    there = {account.user_id for account in sandbox.docebo.accounts}
+    with between(sandbox.docebo_url, instead=later) as url:
+        await run_import(settings_for(sandbox.facts(), sqlite_url, docebo_url=url), rows=ROWS)
+
+    assert len(made(sandbox)) > 2
 
 
 @pytest.mark.long

@@ -96,10 +96,16 @@ def data_of(operation: str, response: httpx.Response, unreadable: type[RemoteErr
 def items_of(operation: str, data: object) -> list[object]:
     """Return the entries of a listing, which is an array or an object with `items`.
 
-    PHP may send null for an empty list: that is believed if the answer says that there is nothing.
+    PHP may send null for an empty list: that is believed if the answer says that there is nothing. So is an answer
+    without any list that counts none.
     """
     items = data.get("items") if isinstance(data, dict) else data
-    if isinstance(data, dict) and "items" in data and items is None and _says_nothing_is_there(data):
+    if (
+        isinstance(data, dict)
+        and items is None
+        and ("items" in data or 0 in _counts(data))
+        and _says_nothing_is_there(data)
+    ):
         return []
     if (entries := as_list(items)) is None:
         raise ContractViolation(operation, "the answer holds no list of items")

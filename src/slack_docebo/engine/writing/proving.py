@@ -26,6 +26,7 @@ from slack_docebo.domain.proof import (
     traits,
 )
 from slack_docebo.domain.targets import BRANCH, field_id_of
+from slack_docebo.engine.reading.connection import unknown_levels
 from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.engine.writing.not_found import remember_not_found
 from slack_docebo.engine.writing.recording import Numbered, record
@@ -34,7 +35,7 @@ from slack_docebo.errors import Rejected, Unproven
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 
-SEARCHED_AFTER = (0, 1, 2, 4, 8, 15, 30)  # seconds from one search to the next: an index may lag for a minute
+SEARCHED_AFTER = (0, 1, 2, 4, 8, 15, 30)  # seconds from one look to the next: Docebo may lag for a minute
 LOOKED_FOR = 3  # new accounts of a call that does not say their ids, before it is said that Docebo shows none
 REFUSED = 3  # first rows that are refused, before the others are sent with the next: it may be for their texts
 NOT_ASKED_FOR = {  # what to do where something changes of which the row says nothing
@@ -203,9 +204,9 @@ class Prover:
         """Return how the account that Docebo shows differs from what the row of *operation* said, or ""."""
         seen: list[Account] = []
         if operation.docebo_id is not None:
-            view = await self._rereading.view(operation.docebo_id)
+            view = await self._view(operation.docebo_id)
             if view is None:
-                return "Docebo does not show it when it is asked for it: run again"
+                return "Docebo does not show it when it is asked for it, not within a minute: run again"
             branch = int(operation.changes[BRANCH]) if BRANCH in operation.changes else self._branch
             others = changed_besides(operation.changes, self._before, view, branch=branch)
             if operation.kind is Kind.MOVE and "branches" in others:
@@ -214,7 +215,8 @@ class Prover:
                     " report it"
                 )
             if others:
-                advice = next((NOT_ASKED_FOR[name] for name in others if name in NOT_ASKED_FOR), OTHERWISE)
+                of_level = unknown_levels(self._runtime.docebo.levels.in_doubt) if "level" in others else ""
+                advice = next((NOT_ASKED_FOR[name] for name in others if name in NOT_ASKED_FOR), of_level or OTHERWISE)
                 return f"{', '.join(others)} is not as it should be, which the row did not ask for: {advice}"
             seen = [view.account]
         unlike = not_shown(operation, seen)
@@ -233,6 +235,14 @@ class Prover:
             seen += found
             unlike = not_shown(operation, seen)
         return self._difference(unlike, operation, seen) if unlike else ""
+
+    async def _view(self, docebo_id: int) -> View | None:
+        """Return the view of an account that was just written, for at most a minute; None if Docebo shows none."""
+        for seconds in SEARCHED_AFTER:
+            await asyncio.sleep(seconds)
+            if view := await self._rereading.view(docebo_id):
+                return view
+        return None
 
     async def _found(self, operation: Operation, seen: Sequence[Account]) -> list[Account]:
         """Search for the account by its address, for at most a minute, until it shows what was written; return hits."""
