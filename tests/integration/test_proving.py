@@ -179,6 +179,25 @@ async def test_what_an_update_changes_besides_stops_the_others(sandbox, sqlite_u
     assert sum(account.lastname == "Newname" for account in sandbox.docebo.accounts) == 1
 
 
+async def test_an_account_whose_password_has_to_be_changed_anyway_does_not_prove_that_updates_force_none(
+    sandbox, sqlite_url
+):
+    await imported(sandbox, sqlite_url)
+    with Store.open(sqlite_url) as store, store.transaction() as tables:
+        now = tables.plans.recent(1)[0].created_at
+        tables.dialect(sandbox.docebo_url).learn(PROVEN.name, "create", source="", now=now)
+    people = [user for user in sandbox.slack if user["profile"].get("email") in made(sandbox)][:6]
+    for number, user in enumerate(people):
+        sandbox.slack.change(user["id"], {"profile": {"last_name": "Newname"}})
+        [account] = sandbox.docebo.accounts.by_email(user["profile"]["email"])
+        sandbox.docebo.edit(account.user_id, {"force_change": number < 2})
+
+    with pytest.raises(Unproven, match="force_change"):
+        await imported(sandbox, sqlite_url, updates_also="force_change")
+
+    assert sum(account.force_change for account in sandbox.docebo.accounts) == 2 + 1
+
+
 async def test_once_an_option_is_left_out_the_next_rows_of_that_run_are_proven_anew(sandbox, sqlite_url):
     await imported(sandbox, sqlite_url)
     people = [user for user in sandbox.slack if user["profile"].get("email") in made(sandbox)][:5]

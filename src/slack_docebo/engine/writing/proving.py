@@ -37,7 +37,8 @@ from slack_docebo.storage.operations import RowOutcome
 
 SEARCHED_AFTER = (0, 1, 2, 4, 8, 15, 30)  # seconds from one look to the next: Docebo may lag for a minute
 LOOKED_FOR = 3  # new accounts of a call that does not say their ids, before it is said that Docebo shows none
-REFUSED = 3  # first rows that are refused, before the others are sent with the next: it may be for their texts
+FORCED = ("1", "true")  # of an account whose password has to be changed anyway
+REFUSED = 3  # first rows that are refused or tell too little, before the others are sent with the next: it may be for their texts
 NOT_ASKED_FOR = {  # what to do where something changes of which the row says nothing
     "force_change": "whoever is updated would have to change the password: set SLACK | PROVISION_SLACK_USER_DATA to false"
     " and ask Docebo's support",
@@ -144,7 +145,11 @@ class Prover:
             record(self._runtime, self._plan_id, [numbered], [became])
             whose = f"account {operation.docebo_id}" if operation.docebo_id else "the account just made"
             raise Unproven(f"{whose} was written first, and {against}. Nothing more was sent")
-        self._proven = proven_with(self._proven, traits(operation, branch=self._branch))
+        proves = traits(operation, branch=self._branch)
+        if self._before and self._before.besides.get("force_change") in FORCED:
+            proves -= {str(Kind.UPDATE)}  # this account does not tell whether an update forces a change of the password
+            self._refused += 1
+        self._proven = proven_with(self._proven, proves)
         told = "the last of these rows, whose account was read after it was written"
         learn(self._runtime, PROVEN, ", ".join(sorted(self._proven)), source=told)
 
