@@ -1500,6 +1500,18 @@ async def test_the_sandbox_accepts_a_signed_assertion(sandbox):
         assert (await client.session()).docebo_id == API_USER_ID
 
 
+@pytest.mark.parametrize("code", ["invalid_scope", "invalid_request"])
+async def test_a_token_is_asked_for_without_a_scope_where_that_may_be_what_is_refused(docebo, code):
+    def granted(request: httpx.Request) -> httpx.Response:
+        asked = parse_qs(request.content.decode())
+        return httpx.Response(400, json={"error": code}) if "scope" in asked else httpx.Response(200, json=GRANTED)
+
+    docebo.post("/oauth2/token").mock(side_effect=granted)
+    docebo.get("/manage/v1/site/microservices").mock(return_value=ok([]))
+    async with opened() as client:
+        assert await client.services() == []
+
+
 async def test_a_scope_that_is_refused_is_named_once(sandbox):
     switch(sandbox, scope_refused=True)
     async with client_of(sandbox) as client:
