@@ -406,6 +406,21 @@ async def test_a_search_whose_items_are_null_finds_nobody_where_nothing_is_there
         assert await client.find_users("ada@x.org") == []
 
 
+@pytest.mark.parametrize("said", [{"count": 0}, {"total_count": "0", "has_more_data": False}])
+async def test_a_search_without_any_items_finds_nobody_where_none_are_counted(docebo, said):
+    docebo.get(USERS).mock(return_value=ok(said))
+    async with opened() as client:
+        assert await client.find_users("ada@x.org") == []
+
+
+@pytest.mark.parametrize("said", [{}, {"has_more_data": False}, {"count": 1}, {"count": 0, "has_more_data": True}])
+async def test_a_search_without_any_items_is_not_read_where_something_may_be_there(docebo, said):
+    docebo.get(USERS).mock(return_value=ok({"rows": [], **said}))
+    async with opened() as client:
+        with pytest.raises(ContractViolation):
+            await client.find_users("ada@x.org")
+
+
 @pytest.mark.parametrize(
     "said",
     [
@@ -859,6 +874,25 @@ async def test_a_batch_that_is_refused_as_a_whole_within_a_success_is_a_refusal_
     assert raised.value.said == "Option not set: destination_branch"
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"json": {"errors": [{"message": "Unknown option: provisioned_by"}]}},
+        {"json": {"title": "Bad Request", "detail": "provisioned_by is not known", "status": 400}},
+        {"html": "<html><body><p>Unknown option: provisioned_by</p></body></html>"},
+        {"text": "Unbekannte Option: provisioned_by"},
+    ],
+    ids=["errors", "detail", "page", "text"],
+)
+async def test_the_option_that_docebo_refuses_is_found_in_a_refusal_of_any_form(docebo, body):
+    docebo.post(BATCH).mock(return_value=httpx.Response(400, **body))
+    async with opened() as client:
+        with pytest.raises(Rejected) as raised:
+            await client.upsert_users([ADA], create=True)
+    assert "provisioned_by" in raised.value.said
+    assert "provisioned" not in str(raised.value)
+
+
 async def test_deactivation_tells_whom_it_reached(docebo):
     route = docebo.put(f"{USERS}/change_status").mock(
         return_value=ok({"success": True, "updated_ids": ["7"], "not_updated_ids": ["9"]})
@@ -979,6 +1013,14 @@ async def test_options_are_those_of_the_list_where_a_field_is_not_shown_alone(do
         assert client.fields.options[7].named("junior") == "Junior"
         with pytest.raises((Rejected, AccessDenied)):
             await client.fields.read_options([replace(grade, options={})])
+
+
+@pytest.mark.parametrize("kind", ["select", "Dropdown", "country", ""])
+async def test_a_field_that_lists_options_has_them_whatever_its_type_is_called(docebo, kind):
+    docebo.get("/manage/v1/user_fields/7").mock(return_value=yii(404))
+    async with opened() as client:
+        await client.fields.read_options([UserField(7, "Grade", kind, {"1": "Junior"})])
+        assert client.fields.options[7].id("junior") == "1"
 
 
 @pytest.mark.parametrize("data", [False, "false", {"success": 0}, {"success": "false", "message": "No"}])
@@ -1456,6 +1498,18 @@ async def test_the_sandbox_accepts_a_signed_assertion(sandbox):
     )
     async with client_of(sandbox, JwtBearer(CLIENT_ID, SecretStr(""), API_USERNAME, SecretStr(pem))) as client:
         assert (await client.session()).docebo_id == API_USER_ID
+
+
+@pytest.mark.parametrize("code", ["invalid_scope", "invalid_request"])
+async def test_a_token_is_asked_for_without_a_scope_where_that_may_be_what_is_refused(docebo, code):
+    def granted(request: httpx.Request) -> httpx.Response:
+        asked = parse_qs(request.content.decode())
+        return httpx.Response(400, json={"error": code}) if "scope" in asked else httpx.Response(200, json=GRANTED)
+
+    docebo.post("/oauth2/token").mock(side_effect=granted)
+    docebo.get("/manage/v1/site/microservices").mock(return_value=ok([]))
+    async with opened() as client:
+        assert await client.services() == []
 
 
 async def test_a_scope_that_is_refused_is_named_once(sandbox):

@@ -80,6 +80,34 @@ async def test_an_account_expires_with_the_day_and_who_returns_has_it_again(sand
     assert (await run_import(settings, rows=EXPIRING)).count(outcome=Outcome.APPLIED) == 0
 
 
+async def test_a_leaver_whose_account_ends_on_a_day_in_another_form_is_shut_out_and_gets_in_on_return(
+    sandbox, sqlite_url
+):
+    def day_first(_call: Any, answer: Any) -> Any:
+        for item in answer.get("data", {}).get("items", ()) if isinstance(answer.get("data"), dict) else ():
+            if day := item.get("expiration_date"):
+                item["expiration_date"] = "/".join(reversed(day.split("-")))
+        return answer
+
+    sandbox.reset()
+    sandbox.docebo.switches = replace(sandbox.docebo.switches, columns_listed=True)
+    slack_id = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
+    with between(sandbox.docebo_url, changed=day_first) as docebo:
+        settings = settings_for({**sandbox.facts(), "docebo_url": docebo}, sqlite_url)
+        await run_import(settings, rows=EXPIRING)
+        sandbox.docebo.edit(ada_of(sandbox).user_id, {"expiration": "2099-01-15"})  # 15/01/2099 < 2026 as a text
+        sandbox.slack.deactivate(slack_id)
+
+        left = await run_import(settings, rows=EXPIRING)
+        assert ada_of(sandbox).expiration == datetime.now(UTC).date().isoformat()
+        assert left.count(Kind.DEACTIVATE, outcome=Outcome.APPLIED) == 1
+        assert (await run_import(settings, rows=EXPIRING)).count(outcome=Outcome.APPLIED) == 0
+
+        sandbox.slack.reactivate(slack_id)
+        await run_import(settings, rows=EXPIRING)
+        assert not ada_of(sandbox).expiration
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("is_listed", [True, False])
 async def test_an_account_that_docebo_lets_nobody_change_keeps_no_other_one_open_or_shut(

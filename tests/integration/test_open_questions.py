@@ -1,5 +1,6 @@
 """What the public evidence about Docebo leaves open: each way ends with the same accounts, or is told with what to do."""
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -365,6 +366,44 @@ async def test_a_platform_that_reads_rows_as_one_table_is_recognised_by_two_of_t
         profile = sandbox.slack.get(user["id"])["profile"]
         assert shown[profile["email"]] == (profile["first_name"], profile["last_name"])
     assert sandbox.docebo_gate.counters.calls[BATCH] <= (2 if learned_as == "own" else 6)
+
+
+async def test_a_value_that_docebo_refuses_in_one_of_two_rows_says_nothing_of_columns(sandbox, sqlite_url):
+    rules = {**ON, "ATTRIBUTES": "email, first_name, last_name, time_zone"}
+    people = [sandbox.slack.add(name, "Comer", f"{name}@example.com")["id"] for name in ("ada", "bea")]
+
+    def refused(call: Call, answer: Any) -> Any:
+        rows = json.loads(call.body)["items"] if call.path.endswith("/user/batch") else []
+        for row, told in zip(rows, answer["data"] if rows else [], strict=True):
+            if row.get("timezone") == "Asia/Tokyo":
+                told |= {"success": False, "message": "Invalid time zone"}
+        return answer
+
+    with between(sandbox.docebo_url, changed=refused) as url:
+        settings = settings_for(sandbox.facts(), sqlite_url, docebo_url=url)
+        await run_import(settings, rows=rules)
+        sandbox.slack.change(people[0], {"profile": {"last_name": "Other"}})
+        sandbox.slack.change(people[1], {"profile": {"last_name": "Other"}, "tz": "Asia/Tokyo"})
+        switch(sandbox, ignored="timezone")
+
+        done = await run_import(settings, rows=rules)
+
+    assert done.count(Kind.UPDATE, outcome=Outcome.APPLIED) == 2
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        assert tables.dialect(url).get(ROW_COLUMNS.name) != "alike"
+
+
+async def test_new_accounts_come_into_their_branch_where_rows_may_be_read_as_one_table(sandbox, sqlite_url):
+    branch = sandbox.docebo.add_branch("EU", "Europe")
+    for number, title in enumerate(["", "EU", "", "EU", "", "EU", ""]):
+        sandbox.slack.add("New", "Comer", f"comer{number}@example.com", {"profile": {"title": title}})
+
+    await imported(sandbox, sqlite_url, {**ON, "ATTRIBUTES": "email, last_name, branch = title"}, row_columns="first")
+
+    comers = {one.email: one for one in sandbox.docebo.accounts if one.email.startswith("comer")}
+    placed = {email for email, one in comers.items() if branch.id in one.branches}
+    assert placed == {f"comer{number}@example.com" for number in (1, 3, 5)}
+    assert len(comers) == 7
 
 
 @pytest.mark.long

@@ -13,7 +13,7 @@ from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.writing import proving
 from slack_docebo.errors import Unproven
 from slack_docebo.storage.store import Store
-from tests.between import Call, between
+from tests.between import Answer, Call, between, in_json
 from tests.importing import run_import, settings_for
 from tests.integration.realtime_world import world
 
@@ -106,20 +106,42 @@ async def test_what_the_view_of_an_account_leaves_out_is_not_told_with_what_it_s
         await run_import(settings_for(sandbox.facts(), sqlite_url, docebo_url=url), rows=ROWS)
 
 
+async def test_a_platform_whose_word_for_plain_users_is_not_known_is_told_with_what_to_set(sandbox, sqlite_url):
+    with pytest.raises(Unproven, match=r'level .*"benutzer".*dialect set "level of plain users"'):
+        await imported(sandbox, sqlite_url, user_level="Benutzer")
+
+
+async def test_a_new_account_that_docebo_shows_a_little_later_proves_the_others(sandbox, sqlite_url):
+    asked: dict[str, int] = {}
+
+    def later(call: Call) -> Answer | None:
+        if call.method != "GET" or not re.fullmatch(r"/manage/v1/user/\d+", call.path):
+            return None
+        asked[call.path] = asked.get(call.path, 0) + 1
+        gone = {"name": "Not Found", "message": ["User not found"], "code": 0, "status": 404}
+        return in_json(gone, 404) if asked[call.path] <= 2 and int(call.path.rpartition("/")[2]) not in there else None
+
+    there = {account.user_id for account in sandbox.docebo.accounts}
+    with between(sandbox.docebo_url, instead=later) as url:
+        await run_import(settings_for(sandbox.facts(), sqlite_url, docebo_url=url), rows=ROWS)
+
+    assert len(made(sandbox)) > 2
+
+
 @pytest.mark.long
 async def test_a_day_that_is_shown_in_another_form_is_told_as_that(sandbox, sqlite_url):
     def day_first(call: Call, answer: Any) -> Any:
         if re.fullmatch(r"/manage/v1/user/\d+", call.path) and call.method == "GET":
-            answer["data"]["user_data"]["expiration"] = "31/05/2099"
+            for one in answer["data"]["additional_fields"]:
+                one["value"] = "31/05/2099" if one["value"] == "2099-05-31" else one["value"]
             return answer
         return None
 
-    rows = {"ATTRIBUTES": 'email, first_name, last_name, expiration_date = "2099-05-31"'}
+    field = sandbox.docebo.add_field("Until", "date", mandatory=False, invisible_to_user=False).id
+    rows = {"ATTRIBUTES": f'email, first_name, last_name, field_{field} = "2099-05-31"'}
     with (
         between(sandbox.docebo_url, changed=day_first) as url,
-        pytest.raises(
-            Unproven, match=r"expiration_date as it was sent \(expiration_date: Docebo shows the same day in"
-        ),
+        pytest.raises(Unproven, match=rf"field_{field} as it was sent \(field_{field}: Docebo shows the same day in"),
     ):
         await run_import(settings_for(sandbox.facts(), sqlite_url, docebo_url=url), rows=rows)
 
@@ -155,6 +177,25 @@ async def test_what_an_update_changes_besides_stops_the_others(sandbox, sqlite_u
         await imported(sandbox, sqlite_url, updates_also=also, branches_shown=True)
 
     assert sum(account.lastname == "Newname" for account in sandbox.docebo.accounts) == 1
+
+
+async def test_an_account_whose_password_has_to_be_changed_anyway_does_not_prove_that_updates_force_none(
+    sandbox, sqlite_url
+):
+    await imported(sandbox, sqlite_url)
+    with Store.open(sqlite_url) as store, store.transaction() as tables:
+        now = tables.plans.recent(1)[0].created_at
+        tables.dialect(sandbox.docebo_url).learn(PROVEN.name, "create", source="", now=now)
+    people = [user for user in sandbox.slack if user["profile"].get("email") in made(sandbox)][:6]
+    for number, user in enumerate(people):
+        sandbox.slack.change(user["id"], {"profile": {"last_name": "Newname"}})
+        [account] = sandbox.docebo.accounts.by_email(user["profile"]["email"])
+        sandbox.docebo.edit(account.user_id, {"force_change": number < 2})
+
+    with pytest.raises(Unproven, match="force_change"):
+        await imported(sandbox, sqlite_url, updates_also="force_change")
+
+    assert sum(account.force_change for account in sandbox.docebo.accounts) == 2 + 1
 
 
 async def test_once_an_option_is_left_out_the_next_rows_of_that_run_are_proven_anew(sandbox, sqlite_url):

@@ -24,6 +24,8 @@ TAKEN = "the username or the e-mail address is another account's"
         ("The value of field 12 is too long, ask Grace Hopper", "a value is too long for Docebo"),
         ("The value of field 12 is wrong, ask Grace Hopper", "The value of field … is wrong, …"),
         ("the account of grace hopper is locked by U012AB3CD", "the account of … is … by …"),
+        ("get_total_count must be a boolean", "get_total_count must be a …"),
+        ("Grace Hopper: “page_size” is invalid", "… “page_size” is invalid"),
         ("No.", "No."),
         ("grace_hopper@x.org", WITHHELD),
         ("Der Name gehört Grace Hopper", WITHHELD),

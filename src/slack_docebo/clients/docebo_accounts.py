@@ -125,12 +125,16 @@ class AccountReader:
         return sys.intern(self._options[field_id].label(read_words(_as_word(shown))))
 
     def _further(self, item: Mapping[str, object]) -> Mapping[str, str]:
-        """Return the further attributes that the entry shows; accounts with equal values share one object."""
+        """Return the further attributes that the entry shows; accounts with equal values share one object.
+
+        An expiration date in another form than 2026-05-31 counts as not shown: nobody can tell whether it is over.
+        """
         shown = tuple([read_text(item[key]) if key in item else None for key in SHOWN_AS])
         if shown not in self._columns:
             found = {name: value for name, value in zip(SHOWN_AS.values(), shown, strict=True) if value is not None}
             if "expiration_date" in found:
-                found["expiration_date"] = Dates().label(found["expiration_date"])
+                day = Dates().label(found.pop("expiration_date"))
+                found |= {"expiration_date": day} if not day or Dates().id(day) else {}
             self._columns[shown] = found
         return self._columns[shown]
 

@@ -51,7 +51,8 @@ def refuse_failure(operation: str, response: httpx.Response, unanswered: type[Re
     code = read_id(body.get("code")) if isinstance(body, dict) else None
     detail = f"{told} (code {code})" if code and code <= LARGEST_CODE else told
     refusal = AccessDenied if status == 403 else Answered if _is_docebos(body, status) else Rejected
-    raise refusal(operation, detail, status=status, said=said)
+    # Whatever form a refusal has, the name of an option that it does not take is in it.
+    raise refusal(operation, detail, status=status, said=said or message_of(response.text))
 
 
 def refuse_within(operation: str, data: object) -> None:
@@ -95,10 +96,16 @@ def data_of(operation: str, response: httpx.Response, unreadable: type[RemoteErr
 def items_of(operation: str, data: object) -> list[object]:
     """Return the entries of a listing, which is an array or an object with `items`.
 
-    PHP may send null for an empty list: that is believed if the answer says that there is nothing.
+    PHP may send null for an empty list: that is believed if the answer says that there is nothing. So is an answer
+    without any list that counts none.
     """
     items = data.get("items") if isinstance(data, dict) else data
-    if isinstance(data, dict) and "items" in data and items is None and _says_nothing_is_there(data):
+    if (
+        isinstance(data, dict)
+        and items is None
+        and ("items" in data or 0 in _counts(data))
+        and _says_nothing_is_there(data)
+    ):
         return []
     if (entries := as_list(items)) is None:
         raise ContractViolation(operation, "the answer holds no list of items")

@@ -173,7 +173,7 @@ class Token:
 
 
 class ScopeRefused(AccessDenied):
-    """Only the scope of the token request is refused."""
+    """The scope of the token request is refused, or perhaps only that: not every platform names the reason."""
 
 
 def _granted(response: httpx.Response) -> dict[str, object]:
@@ -192,7 +192,7 @@ def _granted(response: httpx.Response) -> dict[str, object]:
         code = said if isinstance(said, str) and re.fullmatch(r"[a-z_]{1,60}", said) else ""
         advice = ADVICE.get(code, "check the base URL and the credentials of the OAuth2 app")
         told = code if code in ADVICE else quoted_code(code)
-        refusal = ScopeRefused if code == "invalid_scope" else AccessDenied
+        refusal = ScopeRefused if code in {"invalid_scope", "invalid_request"} else AccessDenied
         raise refusal(OPERATION, f"{told}: {advice}" if code else advice, status=status)
     if not isinstance(body, dict):
         raise NotJson(OPERATION)

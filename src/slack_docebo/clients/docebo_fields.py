@@ -9,9 +9,7 @@ from slack_docebo.clients.docebo_wire import UserField, translated_options, user
 from slack_docebo.domain.options import YES_OR_NO, Dates, Options, Values
 from slack_docebo.errors import AccessDenied, OutcomeUnknown, Rejected
 
-DROPDOWN = "dropdown"  # the type of a field whose values are options
-# Nothing documents how countries are shown and written: where Docebo lists them, they are options like any other.
-COUNTRY = "country"
+DROPDOWN = "dropdown"  # the type of a field whose values are options, even if the list of fields does not show them
 FIXED_VALUES: dict[str, Values] = {"date": Dates(), "yesno": YES_OR_NO}  # by the type of a field
 
 
@@ -32,16 +30,16 @@ class DoceboFields:
         """Read the possible values of *fields* that hold no free text, like a dropdown's options in all languages.
 
         If a platform does not show a field alone, its options have the labels of the list. From then on accounts show
-        such a value in the form in which it is compared, like the label for an option's id. A field for a country that
-        lists no countries counts as a text: values that Docebo refuses are left out.
+        such a value in the form in which it is compared, like the label for an option's id. Whatever its type is called,
+        a field has options where Docebo lists some; one for a country that lists no countries counts as a text: values
+        that Docebo refuses are left out.
         """
         for field in fields:
-            if held := FIXED_VALUES.get(field.type.lower().replace("_", "")):
+            kind = field.type.lower().replace("_", "")
+            if held := FIXED_VALUES.get(kind):
                 self.options[field.id] = held
-            if field.type in {DROPDOWN, COUNTRY}:
-                translated = await self._translated(field)
-                if field.type == DROPDOWN or field.options:
-                    self.options[field.id] = Options.of(field.options, translated)
+            elif field.options or kind == DROPDOWN:
+                self.options[field.id] = Options.of(field.options, await self._translated(field))
 
     async def _translated(self, field: UserField) -> list[tuple[str, str]]:
         """Return ids and labels of *field*'s options in all languages; none if the platform shows no single field."""

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from slack_docebo.clients.docebo_fields import COUNTRY, DROPDOWN
 from slack_docebo.clients.docebo_wire import UserField
 from slack_docebo.clients.slack_wire import ProfileField
 from slack_docebo.domain.branches import Branches
@@ -55,7 +54,7 @@ class FieldShown:
 
 
 async def show_fields(runtime: Runtime) -> tuple[list[FieldShown], list[str]]:
-    """Return all fields, Slack's first, and what could not be read: five calls, and one a dropdown or country.
+    """Return all fields, Slack's first, and what could not be read: five calls, and one for each field with options.
 
     Names that fit no field, or several, are no error here: this is where somebody looks for the right ones.
     """
@@ -63,7 +62,7 @@ async def show_fields(runtime: Runtime) -> tuple[list[FieldShown], list[str]]:
     labels, fields, session = await asyncio.gather(
         _profile_fields(runtime), runtime.docebo.fields.all(), runtime.docebo.session()
     )
-    await runtime.docebo.fields.read_options(field for field in fields if field.type in {DROPDOWN, COUNTRY})
+    await runtime.docebo.fields.read_options(fields)
     custom, notes = labels
     branches, why_none = await _read(runtime.docebo.branches.all(), "Docebo's branches")
     types, why_no_types = await _read(runtime.docebo.manager_types(), "Docebo's types of managers")

@@ -18,6 +18,7 @@ from slack_docebo.domain.dialect import (
     PROVEN,
     REFUSED_VALUES,
     ROW_ANSWERS,
+    ROW_COLUMNS,
     ROWS_PER_CALL,
     UNKNOWN_OPTIONS,
     LanguageForm,
@@ -25,6 +26,7 @@ from slack_docebo.domain.dialect import (
     OptionForm,
     Question,
     RowAnswers,
+    RowColumns,
 )
 from slack_docebo.domain.operations import Value
 from slack_docebo.domain.options import Options
@@ -53,6 +55,7 @@ class Adapter:
         self.unknown_options = known.unknown_options
         self._refused = dict.fromkeys(known.refused_values)  # the newest last
         self.wants_rows_alike = known.wants_rows_alike
+        self.takes_own_columns = known.answer(ROW_COLUMNS) == RowColumns.OWN
         self.answers_refused_alone = known.answers_refused_alone  # of the rows of a call
         self._gives_passwords = known.gives_passwords
         # Where somebody was made without one, a refused row is refused for something else.

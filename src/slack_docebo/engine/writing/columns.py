@@ -64,7 +64,8 @@ class Columns:
         names = _telling(lacking, having)
         before, self._before = self._before, None
         await sender.send(Kind.UPDATE, pair)
-        if not self._are_applied(pair):
+        names = [name for name in names if name not in sender.left_out(having)]  # what Docebo has just refused
+        if not names or not self._are_applied(pair):
             return
         after, other = await self._account(lacking), await self._account(having)
         if before is None or after is None or other is None:

@@ -26,6 +26,7 @@ from slack_docebo.domain.proof import (
     traits,
 )
 from slack_docebo.domain.targets import BRANCH, field_id_of
+from slack_docebo.engine.reading.connection import unknown_levels
 from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.engine.writing.not_found import remember_not_found
 from slack_docebo.engine.writing.recording import Numbered, record
@@ -34,9 +35,10 @@ from slack_docebo.errors import Rejected, Unproven
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 
-SEARCHED_AFTER = (0, 1, 2, 4, 8, 15, 30)  # seconds from one search to the next: an index may lag for a minute
+SEARCHED_AFTER = (0, 1, 2, 4, 8, 15, 30)  # seconds from one look to the next: Docebo may lag for a minute
 LOOKED_FOR = 3  # new accounts of a call that does not say their ids, before it is said that Docebo shows none
-REFUSED = 3  # first rows that are refused, before the others are sent with the next: it may be for their texts
+FORCED = ("1", "true")  # of an account whose password has to be changed anyway
+REFUSED = 3  # first rows that are refused or tell too little, before the others are sent with the next: it may be for their texts
 NOT_ASKED_FOR = {  # what to do where something changes of which the row says nothing
     "force_change": "whoever is updated would have to change the password: set SLACK | PROVISION_SLACK_USER_DATA to false"
     " and ask Docebo's support",
@@ -143,7 +145,11 @@ class Prover:
             record(self._runtime, self._plan_id, [numbered], [became])
             whose = f"account {operation.docebo_id}" if operation.docebo_id else "the account just made"
             raise Unproven(f"{whose} was written first, and {against}. Nothing more was sent")
-        self._proven = proven_with(self._proven, traits(operation, branch=self._branch))
+        proves = traits(operation, branch=self._branch)
+        if self._before and self._before.besides.get("force_change") in FORCED:
+            proves -= {str(Kind.UPDATE)}  # this account does not tell whether an update forces a change of the password
+            self._refused += 1
+        self._proven = proven_with(self._proven, proves)
         told = "the last of these rows, whose account was read after it was written"
         learn(self._runtime, PROVEN, ", ".join(sorted(self._proven)), source=told)
 
@@ -203,9 +209,9 @@ class Prover:
         """Return how the account that Docebo shows differs from what the row of *operation* said, or ""."""
         seen: list[Account] = []
         if operation.docebo_id is not None:
-            view = await self._rereading.view(operation.docebo_id)
+            view = await self._view(operation.docebo_id)
             if view is None:
-                return "Docebo does not show it when it is asked for it: run again"
+                return "Docebo does not show it when it is asked for it, not within a minute: run again"
             branch = int(operation.changes[BRANCH]) if BRANCH in operation.changes else self._branch
             others = changed_besides(operation.changes, self._before, view, branch=branch)
             if operation.kind is Kind.MOVE and "branches" in others:
@@ -214,7 +220,8 @@ class Prover:
                     " report it"
                 )
             if others:
-                advice = next((NOT_ASKED_FOR[name] for name in others if name in NOT_ASKED_FOR), OTHERWISE)
+                of_level = unknown_levels(self._runtime.docebo.levels.in_doubt) if "level" in others else ""
+                advice = next((NOT_ASKED_FOR[name] for name in others if name in NOT_ASKED_FOR), of_level or OTHERWISE)
                 return f"{', '.join(others)} is not as it should be, which the row did not ask for: {advice}"
             seen = [view.account]
         unlike = not_shown(operation, seen)
@@ -233,6 +240,14 @@ class Prover:
             seen += found
             unlike = not_shown(operation, seen)
         return self._difference(unlike, operation, seen) if unlike else ""
+
+    async def _view(self, docebo_id: int) -> View | None:
+        """Return the view of an account that was just written, for at most a minute; None if Docebo shows none."""
+        for seconds in SEARCHED_AFTER:
+            await asyncio.sleep(seconds)
+            if view := await self._rereading.view(docebo_id):
+                return view
+        return None
 
     async def _found(self, operation: Operation, seen: Sequence[Account]) -> list[Account]:
         """Search for the account by its address, for at most a minute, until it shows what was written; return hits."""

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from slack_docebo.clients.docebo_answers import AT_WORK
 from slack_docebo.clients.docebo_rows import Row, RowResult, RowsLeftOut
 from slack_docebo.domain.operations import Kind, Operation
+from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.reading.outages import ping_docebo
 from slack_docebo.engine.writing.adapting import Adapter
 from slack_docebo.engine.writing.admitting import check_admitted
@@ -57,10 +58,16 @@ class Sender:
         self._experiments = Experiments(self._calls, adapter)
 
     def alike(self, batch: Sequence[Numbered]) -> list[Numbered]:
-        """Return the rows of *batch* that fit in one call with the first: on some platforms, rows of equal columns."""
-        if not self._adapter.wants_rows_alike:
+        """Return the rows of *batch* that fit in one call with the first: on some platforms, rows of equal columns.
+
+        As long as nothing is known of that, only the branch of new accounts has to be in all of them or in none: no list
+        shows it, so nobody would notice that it was left out.
+        """
+        if self._adapter.takes_own_columns:
             return list(batch)
         columns = [operation.changes.keys() - set(self.left_out(operation)) for _, operation in batch]
+        if not self._adapter.wants_rows_alike:
+            columns = [its & {BRANCH} for its in columns]
         return [numbered for numbered, its in zip(batch, columns, strict=True) if its == columns[0]]
 
     def left_out(self, operation: Operation) -> list[str]:
