@@ -198,6 +198,27 @@ async def test_an_account_whose_password_has_to_be_changed_anyway_does_not_prove
     assert sum(account.force_change for account in sandbox.docebo.accounts) == 2 + 1
 
 
+async def test_accounts_whose_password_has_to_be_changed_anyway_prove_whatever_else_their_rows_say(sandbox, sqlite_url):
+    rows = {"ATTRIBUTES": "email, first_name, last_name, time_zone, field_13 = title"}
+    await imported(sandbox, sqlite_url, rows)
+    with Store.open(sqlite_url) as store, store.transaction() as tables:
+        now = tables.plans.recent(1)[0].created_at
+        tables.dialect(sandbox.docebo_url).learn(PROVEN.name, "create, update", source="", now=now)
+    people = [user for user in sandbox.slack if user["profile"].get("email") in made(sandbox)][:8]
+    for [account] in (sandbox.docebo.accounts.by_email(user["profile"]["email"]) for user in people):
+        sandbox.docebo.edit(account.user_id, {"force_change": True})
+    for user, changed in zip(people, ("title", "first_name", "last_name"), strict=False):
+        sandbox.slack.change(user["id"], {"profile": {changed: "Newname"}})
+    for user in people[3:]:
+        sandbox.slack.change(user["id"], {"tz": "Asia/Tokyo"})
+    sandbox.docebo_gate.counters.reset()
+
+    with pytest.raises(Unproven, match="does not show time_zone"):
+        await imported(sandbox, sqlite_url, rows, ignored="timezone")
+
+    assert sandbox.docebo_gate.counters.rows[BATCH] == 3 + 1
+
+
 async def test_once_an_option_is_left_out_the_next_rows_of_that_run_are_proven_anew(sandbox, sqlite_url):
     await imported(sandbox, sqlite_url)
     people = [user for user in sandbox.slack if user["profile"].get("email") in made(sandbox)][:5]

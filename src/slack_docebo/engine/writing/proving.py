@@ -146,7 +146,8 @@ class Prover:
             whose = f"account {operation.docebo_id}" if operation.docebo_id else "the account just made"
             raise Unproven(f"{whose} was written first, and {against}. Nothing more was sent")
         proves = traits(operation, branch=self._branch)
-        if self._before and self._before.besides.get("force_change") in FORCED:
+        is_forced = self._before is not None and self._before.besides.get("force_change") in FORCED
+        if is_forced and str(Kind.UPDATE) in proves - self._proven:
             proves -= {str(Kind.UPDATE)}  # this account does not tell whether an update forces a change of the password
             self._refused += 1
         self._proven = proven_with(self._proven, proves)
