@@ -29,7 +29,7 @@ from slack_docebo.errors import AccessDenied, IncompleteRead, Rejected, Unproven
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
-from tests.between import Call, between
+from tests.between import Answer, Call, between
 from tests.importing import ON, run_import, settings_for
 from tests.integration.commands import environment, run
 
@@ -264,6 +264,19 @@ async def test_an_option_that_the_platform_does_not_know_is_left_out_and_the_row
 
 
 @pytest.mark.long
+async def test_who_refuses_a_call_and_repeats_it_has_named_no_option(sandbox, sqlite_url):
+    def repeated(call: Call) -> Answer | None:
+        if not call.path.endswith("/user/batch"):
+            return None
+        return Answer(400, f"Blocked: {json.dumps(json.loads(call.body)['options'])}".encode(), "text/plain")
+
+    with between(sandbox.docebo_url, instead=repeated) as url:
+        with pytest.raises(Rejected):
+            await run_import(settings_for(sandbox.facts(), sqlite_url, docebo_url=url), rows=ON)
+        with Store.open(sqlite_url) as store, store.reading() as tables:
+            assert tables.dialect(url).get(UNKNOWN_OPTIONS.name) == ""
+
+
 async def test_an_undo_looks_whether_an_empty_value_has_emptied_anything(sandbox, sqlite_url):
     rules = {**ON, "ATTRIBUTES": "email, first_name, last_name, field_13 = title", "LIMIT_UNMAPPINGS": "none"}
     people = [user for user in sandbox.slack if any(sandbox.docebo.accounts.by_email(user["profile"].get("email", "")))]

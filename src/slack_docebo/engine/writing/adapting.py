@@ -165,12 +165,15 @@ class Adapter:
             self._learn(ROWS_PER_CALL, str(rows), f"a call of {refused} rows that was refused as a whole")
 
     def drop_option(self, said: str) -> bool:
-        """Leave the options that Docebo has *said* it refuses out of all calls; return False if it named none.
+        """Leave the options that Docebo has *said* it refuses out of all calls; return False if it named none, or all.
 
-        The message is localised, the option's name is not. Whatever was proven was proven with that option, and is
-        proven again.
+        The message is localised, the option's name is not. Whatever names all of them, like a page of a gateway, repeats
+        the call. Whatever was proven was proven with that option, and is proven again.
         """
-        named = set(re.findall(r"\w+", said)) & CAUTIOUS_OPTIONS - self.unknown_options
+        sent = CAUTIOUS_OPTIONS - self.unknown_options
+        named = sent.intersection(re.findall(r"\w+", said))
+        if len(named) > 1 and named == sent:
+            return False
         if named:
             self.unknown_options |= named
             known = ", ".join(sorted(self.unknown_options))
