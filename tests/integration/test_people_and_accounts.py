@@ -1,7 +1,9 @@
 """What the former table held is found in the tables of people and accounts."""
 
+import threading
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 from alembic import command
 from alembic.config import Config
@@ -15,6 +17,7 @@ from slack_docebo.engine.mappings.restoring import restore_file
 from slack_docebo.storage.accounts import Written
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.upgrade import SCRIPTS
+from tests.waiting import PATIENCE_SECONDS, until
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
 OLD, LINKED, OTHER = "https://old.example.com", "https://linked.example.com", "https://other.example.com"
@@ -125,6 +128,27 @@ def test_what_was_applied_outlives_the_mapping(store):
         assert tables.applied(OLD).of("T1", ["U1"]) == {"U1": Applied(7, "f1", "e1", deactivated=True)}
         assert tables.applied(OLD).stamps("T1", ["U1"], now=NOW) == {"U1": 1700000000}
         assert tables.applied(OTHER).of("T1", ["U1"]) == {}
+
+
+def test_who_has_another_account_by_the_time_that_the_former_one_passes_on_keeps_that(postgres_url):
+    with Store.open(postgres_url) as one, Store.open(postgres_url) as other:
+        with one.transaction() as tables:
+            tables.applied(OLD).note("T1", {"U1": Applied(7, "f1"), "U2": Applied(7, "f2")}, now=NOW)
+
+        def pass_on() -> None:
+            with other.transaction() as tables:
+                tables.applied(OLD).pass_on("T1", {"U2": 7})
+
+        heir = threading.Thread(target=pass_on)
+        with psycopg.connect(postgres_url, autocommit=True) as onlooker, one.transaction() as tables:
+            tables.applied(OLD).note("T1", {"U1": Applied(8, "f8")}, now=NOW)
+            heir.start()
+            until(lambda: onlooker.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() != (0,))
+        heir.join(PATIENCE_SECONDS)
+
+        with one.reading() as tables:
+            kept = {slack_id: found.docebo_id for slack_id, found in tables.applied(OLD).of("T1", ["U1", "U2"]).items()}
+            assert kept == {"U1": 8, "U2": 7}
 
 
 @pytest.mark.long

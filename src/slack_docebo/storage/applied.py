@@ -47,10 +47,11 @@ SHARED = WhereIn(
     .having(func.count() > 1),
     rows.c.user_id,
 )
-HOLDERS = WhereIn(select(rows.c.person_id).where(rows.c.platform_id == bindparam("platform")), rows.c.user_id)
-GIVEN_ON = WhereIn(
-    update(rows).where(rows.c.platform_id == bindparam("platform")).values(user_id=None, fingerprint="", echo=""),
-    rows.c.person_id,
+PASSED_ON = WhereIn(
+    update(rows)
+    .where(rows.c.platform_id == bindparam("platform"), rows.c.person_id.not_in(bindparam("to", expanding=True)))
+    .values(user_id=None, fingerprint="", echo=""),
+    rows.c.user_id,
 )
 STAMPS = WhereIn(
     select(identity.c.slack_id, rows.c.slack_updated).join(rows, rows.c.person_id == identity.c.person_id).where(_HERE),
@@ -159,11 +160,9 @@ class AppliedRepository:
 
     def pass_on(self, team: str, given: MappingType[str, int]) -> None:
         """Note that the accounts *given*, by Slack id, have passed to these people: whoever else had one has it no more."""
-        platform_id = self._platforms.find(self._docebo)
         people = PersonRepository(self._connection).of(team, given)
-        holders = HOLDERS.rows(self._connection, given.values(), platform=platform_id)
-        former = {row.person_id for row in holders}.difference(people.values())
-        GIVEN_ON.change(self._connection, former, platform=platform_id)
+        here = {"platform": self._platforms.find(self._docebo), "to": list(people.values())}
+        PASSED_ON.change(self._connection, given.values(), **here)
 
     def advance(self, team: str, updated: MappingType[str, int], *, now: datetime) -> None:
         """Note by Slack id the `updated` stamp that was applied; a stamp older than the one on record is ignored.
