@@ -18,6 +18,7 @@ from slack_docebo.domain.dialect import (
     NEW_PASSWORD,
     PROVEN,
     ROW_COLUMNS,
+    ROWS_PER_CALL,
     UNKNOWN_OPTIONS,
 )
 from slack_docebo.domain.operations import Kind, Outcome
@@ -263,7 +264,6 @@ async def test_an_option_that_the_platform_does_not_know_is_left_out_and_the_row
     assert learned(sqlite_url, sandbox, PROVEN.name) == "create, email, first_name, last_name, username"
 
 
-@pytest.mark.long
 async def test_who_refuses_a_call_and_repeats_it_has_named_no_option(sandbox, sqlite_url):
     def repeated(call: Call) -> Answer | None:
         if not call.path.endswith("/user/batch"):
@@ -277,6 +277,7 @@ async def test_who_refuses_a_call_and_repeats_it_has_named_no_option(sandbox, sq
             assert tables.dialect(url).get(UNKNOWN_OPTIONS.name) == ""
 
 
+@pytest.mark.long
 async def test_an_undo_looks_whether_an_empty_value_has_emptied_anything(sandbox, sqlite_url):
     rules = {**ON, "ATTRIBUTES": "email, first_name, last_name, field_13 = title", "LIMIT_UNMAPPINGS": "none"}
     people = [user for user in sandbox.slack if any(sandbox.docebo.accounts.by_email(user["profile"].get("email", "")))]
@@ -417,6 +418,27 @@ async def test_new_accounts_come_into_their_branch_where_rows_may_be_read_as_one
     placed = {email for email, one in comers.items() if branch.id in one.branches}
     assert placed == {f"comer{number}@example.com" for number in (1, 3, 5)}
     assert len(comers) == 7
+
+
+async def test_new_accounts_with_a_branch_and_those_without_fill_their_calls(sandbox, sqlite_url):
+    sandbox.docebo.add_branch("EU", "Europe")
+    rules = {**ON, "ATTRIBUTES": "email, last_name, branch = title"}
+    await imported(sandbox, sqlite_url, rules)
+    with Store.open(sqlite_url) as store, store.transaction() as tables:
+        dialect, now = tables.dialect(sandbox.docebo_url), tables.plans.recent(1)[0].created_at
+        dialect.forget(ROW_COLUMNS.name)
+        dialect.learn(ROWS_PER_CALL.name, "10", source="", now=now)
+    for number in range(61):
+        title = "EU" if number % 3 else ""
+        sandbox.slack.add("New", "Comer", f"comer{number}@example.com", {"profile": {"title": title}})
+    sandbox.docebo_gate.counters.reset()
+
+    await imported(sandbox, sqlite_url, rules)
+
+    calls = sandbox.docebo_gate.counters.calls[BATCH]
+    assert sandbox.docebo_gate.counters.rows[BATCH] == 61
+    # The first row with a branch goes alone; what follows it is not full, and in the end there is a call of each kind.
+    assert calls <= 1 + 1 + 60 / 10 + 1
 
 
 @pytest.mark.long

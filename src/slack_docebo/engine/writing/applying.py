@@ -155,7 +155,7 @@ class _Writing:
         """Write all planned operations of *kind*, batch by batch."""
         batch = self._pending(kind, rows=self._adapter.rows_per_call)
         while batch:
-            following = await self._write_some(kind, self._first_of(kind, batch))
+            following = await self._write_some(kind, self._first_of(kind, batch), batch)
             batch = following or self._pending(kind, rows=self._adapter.rows_per_call)
 
     async def look_back(self) -> None:
@@ -167,12 +167,16 @@ class _Writing:
     def _first_of(self, kind: Kind, batch: Sequence[Numbered]) -> list[Numbered]:
         """Return the rows of *batch* to send first; raise ChangeLimitExceeded beyond MAX_ACCOUNTS."""
         if kind is Kind.CREATE and self._runtime.behaviour.max_accounts is not None:
-            _check_accounts(self._runtime, len(batch))
+            _check_accounts(self._runtime, min(len(batch), self._adapter.rows_per_call))
         batch = rows_before_a_circle(self._runtime, batch)
-        return self._sender.alike(self._columns.first(self._prover.first(batch)))
+        alike = self._sender.alike(self._columns.first(self._prover.first(batch)))
+        return alike[: self._adapter.rows_per_call]
 
-    async def _write_some(self, kind: Kind, batch: Sequence[Numbered]) -> list[Numbered]:
-        """Write *batch*, and return the rows to be written next, if they are known by then."""
+    async def _write_some(self, kind: Kind, batch: Sequence[Numbered], known: Sequence[Numbered]) -> list[Numbered]:
+        """Write *batch*, some or all of the *known* rows, and return the rows to be written next, if they are known by then.
+
+        These are the others of those and as many more as fit in a call, so that calls are full where rows are not alike.
+        """
         runtime, prover, columns, sender = self._runtime, self._prover, self._columns, self._sender
         if prover.is_unproven(batch):  # looked at before it is admitted, for what it shows then counts
             await prover.look(batch)
@@ -186,12 +190,14 @@ class _Writing:
             await columns.prove(to_send, sender)
         elif to_send:
             _, following = await side_by_side(
-                sender.send(kind, to_send), self._pending_meanwhile(kind, batch[-1][0], self._adapter.rows_per_call)
+                sender.send(kind, to_send), self._pending_meanwhile(kind, known[-1][0], self._adapter.rows_per_call)
             )
+            written = {seq for seq, _ in batch}
+            following = [*(numbered for numbered in known if numbered[0] not in written), *following]
         if kind is Kind.CREATE:
             await prover.check_made_without_id(self._verifier.made_without_id)
         there = _still_pending(runtime.store, self._plan.id, batch)
-        return (prover.in_turn(there) or following)[: self._adapter.rows_per_call]
+        return prover.in_turn(there) or following
 
     async def _admitted(self, batch: Sequence[Numbered]) -> list[Numbered]:
         """Return the rows of *batch* that may be sent now; record the others as skipped."""

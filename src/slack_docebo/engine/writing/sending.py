@@ -5,6 +5,7 @@ After any doubt the accounts are read before anything is sent again. A call that
 until the row that it is refused for is alone.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -58,17 +59,18 @@ class Sender:
         self._experiments = Experiments(self._calls, adapter)
 
     def alike(self, batch: Sequence[Numbered]) -> list[Numbered]:
-        """Return the rows of *batch* that fit in one call with the first: on some platforms, rows of equal columns.
+        """Return the most rows of *batch* that fit in one call: on some platforms, rows of equal columns.
 
         As long as nothing is known of that, only the branch of new accounts has to be in all of them or in none: no list
         shows it, so nobody would notice that it was left out.
         """
         if self._adapter.takes_own_columns:
             return list(batch)
-        columns = [operation.changes.keys() - set(self.left_out(operation)) for _, operation in batch]
+        columns = [frozenset(operation.changes).difference(self.left_out(operation)) for _, operation in batch]
         if not self._adapter.wants_rows_alike:
             columns = [its & {BRANCH} for its in columns]
-        return [numbered for numbered, its in zip(batch, columns, strict=True) if its == columns[0]]
+        [(most, _)] = Counter(columns).most_common(1)
+        return [numbered for numbered, its in zip(batch, columns, strict=True) if its == most]
 
     def left_out(self, operation: Operation) -> list[str]:
         """Return the attributes of *operation* that its row leaves out, because Docebo refuses or cannot hold them."""
