@@ -1512,6 +1512,24 @@ async def test_a_token_is_asked_for_without_a_scope_where_that_may_be_what_is_re
         assert await client.services() == []
 
 
+async def test_a_scope_is_named_again_after_a_request_that_was_refused_without_it_as_well(docebo):
+    asked: list[str] = []
+
+    def granted(request: httpx.Request) -> httpx.Response:
+        asked.append("named" if "scope" in parse_qs(request.content.decode()) else "without")
+        refused = httpx.Response(400, json={"error": "invalid_request"})
+        return refused if len(asked) <= 2 else httpx.Response(200, json=GRANTED)
+
+    docebo.post("/oauth2/token").mock(side_effect=granted)
+    docebo.get("/manage/v1/site/microservices").mock(return_value=ok([]))
+    async with opened() as client:
+        with pytest.raises(AccessDenied):
+            await client.services()
+        assert await client.services() == []
+
+    assert asked == ["named", "without", "named"]
+
+
 async def test_a_scope_that_is_refused_is_named_once(sandbox):
     switch(sandbox, scope_refused=True)
     async with client_of(sandbox) as client:

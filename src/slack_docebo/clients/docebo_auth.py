@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import httpx
@@ -165,11 +166,11 @@ class Token:
         """Return the answer to *form*; after a refusal of the scope, ask without it: the app's own may be another."""
         named = form.pop("scope", "")
         if named and self._scope:
-            try:
+            with suppress(ScopeRefused):
                 return _granted(await self._post("/oauth2/token", {**form, "scope": named}))
-            except ScopeRefused:
-                self._scope = False
-        return _granted(await self._post("/oauth2/token", form))
+        granted = _granted(await self._post("/oauth2/token", form))
+        self._scope = False  # so it was to blame
+        return granted
 
 
 class ScopeRefused(AccessDenied):
