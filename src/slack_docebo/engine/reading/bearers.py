@@ -12,9 +12,7 @@ from slack_docebo.engine.reading.evidence import answers_to, counted, observe_pe
 from slack_docebo.engine.reading.outages import OutageWatch, ping_slack
 from slack_docebo.runtime import Runtime
 
-MOST_ADDRESSES = (
-    100  # more were not handed over: accounts of this Docebo have other addresses than people have in Slack
-)
+MOST_ADDRESSES = 100  # more were not handed over: people have other addresses in this Docebo than in Slack
 
 
 async def find_bearers(runtime: Runtime, people: Iterable[tuple[SourceUser, Known | None]], accounts: Accounts) -> None:
