@@ -130,6 +130,20 @@ def test_what_was_applied_outlives_the_mapping(store):
         assert tables.applied(OTHER).of("T1", ["U1"]) == {}
 
 
+def test_an_account_that_passes_on_is_its_new_holders_under_each_id_and_the_former_ones_stamp_stays(store):
+    with store.transaction() as tables:
+        applied = tables.applied(OLD)
+        applied.note("T1", {"U1": Applied(7, "f1"), "U2": Applied(7, "f2"), "U3": Applied(9, "f3")}, now=NOW)
+        applied.advance("T1", {"U1": 1700000000}, now=NOW)
+        tables.people.note_ids("T1", {"W2": "U2"})
+        applied.pass_on("T1", {"W2": 7})
+
+    with store.reading() as tables:
+        known = tables.applied(OLD).of("T1", ["U1", "U2", "W2", "U3"])
+        assert {slack_id: one.fingerprint for slack_id, one in known.items()} == {"U2": "f2", "W2": "f2", "U3": "f3"}
+        assert tables.applied(OLD).stamps("T1", ["U1"], now=NOW) == {"U1": 1700000000}
+
+
 def test_who_has_another_account_by_the_time_that_the_former_one_passes_on_keeps_that(postgres_url):
     with Store.open(postgres_url) as one, Store.open(postgres_url) as other:
         with one.transaction() as tables:
