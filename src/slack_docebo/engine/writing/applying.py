@@ -45,6 +45,7 @@ from slack_docebo.storage.plans import AFTER_AN_IMPORT, LET_THROUGH, Plan, PlanK
 from slack_docebo.storage.store import Store
 
 Progress = Callable[[int], None]
+AHEAD = 2  # calls for which rows are known at most: where rows are of two sorts, one of them fills a call
 UNDER_WAY_SECONDS = 0.02  # in which a call is sent off: a busy thread beside it would hold that up
 
 
@@ -189,11 +190,13 @@ class _Writing:
         elif columns.is_telling(to_send):
             await columns.prove(to_send, sender)
         elif to_send:
+            written, most = {seq for seq, _ in batch}, self._adapter.rows_per_call
+            others = [numbered for numbered in known if numbered[0] not in written]
+            more = min(most, max(AHEAD * most - len(others), 0))
             _, following = await side_by_side(
-                sender.send(kind, to_send), self._pending_meanwhile(kind, known[-1][0], self._adapter.rows_per_call)
+                sender.send(kind, to_send), self._pending_meanwhile(kind, known[-1][0], more)
             )
-            written = {seq for seq, _ in batch}
-            following = [*(numbered for numbered in known if numbered[0] not in written), *following]
+            following = others + following
         if kind is Kind.CREATE:
             await prover.check_made_without_id(self._verifier.made_without_id)
         there = _still_pending(runtime.store, self._plan.id, batch)
