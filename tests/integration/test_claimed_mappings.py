@@ -50,6 +50,15 @@ async def imported(here: World, slack_id: str, *, dry_run: bool = False) -> str:
     return standing.reason if standing else ""
 
 
+async def left_to_the_other(here: World, slack_id: str, *, by_event: bool) -> None:
+    """Serve an event about the person, or import everybody and see it told that the account shows another's address."""
+    if by_event:
+        here.put(here.event(slack_id))
+        await here.serve()
+    else:
+        assert "another person's address" in await imported(here, slack_id)
+
+
 def shown(one) -> tuple[str, str, str, bool]:
     return one.username, one.email, one.lastname, one.active
 
@@ -111,11 +120,7 @@ async def test_a_claim_is_not_proven_by_a_user_name_that_the_account_has_kept_fr
     before = shown(bobs)
     take(here, tmp_path, {ada: bobs.user_id})
 
-    if by_event:
-        here.put(here.event(ada))
-        await here.serve()
-    else:
-        assert "another person's address" in await imported(here, ada)
+    await left_to_the_other(here, ada, by_event=by_event)
 
     assert shown(bobs) == before
 
@@ -136,11 +141,7 @@ async def test_a_namesake_does_not_get_the_account_of_somebody_else_in_slack(
     before = shown(hers)
     take(here, tmp_path, {ada: hers.user_id})
 
-    if by_event:
-        here.put(here.event(ada))
-        await here.serve()
-    else:
-        assert "another person's address" in await imported(here, ada)
+    await left_to_the_other(here, ada, by_event=by_event)
 
     assert shown(hers) == before
 
