@@ -134,7 +134,8 @@ class AccountReader:
             found = {name: value for name, value in zip(SHOWN_AS.values(), shown, strict=True) if value is not None}
             if "expiration_date" in found:
                 day = Dates().label(found.pop("expiration_date"))
-                found |= {"expiration_date": day} if not day or Dates().id(day) else {}
+                if not day or Dates().id(day):
+                    found["expiration_date"] = day
             self._columns[shown] = found
         return self._columns[shown]
 

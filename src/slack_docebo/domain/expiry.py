@@ -22,6 +22,11 @@ def ends_by_us(account: Account, ended: Container[int], today: date) -> bool:
     return account.docebo_id in ended and has_expired(account, today + CALENDARS_DIFFER)
 
 
+def is_over(account: Account, ended: Container[int], today: date) -> bool:
+    """Tell whether the account is shown to have ended, or to end by us."""
+    return has_expired(account, today) or ends_by_us(account, ended, today)
+
+
 def may_have_ended(account: Account, ended: Mapping[int, str], today: date) -> bool:
     """Tell whether an account may have expired, so that its person needs another date to get in.
 
@@ -32,8 +37,7 @@ def may_have_ended(account: Account, ended: Mapping[int, str], today: date) -> b
     is_ours = account.active or account.docebo_id in ended
     expires = current_value(account, EXPIRATION)
     is_as_before = account.docebo_id in ended and expires == ended[account.docebo_id]
-    is_over = has_expired(account, today) or ends_by_us(account, ended, today)
-    return is_ours and (expires is None or is_as_before or is_over)
+    return is_ours and (expires is None or is_as_before or is_over(account, ended, today))
 
 
 def former_end(account: Account, ended: Mapping[int, str], today: date) -> str:

@@ -15,7 +15,7 @@ from slack_docebo.domain.attributes import (
     without,
 )
 from slack_docebo.domain.claims import Claims, Rank
-from slack_docebo.domain.expiry import ends_by_us, former_end, has_expired, may_have_ended
+from slack_docebo.domain.expiry import former_end, is_over, may_have_ended
 from slack_docebo.domain.findings import Findings
 from slack_docebo.domain.matching import Accounts, FoundBy
 from slack_docebo.domain.operations import (
@@ -132,7 +132,7 @@ def plan_matched(
     if one.shut_by_us and EXPIRATION not in target and may_have_ended(account, ended, policy.today):
         changes = {**changes, EXPIRATION: former_end(account, ended, policy.today)}
         # Where it has not ended, what is shown may be older than that we have let it expire.
-        if has_expired(account, policy.today) or ends_by_us(account, ended, policy.today):
+        if is_over(account, ended, policy.today):
             before = {**before, **shown(account, EXPIRATION)}
     if changes and prior and prior.fingerprint == print_:  # written before, and yet read back otherwise
         echo = fingerprint({name: str(value) for name, value in before.items()})

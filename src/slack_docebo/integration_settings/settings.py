@@ -307,7 +307,8 @@ class IntegrationSettings(BaseModel):
         description="Most calls in one run to ask for single people and accounts: those that a list does not show, and those"
         " whom a saved plan, or an undo, is about. A run that needs more stops before the first of them. At most as many on"
         " top ask for accounts right before they are shut. The calls that check whether accounts were really shut,"
-        " or opened, count as well, and are made in any case. Who bears the address that an account shows is asked only as far as the number allows.",
+        " or opened, count as well, and are made in any case. Who bears the address that an account shows is asked only as"
+        " far as the number allows.",
     )
     evidence_minutes: Whole = Field(
         10,
