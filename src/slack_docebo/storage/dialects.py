@@ -2,16 +2,16 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, delete, select
 
 from slack_docebo.domain.dialect import SET_BY_HAND, Dialect, Learned
-from slack_docebo.storage.platforms import PlatformRepository
+from slack_docebo.storage.platforms import FOUND, PlatformRepository
 from slack_docebo.storage.schema import dialect
 from slack_docebo.storage.statements import insertion_text
 
 # Made once: a run reads them before most of its calls.
 ALL = select(dialect.c.name, dialect.c.value, dialect.c.learned_at, dialect.c.source).where(
-    dialect.c.platform_id == bindparam("platform")
+    dialect.c.platform_id == FOUND
 )
 LEARN = insertion_text(
     dialect.columns,
@@ -37,7 +37,7 @@ class DialectRepository:
 
     def all(self) -> dict[str, Learned]:
         """Return everything that was learned, by name."""
-        found = self._connection.execute(ALL, {"platform": self._platforms.find(self._docebo)})
+        found = self._connection.execute(ALL, {"address": self._docebo})
         return {name: Learned(value, at, source) for name, value, at, source in found}
 
     def known(self, now: datetime) -> Dialect:

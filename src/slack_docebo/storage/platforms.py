@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, exists, func, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, or_, select, update
 
 from slack_docebo.errors import PlatformMismatch
 from slack_docebo.storage.reads import docebo_source
@@ -24,6 +24,13 @@ from slack_docebo.storage.statements import insertion
 UNKNOWN = ""  # address of the platform whose mappings were stored before anybody said of which Docebo they are
 
 # Made once: an import carries them out before almost everything else that it reads or writes.
+FOUND = (  # what `PlatformRepository.find` returns for an "address" that is known
+    select(platform.c.id)
+    .where(platform.c.address.in_([bindparam("address"), UNKNOWN]))
+    .order_by(platform.c.address.desc())
+    .limit(1)
+    .scalar_subquery()
+)
 KNOWN = select(platform.c.id, platform.c.address)
 _kept = (exists().where(table.c.platform_id == platform.c.id) for table in (mapping, applied))
 WITH_RECORDS = (
