@@ -236,7 +236,9 @@ class Stage:
         )
         newest = self._newest_entry(person)
         is_served = newest is not None and newest.event.updated >= int(since) and newest.state in FINISHED
-        if not person.is_away and (listed or is_served):
+        # Shown under an id of which Slack does not tell whose it is.
+        may_be_another = person.poisoned and self._company.on_grid
+        if not (person.is_away or may_be_another) and (listed or is_served):
             person.seen_back_until[person.slack_id] = time.time()
 
     def _is_known(self, person: Person) -> bool:

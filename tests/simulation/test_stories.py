@@ -81,6 +81,7 @@ MENDED = [
     (16, Promise.GRACE, 200000503),
     (16, Promise.GRACE, 210000790),
     (16, Promise.GRACE, 8000000323),
+    (16, Promise.GRACE, 13100000198),
     (17, Promise.SHIELDED, 200001225),
     (17, Promise.PLACED, 60000421),
     (17, Promise.PLACED, 73000026),
