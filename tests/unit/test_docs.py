@@ -276,7 +276,7 @@ def played_at_once() -> set[str]:
 def files_of_which_more_is_played_later() -> set[str]:
     """Return the files and folders below `tests` in the first column of the list of what `make test-long` plays."""
     listed = set[str]()
-    for line in (ROOT / "CONTRIBUTING.md").read_text("utf-8").splitlines():
+    for line in (ROOT / "tests" / "README.md").read_text("utf-8").splitlines():
         if line.startswith("| `"):
             first, *beside = SPAN.findall(line.split("|")[1])
             listed |= {first, *(f"{first.rpartition('/')[0]}/{name}" for name in beside)}
