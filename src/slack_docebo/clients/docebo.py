@@ -193,7 +193,7 @@ class DoceboClient:
     async def _shown_on(self, params: Mapping[str, str | int], number: int, before: object = None) -> set[int]:
         """Return the accounts that page *number* of the list shows; none where it refuses that page, or sends something else."""
         try:
-            data = await self._requests.page("list users", "/manage/v1/user", params, number, before)
+            data = await self._requests.page("list users", "/manage/v1/user", params, number=number, before=before)
             items = items_of("list users", data)
         except (Rejected, ContractViolation):
             return set()
@@ -352,7 +352,11 @@ class DoceboClient:
     async def manager_types(self) -> list[ManagerType]:
         """Return the platform's types of managers."""
         return await self._requests.entries(
-            "manager types", "/manage/v1/managers", {"as_array": 1}, manager_type_of, lambda one: one.id
+            "manager types",
+            "/manage/v1/managers",
+            {"as_array": 1},
+            read=manager_type_of,
+            identity=lambda one: one.id,
         )
 
     async def subordinates(self, docebo_id: int) -> set[int] | None:
@@ -362,7 +366,7 @@ class DoceboClient:
         """
         path = f"/manage/v1/managers/{docebo_id}/subordinates"
         try:
-            return set(await self._requests.entries("subordinates", path, {}, subordinate_of, int))
+            return set(await self._requests.entries("subordinates", path, {}, read=subordinate_of, identity=int))
         except (Rejected, AccessDenied, ContractViolation):
             return None
 

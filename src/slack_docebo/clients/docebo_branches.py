@@ -58,7 +58,7 @@ class DoceboBranches:
     async def _read(self, **below: int) -> list[Branch]:
         asked: dict[str, str | int] = {"flattened": "true", **below}
         trees = await self._requests.entries(
-            "branches", "/manage/v1/orgchart", asked, branches_of, lambda tree: tree[0].id
+            "branches", "/manage/v1/orgchart", asked, read=branches_of, identity=lambda tree: tree[0].id
         )
         return [branch for tree in trees for branch in tree]
 

@@ -23,7 +23,11 @@ class DoceboFields:
     async def all(self) -> list[UserField]:
         """Return the additional fields of user accounts."""
         return await self._requests.entries(
-            "user fields", "/manage/v1/user_fields", {"as_array": 1}, user_field_of, lambda field: field.id
+            "user fields",
+            "/manage/v1/user_fields",
+            {"as_array": 1},
+            read=user_field_of,
+            identity=lambda field: field.id,
         )
 
     async def read_options(self, fields: Iterable[UserField]) -> None:

@@ -109,14 +109,16 @@ class DoceboRequests:
                     f"{operation}: Docebo announces more than {most} pages, which is more than it can have"
                 )
             try:
-                data = await self.page(operation, path, params, number, before if Pages.CURSOR in self.paging else None)
+                data = await self.page(
+                    operation, path, params, number=number, before=before if Pages.CURSOR in self.paging else None
+                )
             except (Rejected, ContractViolation):
                 if announced:
                     raise
                 return
             if Pages.CURSOR not in self.paging and _repeats(before, data):
                 # Some listings keep a search under a cursor, and may give its further pages only with that.
-                data = await self.page(operation, path, params, number, before)
+                data = await self.page(operation, path, params, number=number, before=before)
                 if not _repeats(before, data):
                     self.paging.add(Pages.CURSOR)
             if number == 1 == pages and "search_text" not in params and not _entries(data):
@@ -155,19 +157,19 @@ class DoceboRequests:
             return 1, data
         self._begins_at_1 = True
         try:
-            first = await self.page(operation, path, params, 0, None)
+            first = await self.page(operation, path, params, number=0, before=None)
         except RemoteError:  # whatever a platform makes of a page before the first
             return 1, data
         if not _entries(first):
             return 1, data
-        again = await self.page(operation, path, params, 1, None)
+        again = await self.page(operation, path, params, number=1, before=None)
         if _entries(again):  # it was empty by accident, and a page 0 is the first as well
             return 1, again
         self.paging.add(Pages.FROM_0)
         return 0, first
 
     async def page(
-        self, operation: str, path: str, params: Mapping[str, str | int], number: int, before: object
+        self, operation: str, path: str, params: Mapping[str, str | int], *, number: int, before: object
     ) -> object:
         """Return the `data` of page *number* of a listing; the cursor of the page *before* is sent, if it has one."""
         cursor = read_text(before.get("cursor")) if isinstance(before, dict) else ""
@@ -179,6 +181,7 @@ class DoceboRequests:
         operation: str,
         path: str,
         params: Mapping[str, str | int],
+        *,
         read: Callable[[object], T],
         identity: Callable[[T], int],
     ) -> list[T]:
