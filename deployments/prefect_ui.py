@@ -43,6 +43,11 @@ class PrefectUI:
         """Wait until the page has checked its login: a page that is left earlier forgets it."""
         await self.page.get_by_role("link", name="Deployments", exact=True).first.wait_for()
 
+    async def open(self, path: str) -> None:
+        """Go to the page at *path*, which is below Prefect's address."""
+        await self.page.goto(f"{self.address}{path}")
+        await self.settle()
+
     async def open_form(self, deployment: str) -> None:
         """Go to the run form of *deployment*, like "flow-name/deployment-name"."""
         flow, name = deployment.split("/")
@@ -94,6 +99,7 @@ class PrefectUI:
         run = await (await creation.value).json()
         # Not by the link in the message that comes up: on a slow machine it is gone before it can be clicked.
         await self.page.goto(re.sub("/deployments/.*", f"/runs/flow-run/{run['id']}", self.page.url))
+        await self.settle()
 
     async def open_artifact(self, name: str) -> None:
         """On a run's page, go to its artifact whose kind and key begin like this: "MARKDOWN" or "TABLE created"."""
@@ -106,14 +112,14 @@ class PrefectUI:
         """Go to the page of the *artifact* with this id, and once more where Prefect was busy: its page does not ask again."""
         shown = self.page.get_by_role("tabpanel", name="Artifact")
         for _ in range(PATIENCE // BUSY):
-            await self.page.goto(f"{self.address}/v2/artifacts/artifact/{artifact}")
+            await self.open(f"/v2/artifacts/artifact/{artifact}")
             with suppress(TimeoutError):
                 await shown.wait_for(timeout=BUSY)
                 break
 
     async def open_status_page(self) -> None:
         """Go to the page that says how things stand, as somebody does who has no bookmark yet."""
-        await self.page.goto(f"{self.address}/v2/artifacts")
+        await self.open("/v2/artifacts")
         await self.page.get_by_role("link", name=re.compile("slack-docebo-status")).first.click()
         await self.page.get_by_role("link", name=re.compile("^[0-9a-f]{8}$")).first.click()
         await self.page.get_by_role("tabpanel", name="Artifact").get_by_role("table").first.wait_for()
@@ -124,7 +130,7 @@ class PrefectUI:
         In the older of Prefect's two interfaces: the newer one makes its window as tall as the table, and no scrolling
         brings up the button that saves.
         """
-        await self.page.goto(f"{self.address}/variables")
+        await self.open("/variables")
         row = self.page.get_by_role("row").filter(has_text="integration_settings")
         await row.get_by_role("button").last.click()
         await self.page.get_by_role("button", name="Edit", exact=True).click()
@@ -141,11 +147,6 @@ class PrefectUI:
         await table.fill(changed)
         await window.get_by_role("button", name="Save").click()
         await window.wait_for(state="hidden")
-
-    async def go_home(self) -> None:
-        """Go to where the address without a path leads."""
-        await self.page.goto(f"{self.address}/")
-        await self.settle()
 
 
 def _tells_of_a_run(answer: Response) -> bool:

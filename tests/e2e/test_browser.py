@@ -171,7 +171,7 @@ async def test_a_setting_changed_in_the_variables_page_takes_effect_in_the_next_
 
     await ui.edit_settings()
     await ui.change_setting("SCOPE_EXCLUDE", "*")
-    await ui.go_home()
+    await ui.open("/")
     await ui.open_form("bulk-import/import-everybody")
     await ui.run()
 

@@ -84,6 +84,7 @@ class Seat:
         run = finished(self.http, self.run_id)
         assert run["state"]["name"] == ends_as, run["state"]
         await self.ui.page.reload()
+        await self.ui.settle()
         return run["state"]["message"]
 
     async def read(self, key: str) -> None:
