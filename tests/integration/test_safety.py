@@ -1,4 +1,4 @@
-"""The rows of the table in docs/safety.md: a fault, and the accounts that it must not change."""
+"""Rows of docs/safety.md: a fault, and the accounts that it must not change."""
 
 import asyncio
 import re
