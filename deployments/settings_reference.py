@@ -35,17 +35,21 @@ PREFECT = {
 SERVER_LOGIN = "PREFECT_SERVER_API_AUTH_STRING"
 HEAD = """# Settings
 
-Made from the code by `python -m deployments.settings_reference`. Behaviour is set in Prefect, connections in the
-environment; `slack-docebo doctor` checks both.
+Every setting, with its default and what it means. *Behaviour* is set in Prefect, *connections* in the environment;
+`slack-docebo doctor` checks both. Made from the code by `python -m deployments.settings_reference`.
 
 ## Behaviour: the Variable `{variable}`
 
-Rows *integration | key | value* of one table. The form `settings/change-settings` in Prefect shows and changes them, each
-with a title and help; the Variable itself can be edited as JSON, under Variables. The integration is `{integration}`.
-A change takes effect with the next run; a wrong row stops that run before it begins, and the message names it.
-The rows `NOTIFICATION_MAIL_ID`, `PROVISION_SLACK_USER_DATA` and `MAP_SLACK_USER_DATA` must be there. `python -m deployments.bootstrap` makes the whole table, and
-`python -m deployments.bootstrap --settings FILE.csv` loads the one exported from the
-retired product: rows that it lacks stay as they are.
+To change a row, click *Change the settings* on the status page (`settings/change-settings`): the form shows each with a
+title and help. [How to save](operations.md#settings). A change takes effect with the next run. A wrong row stops that run
+before it begins, and the message names it.
+
+- The Variable holds rows *integration | key | value* of one table. It can also be edited as JSON, under Variables. The
+  integration is `{integration}`.
+- The rows `NOTIFICATION_MAIL_ID`, `PROVISION_SLACK_USER_DATA` and `MAP_SLACK_USER_DATA` must be there.
+- `python -m deployments.bootstrap` makes the whole table.
+- `python -m deployments.bootstrap --settings FILE.csv` loads the one exported from the retired product: rows that it lacks
+  stay as they are.
 """
 ROWS_HEAD = """
 ### {title}
@@ -56,14 +60,15 @@ ROWS_HEAD = """
 ENVIRONMENT = """
 ## Connections: environment variables
 
-Read from the environment, and from a file `.env` in the folder where a process works. Each process reads what it
-needs: the column *Read by* names runs, the webhook and Socket Mode; `slack-docebo doctor` reads what a run does, and
-where the webhook is and how Slack signs; the other commands read what they need, Prefect's server nothing of it.
+Set these in the environment, or in a file `.env` in the folder where a process works. Each process reads what it needs:
 
-Secrets, marked *, can also be kept in a file: `SLACK_BOT_TOKEN_FILE=/run/secrets/slack-bot-token` names the file that
-holds `SLACK_BOT_TOKEN`, as Docker and Kubernetes mount it, and so on for each of them; set one of the two. A changed
-file is noticed within seconds, so that a token can be exchanged without a stop. Those of runs can be kept in Prefect's
-Secret blocks instead: see [deployment](deployment.md).
+- the column *Read by* names runs, the webhook and Socket Mode;
+- `slack-docebo doctor` reads what a run does, where the webhook is, and how Slack signs;
+- the other commands read what they need, Prefect's server nothing of it.
+
+Secrets, marked *, can also be kept in files: `SLACK_BOT_TOKEN_FILE=/run/secrets/slack-bot-token` names the file that
+holds `SLACK_BOT_TOKEN`, and so on for each of them; set one of the two. A changed file is noticed within seconds. Secrets
+of runs can be kept in Prefect's Secret blocks instead: see [deployment](deployment.md#secrets).
 
 | Variable | Default | Read by | Meaning |
 |---|---|---|---|
