@@ -85,7 +85,7 @@ async def rebuilt(settings, *, dry_run=False, left_out=0):
 
 def delete_rows(settings, team: str) -> None:
     with Store.of(settings) as store, store.transaction() as tables:
-        tables.mappings().delete(team, None)
+        tables.mappings().delete(team, list(tables.mappings().slack_ids(team)))
 
 
 def mirrored(sandbox: Sandbox) -> dict[str, int]:
@@ -192,7 +192,8 @@ async def test_who_names_somebody_else_in_the_mirrored_field_does_not_get_that_p
     thief.fields[FIELDS[0]] = unmirrored
     bore = thief.username, thief.email, thief.lastname
     with Store.open(url) as store, store.transaction() as tables:
-        tables.mappings(settings.docebo_url).delete(team, None)
+        mappings = tables.mappings(settings.docebo_url)
+        mappings.delete(team, list(mappings.slack_ids(team)))
 
     await rebuilt(settings)
     assert mapped(url, team)[unmirrored] == thief.user_id

@@ -122,7 +122,7 @@ def test_what_was_applied_outlives_the_mapping(store):
         mappings = tables.mappings(OLD)
         mappings.save([Mapping("U1", "T1", "ada", 7, fingerprint="f1", echo="e1", deactivated=True)], now=NOW)
         tables.applied(OLD).advance("T1", {"U1": 1700000000}, now=NOW)
-        mappings.delete("T1", None)
+        mappings.delete("T1", ["U1"])
 
     with store.reading() as tables:
         assert tables.applied(OLD).of("T1", ["U1"]) == {"U1": Applied(7, "f1", "e1", deactivated=True)}

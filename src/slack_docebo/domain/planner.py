@@ -332,8 +332,7 @@ class Planner:
     def _plan_newcomer(self, user: SourceUser, mapping: Mapping | None) -> Operation:
         if against := reason_for_none(user, self.policy, self.accounts):
             return self._leave(user, against)
-        member, moving = self.policy.scope.as_member(user), self.policy.branch_moves
-        lacking = shortfalls(member, self.policy.rules, creating=True, moving=moving)
+        lacking = shortfalls(self.policy.scope.as_member(user), self.policy.rules, creating=True)
         self.found.note_shortfalls(user.slack_id, lacking)
         return plan_newcomer(user, mapping, self.policy, accounts=self.accounts, claims=self.claims, lacking=lacking)
 

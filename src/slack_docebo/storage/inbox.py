@@ -140,9 +140,7 @@ class InboxRepository:
             counts={state: count for state, (count, _) in rows.items()},
         )
 
-    def claim(
-        self, run: str, limit: int, now: datetime, *, left: float = ALL, lease: timedelta = LEASE
-    ) -> list[InboxEntry]:
+    def claim(self, run: str, limit: int, now: datetime, *, left: float = ALL) -> list[InboxEntry]:
         """Claim the oldest events that are due, at most *limit*, for *run*; claims that have lapsed are taken over.
 
         *left* is the part of the hour's calls that is left. When no event is due, no run is wanted any more.
@@ -151,7 +149,7 @@ class InboxRepository:
         ids = list(self._connection.scalars(OLDEST_DUE, {"most": limit, **_due_parameters(now, left)}))
         if not ids:
             self._wake_ups.want_no_run()
-        self._change(ids, state=EventState.CLAIMED.value, claimed_by=run, due_at=now + lease)
+        self._change(ids, state=EventState.CLAIMED.value, claimed_by=run, due_at=now + LEASE)
         return sorted(self.of(ids), key=lambda entry: (entry.event.received_at, entry.event.event_id))
 
     def release(self, *, run: str | None = None) -> int:
