@@ -68,7 +68,7 @@ class Company:
         """What both sides and the mappings look like, and what our accounts say of who made them."""
         with Store.open(self.url) as store, store.reading() as tables:
             entries = [one for plan in tables.plans.recent(99) for one in tables.operations.rows(plan.id)]
-            events = {entry.state for entry in tables.inbox.list_(99)}
+            events = {entry.state for entry in tables.inbox.oldest(99)}
         assert [one.error for one in entries if one.outcome is Outcome.FAILED] == []
         applied = Counter(one.operation.kind for one in entries if one.outcome is Outcome.APPLIED)
         carried_out = self.sandbox.docebo_gate.counters.rows

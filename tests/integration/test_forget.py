@@ -56,7 +56,7 @@ async def ada(here: World, tmp_path: Path) -> str:
 def everything(here: World, tmp_path: Path) -> bytes:
     """All that is stored, as bytes; the database rewritten without its free pages."""
     with here.runtime.store.reading() as tables:
-        rows = [repr(entry) for entry in tables.inbox.list_(1000)]
+        rows = [repr(entry) for entry in tables.inbox.oldest(1000)]
         rows += [repr(entry) for plan in here.plans() for entry in tables.operations.rows(plan.id)]
     files = [file.read_bytes() for file in (tmp_path / "reports").iterdir()]
     return b"".join([*files, *(row.encode() for row in rows)])

@@ -99,7 +99,7 @@ async def test_every_event_is_applied_or_superseded_whatever_dies(sandbox, sqlit
             worker.kill()
 
         with here.runtime.store.reading() as tables:
-            stored = tables.inbox.list_(10_000)
+            stored = tables.inbox.oldest(10_000)
         assert {entry.event.event_id for entry in stored} == put
         assert {entry.state for entry in stored} <= {EventState.APPLIED, EventState.SUPERSEDED}
         assert await differences(here) == []
@@ -110,7 +110,7 @@ async def differences(here: World) -> list[str]:
     """The people an import would still have to do something about, of those any event was about."""
     people = {}
     with here.runtime.store.reading() as tables:
-        for entry in tables.inbox.list_(10_000):
+        for entry in tables.inbox.oldest(10_000):
             seen = await here.runtime.slack.user(entry.event.slack_id)
             people[entry.event.slack_id] = seen.value if isinstance(seen, Present) else None
     accounts = await read_target(here.runtime)

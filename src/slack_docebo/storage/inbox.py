@@ -210,12 +210,8 @@ class InboxRepository:
         )
         return [(row.done_at - row.received_at).total_seconds() for row in self._connection.execute(query)]
 
-    def parked(self, limit: int = 100) -> list[InboxEntry]:
-        """Return the parked events, the oldest first."""
-        return self.list_(limit, EventState.PARKED)
-
-    def list_(self, limit: int, *states: EventState) -> list[InboxEntry]:
-        """Return events in one of *states*, or in any, the oldest first."""
+    def oldest(self, limit: int, *states: EventState) -> list[InboxEntry]:
+        """Return the oldest events in one of *states*, or in any, the oldest first."""
         query = select(inbox_event).order_by(event_columns.received_at, event_columns.event_id).limit(limit)
         if states:
             query = query.where(event_columns.state.in_([state.value for state in states]))
