@@ -190,7 +190,7 @@ def test_an_account_may_have_whoever_was_set_or_sent_until_it_is_known_again(sto
     ada, bob, boss, joan = 7, 8, 9, 10
     direct, mentor = 1, 4
     with store.transaction() as tables:
-        accounts = tables.accounts(tables.platforms.take(OLD))
+        accounts = tables.accounts_to_write(OLD)
         accounts.note_managers({(ada, direct): boss, (ada, mentor): joan, (bob, direct): boss})
         accounts.doubt_managers({(ada, direct): bob})
         accounts.doubt_managers({(ada, direct): joan})  # by another run that died

@@ -127,6 +127,17 @@ class Operation:
         """The Slack id that has the mapping before the operation; afterwards `slack_id` has it."""
         return self.prior.slack_id if self.prior else self.slack_id
 
+    def left_alone(self, reason: str) -> "Operation":
+        """Return the operation that leaves the person and the account of before alone instead, for this *reason*."""
+        return Operation(
+            slack_id=self.slack_id,
+            slack_team=self.slack_team,
+            slack_name=self.slack_name,
+            kind=Kind.LEAVE,
+            reason=reason,
+            docebo_id=self.prior.docebo_id if self.prior else self.docebo_id,
+        )
+
 
 def leave_alone(
     user: SourceUser, team: str, reason: str, account: Account | None = None, *, docebo_id: int | None = None

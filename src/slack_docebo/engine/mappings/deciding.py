@@ -163,7 +163,7 @@ async def _link(runtime: Runtime, workspace: Workspace, request: DecisionRequest
         raise ConfigurationError(f"nothing was linked: Docebo does not show an account {request.docebo_id}")
     docebo, now = runtime.settings.docebo_url, runtime.now()
     with runtime.store.transaction() as tables:
-        mappings, accounts = tables.mappings(docebo), tables.accounts(tables.platforms.take(docebo))
+        mappings, accounts = tables.mappings(docebo), tables.accounts_to_write(docebo)
         so_far = mappings.of_people(workspace.team, [user]).get(user.slack_id)
         slack_id = so_far.slack_id if so_far else user.slack_id  # the next import passes it on to the organisation's id
         holder = mappings.holders(workspace.team, [request.docebo_id]).get(request.docebo_id, "")

@@ -149,11 +149,11 @@ def _placed(runtime: Runtime) -> tuple[dict[int, int], dict[int, int]]:
 def _forget_left(runtime: Runtime, docebo_ids: Collection[int]) -> None:
     if docebo_ids:
         with runtime.store.transaction() as tables:
-            tables.accounts(tables.platforms.take(runtime.settings.docebo_url)).clear_left(docebo_ids)
+            tables.accounts_to_write(runtime.settings.docebo_url).clear_left(docebo_ids)
 
 
 def _remember(runtime: Runtime, found: Mapping[int, int | None]) -> None:
     """Note in which branch each account was *found*; None: nobody knows."""
     if found:
         with runtime.store.transaction() as tables:
-            tables.accounts(tables.platforms.take(runtime.settings.docebo_url)).note_placed(found)
+            tables.accounts_to_write(runtime.settings.docebo_url).note_placed(found)

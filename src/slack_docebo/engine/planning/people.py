@@ -259,8 +259,7 @@ def keep_observations(tables: Tables, docebo: str, team: str, found: Findings, *
         tables.people.note_ids(team, found.renamed)
         found.renamed.clear()
     if found.seen:
-        platform_id = tables.platforms.take(docebo)
-        tables.accounts(platform_id).note_seen(found.seen, now=now)
+        tables.accounts_to_write(docebo).note_seen(found.seen, now=now)
         found.seen.clear()
     if found.handed_over:
         keep_found_accounts(tables, docebo, team, found.handed_over, now=now)
@@ -287,7 +286,7 @@ def keep_found_accounts(
         repository.note(team, kept, now=now)
         repository.pass_on(team, {slack_id: one.docebo_id for slack_id, one in kept.items()})
         # As with a mapping: the branch and the manager that we wrote were for whoever had the account before.
-        tables.accounts(tables.platforms.take(docebo)).doubt_given({one.docebo_id for one in kept.values()})
+        tables.accounts_to_write(docebo).doubt_given({one.docebo_id for one in kept.values()})
 
 
 def keep_leavers(tables: Tables, team: str, found: Findings, *, now: datetime) -> None:

@@ -169,7 +169,7 @@ def _note_accounts(runtime: Runtime, tables: Tables, plan: Plan, applied: Sequen
     docebo, now = runtime.settings.docebo_url, runtime.now()
     by_account = [(docebo_id, op) for op, result in applied if (docebo_id := result.docebo_id)]
     if written := [_written(op, docebo_id) for docebo_id, op in by_account if op.kind in TO_ACCOUNTS]:
-        accounts = tables.accounts(tables.platforms.take(docebo))
+        accounts = tables.accounts_to_write(docebo)
         accounts.note_written(written, now=now)
         shut = [(one, op) for one, op in by_account if op.kind is Kind.DEACTIVATE]
         accounts.note_ended(
@@ -182,7 +182,7 @@ def _note_accounts(runtime: Runtime, tables: Tables, plan: Plan, applied: Sequen
         accounts.note_left({one: int(op.before[BRANCH]) for one, op in moves if one in away and BRANCH in op.before})
         accounts.clear_left(one for one, _ in moves if one not in away)
     if inactive := [one for one, op in by_account if op.deactivated and not op.maps]:
-        accounts = tables.accounts(tables.platforms.take(docebo))
+        accounts = tables.accounts_to_write(docebo)
         accounts.note_deactivated(inactive, now=now, run=runtime.run_id)
 
 
