@@ -77,19 +77,20 @@ async def settle_for(runtime: Runtime, slack_ids: Iterable[str]) -> None:
     """Find out what became of all rows sent for these people, and record it; a call under way is waited for."""
     with runtime.store.reading() as tables:
         sent = tables.intents.about(runtime.settings.docebo_url, slack_ids)
-    await _settle_places(runtime, sent)
+    await _settle_operations(runtime, sent)
 
 
-async def settle_under(runtime: Runtime, of: str) -> None:
+async def settle_sent_by(runtime: Runtime, of: str) -> None:
     """Find out what became of rows sent by *of*, a plan or a flow run, and record it, so that it can be undone."""
     with runtime.store.reading() as tables:
-        sent = tables.intents.under(runtime.settings.docebo_url, of)
+        sent = tables.intents.sent_by(runtime.settings.docebo_url, of)
     if sent:
         await validate(runtime)
-    await _settle_places(runtime, sent)
+    await _settle_operations(runtime, sent)
 
 
-async def _settle_places(runtime: Runtime, sent: Mapping[str, Collection[int]]) -> None:
+async def _settle_operations(runtime: Runtime, sent: Mapping[str, Collection[int]]) -> None:
+    """Find out what became of operations, given by their numbers by plan, and record it."""
     for plan_id, seqs in sent.items():
         with runtime.store.reading() as tables:
             batch = tables.operations.without_outcome(plan_id, seqs)
