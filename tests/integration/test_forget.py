@@ -592,7 +592,7 @@ async def test_orphans_tell_nothing_of_somebody_forgotten(here, ada, tmp_path):
     people = [[source_user(user) for user in here.sandbox.slack]]
 
     docebo, team = here.runtime.settings.docebo_url, here.workspace.team
-    found = list(find_orphans(here.runtime.store, docebo, team, people, accounts))
+    found = list(find_orphans(here.runtime.store, docebo, team, people=people, accounts=accounts))
 
     assert [orphan for orphan in found if orphan.slack_id == ada] == []
     assert [orphan for orphan in found if hers in orphan.docebo_ids] == []

@@ -76,8 +76,8 @@ async def rebuilt(settings, *, dry_run=False, left_out=0):
             runtime.store,
             runtime.settings.docebo_url,
             accounts,
-            runtime.mirror,
-            workspace.team,
+            mirror=runtime.mirror,
+            team=workspace.team,
             now=runtime.now(),
             dry_run=dry_run,
         )

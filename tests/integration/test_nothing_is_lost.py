@@ -119,7 +119,6 @@ async def differences(here: World) -> list[str]:
         operations = plan_people(
             tables,
             here.runtime.settings.docebo_url,
-            here.workspace.team,
             planner,
             list(people.values()),
             now=here.runtime.now(),

@@ -45,7 +45,9 @@ async def orphans(settings) -> dict[tuple[OrphanKind, str, tuple[int, ...]], str
             await read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
             accounts = await read_target(runtime)
             found: list[Orphan] = list(
-                find_orphans(runtime.store, runtime.settings.docebo_url, workspace.team, people, accounts)
+                find_orphans(
+                    runtime.store, runtime.settings.docebo_url, workspace.team, people=people, accounts=accounts
+                )
             )
     return {(orphan.kind, orphan.slack_id, orphan.docebo_ids): orphan.why for orphan in found}
 

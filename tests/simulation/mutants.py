@@ -268,7 +268,7 @@ MUTANTS = (
         "a lock that was lost is still held", 9, breaks=frozenset({P.FENCED}),
         without=lambda: [
             patch.object(LeaseRepository, "check", _nothing),
-            patch(f"{ENGINE}.writing.admitting._moved", _none),
+            patch(f"{ENGINE}.writing.admitting._reasons_by_mappings", _none),
         ],
         likely=(78,),
     ),
@@ -298,7 +298,7 @@ MUTANTS = (
         lambda: [
             patch(f"{DOMAIN}.situation.reason_by_mapping", _blank),
             patch(f"{ENGINE}.writing.admitting.reason_by_mapping", _blank),
-            patch(f"{ENGINE}.writing.verifying.moved_meanwhile", lambda *_: set[int]()),
+            patch(f"{ENGINE}.writing.verifying.remapped_meanwhile", lambda *_: set[int]()),
             patch(f"{ENGINE}.writing.recording._remapped", _no),
         ],
     ),

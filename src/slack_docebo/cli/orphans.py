@@ -37,5 +37,5 @@ async def _find() -> list[Orphan]:
             await read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
             accounts = await read_target(runtime)
             docebo = runtime.settings.docebo_url
-            found = find_orphans(runtime.store, docebo, workspace.team, people, accounts)
+            found = find_orphans(runtime.store, docebo, workspace.team, people=people, accounts=accounts)
             return sorted(found, key=lambda orphan: orphan.kind)

@@ -49,10 +49,10 @@ def acts_on_leaver(mapping: Mapping, policy: Policy, accounts: Accounts) -> bool
 def plan_leaver(
     user: SourceUser,
     mapping: Mapping,
-    why: str,
     policy: Policy,
-    accounts: Accounts,
     *,
+    accounts: Accounts,
+    why: str,
     heir: str,
     is_reopened: bool,
 ) -> Operation:

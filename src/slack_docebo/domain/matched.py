@@ -97,15 +97,15 @@ class Matched:
 def plan_matched(
     one: Matched,
     policy: Policy,
+    *,
     accounts: Accounts,
     claims: Claims,
     found: Findings,
-    *,
     ended: MappingType[int, str],
 ) -> Operation:
     """Return the operation that brings the account of *one* in line, maps it, or leaves it alone.
 
-    A new username is claimed. *ended* are the accounts that we have let expire, with the date that they had before.
+    A new username is claimed, and what else shows is added to what was *found*. *ended* are the accounts that we have let expire, with the date that they had before.
     """
     user, account, prior = one.user, one.account, one.prior
     if not policy.provision:

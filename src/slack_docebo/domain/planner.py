@@ -183,7 +183,9 @@ class Planner:
             return self._leave(user, doubt, account)
         if user.local_id and not (mapping and mapping.slack_id == user.slack_id):
             self.found.renamed[user.slack_id] = user.local_id
-        operation = plan_matched(one, self.policy, self.accounts, self.claims, self.found, ended=self.ended)
+        operation = plan_matched(
+            one, self.policy, accounts=self.accounts, claims=self.claims, found=self.found, ended=self.ended
+        )
         if former_holders and operation.kind is Kind.UPDATE and not operation.maps:
             operation = replace(operation, reason=f"{PASSED_ON}{operation.reason}")
         if operation.kind is Kind.LEAVE or not (former_holders or operation.passes_mapping):
@@ -346,8 +348,15 @@ class Planner:
         account = self.accounts.get(mapping.docebo_id)
         if account is not None and mapping.seen == LastSeen():  # at first sight, as of who is here: linked by hand, say
             self.found.seen[account.docebo_id] = look(account)
-        heir, is_reopened = self.returns.heirs.get(mapping.slack_id, ""), mapping.docebo_id in self.reopened
-        return plan_leaver(user, mapping, why, self.policy, self.accounts, heir=heir, is_reopened=is_reopened)
+        return plan_leaver(
+            user,
+            mapping,
+            self.policy,
+            accounts=self.accounts,
+            why=why,
+            heir=self.returns.heirs.get(mapping.slack_id, ""),
+            is_reopened=mapping.docebo_id in self.reopened,
+        )
 
     def _leave(
         self, user: SourceUser, reason: str, account: Account | None = None, *, docebo_id: int | None = None

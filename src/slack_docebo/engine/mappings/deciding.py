@@ -127,10 +127,10 @@ def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) 
             "nothing was kept: these people neither wait for a decision nor have failed, by the last import or since; what a"
             f" dry run says of them does not count: {some_of(others)}"
         )
-    kept = [
-        _decision(runtime, request, one, Verdict.LEAVE_SO, (*(before[one].reasons if one in before else ()), *reasons))
-        for one, reasons in sorted(seen.items())
-    ]
+    kept = []
+    for slack_id, whys in sorted(seen.items()):
+        earlier = before[slack_id].reasons if slack_id in before else ()
+        kept.append(_decision(runtime, request, slack_id, Verdict.LEAVE_SO, reasons=(*earlier, *whys)))
     _keep(runtime, workspace, kept)
     are = "is" if len(kept) == 1 else "are"
     return (
@@ -249,7 +249,7 @@ def _take_back(store: Store, workspace: Workspace, request: DecisionRequest) -> 
 
 
 def _decision(
-    runtime: Runtime, request: DecisionRequest, slack_id: str, verdict: Verdict, reasons: Iterable[str] = ()
+    runtime: Runtime, request: DecisionRequest, slack_id: str, verdict: Verdict, *, reasons: Iterable[str] = ()
 ) -> Decision:
     account = request.docebo_id if verdict is Verdict.LINKED else None
     return Decision(

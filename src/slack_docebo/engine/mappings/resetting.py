@@ -66,7 +66,7 @@ def plan_reset(runtime: Runtime, workspace: Workspace, accounts: Accounts, slack
         for some in chunks(_unmirroring(runtime, workspace, accounts, slack_ids)):
             tables.operations.add(plan.id, emptied, some)
             emptied += len(some)
-        tables.operations.add_unmappings(plan.id, emptied, workspace.team, slack_ids, REASON)
+        tables.operations.add_unmappings(plan.id, emptied, team=workspace.team, slack_ids=slack_ids, reason=REASON)
         _skip_whom_nobody_may_touch(tables, plan)
     return plan.id
 

@@ -56,7 +56,7 @@ def measure(runtime: Runtime, tables: Tables, plan_id: str, *, looked_after: int
         behaviour.limits,
         minimum_sample=behaviour.limit_minimum_sample,
         # Not in vain: on the day after a first import that looks at everybody's row, once more for each event.
-        before=tables.journal.people_changed(plan_id, limited, now - window, now + AHEAD, ends_by)
+        before=tables.journal.people_changed(plan_id, limited, since=now - window, until=now + AHEAD, ends_by=ends_by)
         if limited
         else NOBODY,
     )

@@ -1,6 +1,7 @@
 """Making a plan: the rules are applied to everybody who was read, and stored before anything is written to Docebo."""
 
 from collections.abc import AsyncIterable, Iterable, Sequence
+from functools import partial
 from itertools import chain
 
 from slack_docebo.concurrency import to_completion
@@ -158,7 +159,8 @@ class _Making:
         if listed is None:
             absences.to_ask = sorted(planner.returns.holders)
         else:
-            await to_completion(absences.look_for_missing, runtime, workspace, planner, listed, self._trusting)
+            look = partial(absences.look_for_missing, trusting=self._trusting)
+            await to_completion(look, runtime, workspace, planner, listed)
         await absences.ask(runtime, workspace, planner, listed)
         self._again |= planner.returns.settle(absences.seen) | absences.shown_otherwise.keys()
         planner.returns.of_holder |= absences.shown_otherwise
@@ -225,7 +227,8 @@ class _Making:
         newcomers = await to_completion(self._newcomers)
         await check_first_list(runtime, self._workspace.team, accounts, newcomers)
         if not self._draft.is_trial:
-            await to_completion(record_reads, runtime, self._workspace, listed, accounts, self._absences.hidden)
+            record = partial(record_reads, hidden=self._absences.hidden)
+            await to_completion(record, runtime, self._workspace, listed, accounts)
         listed.to_compare = self._planner.found.to_read_first
 
     async def close(self) -> str:
@@ -253,7 +256,6 @@ class _Making:
                 operations = plan_people(
                     tables,
                     draft.docebo,
-                    draft.team,
                     self._planner,
                     users,
                     now=runtime.now(),
@@ -291,9 +293,9 @@ class _Making:
     def _plan_absent(self) -> None:
         runtime, planner, draft, absences = self._runtime, self._planner, self._draft, self._absences
         with runtime.store.transaction() as tables:
-            left = list(absences.operations(planner, draft.team, trusting=self._trusting))
+            left = list(absences.operations(planner, trusting=self._trusting))
             back, now = absences.back(planner.policy), runtime.now()
-            absent = in_grace(tables, draft.team, planner, left, now=now, read_since=runtime.begun, back=back)
+            absent = in_grace(tables, planner, left, now=now, read_since=runtime.begun, back=back)
             draft.add(tables, as_decided(tables, draft.team, absent))
             if not draft.is_trial:
                 keep_observations(tables, draft.docebo, draft.team, planner.found, now=now)

@@ -133,7 +133,7 @@ def last_count(runtime: Runtime, workspace: Workspace) -> int:
 
 
 def record_reads(
-    runtime: Runtime, workspace: Workspace, people: SourceSnapshot, accounts: Accounts, hidden: int
+    runtime: Runtime, workspace: Workspace, people: SourceSnapshot, accounts: Accounts, *, hidden: int
 ) -> None:
     """Store both reads as the measure for the next ones, once everything was asked that could disprove them.
 

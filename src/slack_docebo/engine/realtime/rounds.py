@@ -314,18 +314,20 @@ class _Round:
             return []
         try:
             with self._served.timed("plan"):
-                policy = self._planner.policy
-                planner, operations = await plan_cases(self._runtime, self._team, policy, cases, accounts)
+                planner, operations = await plan_cases(self._runtime, self._planner.policy, cases, accounts)
                 while await self._learns_other_ids():
-                    policy = self._planner.policy
-                    planner, operations = await plan_cases(self._runtime, self._team, policy, cases, accounts)
+                    planner, operations = await plan_cases(self._runtime, self._planner.policy, cases, accounts)
                 unread = [case for case in cases if case.slack_id in planner.returns.newly_identified and not case.read]
                 plan_id, held = None, {case.slack_id for case in unread}
                 if not held:
                     store = partial(
-                        store_round_plan, self._runtime, self._workspace, self._served, let_through=let_through
+                        store_round_plan,
+                        planner=planner,
+                        operations=operations,
+                        served=self._served,
+                        let_through=let_through,
                     )
-                    plan_id, held = await to_completion(store, cases, planner, operations)
+                    plan_id, held = await to_completion(store, self._runtime, self._workspace, cases)
         except Exception as error:
             await self._docebo.check(error)
             if len(cases) == 1:

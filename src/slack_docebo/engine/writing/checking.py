@@ -66,7 +66,7 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
         while True:
             with runtime.store.reading() as tables:
                 some = tables.operations.pending(plan_id, kind, OPERATIONS_AT_ONCE, after=after)
-                today = _situations(tables, runtime.settings.docebo_url, workspace.team, some, of_all)
+                today = _situations(tables, plan, some, of_all)
             if not some:
                 break
             after = some[-1][0]
@@ -112,9 +112,10 @@ async def _reports(runtime: Runtime, plan: Plan) -> dict[int, set[int]]:
 
 
 def _situations(
-    tables: Tables, docebo: str, team: str, some: Sequence[tuple[int, Operation]], of_all: Situation
+    tables: Tables, plan: Plan, some: Sequence[tuple[int, Operation]], of_all: Situation
 ) -> dict[int, Situation]:
     """Return the situation of each of *some* operations, by number: its own beside what holds *of_all*."""
+    docebo, team = plan.docebo, plan.slack_team
     mappings = tables.mappings(docebo)
     rows = mappings.of(team, people_of(operation for _, operation in some))
     ids = accounts_of(operation for _, operation in some)

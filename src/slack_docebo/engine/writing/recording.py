@@ -38,20 +38,20 @@ def record(
         return
     operations = dict(batch)
     try:
-        _record(runtime, plan_id, operations, results, flow_run)
+        _record(runtime, plan_id, operations, results, flow_run=flow_run)
     except StorageConflict:
         for result in results:
             try:
-                _record(runtime, plan_id, operations, [result], flow_run)
+                _record(runtime, plan_id, operations, [result], flow_run=flow_run)
             except StorageConflict:
                 alone = replace(operations[result.seq], maps=False, fingerprint="")
                 outcome = result.outcome if alone.kind in TO_ACCOUNTS else Outcome.SKIPPED
                 became = replace(result, outcome=outcome, error=REMAPPED)
-                _record(runtime, plan_id, {result.seq: alone}, [became], flow_run)
+                _record(runtime, plan_id, {result.seq: alone}, [became], flow_run=flow_run)
 
 
 def _record(
-    runtime: Runtime, plan_id: str, operations: dict[int, Operation], results: Sequence[RowOutcome], flow_run: str
+    runtime: Runtime, plan_id: str, operations: dict[int, Operation], results: Sequence[RowOutcome], *, flow_run: str
 ) -> None:
     everybody = [(_as_written(operations[result.seq], result), result) for result in results]
     now = runtime.now()
@@ -77,7 +77,8 @@ def _record(
             tables.profiles.doubt(plan.slack_team, tables.people.ids_of(undone))
         shut_out = _shut_out_since(tables, plan, applied)
         for team in {op.slack_team for op, _ in applied}:
-            _keep_mappings(runtime, tables, plan, team, [one for one in applied if one[0].slack_team == team], shut_out)
+            of_team = [(op, result) for op, result in applied if op.slack_team == team]
+            _keep_mappings(runtime, tables, plan, of_team, team=team, shut_out=shut_out)
         _note_accounts(runtime, tables, plan, applied)
 
 
@@ -118,7 +119,7 @@ def _without_outdated(
 
 
 def _keep_mappings(
-    runtime: Runtime, tables: Tables, plan: Plan, team: str, applied: Sequence[Recorded], shut_out: Collection[int]
+    runtime: Runtime, tables: Tables, plan: Plan, applied: Sequence[Recorded], *, team: str, shut_out: Collection[int]
 ) -> None:
     """Store the mappings of people in *team* and what was written to their accounts; *shut_out* stay deactivated.
 
