@@ -339,7 +339,7 @@ MUTANTS = (
     Mutant(
         "what follows an import spares no account", 17, frozenset({P.SHIELDED}),
         lambda: [
-            patch(f"{ENGINE}.planning.afterwards.shielded", _blank),
+            patch(f"{ENGINE}.planning.follow_ups.shielded", _blank),
             patch(f"{DOMAIN}.situation.shielded", _blank),
         ],
     ),

@@ -9,10 +9,10 @@ from slack_docebo.domain.attributes import (
     changes_to,
     fingerprint,
     is_own_form,
+    lacking_in_words,
     same,
     shown,
     wanted,
-    without,
 )
 from slack_docebo.domain.claims import Claims, Rank
 from slack_docebo.domain.expiry import former_end, is_over, may_have_ended
@@ -151,7 +151,7 @@ def plan_matched(
             return one.mapped(policy, READ_FIRST, prior or Applied(account.docebo_id))
         print_, echo = policy.fingerprint({name: target[name] for name in target.keys() - held}), ""
     if changes:
-        differs = f"differs: {', '.join(changes)}{without(lacking)}"
+        differs = f"differs: {', '.join(changes)}{lacking_in_words(lacking)}"
         return replace(
             leave_alone(user, policy.scope.team, "; ".join(filter(None, [one.known_as, differs])), account),
             kind=Kind.UPDATE,

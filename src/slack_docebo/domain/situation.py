@@ -179,7 +179,10 @@ def reason_by_place(operation: Operation, places: MappingType[int, Collection[in
 
 
 def reason_by_reports(operation: Operation, reports: MappingType[int, Collection[int]]) -> str:
-    """Return that the account of *operation* reports no more to whom we had made its manager, or ""; *reports* are by manager."""
+    """Return the reason if the account of *operation* no longer reports to the manager that we had set, or "".
+
+    *reports* are the accounts that report to a manager, by the manager's account.
+    """
     changed = [
         name
         for name, manager in managers_taken_back(operation.before).items()

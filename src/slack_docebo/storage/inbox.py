@@ -175,11 +175,11 @@ class InboxRepository:
         No limit holds them back then; the incident stays on record if somebody has let it through.
         """
         attempts, incident = event_columns.attempts + 1, case((IS_LET_THROUGH, event_columns.incident), else_="")
-        return self._set_aside(event_ids, run, error, now, attempts=attempts, incident=incident)
+        return self._park(event_ids, run, error, now, attempts=attempts, incident=incident)
 
     def hold(self, event_ids: Iterable[str], incident: str, error: str, now: datetime, *, run: str) -> int:
         """Park the events that *run* still has, until somebody lets *incident* through or replays them."""
-        return self._set_aside(event_ids, run, error, now, incident=incident)
+        return self._park(event_ids, run, error, now, incident=incident)
 
     def mark(self, event_ids: Iterable[str], incident: str) -> None:
         """Note that these events wait with *incident*, like an older event of the same person that they supersede."""
@@ -366,9 +366,10 @@ class InboxRepository:
             self._connection.scalar(DUE.where(~has_run(now)), {"most": 1, **_due_parameters(now, left=0)}) is not None
         )
 
-    def _set_aside(self, event_ids: Iterable[str], run: str | None, error: str, now: datetime, **values: object) -> int:
-        aside = {"state": EventState.PARKED.value, "claimed_by": "", "error": error, "done_at": now}
-        return self._change(event_ids, _is_open(run), **aside, **values)
+    def _park(self, event_ids: Iterable[str], run: str | None, error: str, now: datetime, **values: object) -> int:
+        """Park the events that are open, and that *run* still has if it is given, with *error* and further *values*."""
+        parked = {"state": EventState.PARKED.value, "claimed_by": "", "error": error, "done_at": now}
+        return self._change(event_ids, _is_open(run), **parked, **values)
 
     def _change(self, event_ids: Iterable[str], *conditions: ColumnElement[bool], **values: object) -> int:
         change = update(inbox_event).where(*conditions).values(**values)

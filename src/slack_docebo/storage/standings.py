@@ -110,7 +110,7 @@ class StandingRepository:
             for row in rows:
                 yield row.slack_id
 
-    def standing_for(self, docebo: str, team: str, reasons: Iterable[str]) -> dict[str, str]:
+    def left_alone_for(self, docebo: str, team: str, reasons: Iterable[str]) -> dict[str, str]:
         """Return the people who are left alone for one of *reasons*: the reason by Slack id."""
         query = select(standings.c.slack_id, standings.c.reason).where(_lasting(docebo, team))
         rows = WhereIn(query, standings.c.reason).rows(self._connection, reasons)

@@ -105,7 +105,7 @@ class Tables:
 
         People of whom somebody has acknowledged that reason are left out.
         """
-        undecided = self.standings.standing_for(docebo, team, filter(is_undecided, reasons))
+        undecided = self.standings.left_alone_for(docebo, team, filter(is_undecided, reasons))
         seen = self.acknowledged(team)
         return {one: why for one, why in undecided.items() if one not in seen or not seen[one].acknowledges(why)}
 

@@ -46,7 +46,7 @@ def measure(runtime: Runtime, tables: Tables, plan_id: str, *, looked_after: int
     People who were changed by any run within the last LIMIT_WINDOW_HOURS count with those of the plan.
     """
     behaviour = runtime.behaviour
-    ends_by = ends_soon(runtime)
+    ends_by = end_of_window(runtime)
     sizes = tables.journal.sizes(plan_id, ends_by)
     limited = {change: people for change, people in sizes.items() if behaviour.limits[change] != Limit()}
     now, window = runtime.now(), timedelta(hours=behaviour.limit_window_hours)
@@ -69,7 +69,7 @@ def measure(runtime: Runtime, tables: Tables, plan_id: str, *, looked_after: int
     )
 
 
-def ends_soon(runtime: Runtime) -> date:
+def end_of_window(runtime: Runtime) -> date:
     """Return the last day of the limits' window: an account that is made to expire by then counts as deactivated."""
     return (runtime.now() + timedelta(hours=runtime.behaviour.limit_window_hours)).date()
 

@@ -29,7 +29,7 @@ from slack_docebo.domain.operations import Kind, Operation, Value
 from slack_docebo.domain.people import Account, Mapping
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.targets import MANAGER, manager_column
-from slack_docebo.engine.planning.afterwards import (
+from slack_docebo.engine.planning.follow_ups import (
     Wishes,
     changeable,
     operation_on,

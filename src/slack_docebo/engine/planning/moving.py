@@ -10,7 +10,7 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.grace import HAS_LEFT, IS_BACK
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.targets import BRANCH
-from slack_docebo.engine.planning.afterwards import (
+from slack_docebo.engine.planning.follow_ups import (
     Wishes,
     changeable,
     operation_on,

@@ -15,7 +15,7 @@ from slack_docebo.domain.people import SLACK_ID, SourceUser
 from slack_docebo.domain.people import Mapping as Link
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.targets import MANAGER
-from slack_docebo.engine.planning.afterwards import rule_for, wishes_for
+from slack_docebo.engine.planning.follow_ups import rule_for, wishes_for
 from slack_docebo.engine.planning.managing import Relations, plan_relations
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import observe_person

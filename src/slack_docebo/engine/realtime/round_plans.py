@@ -10,7 +10,7 @@ from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.engine.planning.drafts import close_plan, open_plan
-from slack_docebo.engine.planning.limits import count_people, ends_soon
+from slack_docebo.engine.planning.limits import count_people, end_of_window
 from slack_docebo.engine.planning.people import keep_found_accounts, keep_observations, note_names, plan_people
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_people
@@ -122,7 +122,7 @@ def _hold_back(
     """Hold back the people in *cases* whose changes are *over* a limit, and return their Slack ids."""
     if not over:
         return set()
-    ends_by = ends_soon(runtime)
+    ends_by = end_of_window(runtime)
     with runtime.store.reading() as tables:
         passed_on = passed_on_to(tables, operations[0].slack_team, operations)
     held = {op.slack_id for op in operations if not over.keys().isdisjoint(changes_of(op, ends_by, passed_on))}

@@ -26,7 +26,7 @@ from slack_docebo.domain.unfound import reason_by_unfound
 from slack_docebo.engine.planning.limits import over_by_now
 from slack_docebo.engine.reading.evidence import answers_to, is_shown, observe_account
 from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo
-from slack_docebo.engine.writing.leavers import OF_THE_RULES, holders_before
+from slack_docebo.engine.writing.leavers import MADE_BY_RULES, holders_before
 from slack_docebo.engine.writing.managers import reasons_by_managers
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import ChangeLimitExceeded, Frozen, Halted, PlanChanged
@@ -166,7 +166,7 @@ def _reasons_by_events_and_grace(
     tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbered]
 ) -> dict[int, str]:
     """Return why people in *batch* are not let in, shut out or given another's account by this plan any more, by number."""
-    if plan.kind not in OF_THE_RULES:
+    if plan.kind not in MADE_BY_RULES:
         return {}
     holders = holders_before(
         tables, plan, [op for _, op in batch if op.prior is None or op.moves_mapping or op.passes_mapping]

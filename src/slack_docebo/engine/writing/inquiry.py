@@ -37,7 +37,7 @@ from slack_docebo.engine.reading.profiles import (
 )
 from slack_docebo.engine.reading.roll_call import Roll, asks_each, call_roll
 from slack_docebo.engine.reading.scim import read_scim, with_scim
-from slack_docebo.engine.writing.leavers import NO_ACCOUNT_BY_NOW, OF_THE_RULES, holders_before
+from slack_docebo.engine.writing.leavers import MADE_BY_RULES, NO_ACCOUNT_BY_NOW, holders_before
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.tables import Tables
@@ -195,7 +195,7 @@ async def inquire(
     Raises IncompleteRead, before anything is asked, where these calls are more than EVIDENCE_CALLS. Calls that follow
     later, right before somebody leaves, is let in, or gets another person's mapping or account, are counted with them.
     """
-    of_rules = plan.kind in OF_THE_RULES
+    of_rules = plan.kind in MADE_BY_RULES
     rules = _compared(policy, planned_by) if of_rules else []
     field_rules = [rule for rule in rules if rule.is_custom or reads_scim([rule])]  # no list shows what they read
     with runtime.store.reading() as tables:

@@ -12,7 +12,7 @@ from slack_docebo.domain.people import Applied, Mapping
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.stamps import TOLERANCE, UNSTAMPED
 from slack_docebo.domain.targets import BRANCH, EXPIRATION, MANAGER, is_manager, manager_type_of
-from slack_docebo.engine.writing.standing import BY_THE_RULES, follow
+from slack_docebo.engine.writing.standing import BRINGS_IN_LINE, note_standings
 from slack_docebo.errors import StorageConflict
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.accounts import Written
@@ -66,11 +66,11 @@ def _record(
         tables.operations.keep_written(plan_id, {one.seq: op.changes for op, one in outcomes if one.without})
         tables.intents.settle(plan_id, [result.seq for result in results if not result.in_doubt])
         plan = tables.plans.read(plan_id)
-        follow(tables, plan, outcomes, provision=runtime.behaviour.provision_slack_user_data, now=now)
+        note_standings(tables, plan, outcomes, provision=runtime.behaviour.provision_slack_user_data, now=now)
         applied = [(op, result) for op, result in outcomes if result.outcome is Outcome.APPLIED]
         if plan.read_since:
             applied = _without_outdated(tables, plan, applied, plan.read_since, now=now)
-        if plan.kind in BY_THE_RULES:
+        if plan.kind in BRINGS_IN_LINE:
             tables.inbox.look_at_parked(plan.slack_team, [op.slack_id for op, _ in applied], now=now)
         if plan.kind is PlanKind.UNDO:  # it would be written once more by what was read before
             undone = people_of(op for op, _ in applied if _comes_from_custom_fields(op, runtime.behaviour.attributes))

@@ -49,7 +49,7 @@ class Rereading:
         self._believe([seen.value.account])
         return seen.value
 
-    async def user(self, docebo_id: int) -> Account | None:
+    async def account(self, docebo_id: int) -> Account | None:
         """Return one account, or None if Docebo does not show it."""
         view = await self.view(docebo_id)
         return view.account if view else None

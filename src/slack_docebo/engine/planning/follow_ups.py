@@ -1,4 +1,4 @@
-"""Shared parts of the plans for managers and branches: each follows one rule, once everybody has an account."""
+"""Follow-ups: what the plans for managers and for branches share, each of one rule, once everybody has an account."""
 
 from collections.abc import Collection, Iterable
 from collections.abc import Mapping as MappingType
