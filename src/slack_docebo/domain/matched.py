@@ -5,15 +5,7 @@ from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, replace
 
 from slack_docebo.domain.addresses import mailbox
-from slack_docebo.domain.attributes import (
-    changes_to,
-    fingerprint,
-    is_own_form,
-    lacking_in_words,
-    same,
-    shown,
-    wanted,
-)
+from slack_docebo.domain.attributes import changes_to, fingerprint, is_own_form, lacking_in_words, same, shown, wanted
 from slack_docebo.domain.claims import Claims, Rank
 from slack_docebo.domain.expiry import former_end, is_over, may_have_ended
 from slack_docebo.domain.findings import Findings

@@ -10,15 +10,7 @@ from dataclasses import dataclass, field, replace
 from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.changed_rules import reason_by_rules
 from slack_docebo.domain.disputes import bears_new_address, dispute, is_same, look
-from slack_docebo.domain.effects import (
-    TO_ACCOUNTS,
-    account_of,
-    differs,
-    holds,
-    is_carried_out,
-    managers_of,
-    people_of,
-)
+from slack_docebo.domain.effects import TO_ACCOUNTS, account_of, differs, holds, is_carried_out, managers_of, people_of
 from slack_docebo.domain.managers import NOT_THEIRS
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.operations import UNLISTED, Kind, Operation, Value

@@ -13,13 +13,7 @@ from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Ou
 from slack_docebo.domain.standing import Standing
 from slack_docebo.storage.schema import operation
 from slack_docebo.storage.schema import standing as standings
-from slack_docebo.storage.statements import (
-    WhereIn,
-    carry_out,
-    in_portions,
-    insertion_text,
-    replace_mentions,
-)
+from slack_docebo.storage.statements import WhereIn, carry_out, in_portions, insertion_text, replace_mentions
 
 INSERT = insertion_text(
     standings.columns,

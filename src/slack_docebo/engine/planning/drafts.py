@@ -10,15 +10,7 @@ from slack_docebo.domain.texts import without_numbers
 from slack_docebo.engine.planning.limits import Measure, measure
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.plans import (
-    LET_THROUGH,
-    NO_FACTS,
-    Facts,
-    Plan,
-    PlanKind,
-    PlanState,
-    new_plan_id,
-)
+from slack_docebo.storage.plans import LET_THROUGH, NO_FACTS, Facts, Plan, PlanKind, PlanState, new_plan_id
 from slack_docebo.storage.tables import Tables
 
 

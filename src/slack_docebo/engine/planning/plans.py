@@ -34,12 +34,7 @@ from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.engine.reporting.orphans import OrphanSearch
 from slack_docebo.errors import Halted, LockLost, PlatformMismatch, StorageError
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.plans import (
-    COVERAGE,
-    READ_SINCE,
-    Facts,
-    PlanKind,
-)
+from slack_docebo.storage.plans import COVERAGE, READ_SINCE, Facts, PlanKind
 from slack_docebo.storage.statements import chunks
 
 EVERYBODYS = (Halted, LockLost, PlatformMismatch)  # errors that are no single person's

@@ -30,14 +30,7 @@ from slack_docebo.engine.writing.refused_creations import made_before, perhaps_m
 from slack_docebo.engine.writing.rereading import Rereading
 from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.engine.writing.verifying import Verifier
-from slack_docebo.errors import (
-    ChangeLimitExceeded,
-    OutcomeUnknown,
-    Rejected,
-    StorageError,
-    TooManyRejected,
-    Unproven,
-)
+from slack_docebo.errors import ChangeLimitExceeded, OutcomeUnknown, Rejected, StorageError, TooManyRejected, Unproven
 from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome

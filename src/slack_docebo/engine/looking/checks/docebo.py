@@ -14,12 +14,7 @@ from slack_docebo.domain.targets import TITLED
 from slack_docebo.engine.looking.checks.seen import SECONDS, Seen
 from slack_docebo.engine.looking.diagnosis import Finding, fail, ok, warn
 from slack_docebo.engine.looking.fields import rules_filling
-from slack_docebo.engine.reading.connection import (
-    Rights,
-    lack_of_rights,
-    rights_of,
-    unknown_levels,
-)
+from slack_docebo.engine.reading.connection import Rights, lack_of_rights, rights_of, unknown_levels
 from slack_docebo.errors import AccessDenied, ContractViolation, Rejected, RemoteError, SyncError
 from slack_docebo.runtime import grant
 from slack_docebo.storage.budget import CallBudget
