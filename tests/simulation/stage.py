@@ -21,7 +21,7 @@ import slack_docebo.engine.writing.applying as applying
 import slack_docebo.storage.leases as leases
 import slack_docebo.storage.plans as plans
 from sandbox.server import Sandbox
-from slack_docebo.domain.disputes import look
+from slack_docebo.domain.disputes import seen_on
 from slack_docebo.domain.people import Account
 from slack_docebo.domain.people import Mapping as MappingRow
 from slack_docebo.engine.mappings.forgetting import forget
@@ -317,7 +317,7 @@ class Stage:
                 accounts = tables.accounts_to_write(self._settings.docebo_url)
                 tables.mappings(self._settings.docebo_url).save([row], now=datetime.now(UTC))
                 accounts.forget_seen([right.user_id])
-                bears = look(Account(right.user_id, right.username, email=right.email))
+                bears = seen_on(Account(right.user_id, right.username, email=right.email))
                 accounts.note_seen({right.user_id: bears}, now=datetime.now(UTC))
             self._company.remapped.add(slack_id)
             self._company.given_by_hand.add(right.user_id)

@@ -12,8 +12,8 @@ from slack_docebo.domain.disputes import (
     doubt_about,
     doubt_about_former,
     is_same,
-    look,
     may_be_of_another,
+    seen_on,
 )
 from slack_docebo.domain.findings import Findings, FoundAccount
 from slack_docebo.domain.leavers import acts_on_leaver, counts_as_leaver, plan_leaver
@@ -110,7 +110,7 @@ class Planner:
         if not isinstance(known, Applied) or known.seen == LastSeen():
             return None
         account = self.accounts.get(known.docebo_id)
-        return account if account and is_same(look(account), known.seen) else None
+        return account if account and is_same(seen_on(account), known.seen) else None
 
     def _former_by_name(self, user: SourceUser, known: Known) -> Account | None:
         """Return the account that was given to *user*, and to nobody else, if it shows their name."""
@@ -191,7 +191,7 @@ class Planner:
         if operation.kind is Kind.LEAVE or not (former_holders or operation.passes_mapping):
             # Else the former holder's account would be known by what it bears now, should this never be carried out.
             self._note_seen(one, operation)
-        return operation if operation.kind is Kind.LEAVE else replace(operation, seen=look(account))
+        return operation if operation.kind is Kind.LEAVE else replace(operation, seen=seen_on(account))
 
     def _doubt_about(self, one: Matched) -> str:
         """Return why nobody can tell whether the account that *one* had before is still theirs, or ""."""
@@ -242,7 +242,7 @@ class Planner:
             self.found.accounts[user.slack_id] = found
         # Without mappings what was applied leads to the account.
         if known or operation.maps or operation.fingerprint or user.slack_id in self.found.accounts:
-            now = look(account)
+            now = seen_on(account)
             if mapping and mapping.seen.claimed and not bears_address_of(account, user, mapping.seen):
                 now = LastSeen(now.username, claimed=True)  # until the address is seen there, or written
             elif known and not is_new and may_be_of_another(account, user, known.seen):
@@ -252,7 +252,7 @@ class Planner:
 
     def _has_returned(self, user: SourceUser, holder: Mapping, account: Account) -> bool:
         """Tell whether *user* has the address that the account had while its former holder was in Slack."""
-        return self.returns.returned.get(user.slack_id) == holder.slack_id and is_same(look(account), holder.seen)
+        return self.returns.returned.get(user.slack_id) == holder.slack_id and is_same(seen_on(account), holder.seen)
 
     def plan_trusting(self, user: SourceUser, mapping: Mapping | None) -> Operation | None:
         """Return what can be planned without reading the target, or None where it has to be read.
@@ -306,7 +306,7 @@ class Planner:
     def is_as_seen(self, docebo_id: int, seen: LastSeen) -> bool:
         """Tell whether the account still shows the username or the address that were last *seen* there."""
         account = self.accounts.get(docebo_id)
-        return account is not None and is_same(look(account), seen)
+        return account is not None and is_same(seen_on(account), seen)
 
     def asks_for_account(self, user: SourceUser, known: Known) -> bool:
         """Tell whether *user* depends on the *known* account, for which Docebo has yet to be asked."""
@@ -347,7 +347,7 @@ class Planner:
         self.found.people += 1
         account = self.accounts.get(mapping.docebo_id)
         if account is not None and mapping.seen == LastSeen():  # at first sight, as of who is here: linked by hand, say
-            self.found.seen[account.docebo_id] = look(account)
+            self.found.seen[account.docebo_id] = seen_on(account)
         return plan_leaver(
             user,
             mapping,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from slack_docebo.domain.decisions import SEEN, Decision, Verdict
-from slack_docebo.domain.disputes import look
+from slack_docebo.domain.disputes import seen_on
 from slack_docebo.domain.moments import in_utc
 from slack_docebo.domain.observation import Gone, Present
 from slack_docebo.domain.operations import Outcome
@@ -174,7 +174,7 @@ async def _link(runtime: Runtime, workspace: Workspace, request: DecisionRequest
         mappings.save([mapping], now=now, run=runtime.run_id)
         # A disputed account is taken as it is now; what becomes of it before the next run is not said to be right.
         accounts.forget_seen([request.docebo_id])
-        accounts.note_seen({request.docebo_id: look(account.value)}, now=now)
+        accounts.note_seen({request.docebo_id: seen_on(account.value)}, now=now)
         one = _decision(runtime, request, user.slack_id, Verdict.LINKED)
         tables.decisions.put(workspace.team, one)
         _settle_unfound(runtime, tables, [slack_id, *user.ids], f"found by hand: account {request.docebo_id}")

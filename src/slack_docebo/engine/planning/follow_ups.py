@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from slack_docebo.domain.decisions import is_for_never
-from slack_docebo.domain.disputes import bears_new_address, is_same, look, other_bearers
+from slack_docebo.domain.disputes import bears_new_address, is_same, other_bearers, seen_on
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Operation, Value
 from slack_docebo.domain.people import Account, Mapping, SourceUser
@@ -92,7 +92,7 @@ async def still_theirs(
     theirs = {
         mapping.docebo_id: (account, mapping)
         for mapping in mappings
-        if (account := accounts.get(mapping.docebo_id)) and is_same(look(account), mapping.seen)
+        if (account := accounts.get(mapping.docebo_id)) and is_same(seen_on(account), mapping.seen)
     }
     suspects = [(account, mapping) for account, mapping in theirs.values() if bears_new_address(account, mapping.seen)]
     if listed is not None:
@@ -132,7 +132,7 @@ def operation_on(
         changes=changes,
         before=before,
         prior=mapping,
-        seen=look(account),
+        seen=seen_on(account),
     )
 
 

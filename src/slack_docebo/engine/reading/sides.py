@@ -9,7 +9,7 @@ from slack_docebo.clients.slack_refusals import StaleCursor
 from slack_docebo.clients.slack_wire import UserPage
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.dialect import PAGES
-from slack_docebo.domain.disputes import look
+from slack_docebo.domain.disputes import seen_on
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Observation, Present
 from slack_docebo.domain.people import Account, Known, LastSeen, Mapping, SourceUser
@@ -280,7 +280,7 @@ def note_first_sight(runtime: Runtime, accounts: Iterable[Account]) -> None:
 
     Otherwise somebody who gets such an id before the next run, or attempt, could not be told from the person.
     """
-    if seen := {account.docebo_id: look(account) for account in accounts}:
+    if seen := {account.docebo_id: seen_on(account) for account in accounts}:
         with runtime.store.transaction() as tables:
             tables.accounts_to_write(runtime.settings.docebo_url).note_seen(seen, now=runtime.now())
 

@@ -13,7 +13,7 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.attributes import same, wanted
 from slack_docebo.domain.decisions import NEVER, is_for_never
-from slack_docebo.domain.disputes import look, may_be_theirs
+from slack_docebo.domain.disputes import may_be_theirs, seen_on
 from slack_docebo.domain.effects import is_of_returner, managers_of
 from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.domain.formulas import OneSource
@@ -310,7 +310,7 @@ def _edited(tables: Tables, plan: Plan, accounts: Accounts) -> dict[int, str]:
             account = accounts.get(docebo_id)
             if (
                 account
-                and look(account).address == planned[docebo_id]
+                and seen_on(account).address == planned[docebo_id]
                 and noted.address not in {"", planned[docebo_id]}
             ):
                 found[docebo_id] = account.email
