@@ -88,7 +88,7 @@ async def make_plan(
     await making.ask_for_absent()
     await making.plan_held_back()
     await making.ask_for_bearers()
-    await making.plan_absent()
+    await to_completion(making.plan_absent)
     await making.plan_again()
     if listed is not None:
         await making.check_and_record_reads(listed)
@@ -198,9 +198,18 @@ class _Making:
             else:
                 planner.accounts.note_unknown_bearer(docebo_id)
 
-    async def plan_absent(self) -> None:
+    def plan_absent(self) -> None:
         """Plan for the absent people, by the answers about them."""
-        await to_completion(self._plan_absent)
+        runtime, planner, draft, absences = self._runtime, self._planner, self._draft, self._absences
+        with runtime.store.transaction() as tables:
+            left = list(absences.operations(planner, trusting=self._trusting))
+            back, now = absences.back(planner.policy), runtime.now()
+            absent = in_grace(tables, planner, left, now=now, read_since=runtime.begun, back=back)
+            draft.add(tables, as_decided(tables, draft.team, absent))
+            if not draft.is_trial:
+                keep_observations(tables, draft.docebo, draft.team, planner.found, now=now)
+        if self._orphans:
+            self._orphans.look_at_gone(absences.missing.values())
 
     async def plan_again(self) -> None:
         """Plan again for people of whom more became known after they had been planned for; store whose accounts are.
@@ -284,18 +293,6 @@ class _Making:
             draft.planned += len(users)
             if absences is not None:
                 absences.held_back += held_back or []
-
-    def _plan_absent(self) -> None:
-        runtime, planner, draft, absences = self._runtime, self._planner, self._draft, self._absences
-        with runtime.store.transaction() as tables:
-            left = list(absences.operations(planner, trusting=self._trusting))
-            back, now = absences.back(planner.policy), runtime.now()
-            absent = in_grace(tables, planner, left, now=now, read_since=runtime.begun, back=back)
-            draft.add(tables, as_decided(tables, draft.team, absent))
-            if not draft.is_trial:
-                keep_observations(tables, draft.docebo, draft.team, planner.found, now=now)
-        if self._orphans:
-            self._orphans.look_at_gone(absences.missing.values())
 
     def _plan_again(self) -> None:
         planner, draft = self._planner, self._draft
