@@ -11,6 +11,7 @@ Value = str | bool
 IN_LINE = "in line"
 IN_LINE_AS_WRITTEN = "in line with what was last written"
 PROVISIONING_OFF = "in line, and provisioning is off"
+BOTH_OFF = "provisioning and mapping are off"
 READ_FIRST = "in line, but for custom profile fields that Slack is asked for again first"
 NO_LONGER_IN_SLACK = "no longer in Slack"
 NOT_LISTED = "not in Slack's list"  # and not asked for, or Slack shows the person all the same

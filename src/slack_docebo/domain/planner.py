@@ -22,6 +22,7 @@ from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match, 
 from slack_docebo.domain.newcomers import plan_newcomer, reason_for_none
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.operations import (
+    BOTH_OFF,
     ELSEWHERE,
     IN_LINE_AS_WRITTEN,
     NO_LONGER_IN_SLACK,
@@ -156,7 +157,7 @@ class Planner:
             return absent
         self.found.people += 1
         if not (self.policy.provision or self.policy.map):
-            return self._leave(user, "provisioning and mapping are off")
+            return self._leave(user, BOTH_OFF)
         if found.problem:
             return self._leave(user, found.problem)
         if found.by in {FoundBy.FORMER_MAPPING, FoundBy.NAME} and holder is not None:
@@ -267,7 +268,7 @@ class Planner:
             return self._plan_absent(user, mapping, against)
         if not (self.policy.provision or self.policy.map):
             self.found.people += 1
-            return self._leave(user, "provisioning and mapping are off")
+            return self._leave(user, BOTH_OFF)
         if mapping is None and user.unconfirmed:
             self.found.people += 1
             return self._leave(user, UNCONFIRMED)

@@ -69,7 +69,10 @@ def _record(
         note_standings(tables, plan, outcomes, provision=runtime.behaviour.provision_slack_user_data, now=now)
         applied = [(op, result) for op, result in outcomes if result.outcome is Outcome.APPLIED]
         if plan.read_since:
-            applied = _without_outdated(tables, plan, applied, plan.read_since, now=now)
+            applied = _with_events_tried_again(tables, plan, applied, plan.read_since, now=now)
+            if plan.kind is PlanKind.REALTIME_SYNC:  # no list: nothing else says how new this is
+                stamps = {op.slack_id: UNSTAMPED for op, _ in applied}
+                tables.applied(plan.docebo).advance(plan.slack_team, stamps, now=now)
         if plan.kind in BRINGS_IN_LINE:
             tables.inbox.look_at_parked(plan.slack_team, [op.slack_id for op, _ in applied], now=now)
         if plan.kind is PlanKind.UNDO:  # it would be written once more by what was read before
@@ -98,12 +101,12 @@ def _as_written(operation: Operation, result: RowOutcome) -> Operation:
     return replace(operation, changes=written) if result.without else operation
 
 
-def _without_outdated(
+def _with_events_tried_again(
     tables: Tables, plan: Plan, applied: Sequence[Recorded], read_since: datetime, *, now: datetime
 ) -> list[Recorded]:
-    """Return *applied* without the fingerprints of accounts that somebody else has changed since they were read.
+    """Let events about these people be tried again that were applied since *read_since*: older values may be written.
 
-    Where an event about the person was applied since, older values may have been written: the event is tried again.
+    Returns *applied*, then without the fingerprints of accounts that somebody else has changed since.
     """
     people = [op.slack_id for op, _ in applied]
     changed: Collection[int] = ()
@@ -113,8 +116,6 @@ def _without_outdated(
         # may have been changed before it, by another clock: an import soon after an event, and the event, which is looked
         # at again then, would write by turns.
         changed = tables.operations.written_by_others(plan.id, people, since=read_since)
-    if plan.kind is PlanKind.REALTIME_SYNC:  # no list: nothing else says how new this is
-        tables.applied(plan.docebo).advance(plan.slack_team, dict.fromkeys(people, UNSTAMPED), now=now)
     return [(replace(op, fingerprint="") if op.docebo_id in changed else op, result) for op, result in applied]
 
 
