@@ -22,7 +22,7 @@ from slack_docebo.engine.mappings.restoring import import_file, restore_file
 from slack_docebo.engine.planning.drafts import close_plan
 from slack_docebo.engine.planning.named import read_named
 from slack_docebo.engine.planning.undoing import plan_undo
-from slack_docebo.engine.reading.sides import read_target
+from slack_docebo.engine.reading.accounts import read_target
 from slack_docebo.engine.realtime.round_plans import store_round_plan
 from slack_docebo.engine.reporting.files import write_files, write_values
 from slack_docebo.engine.reporting.orphans import find_orphans

@@ -23,7 +23,8 @@ from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.planning.limits import AHEAD
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.planning.plans import make_plan
-from slack_docebo.engine.reading.sides import read_page, read_source, read_target
+from slack_docebo.engine.reading.accounts import read_target
+from slack_docebo.engine.reading.slack_list import read_page, read_source
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.realtime import rounds
 from slack_docebo.engine.realtime.holding import let_through

@@ -12,7 +12,7 @@ from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.managing import plan_managers
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import Workspace, validate
-from slack_docebo.engine.reading.sides import read_page, read_source
+from slack_docebo.engine.reading.slack_list import read_page, read_source
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.realtime.rounds import serve_round
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult

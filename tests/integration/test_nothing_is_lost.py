@@ -20,7 +20,7 @@ from slack_docebo.domain.observation import Present
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.planner import Planner
 from slack_docebo.engine.planning.people import plan_people
-from slack_docebo.engine.reading.sides import read_target
+from slack_docebo.engine.reading.accounts import read_target
 from slack_docebo.storage.events import Event, EventState
 from tests.integration.realtime_world import ON, World, environment, world
 from tests.waiting import PATIENCE_SECONDS

@@ -9,8 +9,9 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.people import PeopleShown
+from slack_docebo.engine.reading.accounts import read_target
 from slack_docebo.engine.reading.connection import validate
-from slack_docebo.engine.reading.sides import read_page, read_source, read_target
+from slack_docebo.engine.reading.slack_list import read_page, read_source
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.reporting.files import orphan_file, orphans_shown
 from slack_docebo.engine.reporting.orphans import Orphan, OrphanKind, find_orphans

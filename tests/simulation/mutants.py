@@ -135,7 +135,7 @@ def _believing_absence() -> Patches:
     return [
         patch.object(Accounts, "look", look),
         patch.object(Planner, "asks_for_account", _no),
-        patch(f"{ENGINE}.reading.sides.check_missing_accounts", _as_listed),
+        patch(f"{ENGINE}.reading.accounts.check_missing_accounts", _as_listed),
     ]
 
 
@@ -191,7 +191,7 @@ def _taking_hidden_fields_for_empty() -> Patches:
         empty = dict.fromkeys(fields_wanted(runtime), "")
         return [replace(user, custom=user.custom or empty) for user in users]
 
-    return [patch(f"{ENGINE}.reading.sides.with_fields_known", with_fields)]
+    return [patch(f"{ENGINE}.reading.slack_list.with_fields_known", with_fields)]
 
 
 def _reading_fields_once() -> Patches:

@@ -19,9 +19,10 @@ from slack_docebo.engine.planning.moving import plan_moves
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.engine.reading.accounts import read_changed
 from slack_docebo.engine.reading.connection import Workspace, validate
 from slack_docebo.engine.reading.profiles import ProfilesRead, due, read_profiles
-from slack_docebo.engine.reading.sides import read_changed, read_page, read_source
+from slack_docebo.engine.reading.slack_list import read_page, read_source
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import InboxLease, rest_while_halted, serve

@@ -20,9 +20,9 @@ from slack_docebo.domain.returns import NOT_ASKED
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.sources import said
 from slack_docebo.engine.planning.people import as_decided, in_grace, plan_people
+from slack_docebo.engine.reading.accounts import look_up
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.evidence import observe_account, observe_person
-from slack_docebo.engine.reading.sides import look_up
 from slack_docebo.engine.reporting.outcomes import IN_WORDS
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import ConfigurationError

@@ -11,9 +11,9 @@ from slack_docebo.domain.mirror import Mirror
 from slack_docebo.domain.observation import Gone, Unknown
 from slack_docebo.domain.people import Mapping
 from slack_docebo.engine.mappings.mapping_file import SLACK_ID, BadRow, MappingFile
+from slack_docebo.engine.reading.accounts import read_target
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, check_calls
-from slack_docebo.engine.reading.sides import read_target
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
 from slack_docebo.settings import MappingSettings

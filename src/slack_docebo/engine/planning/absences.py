@@ -14,6 +14,7 @@ from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.returns import has_left
 from slack_docebo.domain.standing import NOT_COMPARED, NOT_MAPPED
+from slack_docebo.engine.reading.accounts import ask_for_unlisted
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import (
     ask_for_accounts,
@@ -26,7 +27,6 @@ from slack_docebo.engine.reading.evidence import (
 from slack_docebo.engine.reading.missing import FEW, check_still_whole
 from slack_docebo.engine.reading.organisation import check_excluded, find_under_other_ids
 from slack_docebo.engine.reading.overtaken import overtaken
-from slack_docebo.engine.reading.sides import ask_for_unlisted
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.errors import told
 from slack_docebo.runtime import Runtime

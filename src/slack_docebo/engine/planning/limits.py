@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 from slack_docebo.domain.guards import NOBODY, Change, Excess, Limit, exceeded, too_many_accounts
 from slack_docebo.domain.stamps import TOLERANCE
-from slack_docebo.engine.reading.sides import last_listing
+from slack_docebo.engine.reading.accounts import last_listing
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import OVER, PlanKind
 from slack_docebo.storage.tables import Tables

@@ -38,8 +38,8 @@ from slack_docebo.engine.planning.follow_ups import (
     store_plan,
     wishes_of,
 )
+from slack_docebo.engine.reading.accounts import read_accounts
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.sides import read_accounts
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import NO_FACTS, READ_SINCE, PlanKind

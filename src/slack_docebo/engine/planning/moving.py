@@ -20,10 +20,10 @@ from slack_docebo.engine.planning.follow_ups import (
     wishes_of,
 )
 from slack_docebo.engine.planning.leaving import Leaving, look_for_leavers
+from slack_docebo.engine.reading.accounts import read_accounts
 from slack_docebo.engine.reading.branches import branches_of
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.dialects import known_dialect
-from slack_docebo.engine.reading.sides import read_accounts
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.errors import IncompleteRead, Rejected
 from slack_docebo.runtime import Runtime

@@ -25,11 +25,12 @@ from slack_docebo.engine.planning.people import (
     plan_people,
 )
 from slack_docebo.engine.planning.reopening import reopened
+from slack_docebo.engine.reading.accounts import check_first_list, record_accounts
 from slack_docebo.engine.reading.bearers import ask_for_other_bearers
 from slack_docebo.engine.reading.connection import Workspace, recall_other_ids, unknown_levels
 from slack_docebo.engine.reading.organisation import learn_who_is_forgotten
 from slack_docebo.engine.reading.profiles import fields_wanted
-from slack_docebo.engine.reading.sides import check_first_list, record_reads
+from slack_docebo.engine.reading.slack_list import record_list
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.engine.reporting.orphans import OrphanSearch
 from slack_docebo.errors import Halted, LockLost, PlatformMismatch, StorageError
@@ -231,8 +232,7 @@ class _Making:
         newcomers = await to_completion(self._newcomers)
         await check_first_list(runtime, self._workspace.team, accounts, newcomers)
         if not self._draft.is_trial:
-            record = partial(record_reads, hidden=self._absences.hidden)
-            await to_completion(record, runtime, self._workspace, listed, accounts)
+            await to_completion(self._record_reads, listed)
         listed.to_compare = self._planner.found.to_read_first
 
     async def close(self) -> str:
@@ -312,6 +312,13 @@ class _Making:
         for some in chunks(self._planner.found.accounts.items()):  # so that nobody waits for long
             with self._runtime.store.transaction() as tables:
                 keep_found_accounts(tables, draft.docebo, draft.team, dict(some), now=self._runtime.now())
+
+    def _record_reads(self, listed: SourceSnapshot) -> None:
+        """Record both lists, now that everything was asked that could disprove them."""
+        runtime = self._runtime
+        with runtime.store.transaction() as tables:
+            record_list(runtime, tables, self._workspace, listed, hidden=self._absences.hidden)
+            record_accounts(runtime, tables, self._planner.accounts)
 
     def _newcomers(self) -> list[str]:
         """Return the addresses of some people for whom the plan creates an account."""

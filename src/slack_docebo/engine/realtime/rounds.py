@@ -20,6 +20,7 @@ from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.scope import STATUS_NOT_KNOWN
 from slack_docebo.domain.stamps import believed
+from slack_docebo.engine.reading.accounts import are_few, ask_for_unlisted, check_first_list, look_up, read_target
 from slack_docebo.engine.reading.bearers import find_bearers
 from slack_docebo.engine.reading.connection import Workspace, recall_other_ids
 from slack_docebo.engine.reading.evidence import ask_for_accounts, observe_person
@@ -27,7 +28,6 @@ from slack_docebo.engine.reading.organisation import learn_who_is_forgotten, lea
 from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo, ping_slack
 from slack_docebo.engine.reading.overtaken import ANSWERS_LAG, is_behind
 from slack_docebo.engine.reading.profiles import check_fields_left_out, keep_fields_shown
-from slack_docebo.engine.reading.sides import are_few, ask_for_unlisted, check_first_list, look_up, read_target
 from slack_docebo.engine.reading.user_groups import read_user_groups
 from slack_docebo.engine.realtime.holding import are_let_through
 from slack_docebo.engine.realtime.managers import plan_managers_of

@@ -10,11 +10,11 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import SENT_BEFORE, Kind, Operation, Outcome
 from slack_docebo.domain.situation import Situation, carried_out, managers_taken_back, reason_to_skip
 from slack_docebo.domain.targets import field_id_of
+from slack_docebo.engine.reading.accounts import are_few, ask_for_unlisted, note_first_sight, read_target
 from slack_docebo.engine.reading.attribute_fields import know_fields
 from slack_docebo.engine.reading.branches import branches_of
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import reserve_calls
-from slack_docebo.engine.reading.sides import are_few, ask_for_unlisted, note_first_sight, read_target
 from slack_docebo.engine.writing.inquiry import OPERATIONS_AT_ONCE, Inquiry, inquire
 from slack_docebo.engine.writing.recording import record
 from slack_docebo.errors import ConfigurationError, PlanNotApplicable

@@ -9,9 +9,9 @@ from functools import partial
 
 from slack_docebo.domain.operations import SENT_BEFORE, Kind, Outcome
 from slack_docebo.domain.targets import field_id_of, is_manager, is_never_shown, manager_type_of
+from slack_docebo.engine.reading.accounts import INDEX_LAG
 from slack_docebo.engine.reading.attribute_fields import know_fields
 from slack_docebo.engine.reading.connection import validate
-from slack_docebo.engine.reading.sides import INDEX_LAG
 from slack_docebo.engine.writing.recording import Numbered, record
 from slack_docebo.engine.writing.refused_creations import made_by_others
 from slack_docebo.engine.writing.rereading import Rereading

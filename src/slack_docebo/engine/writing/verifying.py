@@ -25,7 +25,7 @@ from slack_docebo.domain.operations import (
 )
 from slack_docebo.domain.quoting import MEANINGS
 from slack_docebo.domain.targets import is_manager
-from slack_docebo.engine.reading.sides import listed_last
+from slack_docebo.engine.reading.accounts import listed_last
 from slack_docebo.engine.writing.admitting import remapped_meanwhile
 from slack_docebo.engine.writing.placing import Placing
 from slack_docebo.engine.writing.recording import Numbered
