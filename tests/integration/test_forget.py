@@ -22,7 +22,7 @@ from slack_docebo.engine.mappings.restoring import import_file, restore_file
 from slack_docebo.engine.planning.drafts import close_plan
 from slack_docebo.engine.planning.named import read_named
 from slack_docebo.engine.planning.undoing import plan_undo
-from slack_docebo.engine.reading.sides import read_target
+from slack_docebo.engine.reading.accounts import read_target
 from slack_docebo.engine.realtime.round_plans import store_round_plan
 from slack_docebo.engine.reporting.files import write_files, write_values
 from slack_docebo.engine.reporting.orphans import find_orphans
@@ -56,7 +56,7 @@ async def ada(here: World, tmp_path: Path) -> str:
 def everything(here: World, tmp_path: Path) -> bytes:
     """All that is stored, as bytes; the database rewritten without its free pages."""
     with here.runtime.store.reading() as tables:
-        rows = [repr(entry) for entry in tables.inbox.list_(1000)]
+        rows = [repr(entry) for entry in tables.inbox.oldest(1000)]
         rows += [repr(entry) for plan in here.plans() for entry in tables.operations.rows(plan.id)]
     files = [file.read_bytes() for file in (tmp_path / "reports").iterdir()]
     return b"".join([*files, *(row.encode() for row in rows)])
@@ -592,7 +592,7 @@ async def test_orphans_tell_nothing_of_somebody_forgotten(here, ada, tmp_path):
     people = [[source_user(user) for user in here.sandbox.slack]]
 
     docebo, team = here.runtime.settings.docebo_url, here.workspace.team
-    found = list(find_orphans(here.runtime.store, docebo, team, people, accounts))
+    found = list(find_orphans(here.runtime.store, docebo, team, people=people, accounts=accounts))
 
     assert [orphan for orphan in found if orphan.slack_id == ada] == []
     assert [orphan for orphan in found if hers in orphan.docebo_ids] == []

@@ -124,7 +124,7 @@ def test_what_is_parked_stays_until_it_is_replayed(inbox, wake_ups):
 
     assert inbox.claim("run", 10, NOW + LEASE) == []
     assert inbox.status().parked == 2
-    assert ids(inbox.parked()) == ["Ev1", "Ev2"]
+    assert ids(inbox.oldest(10, EventState.PARKED)) == ["Ev1", "Ev2"]
     assert inbox.replay(["Ev2"], NOW) == 1
     assert wake_ups.is_wanted(WakeUp.REALTIME_SYNC)
     (again,) = inbox.claim("run", 10, NOW)
@@ -158,7 +158,7 @@ def test_only_what_was_done_long_ago_is_purged(inbox):
     inbox.park(["Ev3"], "no", NOW)
 
     assert inbox.purge(LATER) == 2
-    assert ids(inbox.list_(10)) == ["Ev2", "Ev3", "Ev4"]
+    assert ids(inbox.oldest(10)) == ["Ev2", "Ev3", "Ev4"]
 
 
 def test_what_was_applied_lately_can_be_looked_at_again(inbox, wake_ups):
@@ -179,7 +179,7 @@ def test_one_person_is_forgotten_and_nobody_else(inbox):
     inbox.forget("U1")
 
     assert inbox.keep(["Ev1", "Ev2", "Ev3"]) == {"Ev3"}
-    assert ids(inbox.list_(10)) == ["Ev3"]
+    assert ids(inbox.oldest(10)) == ["Ev3"]
 
 
 def test_who_bears_an_address_is_found_by_it_in_any_case(inbox):

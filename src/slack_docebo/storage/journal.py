@@ -193,7 +193,7 @@ class JournalRepository:
         return self._people(IN_PLAN, ends_by, plan_id=plan_id)
 
     def people_changed(
-        self, plan_id: str, sizes: MappingType[Change, int], since: datetime, until: datetime, ends_by: date
+        self, plan_id: str, sizes: MappingType[Change, int], *, since: datetime, until: datetime, ends_by: date
     ) -> dict[Change, int]:
         """Count the people changed by any run between *since* and *until* whom the plan does not change in that way.
 

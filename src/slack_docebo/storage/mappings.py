@@ -152,12 +152,9 @@ class MappingRepository:
                 .values(slack_id=heir, person_id=people[heir], changed_at=now)
             )
 
-    def delete(self, team: str, slack_ids: Sequence[str] | None) -> int:
-        """Delete the mappings of *slack_ids*, or with None of the whole workspace; return how many there were."""
-        in_team = delete(rows).where(self._of(team))
-        if slack_ids is None:
-            return self._connection.execute(in_team).rowcount
-        return WhereIn(in_team, rows.c.slack_id).change(self._connection, slack_ids)
+    def delete(self, team: str, slack_ids: Sequence[str]) -> int:
+        """Delete the mappings of *slack_ids*; return how many there were."""
+        return WhereIn(delete(rows).where(self._of(team)), rows.c.slack_id).change(self._connection, slack_ids)
 
     def delete_planned(
         self, plan_id: str, team: str, seqs: range, backed_up: MappingType[str, tuple[int, datetime]]
