@@ -37,7 +37,7 @@ from slack_docebo.domain.operations import NOT_SENT, PASSED_ON, Kind, Outcome
 from slack_docebo.domain.targets import EXPIRATION, USERNAME
 from slack_docebo.storage.operations import JournalEntry, entry_of
 from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRepository, PlanState, plan_of
-from slack_docebo.storage.schema import identity, intent, mapping
+from slack_docebo.storage.schema import identity, intent, mapping, platform
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
 from slack_docebo.storage.statements import WhereIn, in_portions, replace_mentions
@@ -77,7 +77,11 @@ _passed_on = (
         operations.c.outcome == Outcome.APPLIED.value,
         _mapped_as != operations.c.slack_id,
         plans.c.kind != PlanKind.UNDO.value,
-        ~exists().where(mapping.c.slack_id == _mapped_as),
+        ~exists().where(
+            mapping.c.slack_id == _mapped_as,
+            mapping.c.platform_id == platform.c.id,
+            platform.c.address == plans.c.docebo,
+        ),
     )
 )
 PASSED_BETWEEN = [WhereIn(_passed_on, operations.c.slack_id), WhereIn(_passed_on, _mapped_as)]
