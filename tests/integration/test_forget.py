@@ -434,6 +434,28 @@ async def test_an_address_that_somebody_else_has_taken_over_excludes_nobody(here
     assert ada not in planned
 
 
+@pytest.mark.parametrize("only_claimed", [False, True])
+async def test_who_is_looked_after_stays_so_with_the_address_of_somebody_forgotten(here, ada, tmp_path, only_claimed):
+    other = here.sandbox.slack.by_email("grace@example.com")["id"]
+    account = here.account(other)
+    forget(here.runtime.store, tmp_path / "reports", ada)
+    here.sandbox.slack.change(ada, {"profile": {"email": "countess@example.com"}})
+    if only_claimed:  # by a table of mappings: it may be Ada again
+        account = here.sandbox.docebo.accounts.add("ada", email="ada@example.com", firstname="Ada", lastname="Hopper")
+        other = here.sandbox.slack.add("Ada", "Hopper", "ada@example.com")["id"]
+        file = MappingFile(f"slack_id,slack_name,slack_team,user_id\n{other},,,{account.user_id}\n", team="T0SANDBOX")
+        import_file(here.runtime.store, here.runtime.settings.docebo_url, file, now=here.runtime.now(), dry_run=False)
+    here.sandbox.slack.change(other, {"profile": {"email": "ada@example.com", "last_name": "Murray"}})
+
+    await import_everybody(here)
+    name = account.lastname
+    here.sandbox.slack.deactivate(other)
+    here.put(here.event(other))
+    await here.serve()
+
+    assert (name, account.active) == (("Hopper", True) if only_claimed else ("Murray", False))
+
+
 @pytest.mark.long
 async def test_no_table_of_mappings_brings_somebody_forgotten_back(here, ada, tmp_path):
     team, docebo = here.workspace.team, here.runtime.settings.docebo_url

@@ -662,6 +662,13 @@ def test_people_are_counted_once_over_however_many_plans_and_not_where_somebody_
     assert changed(store) == {"update": 2}
 
 
+def test_of_a_plan_that_was_let_through_what_is_under_another_limit_counts(store):
+    changes = operation("U1", Kind.UPDATE), operation("U2", Kind.DEACTIVATE)
+    plan_of(store, "let", *changes, **{LET_THROUGH: True, OVER: ["update"]})
+
+    assert changed(store) == {"deactivate": 1}
+
+
 def test_who_was_changed_in_several_ways_on_one_day_counts_as_one_of_each(store):
     renamed = replace(operation("U1", Kind.UPDATE), changes={USERNAME: "ada@example.com"})
     ended = replace(operation("U1", Kind.UPDATE), changes={EXPIRATION: "2026-01-01"})

@@ -13,7 +13,7 @@ from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import Known, Mapping, SourceUser
 from slack_docebo.domain.texts import some_of
 from slack_docebo.errors import StorageConflict
-from slack_docebo.storage.accounts import AccountRepository, last_seen_of
+from slack_docebo.storage.accounts import CLAIMED, AccountRepository, last_seen_of
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.column_types import storable
 from slack_docebo.storage.people import PersonRepository
@@ -110,9 +110,13 @@ class MappingRepository:
         return {row.user_id: row.slack_id for row in self._where_in(HOLDERS, team, docebo_ids)}
 
     def unseen(self, team: str) -> list[int]:
-        """Return the mapped accounts of which nothing seen is stored, because they were just mapped by hand."""
+        """Return the mapped accounts of which nothing seen is stored, because they were just linked by hand.
+
+        Those that a table gives to somebody are left out: what they show has yet to prove whose they are.
+        """
         is_unseen = func.coalesce(account.c.username_digest, "") + func.coalesce(account.c.address_digest, "") == ""
-        return [row.user_id for row in self._connection.execute(READ.where(self._of(team), is_unseen))]
+        is_no_claim = account.c.verified_by.is_distinct_from(CLAIMED)
+        return [row.user_id for row in self._connection.execute(READ.where(self._of(team), is_unseen, is_no_claim))]
 
     def slack_ids(self, team: str) -> Iterator[str]:
         """Yield the Slack ids of all who are mapped, like `all`."""

@@ -128,6 +128,11 @@ class Plan:
         return self.facts.get(LET_THROUGH) is True
 
     @property
+    def let_through(self) -> frozenset[Change]:
+        """The changes in which somebody has let the plan exceed the limits: all, if a former release did not note which."""
+        return (self.over if OVER in self.facts else frozenset(Change)) if self.is_let_through else frozenset()
+
+    @property
     def looked_after(self) -> int:
         """The number of people looked after, of which percentages are taken."""
         people = self.facts.get("looked_after")

@@ -39,10 +39,9 @@ def plan_people(
     began, if *users* come from a list: an event may have told more since. If Docebo has to be asked for a person's
     account first, the person is added to *held_back*, if that is given, and gets no operation.
     """
-    team, excluded = planner.policy.scope.team, tables.exclusions.all()
-    forgotten = [user for user in users if excluded.cover(user)]
-    if forgotten:
-        users = [user for user in users if user not in forgotten]
+    team = planner.policy.scope.team
+    forgotten = _forgotten(tables, docebo, planner, users)
+    users = [user for user in users if user not in forgotten] if forgotten else users
     planner.found.forgotten += len(forgotten)
     repository = tables.mappings(docebo)
     users = _under_both_ids(tables, planner, users, now=now, is_list=read_since is not None)
@@ -96,6 +95,21 @@ def plan_people(
         orphans.pass_over(forgotten)
     graced = in_grace(tables, planner, operations, now=now, read_since=read_since, back=back)
     return as_decided(tables, team, graced, users=users, former_holders=given_before)
+
+
+def _forgotten(tables: Tables, docebo: str, planner: Planner, users: Iterable[SourceUser]) -> list[SourceUser]:
+    """Return those of *users* who were forgotten.
+
+    Who is looked after and bears the address of somebody forgotten is somebody else, and the address is noted in
+    *planner* as passed on. Whom a table of mappings alone gives an account may be the forgotten one again.
+    """
+    excluded = tables.exclusions.all()
+    covered = [user for user in users if excluded.cover(user)]
+    by_address = [user for user in covered if not excluded.cover_any(user.ids)]
+    known = tables.mappings(docebo).known_of_people(planner.policy.scope.team, by_address) if by_address else {}
+    others = [user for user in by_address if (one := known.get(user.slack_id)) and not one.seen.claimed]
+    planner.found.passed_on += [user.email for user in others]
+    return [user for user in covered if user not in others]
 
 
 def _under_both_ids(
@@ -250,6 +264,9 @@ def keep_observations(tables: Tables, docebo: str, team: str, found: Findings, *
     if found.no_echo:
         tables.applied(docebo).forget_echoes(team, found.no_echo)
         found.no_echo.clear()
+    if found.passed_on:
+        tables.exclusions.pass_on(found.passed_on)
+        found.passed_on.clear()
     keep_leavers(tables, team, found, now=now)
     if found.renamed:
         tables.people.note_ids(team, found.renamed)

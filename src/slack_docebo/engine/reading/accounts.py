@@ -11,7 +11,6 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Observation, Present
 from slack_docebo.domain.people import Account, Known, LastSeen, Mapping, SourceUser
 from slack_docebo.domain.planner import Planner
-from slack_docebo.domain.stamps import TOLERANCE
 from slack_docebo.domain.targets import USERNAME
 from slack_docebo.engine.reading.bearers import find_bearers
 from slack_docebo.engine.reading.connection import Workspace
@@ -94,13 +93,13 @@ async def read_accounts(runtime: Runtime, docebo_ids: Collection[int]) -> Accoun
 def last_listing(runtime: Runtime, tables: Tables) -> tuple[int, datetime] | None:
     """Return how many accounts Docebo listed last, in this run or at the last complete read, and when; None if nobody knows.
 
-    Nobody knows either when the stored time lies in the future, as the clock was ahead: an account made since would
-    count as made before.
+    Nobody knows either when the stored time lies in the future, as the clock was ahead, be it by seconds: an account made
+    since would count as made before.
     """
     if runtime.listing.began_at:
         return runtime.listing.accounts, runtime.listing.began_at
     last = tables.reads.last(_target(runtime))
-    if last is None or last.proven_at > runtime.now() + TOLERANCE:
+    if last is None or last.proven_at > runtime.now():
         return None
     return last.people, last.proven_at
 
