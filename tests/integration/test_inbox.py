@@ -57,6 +57,21 @@ def test_an_event_id_is_stored_once(inbox):
     assert inbox.status().waiting == 3
 
 
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"email": "Ada@xn--bcher-kva.example"},
+        {"email": "ada.l@example.com", "local_id": "U1"},
+    ],
+    ids=["the address written otherwise", "the id of before the company joined an organisation"],
+)
+def test_an_event_of_somebody_forgotten_is_not_stored_under_whatever_name_it_comes(tables, inbox, shown):
+    tables.exclusions.add(["U1", "ada@bücher.example"], now=NOW)
+
+    assert inbox.put([event(2, slack_id="W0ADA", profile=shown)]) == 0
+    assert inbox.put([event(3)]) == 1
+
+
 def test_an_event_id_that_comes_twice_at_once_is_stored_once(inbox):
     assert inbox.put([event(), event()]) == 1
 

@@ -118,7 +118,7 @@ class InboxRepository:
         Events about forgotten people are not stored.
         """
         excluded = ExclusionRepository(self._connection).all()
-        kept = [event for event in events if not excluded.cover_any((event.slack_id, event.address))]
+        kept = [event for event in events if not excluded.cover_any(event.names)]
         if not kept:
             return 0
         new = self._connection.execute(PUT, [columns_of(event) for event in kept]).rowcount

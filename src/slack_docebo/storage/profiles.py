@@ -23,6 +23,13 @@ class ProfileRepository:
         rows = WhereIn(query, profile.c.slack_id).rows(self._connection, slack_ids)
         return {row.slack_id: Profile(row.fields, row.updated, row.read_at) for row in rows}
 
+    def fields_read(self, team: str) -> frozenset[str]:
+        """Return the ids of the custom fields that were read last, of whomever; none if rules have never read any."""
+        newest = (
+            select(profile.c.fields).where(profile.c.slack_team == team).order_by(profile.c.read_at.desc()).limit(1)
+        )
+        return frozenset(self._connection.scalar(newest) or ())
+
     def keep(self, team: str, slack_id: str, read: Profile) -> None:
         """Store the profile *read* of one person in place of an earlier one."""
         values = {"fields": dict(read.fields), "updated": read.updated, "read_at": read.read_at}
