@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from slack_docebo.domain.description import USES, Difference, Use, differences, places, uses_with
+from slack_docebo.domain.description import USES, Difference, Use, missing_from, places, uses_with
 
 OF_2017 = json.loads((Path(__file__).parents[1] / "fixtures" / "docebo" / "description_2017.json").read_text())
 
@@ -49,11 +49,11 @@ def test_each_call_of_the_client_is_looked_up():
 
 
 def texts(description: object) -> str:
-    return "\n".join(found.text for found in differences(description))
+    return "\n".join(found.text for found in missing_from(description))
 
 
 def test_a_description_that_knows_all_that_we_use_differs_in_nothing(described):
-    assert differences(described) == []
+    assert missing_from(described) == []
 
 
 def test_what_the_platforms_of_2017_did_not_know_is_named():
@@ -64,7 +64,7 @@ def test_what_the_platforms_of_2017_did_not_know_is_named():
     )
     assert "lists autocreate, existing for branch_option, not do_nothing" in found
     assert "GET /manage/v1/user does not list match_type" in found
-    assert not any(difference.fatal for difference in differences(OF_2017))
+    assert not any(difference.fatal for difference in missing_from(OF_2017))
 
 
 @pytest.mark.parametrize("use", USES, ids=str)
@@ -74,7 +74,7 @@ def test_a_call_that_is_missing_is_named_with_what_it_means(described, use):
     del described["paths"][path][use.verb.lower()]
     described["paths"][path]["delete"] = {}
 
-    assert differences(described) == [Difference(f"there is no {use}: {use.without}", fatal=use.needed)]
+    assert missing_from(described) == [Difference(f"there is no {use}: {use.without}", fatal=use.needed)]
 
 
 @pytest.mark.parametrize("name", ["new_username", "timezone"])
@@ -95,8 +95,8 @@ def test_a_way_to_ask_for_some_accounts_that_is_missing_is_named(described, name
 def test_a_column_that_only_some_rules_write_is_looked_up_where_one_does(described):
     del described["definitions"]["Row"]["properties"]["expiration_date"]
 
-    assert differences(described, uses_with({"email"})) == []
-    [found] = differences(described, uses_with({"country", "expiration_date"}))
+    assert missing_from(described, uses_with({"email"})) == []
+    [found] = missing_from(described, uses_with({"country", "expiration_date"}))
     assert found.text.startswith("POST /manage/v1/user/batch does not list expiration_date: ")
 
 
@@ -104,10 +104,10 @@ def test_a_column_that_only_some_rules_write_is_looked_up_where_one_does(describ
 def test_the_address_of_a_call_is_put_together_in_any_way(base):
     whole = "/manage/v1/user/session"
     path = whole if base in ("/", "") else whole.removeprefix(base.rstrip("/"))
-    [found] = differences({"basePath": base, "paths": {path: {"put": {}}}}, [Use("GET", whole, frozenset(), "why")])
+    [found] = missing_from({"basePath": base, "paths": {path: {"put": {}}}}, [Use("GET", whole, frozenset(), "why")])
     assert found.text == "there is no GET /manage/v1/user/session: why"
 
-    assert differences({"basePath": base, "paths": {path: {"get": {}}}}, [Use("GET", whole, frozenset(), "why")]) == []
+    assert missing_from({"basePath": base, "paths": {path: {"get": {}}}}, [Use("GET", whole, frozenset(), "why")]) == []
 
 
 def test_a_description_of_the_newer_form_is_read():
@@ -124,7 +124,7 @@ def test_a_description_of_the_newer_form_is_read():
         "PUT", "/manage/v1/user/change_status", frozenset({"user_ids", "reason"}), "", words={"status": frozenset("2")}
     )
 
-    assert [found.text.partition(":")[0] for found in differences(description, [use])] == [
+    assert [found.text.partition(":")[0] for found in missing_from(description, [use])] == [
         "PUT /manage/v1/user/change_status does not list reason",
         "PUT /manage/v1/user/change_status lists 0, 1 for status, not 2",
     ]
@@ -135,13 +135,13 @@ def test_calls_without_a_word_about_what_they_take_differ_in_nothing(described):
         for operation in item.values():
             operation.pop("parameters", None)
 
-    assert differences(described) == []
+    assert missing_from(described) == []
 
 
 @pytest.mark.parametrize("broken", [None, [], {}, {"paths": []}, {"paths": {}}])
 def test_what_is_no_description_proves_nothing(broken):
     with pytest.raises(ValueError, match="lists no calls"):
-        differences(broken)
+        missing_from(broken)
 
 
 def test_a_description_that_refers_to_itself_has_an_end(described):

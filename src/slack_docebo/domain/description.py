@@ -91,7 +91,7 @@ def uses_with(columns: Collection[str]) -> list[Use]:
     return [replace(use, sent=use.sent.union(columns)) if "items" in use.sent else use for use in USES]
 
 
-def differences(description: object, uses: Iterable[Use] = USES) -> list[Difference]:
+def missing_from(description: object, uses: Iterable[Use] = USES) -> list[Difference]:
     """Return what of *uses* the *description* lacks; raise ValueError where it lists no calls at all."""
     known = {_shape(path): item for path, item in _paths(description)}
     if not known:

@@ -97,7 +97,8 @@ def plan_matched(
 ) -> Operation:
     """Return the operation that brings the account of *one* in line, maps it, or leaves it alone.
 
-    A new username is claimed, and what else shows is added to what was *found*. *ended* are the accounts that we have let expire, with the date that they had before.
+    A new username is claimed, and what else shows is added to what was *found*. *ended* are the accounts that we have let
+    expire, with the date that they had before.
     """
     user, account, prior = one.user, one.account, one.prior
     if not policy.provision:

@@ -10,7 +10,7 @@ from slack_docebo.domain.addresses import mailbox, pattern_keys
 _WILD = frozenset("*?[")
 
 
-def named(patterns: Sequence[str], keys: Collection[str]) -> bool:
+def any_fits(patterns: Sequence[str], keys: Collection[str]) -> bool:
     """Tell whether one of *patterns* fits one of *keys*, without regard to case.
 
     *keys* are folded, and those of addresses may be mailboxes: a domain is meant however it is written.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from slack_docebo.domain.addresses import pattern_keys
-from slack_docebo.domain.patterns import named
+from slack_docebo.domain.patterns import any_fits
 from slack_docebo.domain.people import Account
 
 NEVER_TOUCHED = (ADMINISTRATOR, PROTECTED) = (
@@ -17,7 +17,7 @@ def shielded(account: Account, protected: Sequence[str]) -> str:
     """Return why *account* is never touched, or ""; *protected* are patterns on username, e-mail or Docebo id."""
     if account.administrator:
         return ADMINISTRATOR
-    if named(protected, account_keys(account)):
+    if any_fits(protected, account_keys(account)):
         return PROTECTED
     if "active" in account.unshown:
         return STATUS_NOT_SAID

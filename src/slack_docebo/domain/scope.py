@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from slack_docebo.domain.addresses import mail_domain, mailbox, pattern_keys
-from slack_docebo.domain.patterns import named
+from slack_docebo.domain.patterns import any_fits
 from slack_docebo.domain.people import SLACK_ID, SourceUser
 
 STATUS_NOT_KNOWN = "Slack does not say whether this person is active"
@@ -115,9 +115,9 @@ class Scope:
         if against := self.reason_against_membership(user.ids):
             return against
         keys = person_keys(user)
-        if named(self.exclude, keys):
+        if any_fits(self.exclude, keys):
             return "excluded"
-        if self.include and not named(self.include, keys) and self.included_ids.isdisjoint(user.ids):
+        if self.include and not any_fits(self.include, keys) and self.included_ids.isdisjoint(user.ids):
             return "not included"
         return ""
 

@@ -14,7 +14,7 @@ class UserGroup:
     members: frozenset[str]  # Slack ids; none of a group whose members nobody asked for
 
 
-def named(handles: Sequence[str], groups: Collection[UserGroup]) -> list[UserGroup]:
+def groups_with(handles: Sequence[str], groups: Collection[UserGroup]) -> list[UserGroup]:
     """Return the groups with these *handles*; raise ValueError if one is not there, or nobody can tell which it is."""
     known: dict[str, UserGroup] = {}
     for group in groups:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.shrinking import has_shrunk
-from slack_docebo.domain.user_groups import UserGroup, members_of, named
+from slack_docebo.domain.user_groups import UserGroup, groups_with, members_of
 from slack_docebo.errors import ConfigurationError, IncompleteRead
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.reads import ProvenRead, slack_source
@@ -59,7 +59,7 @@ def record_groups(runtime: Runtime, team: str, tables: Tables) -> None:
 def _named_by(row: str, handles: tuple[str, ...], groups: Collection[UserGroup]) -> list[UserGroup]:
     """Return the groups that *row* names; raise ConfigurationError if one does not exist or is empty."""
     try:
-        found = named(handles, groups)
+        found = groups_with(handles, groups)
     except ValueError as error:
         raise ConfigurationError(f"integration_settings: row SLACK | {row}: {error}") from None
     if empty := [group for group in found if not group.members]:

@@ -13,7 +13,7 @@ from slack_docebo.engine.realtime.settling import Settlement
 from slack_docebo.engine.writing.admitting import LISTED
 from slack_docebo.errors import told
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.reads import slack_source
+from slack_docebo.storage.reads import ProvenRead, slack_source
 
 
 class Sorter:
@@ -41,8 +41,6 @@ class Sorter:
 
     def sort_out(self, cases: list[Case], superseded: list[str]) -> tuple[list[Case], list[Case]]:
         """Finish cases that need no call; return those to compare with Docebo, and those to read from Slack first."""
-        policy = self._planner.policy
-        written = policy.rules if policy.provision else ()
         people = {case.slack_id: case.user or SourceUser(case.slack_id, "") for case in cases}
         ids = [slack_id for user in people.values() for slack_id in user.ids]
         self._pass_incidents_on(cases)
@@ -67,22 +65,11 @@ class Sorter:
             try:
                 if not case.doubtful and case.updated < done <= case.newest.event.received_at.timestamp():
                     superseded += case.event_ids
-                elif (
-                    self._is_unsure(case, done)
-                    or case.user is None
-                    or not is_complete(case.user, written)
-                    or self._lacks_confirmation(case)
-                    or self._is_from_elsewhere(case)
-                ):
+                elif self._is_unsure(case, done) or self._says_too_little(case):
                     to_read.append(case)
                 elif self._is_in_line(case):
                     in_line.append(case)
-                elif (
-                    case.updated == done
-                    or self._has_waited(case)
-                    or (last_read and not is_newer(case, last_read.proven_at))
-                ):
-                    # Its stamp is the applied one, or something newer may have been read, or applied: only Slack knows.
+                elif case.updated == done or self._may_be_outdated(case, last_read):
                     to_read.append(case)
                 else:
                     todo.append(case)
@@ -124,9 +111,13 @@ class Sorter:
         newest = [case for case in cases if case.slack_id not in outdone]
         return newest, [case for case in cases if case.slack_id in outdone]
 
-    def _has_waited(self, case: Case) -> bool:
-        """Tell whether the event is too old to be applied unread, like those in a database restored from a backup."""
-        return case.newest.event.received_at < self._runtime.now() - LISTED
+    def _may_be_outdated(self, case: Case, last_read: ProvenRead | None) -> bool:
+        """Tell whether something newer than the event may have been read or applied: then only Slack knows.
+
+        So it is with an event that has waited for long, like those in a database restored from a backup.
+        """
+        has_waited = case.newest.event.received_at < self._runtime.now() - LISTED
+        return has_waited or (last_read is not None and not is_newer(case, last_read.proven_at))
 
     def _pass_incidents_on(self, cases: Iterable[Case]) -> None:
         """Copy the incident with which a person waits to the newest event, which supersedes the one that has it."""
@@ -138,6 +129,17 @@ class Sorter:
     def _is_in_line(self, case: Case) -> bool:
         planned = self._planner.plan_trusting(*case.pair)
         return _is_unchanged(case) if planned is None else planned.kind is Kind.LEAVE
+
+    def _says_too_little(self, case: Case) -> bool:
+        """Tell whether the event alone does not show all that has to be known of the person."""
+        policy = self._planner.policy
+        written = policy.rules if policy.provision else ()
+        return (
+            case.user is None
+            or not is_complete(case.user, written)
+            or self._lacks_confirmation(case)
+            or self._is_from_elsewhere(case)
+        )
 
     def _lacks_confirmation(self, case: Case) -> bool:
         """Tell whether an account would be found or created although the event does not say enough about the person.

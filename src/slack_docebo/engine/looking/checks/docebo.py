@@ -7,7 +7,7 @@ from typing import Any
 
 from slack_docebo.clients.docebo import DoceboClient, open_docebo
 from slack_docebo.clients.docebo_rows import BATCH_NAMES
-from slack_docebo.domain.description import differences, places, uses_with
+from slack_docebo.domain.description import missing_from, places, uses_with
 from slack_docebo.domain.dialect import PROVEN, QUESTIONS, REFUSED_VALUES, SET_BY_HAND, Dialect
 from slack_docebo.domain.formulas import as_in_rules
 from slack_docebo.domain.targets import TITLED
@@ -77,7 +77,7 @@ async def description(check: str, seen: Seen) -> Finding:
             return warn(check, "the platform lists no description of its user management: the first run shows more")
         try:
             description = await docebo.described(manage)
-            found, there = differences(description, uses_with(_columns(seen))), places(description)
+            found, there = missing_from(description, uses_with(_columns(seen))), places(description)
         except (RemoteError, ValueError) as error:
             return warn(check, f"it cannot be read ({error}): the first run shows more")
     if found:
