@@ -29,12 +29,6 @@ class DialectRepository:
         self._platforms = platforms
         self._docebo = docebo
 
-    def get(self, name: str) -> str:
-        """Return what is known under *name*, "" where nothing is."""
-        platform_id = self._platforms.find(self._docebo)
-        query = select(dialect.c.value).where(dialect.c.platform_id == platform_id, dialect.c.name == name)
-        return self._connection.scalar(query) or ""
-
     def all(self) -> dict[str, Learned]:
         """Return everything that was learned, by name."""
         found = self._connection.execute(ALL, {"address": self._docebo})
