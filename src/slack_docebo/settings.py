@@ -53,6 +53,12 @@ class ProcessSettings(BaseSettings):
         env_file=DOTENV, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _blank_is_not_set(cls, found: dict[str, Any]) -> dict[str, Any]:
+        """Leave out what is blank, or quotes with nothing in them, as what is empty is: above all it is no secret."""
+        return {name: value for name, value in found.items() if trimmed(value) != ""}
+
     @field_validator("*", mode="before")
     @classmethod
     def _as_it_was_copied(cls, value: object, info: ValidationInfo) -> object:

@@ -19,7 +19,7 @@ from slack_docebo.clients.docebo_auth import ClientCredentials
 from slack_docebo.clients.docebo_rows import Row
 from slack_docebo.clients.prefect import open_prefect
 from slack_docebo.clients.slack import open_slack
-from slack_docebo.errors import ContractViolation, IncompleteRead, OutcomeUnknown, TransientError
+from slack_docebo.errors import AccessDenied, ContractViolation, IncompleteRead, OutcomeUnknown, TransientError
 from tests.hostile import (
     MEGABYTE,
     Part,
@@ -213,6 +213,19 @@ async def test_slacks_answer_is_text_whatever_it_claims_to_be_encoded_with(serve
         async with slack(server.url) as call:
             page: Any = await call()
             assert page.users[0].slack_id == "U1"
+
+
+@pytest.mark.parametrize("charset", [b"punycode", b"idna", b"utf-7", b"nonsense"])
+async def test_a_refusal_is_text_whatever_it_claims_to_be_encoded_with(server, charset):
+    """Of Punycode it would take minutes to read as little as half a megabyte."""
+    server.answer = whole(
+        "refusé-e".encode(), status=b"400 No", kind=b"Content-Type: text/html; charset=%s\r\n" % charset
+    )
+    async with docebo(server.url) as call:
+        with pytest.raises(AccessDenied) as refused:
+            await call()
+
+    assert refused.value.said == "refusé-e"
 
 
 def nested(levels: int) -> str:

@@ -38,6 +38,21 @@ def test_an_env_file_is_read(environment, tmp_path):
     assert load_settings(Settings).docebo_client_id == "sync"
 
 
+@pytest.mark.parametrize("blank", [" ", '""', "'  '", "\t"])
+def test_a_blank_is_no_secret(environment, blank):
+    environment(SLACK_SIGNING_SECRET=blank)
+
+    with pytest.raises(ConfigurationError, match="SLACK_SIGNING_SECRET is not set"):
+        load_settings(SigningSettings)
+
+
+@pytest.mark.parametrize("blank", [" ", '""'])
+def test_a_secret_of_before_that_is_blank_is_none(environment, blank):
+    environment(SLACK_SIGNING_SECRET="planted-secret", SLACK_SIGNING_SECRET_PREVIOUS=blank)
+
+    assert load_settings(SigningSettings).slack_signing_secret_previous is None
+
+
 def test_every_missing_variable_is_named_in_one_line(environment):
     environment(SLACK_BOT_TOKEN="", DOCEBO_URL="https://acme.docebosaas.com")
 

@@ -110,6 +110,7 @@ class _Answer(httpx.Response):
     def __init__(self, side: str, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._side = side
+        self.encoding = "utf-8"  # whatever it claims: some of Python's encodings are not for text, and take hours
 
     def json(self, **_: Any) -> Any:
         """Return the JSON in the answer; raise ValueError if it is not JSON, and OutOfBounds if it is too deep."""
