@@ -342,7 +342,7 @@ def try_to_lose(
             _drain(here)
         undelivered = set(traffic.people) - sender.delivered
         with here.store.reading() as tables:
-            entries = tables.inbox.list_(10 * events)
+            entries = tables.inbox.oldest(10 * events)
         unlike = here.import_everybody(dry_run=True)
         here.import_everybody()
         return Outcome(

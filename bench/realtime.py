@@ -103,7 +103,7 @@ def warm(results: Results, events: int) -> None:
             time.sleep(max(0.0, 1 / EVENTS_A_SECOND - (datetime.now(UTC) - at).total_seconds()))
         run = result(child)
         with here.store.reading() as tables:
-            entries = [e for e in tables.inbox.list_(10 * events) if e.event.slack_id in joined]
+            entries = [e for e in tables.inbox.oldest(10 * events) if e.event.slack_id in joined]
         whole = [(e.done_at - joined[e.event.slack_id]).total_seconds() for e in entries if e.done_at]
         delivery = [(e.event.received_at - joined[e.event.slack_id]).total_seconds() for e in entries]
         accounts = sum(bool(here.sandbox.docebo.accounts.by_email(f"ada{n}@example.com")) for n in range(events))

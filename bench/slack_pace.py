@@ -8,7 +8,7 @@ from functools import partial
 from bench.table import Results
 from sandbox.server import Sandbox
 from slack_docebo.engine.reading.connection import validate
-from slack_docebo.engine.reading.sides import read_page, read_source
+from slack_docebo.engine.reading.slack_list import read_page, read_source
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime

@@ -86,4 +86,4 @@ def processor_seconds(pid: int) -> float:
 def stored(folder: Path) -> set[str]:
     """Return the ids of the events in the inbox below *folder*."""
     with Store.open(f"sqlite:///{folder / 'store.db'}") as store, store.reading() as tables:
-        return {entry.event.event_id for entry in tables.inbox.list_(10_000_000)}
+        return {entry.event.event_id for entry in tables.inbox.oldest(10_000_000)}

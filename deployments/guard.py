@@ -105,6 +105,6 @@ def _comes_from_elsewhere(headers: Headers, method: str | None) -> bool:
 def _could_be_the_login(authorization: str) -> bool:
     """Tell whether it is ASCII, like the login: Prefect answers anything else with 500 and a traceback."""
     try:
-        return base64.b64decode(authorization.partition(" ")[2]).isascii()
+        return all(base64.b64decode(word).isascii() for word in authorization.split()[1:])  # which Prefect parts alike
     except ValueError:
         return True  # that is no Base64 Prefect sees itself

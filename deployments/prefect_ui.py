@@ -102,9 +102,17 @@ class PrefectUI:
         await self.settle()
 
     async def open_artifact(self, name: str) -> None:
-        """On a run's page, go to its artifact whose kind and key begin like this: "MARKDOWN" or "TABLE created"."""
-        await self.page.get_by_role("tab", name="Artifacts").click()
-        await self.page.get_by_role("link", name=re.compile(f"^{name}")).click()
+        """On a run's page, go to its artifact whose kind and key begin like this: "MARKDOWN" or "TABLE created".
+
+        Where Prefect was busy, the list of them is opened once more: its page does not ask again.
+        """
+        for _ in range(PATIENCE // BUSY):
+            await self.page.get_by_role("tab", name="Artifacts").click()
+            with suppress(TimeoutError):
+                await self.page.get_by_role("link", name=re.compile(f"^{name}")).click(timeout=BUSY)
+                break
+            await self.page.reload()
+            await self.settle()
         await self.page.get_by_role("link", name=re.compile("^[0-9a-f]{8}$")).click()
         await self.page.get_by_role("tabpanel", name="Artifact").get_by_role("table").first.wait_for()
 

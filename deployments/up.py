@@ -80,6 +80,8 @@ READS: dict[str, tuple[type[ProcessSettings], ...]] = {
     "sandbox": (SigningSettings,),  # it signs with the secret, for it is Slack
 }
 """Which settings each process is given; Prefect's server none of ours."""
+OF_PREFECTS_SERVER = ("PREFECT_SERVER_", "PREFECT_API_DATABASE_")
+"""Begin the names of what it alone is given: the key of the Secret blocks and its database's password are among it."""
 
 
 @dataclass
@@ -91,7 +93,10 @@ class Installation:
 
     def environment_of(self, name: str) -> dict[str, str]:
         """Return what the process *name* is given, beside what everybody has."""
-        return given_to(*READS.get(name, ()), environment=self.environment)
+        given = given_to(*READS.get(name, ()), environment=self.environment)
+        if name == "server":
+            return given
+        return {one: value for one, value in given.items() if not one.upper().startswith(OF_PREFECTS_SERVER)}
 
 
 def installation(*, data: Path, webhook_port: int, events: str) -> Installation:

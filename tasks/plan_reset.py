@@ -7,8 +7,8 @@ from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.engine.mappings import resetting
+from slack_docebo.engine.reading.accounts import read_target
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.sides import read_target
 from slack_docebo.runtime import Runtime
 from tasks.policies import RETRIED
 

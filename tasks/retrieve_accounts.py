@@ -4,8 +4,8 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.domain.matching import Accounts
+from slack_docebo.engine.reading.accounts import read_changed, read_target
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.sides import read_changed, read_target
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.writing.checking import read_for
 from slack_docebo.runtime import Runtime

@@ -4,7 +4,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.sides import last_count, read_source
+from slack_docebo.engine.reading.slack_list import last_list, read_source
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
 from tasks.policies import RETRIED, is_storage_trouble
@@ -20,7 +20,8 @@ from tasks.retrieve_user_details import retrieve_user_details
 )
 async def retrieve_all_user_details(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> None:
     """Follow the cursor chain until all users are in *people*, and prove that they are all there."""
-    async with shown(runtime, "slack-users", last_count(runtime, workspace)) as progress:
+    last = last_list(runtime, workspace)
+    async with shown(runtime, "slack-users", last.people if last else 0) as progress:
 
         async def read(people: SourceSnapshot, cursor: str) -> str:
             before = people.people

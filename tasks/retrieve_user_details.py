@@ -5,7 +5,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.sides import read_page
+from slack_docebo.engine.reading.slack_list import read_page
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
 from tasks.policies import RETRIED

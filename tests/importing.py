@@ -19,8 +19,9 @@ from slack_docebo.domain.targets import TARGETS
 from slack_docebo.engine.importing import plan_import
 from slack_docebo.engine.mappings.resetting import back_up, delete_planned, plan_reset
 from slack_docebo.engine.planning.plans import make_plan
+from slack_docebo.engine.reading.accounts import read_changed
 from slack_docebo.engine.reading.connection import validate
-from slack_docebo.engine.reading.sides import read_changed, read_page, read_source
+from slack_docebo.engine.reading.slack_list import read_page, read_source
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin

@@ -75,7 +75,7 @@ def envelope(number: int = 1, kind: str = "user_profile_changed", **changes: Any
 def entries(store: Store) -> list[InboxEntry]:
     """Return what the inbox holds."""
     with store.reading() as tables:
-        return tables.inbox.list_(10_000)
+        return tables.inbox.oldest(10_000)
 
 
 @dataclass

@@ -185,7 +185,8 @@ async def run_by_schedule(flow: Flow[..., Any], parameters: dict[str, Any]) -> S
         due = {"start_time": (datetime.now(UTC) - timedelta(days=1)).isoformat(), "max_runs": 1}
         await client.request("POST", "/deployments/{id}/schedule", path_params={"id": deployment_id}, json=due)
         of_deployment = DeploymentFilter(id=DeploymentFilterId(any_=[deployment_id]))
-        flow_run = (await client.read_flow_runs(deployment_filter=of_deployment))[0]
+        made = await client.read_flow_runs(deployment_filter=of_deployment)  # the scheduler may have made later ones
+        flow_run = min(made, key=lambda one: one.expected_start_time)
         state = await run_flow_async(flow, flow_run=flow_run, parameters=parameters, return_type="state")
         await client.delete_deployment(deployment_id)
     return state

@@ -390,5 +390,5 @@ def assert_it_all_happened(here: Installation, steps: list[Step], found: dict[st
     assert {word for word in PEOPLE[:5] if word not in reports} == {"Quackenbush"}  # she was renamed before any run
     assert "555-0142" not in reports
     with Store.open(here.environment["DATABASE_URL"]) as store, store.reading() as tables:
-        assert "Zephyrine" in str(tables.inbox.list_(100))
+        assert "Zephyrine" in str(tables.inbox.oldest(100))
         assert tables.mappings().of(here.sandbox.slack.team.id, ids) == {}

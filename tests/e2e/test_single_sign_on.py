@@ -200,6 +200,15 @@ def test_a_viewer_sees_no_secret(viewer, operator, path):
     assert operator.get(f"/api/{path}").status_code in {200, 405}
 
 
+def test_nobody_is_told_the_login_that_the_proxy_has(viewer, operator):
+    login = base64.b64encode(os.environ["PREFECT_API_AUTH_STRING"].encode()).decode()
+
+    told = [one.request("TRACE", "/v2/", headers={"Max-Forwards": "0"}) for one in (viewer, operator)]
+
+    assert not any(login in answer.text for answer in told)
+    assert {answer.status_code for answer in told} <= {401, 403, 405}
+
+
 def test_an_operator_starts_a_run(deployed, at_work, operator):
     set_rows(deployed)
     wait_for_worker(deployed)

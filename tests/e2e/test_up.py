@@ -23,7 +23,7 @@ import pytest
 
 import deployments.up as up_module
 from deployments.local import free_port, is_healthy
-from deployments.up import SHELL, installation
+from deployments.up import READS, SHELL, installation
 from sandbox.docebo.tokens import CLIENT_SECRET
 from sandbox.slack.workspace import BOT_TOKEN
 from slack_docebo.errors import ConfigurationError
@@ -350,6 +350,17 @@ def test_the_worker_logs_for_a_collector_as_well_where_env_says_so(tmp_path, mon
     worker = installation(data=tmp_path, webhook_port=8400, events="webhook").environment_of("worker")
 
     assert worker["PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER"] == "json"
+
+
+def test_what_opens_prefects_database_and_its_blocks_is_for_prefects_server_alone(tmp_path):
+    its_own = dict.fromkeys(["PREFECT_SERVER_ENCRYPTION_KEY", "PREFECT_API_DATABASE_CONNECTION_URL"], "planted")
+    parts = installation(data=tmp_path, webhook_port=8400, events="webhook")
+    parts.environment |= its_own
+
+    given = {name: parts.environment_of(name).items() & its_own.items() for name in ("server", *READS)}
+
+    assert {name for name, found in given.items() if found} == {"server"}
+    assert given["server"] == its_own.items()
 
 
 @pytest.mark.parametrize("told", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.long)])

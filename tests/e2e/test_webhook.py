@@ -82,7 +82,7 @@ def test_an_event_after_the_end_of_a_run_brings_another(webhook, runs):
     until(runs.new)
     with webhook.store.transaction() as tables:
         inbox = tables.inbox
-        inbox.finish([entry.event.event_id for entry in inbox.list_(10)], EventState.APPLIED, datetime.now(UTC))
+        inbox.finish([entry.event.event_id for entry in inbox.oldest(10)], EventState.APPLIED, datetime.now(UTC))
         inbox.claim("run", 10, datetime.now(UTC))  # finds nothing
     runs.set_state("COMPLETED")
 

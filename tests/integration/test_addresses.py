@@ -6,7 +6,7 @@ from sandbox.server import Sandbox
 from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.planning.plans import make_plan
-from slack_docebo.engine.reading.sides import read_target
+from slack_docebo.engine.reading.accounts import read_target
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 from tests.importing import ON, mapped, run_import, settings_for

@@ -11,6 +11,7 @@ from slack_docebo.engine.mappings.mapping_file import MappingFile, write_mapping
 from slack_docebo.engine.mappings.restoring import Taken, import_file, restore_file
 from tests.both_databases import ON_BOTH
 from tests.importing import reset, run_import
+from tests.integration.after_an_import import apply_by_id, undo
 from tests.integration.realtime_world import ON, World, world
 
 ADDRESS, OF_BEFORE = "ada@example.com", "countess@example.com"
@@ -85,6 +86,24 @@ async def test_a_wrong_row_of_a_table_is_not_believed_by_any_road(here, ada, tmp
 
     assert shown(bobs) == before
     assert here.docebo_id(ada) == bobs.user_id
+
+
+async def test_what_a_table_says_is_not_believed_because_a_saved_plan_or_an_undo_has_read_the_account(
+    here, ada, tmp_path
+):
+    bobs = account(here, "bob", "bob@elsewhere.example.com", "Bob", "Babbage")
+    before = shown(bobs)
+    ida = here.sandbox.slack.add("Ida", "Rhodes", "ida@example.com")["id"]
+    await run_import(here.runtime.settings, rows=ON)
+    here.sandbox.slack.change(ida, {"profile": {"last_name": "Tacke"}})
+    planned = await run_import(here.runtime.settings, dry_run=True, rows=ON)
+
+    take(here, tmp_path, {ada: bobs.user_id})
+    await apply_by_id(here.runtime.settings, ON, planned.plan.id)
+    await undo(here.runtime.settings, ON, planned.plan.id)
+
+    assert f"account {bobs.user_id} is not proven" in await imported(here, ada)
+    assert shown(bobs) == before
 
 
 @pytest.mark.long
@@ -223,7 +242,8 @@ async def test_a_backup_in_an_empty_database_is_a_claim_like_any_table(here, ada
         write_mappings(backup, tables.mappings(docebo).records(team), docebo=docebo)
     with store.transaction() as tables:  # as in a database that is new
         platform = tables.platforms.take(docebo)
-        tables.mappings(docebo).delete(team, None)
+        mappings = tables.mappings(docebo)
+        mappings.delete(team, list(mappings.slack_ids(team)))
         tables.accounts(platform).forget_seen([hers.user_id])
     edited = {"username": "zed", "email": "zed@example.com", "firstname": "Zed", "lastname": "Quux"}
     here.sandbox.docebo.edit(hers.user_id, edited)  # the id is somebody else's by now

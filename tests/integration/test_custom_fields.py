@@ -16,9 +16,9 @@ from slack_docebo.domain.operations import READ_FIRST, Outcome
 from slack_docebo.domain.profiles import Profile
 from slack_docebo.engine.importing import plan_everybody
 from slack_docebo.engine.planning.enriching import plan_enriched
+from slack_docebo.engine.reading.accounts import LOOKED_UP
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.profiles import ProfilesRead, due, read_profiles
-from slack_docebo.engine.reading.sides import LOOKED_UP
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.realtime.rounds import serve_round
 from slack_docebo.engine.realtime.serve_result import ServeResult

@@ -24,7 +24,7 @@ from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import InboxLease, serve
 from slack_docebo.engine.writing.applying import begin
 from slack_docebo.engine.writing.finishing import finish
-from slack_docebo.engine.writing.left_behind import settle_under
+from slack_docebo.engine.writing.left_behind import settle_sent_by
 from slack_docebo.errors import PlanNotApplicable, SyncError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
@@ -68,7 +68,7 @@ class Company:
         """What both sides and the mappings look like, and what our accounts say of who made them."""
         with Store.open(self.url) as store, store.reading() as tables:
             entries = [one for plan in tables.plans.recent(99) for one in tables.operations.rows(plan.id)]
-            events = {entry.state for entry in tables.inbox.list_(99)}
+            events = {entry.state for entry in tables.inbox.oldest(99)}
         assert [one.error for one in entries if one.outcome is Outcome.FAILED] == []
         applied = Counter(one.operation.kind for one in entries if one.outcome is Outcome.APPLIED)
         carried_out = self.sandbox.docebo_gate.counters.rows
@@ -127,7 +127,7 @@ async def serves(company: Company) -> None:
 
 async def undoes(company: Company) -> None:
     async with open_runtime(company.settings, read_rows(table(ROWS)), run_id="undoes") as runtime:
-        await settle_under(runtime, company.imported)
+        await settle_sent_by(runtime, company.imported)
         with suppress(PlanNotApplicable):  # for there is nothing left to undo
             await apply_saved(runtime, plan_undo(runtime, company.imported, deactivate_created=True), lambda _: None)
 

@@ -68,7 +68,7 @@ def inbox(store: Store) -> Store:
 
 def states(store: Store) -> dict[str, EventState]:
     with store.reading() as tables:
-        return {entry.event.event_id: entry.state for entry in tables.inbox.list_(100)}
+        return {entry.event.event_id: entry.state for entry in tables.inbox.oldest(100)}
 
 
 def test_what_waits_and_what_is_parked_is_listed_the_oldest_first(env, inbox):

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.engine.reading.connection import validate
-from slack_docebo.engine.reading.sides import read_page, read_source
+from slack_docebo.engine.reading.slack_list import read_page, read_source
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.errors import IncompleteRead, StorageError
 from slack_docebo.integration_settings import read_rows, table

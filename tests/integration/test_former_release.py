@@ -211,7 +211,7 @@ def as_told(row: former_release.Row) -> tuple[Any, ...]:
 
 def test_every_event_is_found_in_its_state(looked_at):
     with looked_at.reading() as tables:
-        entries = {entry.event.event_id: entry for entry in tables.inbox.list_(1000)}
+        entries = {entry.event.event_id: entry for entry in tables.inbox.oldest(1000)}
 
     assert entries.keys() == {row["event_id"] for row in rows("inbox_event")}
     for row in rows("inbox_event"):

@@ -57,6 +57,21 @@ def test_an_event_id_is_stored_once(inbox):
     assert inbox.status().waiting == 3
 
 
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"email": "Ada@xn--bcher-kva.example"},
+        {"email": "ada.l@example.com", "local_id": "U1"},
+    ],
+    ids=["the address written otherwise", "the id of before the company joined an organisation"],
+)
+def test_an_event_of_somebody_forgotten_is_not_stored_under_whatever_name_it_comes(tables, inbox, shown):
+    tables.exclusions.add(["U1", "ada@bücher.example"], now=NOW)
+
+    assert inbox.put([event(2, slack_id="W0ADA", profile=shown)]) == 0
+    assert inbox.put([event(3)]) == 1
+
+
 def test_an_event_id_that_comes_twice_at_once_is_stored_once(inbox):
     assert inbox.put([event(), event()]) == 1
 
@@ -124,7 +139,7 @@ def test_what_is_parked_stays_until_it_is_replayed(inbox, wake_ups):
 
     assert inbox.claim("run", 10, NOW + LEASE) == []
     assert inbox.status().parked == 2
-    assert ids(inbox.parked()) == ["Ev1", "Ev2"]
+    assert ids(inbox.oldest(10, EventState.PARKED)) == ["Ev1", "Ev2"]
     assert inbox.replay(["Ev2"], NOW) == 1
     assert wake_ups.is_wanted(WakeUp.REALTIME_SYNC)
     (again,) = inbox.claim("run", 10, NOW)
@@ -158,7 +173,7 @@ def test_only_what_was_done_long_ago_is_purged(inbox):
     inbox.park(["Ev3"], "no", NOW)
 
     assert inbox.purge(LATER) == 2
-    assert ids(inbox.list_(10)) == ["Ev2", "Ev3", "Ev4"]
+    assert ids(inbox.oldest(10)) == ["Ev2", "Ev3", "Ev4"]
 
 
 def test_what_was_applied_lately_can_be_looked_at_again(inbox, wake_ups):
@@ -179,7 +194,7 @@ def test_one_person_is_forgotten_and_nobody_else(inbox):
     inbox.forget("U1")
 
     assert inbox.keep(["Ev1", "Ev2", "Ev3"]) == {"Ev3"}
-    assert ids(inbox.list_(10)) == ["Ev3"]
+    assert ids(inbox.oldest(10)) == ["Ev3"]
 
 
 def test_who_bears_an_address_is_found_by_it_in_any_case(inbox):

@@ -23,7 +23,8 @@ from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.planning.limits import AHEAD
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.planning.plans import make_plan
-from slack_docebo.engine.reading.sides import read_page, read_source, read_target
+from slack_docebo.engine.reading.accounts import read_target
+from slack_docebo.engine.reading.slack_list import read_page, read_source
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.realtime import rounds
 from slack_docebo.engine.realtime.holding import let_through
@@ -199,7 +200,8 @@ async def test_two_runs_that_are_about_to_send_at_the_same_moment_exceed_no_limi
                 with runtime.store.reading() as tables:
                     plan, batch = tables.plans.read(plan_id), tables.operations.pending(plan_id, Kind.DEACTIVATE, 10)
                 with suppress(ChangeLimitExceeded):
-                    admitted, _ = admit(runtime, plan, batch, None, runtime.behaviour.policy(here.workspace.team))
+                    policy = runtime.behaviour.policy(here.workspace.team)
+                    admitted, _ = admit(runtime, plan, batch, accounts=None, policy=policy)
                     may_send.extend(operation.slack_id for _, operation in admitted)
 
             note, other = IntentRepository.note, threading.Thread(target=admit_all, args=plans[1:])
@@ -625,7 +627,7 @@ def changed(store: Store) -> dict[str, int]:
         tables.plans.create(Plan("9plan", PlanKind.BULK_IMPORT, NOW, docebo=DOCEBO, slack_team="T1"))
         tables.operations.add("9plan", 0, [operation("U9", Kind.UPDATE)])
         sizes = dict.fromkeys(Change, 0) | tables.journal.sizes("9plan", NOW.date())
-        before = tables.journal.people_changed("9plan", sizes, NOW, NOW + AHEAD, NOW.date())
+        before = tables.journal.people_changed("9plan", sizes, since=NOW, until=NOW + AHEAD, ends_by=NOW.date())
         return {str(change): people for change, people in before.items()}
 
 
@@ -660,6 +662,13 @@ def test_people_are_counted_once_over_however_many_plans_and_not_where_somebody_
     assert changed(store) == {"update": 2}
 
 
+def test_of_a_plan_that_was_let_through_what_is_under_another_limit_counts(store):
+    changes = operation("U1", Kind.UPDATE), operation("U2", Kind.DEACTIVATE)
+    plan_of(store, "let", *changes, **{LET_THROUGH: True, OVER: ["update"]})
+
+    assert changed(store) == {"deactivate": 1}
+
+
 def test_who_was_changed_in_several_ways_on_one_day_counts_as_one_of_each(store):
     renamed = replace(operation("U1", Kind.UPDATE), changes={USERNAME: "ada@example.com"})
     ended = replace(operation("U1", Kind.UPDATE), changes={EXPIRATION: "2026-01-01"})
@@ -683,7 +692,7 @@ def test_who_was_changed_before_counts_unless_the_plan_changes_that_person_in_th
         tables.operations.record("9plan", [RowOutcome(2, Outcome.SKIPPED)], now=NOW, flow_run="r")
 
         sizes = dict.fromkeys(Change, 0) | tables.journal.sizes("9plan", NOW.date())
-        before = tables.journal.people_changed("9plan", sizes, NOW, NOW + AHEAD, NOW.date())
+        before = tables.journal.people_changed("9plan", sizes, since=NOW, until=NOW + AHEAD, ends_by=NOW.date())
 
     assert before == {Change.RENAME: 1, Change.DEACTIVATE: 1}
 

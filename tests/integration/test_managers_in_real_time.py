@@ -12,7 +12,7 @@ from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.managing import plan_managers
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import Workspace, validate
-from slack_docebo.engine.reading.sides import read_page, read_source
+from slack_docebo.engine.reading.slack_list import read_page, read_source
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.realtime.rounds import serve_round
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
@@ -176,7 +176,7 @@ async def test_nobody_becomes_the_manager_of_the_own_manager(team):
 async def test_nobody_becomes_the_manager_of_who_may_be_the_own_manager_by_a_call_of_a_dead_run(team):
     url, ada = team.here.runtime.settings.docebo_url, team.account_of("Ada")
     with team.here.runtime.store.transaction() as tables:
-        tables.accounts(tables.platforms.take(url)).doubt_managers({(ada, 1): team.account_of("Joan")})
+        tables.accounts_to_write(url).doubt_managers({(ada, 1): team.account_of("Joan")})
 
     for name in ("Grace", "Joan"):
         await team.tell(name, "Ada")

@@ -106,7 +106,7 @@ def test_workspaces_do_not_see_each_other(store):
 
     with store.transaction() as tables:
         repository = tables.mappings()
-        assert repository.delete("T2", None) == 1
+        assert repository.delete("T2", ["U1"]) == 1
         assert repository.count("T1") == 1
         assert repository.count("T2") == 0
         assert repository.of("T2", ["U1"]) == {}
@@ -132,7 +132,7 @@ def test_deleting_tells_how_many_there_were(store):
     with store.transaction() as tables:
         assert tables.mappings().delete("T1", ["U1", "U1", "U9"]) == 1
         assert tables.mappings().delete("T1", []) == 0
-        assert tables.mappings().delete("T1", None) == 2
+        assert tables.mappings().delete("T1", ["U2", "U3"]) == 2
     assert saved(store) == []
 
 
@@ -190,7 +190,7 @@ steps = st.one_of(
 def test_the_table_equals_a_dictionary_whatever_is_saved_and_deleted(store, script):
     model: dict[str, Mapping] = {}
     with store.transaction() as tables:
-        tables.mappings().delete("T1", None)
+        tables.mappings().delete("T1", list(tables.mappings().slack_ids("T1")))
     for step, argument in script:
         if step == "save":
             wanted = model | {mapping.slack_id: mapping for mapping in argument}

@@ -34,7 +34,7 @@ def save(store: Store, *mappings: Mapping) -> None:
 
 def delete_all(store: Store) -> None:
     with store.transaction() as tables:
-        tables.mappings().delete("T1", None)
+        tables.mappings().delete("T1", list(tables.mappings().slack_ids("T1")))
 
 
 def records(store: Store) -> list[MappingRecord]:

@@ -165,7 +165,7 @@ def test_which_end_accounts_had_before_we_let_them_expire_is_taken_out_of_the_pl
         tables.operations.add("p1", 0, shut)
         done = [RowOutcome(seq, Outcome.APPLIED, op.docebo_id) for seq, op in enumerate(shut)]
         tables.operations.record("p1", done, now=now, flow_run="run")
-        tables.accounts(tables.platforms.take(docebo)).note_written(map(Written, (1, 2, 3)), now=now)
+        tables.accounts_to_write(docebo).note_written(map(Written, (1, 2, 3)), now=now)
     engine = engine_of(empty_url)
     with engine.begin() as connection:
         config.attributes["connection"] = connection

@@ -11,9 +11,9 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.engine.mappings.mapping_file import MappingFile
 from slack_docebo.engine.mappings.resetting import back_up, delete_planned, plan_reset
 from slack_docebo.engine.mappings.restoring import ask_for_former_accounts, rebuild, restore_file
+from slack_docebo.engine.reading.accounts import read_target
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.mirror_fields import prepare_mirror
-from slack_docebo.engine.reading.sides import read_target
 from slack_docebo.engine.reporting.files import write_files
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.finishing import finish
@@ -76,8 +76,8 @@ async def rebuilt(settings, *, dry_run=False, left_out=0):
             runtime.store,
             runtime.settings.docebo_url,
             accounts,
-            runtime.mirror,
-            workspace.team,
+            mirror=runtime.mirror,
+            team=workspace.team,
             now=runtime.now(),
             dry_run=dry_run,
         )
@@ -85,7 +85,7 @@ async def rebuilt(settings, *, dry_run=False, left_out=0):
 
 def delete_rows(settings, team: str) -> None:
     with Store.of(settings) as store, store.transaction() as tables:
-        tables.mappings().delete(team, None)
+        tables.mappings().delete(team, list(tables.mappings().slack_ids(team)))
 
 
 def mirrored(sandbox: Sandbox) -> dict[str, int]:
@@ -192,7 +192,8 @@ async def test_who_names_somebody_else_in_the_mirrored_field_does_not_get_that_p
     thief.fields[FIELDS[0]] = unmirrored
     bore = thief.username, thief.email, thief.lastname
     with Store.open(url) as store, store.transaction() as tables:
-        tables.mappings(settings.docebo_url).delete(team, None)
+        mappings = tables.mappings(settings.docebo_url)
+        mappings.delete(team, list(mappings.slack_ids(team)))
 
     await rebuilt(settings)
     assert mapped(url, team)[unmirrored] == thief.user_id

@@ -15,8 +15,8 @@ from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.planning.plans import make_plan
+from slack_docebo.engine.reading.accounts import read_target
 from slack_docebo.engine.reading.outages import IN_A_ROW
-from slack_docebo.engine.reading.sides import read_target
 from slack_docebo.engine.realtime import rounds
 from slack_docebo.engine.realtime.upkeep import tidy
 from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin

@@ -20,7 +20,7 @@ from slack_docebo.domain.observation import Present
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.planner import Planner
 from slack_docebo.engine.planning.people import plan_people
-from slack_docebo.engine.reading.sides import read_target
+from slack_docebo.engine.reading.accounts import read_target
 from slack_docebo.storage.events import Event, EventState
 from tests.integration.realtime_world import ON, World, environment, world
 from tests.waiting import PATIENCE_SECONDS
@@ -99,7 +99,7 @@ async def test_every_event_is_applied_or_superseded_whatever_dies(sandbox, sqlit
             worker.kill()
 
         with here.runtime.store.reading() as tables:
-            stored = tables.inbox.list_(10_000)
+            stored = tables.inbox.oldest(10_000)
         assert {entry.event.event_id for entry in stored} == put
         assert {entry.state for entry in stored} <= {EventState.APPLIED, EventState.SUPERSEDED}
         assert await differences(here) == []
@@ -110,7 +110,7 @@ async def differences(here: World) -> list[str]:
     """The people an import would still have to do something about, of those any event was about."""
     people = {}
     with here.runtime.store.reading() as tables:
-        for entry in tables.inbox.list_(10_000):
+        for entry in tables.inbox.oldest(10_000):
             seen = await here.runtime.slack.user(entry.event.slack_id)
             people[entry.event.slack_id] = seen.value if isinstance(seen, Present) else None
     accounts = await read_target(here.runtime)
@@ -119,7 +119,6 @@ async def differences(here: World) -> list[str]:
         operations = plan_people(
             tables,
             here.runtime.settings.docebo_url,
-            here.workspace.team,
             planner,
             list(people.values()),
             now=here.runtime.now(),

@@ -3,6 +3,7 @@ import datetime
 import smtplib
 import ssl
 import subprocess
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
 
@@ -141,6 +142,26 @@ def test_whether_a_mail_would_be_taken_is_asked_without_sending_one():
         ping_mail_server(settings(port), "lms@example.com", 10)
 
     assert list(server.taken()) == []
+
+
+async def test_a_mail_server_whose_greeting_does_not_end_is_left():
+    sent = []
+
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            for part in range(50):
+                writer.write((b"220-" + b"x" * 1_000 + b"\r\n") * 1_000)
+                await writer.drain()
+                sent.append(part)
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(smtplib.SMTPException) as caught:
+            await asyncio.to_thread(ping_mail_server, settings(port), "lms@example.com", 10)
+
+    assert to_check(caught.value) == "check SMTP_HOST and SMTP_PORT"
+    assert len(sent) < 50  # megabytes; the kernel has taken some
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.people import PeopleShown
+from slack_docebo.engine.reading.accounts import read_target
 from slack_docebo.engine.reading.connection import validate
-from slack_docebo.engine.reading.sides import read_page, read_source, read_target
+from slack_docebo.engine.reading.slack_list import read_page, read_source
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.reporting.files import orphan_file, orphans_shown
 from slack_docebo.engine.reporting.orphans import Orphan, OrphanKind, find_orphans
@@ -45,7 +46,9 @@ async def orphans(settings) -> dict[tuple[OrphanKind, str, tuple[int, ...]], str
             await read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
             accounts = await read_target(runtime)
             found: list[Orphan] = list(
-                find_orphans(runtime.store, runtime.settings.docebo_url, workspace.team, people, accounts)
+                find_orphans(
+                    runtime.store, runtime.settings.docebo_url, workspace.team, people=people, accounts=accounts
+                )
             )
     return {(orphan.kind, orphan.slack_id, orphan.docebo_ids): orphan.why for orphan in found}
 

@@ -12,7 +12,7 @@ import time_machine
 from sandbox.server import Sandbox
 from slack_docebo.clients import pace
 from slack_docebo.engine.reading.connection import validate
-from slack_docebo.engine.reading.sides import PAGE_LIMIT_KEPT, read_page, read_source
+from slack_docebo.engine.reading.slack_list import PAGE_LIMIT_KEPT, read_page, read_source
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime

@@ -39,7 +39,7 @@ def inbox(store: Store) -> Store:
 
 def in_state(store: Store, state: EventState) -> set[str]:
     with store.reading() as tables:
-        return {entry.event.event_id for entry in tables.inbox.list_(100, state)}
+        return {entry.event.event_id for entry in tables.inbox.oldest(100, state)}
 
 
 @pytest.mark.long

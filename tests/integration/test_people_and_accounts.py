@@ -122,7 +122,7 @@ def test_what_was_applied_outlives_the_mapping(store):
         mappings = tables.mappings(OLD)
         mappings.save([Mapping("U1", "T1", "ada", 7, fingerprint="f1", echo="e1", deactivated=True)], now=NOW)
         tables.applied(OLD).advance("T1", {"U1": 1700000000}, now=NOW)
-        mappings.delete("T1", None)
+        mappings.delete("T1", ["U1"])
 
     with store.reading() as tables:
         assert tables.applied(OLD).of("T1", ["U1"]) == {"U1": Applied(7, "f1", "e1", deactivated=True)}
@@ -190,7 +190,7 @@ def test_an_account_may_have_whoever_was_set_or_sent_until_it_is_known_again(sto
     ada, bob, boss, joan = 7, 8, 9, 10
     direct, mentor = 1, 4
     with store.transaction() as tables:
-        accounts = tables.accounts(tables.platforms.take(OLD))
+        accounts = tables.accounts_to_write(OLD)
         accounts.note_managers({(ada, direct): boss, (ada, mentor): joan, (bob, direct): boss})
         accounts.doubt_managers({(ada, direct): bob})
         accounts.doubt_managers({(ada, direct): joan})  # by another run that died

@@ -37,7 +37,7 @@ async def ada(here: World) -> str:
         write_files(here.runtime.store, plan.id, reports)
     with here.runtime.store.transaction() as tables:
         write_mappings(reports / "mappings-1abc.csv", tables.mappings().records(here.workspace.team))
-        accounts = tables.accounts(tables.platforms.take(here.runtime.settings.docebo_url))
+        accounts = tables.accounts_to_write(here.runtime.settings.docebo_url)
         hers, graces = here.account(ada["id"]).user_id, here.account(grace["id"]).user_id
         accounts.note_managers({(hers, 1): 4711, (graces, 1): 4712})
         accounts.doubt_managers({(hers, 1): 4713, (graces, 1): 4714})

@@ -9,7 +9,7 @@ from slack_docebo.domain.people import PeopleShown
 from slack_docebo.engine.importing import plan_everybody
 from slack_docebo.engine.mappings.forgetting import forget, traces
 from slack_docebo.engine.planning.plans import make_plan
-from slack_docebo.engine.reading.sides import read_target
+from slack_docebo.engine.reading.accounts import read_target
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.realtime import rounds
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult

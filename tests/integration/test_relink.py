@@ -15,6 +15,7 @@ from slack_docebo.errors import AlreadyRunning, ConfigurationError, NotConfirmed
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.gate import RunLock
+from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 from tests.importing import ON, mapped, prove, reset, run_import, settings_for
@@ -126,6 +127,16 @@ async def test_the_same_platform_under_a_new_address_keeps_everything(trial, usu
         await run_import(settings, rows=ROWS)
     async with open_runtime(again, read_rows(table(ROWS)), run_id="undo") as runtime:
         begin(runtime, plan_undo(runtime, first.plan.id))
+
+
+def test_when_everybody_was_imported_last_is_known_of_a_platform_at_its_new_address(sqlite_url):
+    now = datetime.now(UTC)
+    with Store.open(sqlite_url) as store, store.transaction() as tables:
+        tables.platforms.take("https://former.example.com")
+        tables.milestones.reach("https://former.example.com", Milestone.IMPORT, now=now)
+        tables.platforms.move("https://former.example.com", "https://new.example.com")
+
+        assert tables.milestones.last("https://new.example.com", now=now) == {Milestone.IMPORT: now}
 
 
 async def test_without_mappings_the_accounts_that_people_were_given_prove_the_platform(trial, sqlite_url):

@@ -205,6 +205,22 @@ async def test_who_has_returned_is_forgotten_under_the_former_id_too_unless_the_
     assert (is_known, again in mapped(sqlite_url, sandbox.slack.team.id)) == (undone, undone)
 
 
+async def test_who_has_returned_is_forgotten_under_the_former_id_that_is_mapped_on_another_platform_still(
+    sandbox, sqlite_url, tmp_path
+):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "deactivate", "REHIRES": "hand-over"}
+    old, new, account = await leave_and_return(sandbox, settings, rows)
+    team, now = sandbox.slack.team.id, datetime.now(UTC)
+    with Store.open(sqlite_url) as store:
+        with store.transaction() as tables:
+            tables.platforms.relink("https://other.example.com", now=now)
+            tables.mappings("https://other.example.com").save([Mapping(old, team, "ada", account)], now=now)
+            tables.platforms.relink(settings.docebo_url, now=now)
+        await run_import(settings, rows=rows)
+
+        assert export_person(store, tmp_path, new)["slack_ids"] == sorted([old, new])
+
+
 @pytest.mark.variants(1)
 @pytest.mark.parametrize("became", ["handed over", "only planned", "undone"])
 async def test_of_a_former_id_that_is_forgotten_nothing_is_kept_with_the_new_one(sandbox, sqlite_url, tmp_path, became):

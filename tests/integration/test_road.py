@@ -26,7 +26,7 @@ from slack_docebo.engine.reporting.status import status
 from slack_docebo.engine.writing.adapting import TRIED
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.finishing import finish
-from slack_docebo.engine.writing.left_behind import settle_under
+from slack_docebo.engine.writing.left_behind import settle_sent_by
 from slack_docebo.errors import AccessDenied, Frozen, Halted, RemoteError, ToBeContinued
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
@@ -374,7 +374,7 @@ async def test_what_a_dead_run_was_about_to_send_is_not_recorded_as_done(
         dead = await import_that_dies_before_its_call(settings, rows, monkeypatch)
 
         async with open_runtime(settings, read_rows(table(rows)), run_id="looks") as runtime:
-            await settle_under(runtime, dead)
+            await settle_sent_by(runtime, dead)
 
     with Store.open(sqlite_url) as store, store.reading() as tables:
         assert [entry.outcome for entry in tables.operations.rows(dead)] == [Outcome.PLANNED]
@@ -411,7 +411,7 @@ async def test_what_a_dead_run_has_sent_can_be_undone_at_once(small_sandbox, sql
     of = dead if by == "its plan" else "dies"
 
     async with open_runtime(settings, read_rows(table(ON)), run_id="undoes") as runtime:
-        await settle_under(runtime, of)
+        await settle_sent_by(runtime, of)
         await apply_saved(runtime, plan_undo(runtime, of, deactivate_created=True), lambda _: None)
 
     made = [account for account in small_sandbox.docebo.accounts if account.provisioned_by]

@@ -5,8 +5,9 @@ from functools import partial
 from sqlalchemy import select
 
 from slack_docebo.engine.planning.plans import make_plan
+from slack_docebo.engine.reading.accounts import read_target
 from slack_docebo.engine.reading.connection import validate
-from slack_docebo.engine.reading.sides import read_page, read_source, read_target
+from slack_docebo.engine.reading.slack_list import read_page, read_source
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.integration_settings import read_rows, table

@@ -11,7 +11,7 @@ import pytest
 from sandbox.server import Sandbox
 from slack_docebo.domain.decisions import SEEN
 from slack_docebo.domain.dialect import PROVEN
-from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.unfound import NOT_FOUND_YET
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
 from slack_docebo.engine.reading.connection import validate
@@ -21,6 +21,8 @@ from slack_docebo.errors import ConfigurationError, Unproven
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.settings import Settings
+from slack_docebo.storage.operations import RowOutcome
+from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.store import Store
 from tests.between import Call, between
 from tests.importing import ON, mapped, prove, run_import, settings_for
@@ -222,3 +224,17 @@ async def test_what_is_not_found_is_remembered_longer_than_plans_are_kept(sandbo
     assert purged > 0
     assert waiting(last) == 1
     assert docebo.sent == ["ada@example.com"]
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_an_account_on_another_platform_is_not_the_one_that_is_looked_for(sqlite_url, elsewhere):
+    here, then = "https://lms.example.com", datetime.now(UTC) - timedelta(hours=1)
+    creation = Operation("U1", "T1", "ada", Kind.CREATE, "new", changes={"username": "ada@example.com"})
+    with Store.open(sqlite_url) as store, store.transaction() as tables:
+        for plan_id, docebo in (("1sent", here), ("2later", "https://other.example.com" if elsewhere else here)):
+            tables.plans.create(Plan(plan_id, PlanKind.BULK_IMPORT, then, docebo=docebo, slack_team="T1"))
+            tables.operations.add(plan_id, 0, [creation])
+        tables.intents.note("1sent", [0], flow_run="dead", now=then)
+        tables.operations.record("2later", [RowOutcome(0, Outcome.APPLIED, 7)], now=datetime.now(UTC), flow_run="r")
+
+        assert bool(tables.unfound.all(here)) is elsewhere

@@ -158,7 +158,7 @@ class Wakefulness(RuleBasedStateMachine):
     @invariant()
     def nothing_is_lost(self) -> None:
         with self.store.reading() as tables:
-            stored = {entry.event.event_id for entry in tables.inbox.list_(10_000)}
+            stored = {entry.event.event_id for entry in tables.inbox.oldest(10_000)}
         assert stored == set(self.put)
 
     @invariant()
@@ -168,7 +168,7 @@ class Wakefulness(RuleBasedStateMachine):
     @invariant()
     def a_run_is_wanted_until_every_event_is_done(self) -> None:
         with self.store.reading() as tables:
-            assert tables.wake_ups.is_wanted(WakeUp.REALTIME_SYNC) or not tables.inbox.list_(1, *OPEN)
+            assert tables.wake_ups.is_wanted(WakeUp.REALTIME_SYNC) or not tables.inbox.oldest(1, *OPEN)
 
     def _start(self) -> None:
         self.alive.append(Run(self, next(self.numbers)))

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -24,6 +25,7 @@ from hypothesis import strategies as st
 from deployments.local import free_port
 from sandbox.server import Sandbox
 from slack_docebo.domain.decisions import Decision, Verdict
+from slack_docebo.domain.profiles import Profile
 from slack_docebo.storage.budget import CallBudget
 from slack_docebo.storage.events import EventState
 from slack_docebo.storage.milestones import Milestone
@@ -198,6 +200,28 @@ def test_another_workspaces_event_is_acknowledged_and_dropped(store, pinned, doc
         assert webhook.post(envelope(2)).status_code == 200
 
         assert [entry.event.event_id for entry in webhook.entries()] == ["Ev2"]
+
+
+def test_of_custom_fields_in_events_those_are_kept_that_runs_have_read(store):
+    with store.transaction() as tables:
+        tables.profiles.keep(TEAM, "U1", Profile({"Xf0HOME": "Rome"}, 0, datetime.now(UTC) - timedelta(days=1)))
+        tables.profiles.keep(TEAM, "U2", Profile({"Xf0DEPARTMT": ""}, 0, datetime.now(UTC)))
+    shown = {"Xf0DEPARTMT": {"value": "Law"}, "Xf0HOME": {"value": "12 Hill Road"}}
+
+    def posted(number: int) -> object:
+        event = envelope(number)
+        event["event"]["user"]["profile"]["fields"] = shown
+        webhook.post(event)
+        return webhook.entries()[-1].event.profile["custom"]
+
+    with running_webhook(store, slack_team_id=TEAM) as webhook:
+        numbers = count(1)
+        until(lambda: posted(next(numbers)))  # the first ones may come before it was read what runs read
+
+        kept = [entry.event.profile["custom"] for entry in webhook.entries()]
+
+    assert kept[-1] == {"Xf0DEPARTMT": "Law"}
+    assert not any(kept[:-1])
 
 
 def test_the_end_of_the_app_alerts(webhook):

@@ -82,13 +82,15 @@ async def test_what_a_clock_that_was_ahead_has_noted_counts_and_keeps_nobody_wai
     assert who_gets_in(sandbox) == ({"bob", "eva"} if counts else {"eva"})
 
 
+@pytest.mark.parametrize("ahead", ["5 minutes", "2 hours"])
+@pytest.mark.variants(1)
 async def test_who_joins_after_accounts_were_counted_by_a_clock_that_was_ahead_waits_until_they_are_counted_anew(
-    sandbox, settings, sqlite_url, tmp_path
+    sandbox, settings, sqlite_url, tmp_path, ahead
 ):
     await run_import(settings)
     most = len(sandbox.docebo.accounts) + 1
     with closing(connect(sqlite_url.removeprefix("sqlite:///"))) as database, database:
-        database.execute("UPDATE proven_read SET proven_at = datetime(proven_at, '2 hours')")
+        database.execute("UPDATE proven_read SET proven_at = datetime(proven_at, ?)", [ahead])
 
     async with world(sandbox, sqlite_url, tmp_path, MAX_ACCOUNTS=str(most)) as here:
         for name in ("Ida", "Zoe"):

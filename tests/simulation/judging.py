@@ -84,7 +84,7 @@ class Judge:
 
     def _entries(self) -> list[InboxEntry]:
         with self._store.reading() as tables:
-            return tables.inbox.list_(10_000)
+            return tables.inbox.oldest(10_000)
 
     def _waiting_events(self, entries: Sequence[InboxEntry]) -> Iterator[Breach]:
         for entry in entries:

@@ -135,7 +135,7 @@ def _believing_absence() -> Patches:
     return [
         patch.object(Accounts, "look", look),
         patch.object(Planner, "asks_for_account", _no),
-        patch(f"{ENGINE}.reading.sides.check_missing_accounts", _as_listed),
+        patch(f"{ENGINE}.reading.accounts.check_missing_accounts", _as_listed),
     ]
 
 
@@ -191,7 +191,7 @@ def _taking_hidden_fields_for_empty() -> Patches:
         empty = dict.fromkeys(fields_wanted(runtime), "")
         return [replace(user, custom=user.custom or empty) for user in users]
 
-    return [patch(f"{ENGINE}.reading.sides.with_fields_known", with_fields)]
+    return [patch(f"{ENGINE}.reading.slack_list.with_fields_known", with_fields)]
 
 
 def _reading_fields_once() -> Patches:
@@ -268,7 +268,7 @@ MUTANTS = (
         "a lock that was lost is still held", 9, breaks=frozenset({P.FENCED}),
         without=lambda: [
             patch.object(LeaseRepository, "check", _nothing),
-            patch(f"{ENGINE}.writing.admitting._moved", _none),
+            patch(f"{ENGINE}.writing.admitting._reasons_by_mappings", _none),
         ],
         likely=(78,),
     ),
@@ -298,7 +298,7 @@ MUTANTS = (
         lambda: [
             patch(f"{DOMAIN}.situation.reason_by_mapping", _blank),
             patch(f"{ENGINE}.writing.admitting.reason_by_mapping", _blank),
-            patch(f"{ENGINE}.writing.verifying.moved_meanwhile", lambda *_: set[int]()),
+            patch(f"{ENGINE}.writing.verifying.remapped_meanwhile", lambda *_: set[int]()),
             patch(f"{ENGINE}.writing.recording._remapped", _no),
         ],
     ),
@@ -339,7 +339,7 @@ MUTANTS = (
     Mutant(
         "what follows an import spares no account", 17, frozenset({P.SHIELDED}),
         lambda: [
-            patch(f"{ENGINE}.planning.afterwards.shielded", _blank),
+            patch(f"{ENGINE}.planning.follow_ups.shielded", _blank),
             patch(f"{DOMAIN}.situation.shielded", _blank),
         ],
     ),

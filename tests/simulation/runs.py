@@ -19,9 +19,10 @@ from slack_docebo.engine.planning.moving import plan_moves
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.engine.reading.accounts import read_changed
 from slack_docebo.engine.reading.connection import Workspace, validate
 from slack_docebo.engine.reading.profiles import ProfilesRead, due, read_profiles
-from slack_docebo.engine.reading.sides import read_changed, read_page, read_source
+from slack_docebo.engine.reading.slack_list import read_page, read_source
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import InboxLease, rest_while_halted, serve
@@ -29,7 +30,7 @@ from slack_docebo.engine.realtime.upkeep import tidy
 from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
 from slack_docebo.engine.writing.finishing import finish
-from slack_docebo.engine.writing.left_behind import settle_under
+from slack_docebo.engine.writing.left_behind import settle_sent_by
 from slack_docebo.errors import ChangeLimitExceeded, StorageError, TransientError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import RunLock
@@ -281,7 +282,7 @@ async def _undo(process: Process, of: str, *, deactivate_created: bool) -> None:
     """Do what the flow `undo` does; first it finds out what became of rows that dead runs have sent for *of*."""
     with _alone(process):
         await validate(process.runtime)
-        await settle_under(process.runtime, of)
+        await settle_sent_by(process.runtime, of)
         process.plan_id = plan_undo(process.runtime, of, deactivate_created=deactivate_created)
         _report(process, await apply_saved(process.runtime, process.plan_id, _unseen))
 

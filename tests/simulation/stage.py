@@ -21,7 +21,7 @@ import slack_docebo.engine.writing.applying as applying
 import slack_docebo.storage.leases as leases
 import slack_docebo.storage.plans as plans
 from sandbox.server import Sandbox
-from slack_docebo.domain.disputes import look
+from slack_docebo.domain.disputes import seen_on
 from slack_docebo.domain.people import Account
 from slack_docebo.domain.people import Mapping as MappingRow
 from slack_docebo.engine.mappings.forgetting import forget
@@ -256,7 +256,7 @@ class Stage:
 
     def _newest_entry(self, person: Person) -> InboxEntry | None:
         with self._store.reading() as tables:
-            entries = [entry for entry in tables.inbox.list_(1000) if entry.event.slack_id == person.slack_id]
+            entries = [entry for entry in tables.inbox.oldest(1000) if entry.event.slack_id == person.slack_id]
         return max(entries, key=lambda entry: entry.event.updated, default=None)
 
     def _lose_event(self) -> None:
@@ -316,10 +316,10 @@ class Stage:
                 return
             row = MappingRow(slack_id, self._company.sandbox.slack.team.id, "by hand", right.user_id)
             with self._store.transaction() as tables:
-                accounts = tables.accounts(tables.platforms.take(self._settings.docebo_url))
+                accounts = tables.accounts_to_write(self._settings.docebo_url)
                 tables.mappings(self._settings.docebo_url).save([row], now=datetime.now(UTC))
                 accounts.forget_seen([right.user_id])
-                bears = look(Account(right.user_id, right.username, email=right.email))
+                bears = seen_on(Account(right.user_id, right.username, email=right.email))
                 accounts.note_seen({right.user_id: bears}, now=datetime.now(UTC))
             self._company.remapped.add(slack_id)
             self._company.given_by_hand.add(right.user_id)

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from slack_docebo.domain.disputes import bears_data_of, is_same, look
+from slack_docebo.domain.disputes import bears_data_of, is_same, seen_on
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import Account, Applied, LastSeen, Mapping, SourceUser
@@ -12,7 +12,7 @@ from slack_docebo.domain.policy import Leavers, Policy
 ADA = SourceUser("U1", "T1", "ada", "ada@example.com", first_name="Ada", last_name="Lovelace", real_name="Ada Lovelace")
 HERS = Account(7, "ada@example.com", "ada@example.com", first_name="Ada", last_name="Lovelace")
 BOBS = Account(7, "bob@example.com", "bob@example.com", first_name="Bob", last_name="Babbage")
-MAPPED = Mapping("U1", "T1", "ada", 7, seen=look(HERS))
+MAPPED = Mapping("U1", "T1", "ada", 7, seen=seen_on(HERS))
 ON = Policy(provision=True, map=True, leavers=Leavers.DEACTIVATE)
 
 
@@ -51,7 +51,7 @@ def test_who_has_no_name_bears_nobodys_data():
     nobody = Account(7, "x", "")
 
     assert not bears_data_of(nobody, SourceUser("U1", "T1"), LastSeen())
-    assert not is_same(look(nobody), look(HERS))
+    assert not is_same(seen_on(nobody), seen_on(HERS))
 
 
 HANDED_OVER_TO_BOB = replace(BOBS, username="ada@example.com")
@@ -59,7 +59,7 @@ HANDED_OVER_TO_BOB = replace(BOBS, username="ada@example.com")
 
 def test_an_account_that_bore_no_address_and_shows_that_of_another_person_is_left_alone():
     """Ada's account was made without an address, as where no rule writes one."""
-    mapping = replace(MAPPED, seen=look(replace(HERS, email="")))
+    mapping = replace(MAPPED, seen=seen_on(replace(HERS, email="")))
     accounts = Accounts([HANDED_OVER_TO_BOB])
     planner = Planner(ON, accounts)
     found = planner.match(ADA, mapping)
@@ -75,7 +75,7 @@ HANDED_OVER = replace(BOBS, email="ada@example.com")  # to Bob, right before we 
 
 @pytest.mark.parametrize("user", [ADA, replace(ADA, deactivated=True)])
 def test_an_address_that_we_have_written_ourselves_does_not_prove_whose_the_account_is(user):
-    written = replace(MAPPED, seen=replace(look(HERS), address_written=True))
+    written = replace(MAPPED, seen=replace(seen_on(HERS), address_written=True))
 
     assert "account 7 is disputed" in planned(user, HANDED_OVER, written).reason
     assert "is disputed" not in planned(user, HANDED_OVER).reason
@@ -90,21 +90,21 @@ def test_an_address_that_we_have_written_ourselves_does_not_prove_whose_the_acco
     ],
 )
 def test_what_else_it_bears_of_the_person_still_does(account):
-    written = replace(MAPPED, seen=replace(look(HERS), address_written=True))
+    written = replace(MAPPED, seen=replace(seen_on(HERS), address_written=True))
     assert "is disputed" not in planned(ADA, account, written).reason
 
 
 def test_what_a_table_claims_is_nobodys_until_the_account_has_shown_it():
     claimed = replace(MAPPED, seen=LastSeen(claimed=True))
 
-    assert not is_same(look(HERS), claimed.seen)  # so it is moved, and made a manager, for nobody
+    assert not is_same(seen_on(HERS), claimed.seen)  # so it is moved, and made a manager, for nobody
     assert "account 7 is not proven" in planned(ADA, BOBS, claimed).reason
     assert "account 7 is not proven" in planned(replace(ADA, deactivated=True), BOBS, claimed).reason
     assert planned(ADA, replace(BOBS, email="ADA@example.com"), claimed).kind is Kind.UPDATE
 
 
 def test_what_is_seen_of_an_account_that_may_be_anothers_is_not_noted_before_that_one_was_heard():
-    planner, applied = Planner(replace(ON, map=False), Accounts([HANDED_OVER_TO_BOB])), Applied(7, seen=look(HERS))
+    planner, applied = Planner(replace(ON, map=False), Accounts([HANDED_OVER_TO_BOB])), Applied(7, seen=seen_on(HERS))
 
     kind = planner.plan(ADA, None, planner.match(ADA, applied), applied=applied).kind
 

@@ -156,8 +156,9 @@ def test_a_link_can_be_followed_but_not_a_foreign_form(site):
     ("login", "status"),
     [("admin:sécret", 401), ("\N{PILE OF POO}:\N{PILE OF POO}", 401), ("admin:wrong", 200), ("", 200)],
 )
-def test_a_login_that_prefect_would_stumble_over_is_a_wrong_one(login, status):
-    authorization = f"Basic {base64.b64encode(login.encode()).decode()}"
+@pytest.mark.parametrize("blank", [" ", "\t", "  "])
+def test_a_login_that_prefect_would_stumble_over_is_a_wrong_one(login, status, blank):
+    authorization = f"Basic{blank}{base64.b64encode(login.encode()).decode()}"
 
     assert ask(authorization=authorization).status == status
 

@@ -59,6 +59,20 @@ def test_only_what_the_rules_look_at_is_stored():
     assert "+44" not in json.dumps(profile)
 
 
+@pytest.mark.parametrize(
+    ("read", "kept"),
+    [({"Xf1", "Xf3"}, {"Xf1": "Law"}), ({"Xf3"}, None), (set(), None)],
+    ids=["some", "others", "none"],
+)
+def test_of_custom_fields_those_are_stored_that_runs_read(read, kept):
+    shown = {"Xf1": {"value": "Law"}, "Xf2": {"value": "12 Hill Road"}}
+    user = {**ADA, "profile": {**ADA["profile"], "fields": shown}}
+
+    event = fate(envelope(user=user), Audience("A1", "T1", frozenset(read)))
+
+    assert event.profile["custom"] == kept
+
+
 def test_a_person_named_by_id_only_is_stored_without_a_profile():
     event = fate(envelope(user="U1"))
 

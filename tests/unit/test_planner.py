@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slack_docebo.domain.attributes import fingerprint, refused_key, wanted
-from slack_docebo.domain.disputes import look
+from slack_docebo.domain.disputes import seen_on
 from slack_docebo.domain.findings import FoundAccount
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.observation import Gone, Present, Unknown
@@ -262,7 +262,7 @@ def test_the_account_of_who_is_out_of_scope_is_known_from_then_on():
     assert planner.plan(ADA, None, planner.match(ADA, None)).reason == "excluded"
 
     assert planner.found.accounts == {"U1": FoundAccount(7, None)}
-    assert planner.found.seen == {7: look(HERS)}
+    assert planner.found.seen == {7: seen_on(HERS)}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from slack_docebo.domain.disputes import dispute, look
+from slack_docebo.domain.disputes import dispute, seen_on
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.people import Account, Mapping
@@ -25,13 +25,13 @@ UPDATE = Operation(
     changes={"last_name": "Lovelace"},
     before={"last_name": "King"},
     prior=MAPPED,
-    seen=look(HERS),
+    seen=seen_on(HERS),
 )
 CREATE = Operation("U2", "T1", "eve", Kind.CREATE, reason="new", changes={"username": HERS.email, "email": HERS.email})
 MOVE = replace(UPDATE, kind=Kind.MOVE, changes={BRANCH: "5"}, before={BRANCH: "3"})
 SHUT = replace(UPDATE, kind=Kind.DEACTIVATE, changes={"active": False}, before={"active": True}, prior=None)
 MANAGED = replace(UPDATE, changes={manager_column(1): "8"}, before={})
-TODAY = Situation(Accounts([HERS]), ON, ON, mapping=MAPPED, holder="U1", seen={7: look(HERS)}, branch=3)
+TODAY = Situation(Accounts([HERS]), ON, ON, mapping=MAPPED, holder="U1", seen={7: seen_on(HERS)}, branch=3)
 
 
 UNMAPPED = replace(TODAY, mapping=None, holder="", undoes=True, given={"W1"}, other_ids={"W1"})
@@ -69,7 +69,7 @@ def with_account(account: Account) -> Situation:
             id="perhaps somebody else's",
         ),
         pytest.param(
-            replace(UPDATE, seen=look(replace(HERS, email=""))),
+            replace(UPDATE, seen=seen_on(replace(HERS, email=""))),
             TODAY,
             "changed in Docebo since: email",
             id="perhaps somebody else's, and without an address before",

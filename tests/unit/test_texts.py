@@ -23,7 +23,6 @@ from slack_docebo.domain.texts import (
     code,
     composed,
     events,
-    key,
     line,
     mappings,
     markdown,
@@ -31,6 +30,7 @@ from slack_docebo.domain.texts import (
     revealed,
     shortened,
     visible,
+    whole_or_nothing,
 )
 from slack_docebo.engine.reporting.troubles import Notice, Trouble
 from tests.hostile_texts import INERT, RENDERER, TEXTS, parts, seen
@@ -264,8 +264,8 @@ def test_a_cut_parts_no_letter_from_its_marks():
 
 
 def test_what_something_is_found_by_is_whole_or_nothing():
-    assert key("ada@example.com", 15) == "ada@example.com"
-    assert key("ada@example.com.evil", 15) == ""
+    assert whole_or_nothing("ada@example.com", 15) == "ada@example.com"
+    assert whole_or_nothing("ada@example.com.evil", 15) == ""
 
 
 @FEW

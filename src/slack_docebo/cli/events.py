@@ -30,7 +30,7 @@ def list_(*, parked: Parked = False, limit: Limit = 100, json: Json = False) -> 
     """List the events that wait, and those that are parked, the oldest first."""
     states = [EventState.PARKED] if parked else [EventState.PARKED, EventState.WAITING, EventState.CLAIMED]
     with open_store() as store, store.reading() as tables:
-        entries = first(tables.inbox.list_(limit + 1, *states), limit)
+        entries = first(tables.inbox.oldest(limit + 1, *states), limit)
     held = json or any(entry.incident for entry in entries)  # a table is narrow
     show_rows([_row(entry, with_incident=held) for entry in entries], json=json, empty="No event is waiting or parked.")
 

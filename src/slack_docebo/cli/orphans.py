@@ -6,8 +6,9 @@ from functools import partial
 
 from slack_docebo.cli.output import Json, say, show_rows
 from slack_docebo.cli.session import open_session
+from slack_docebo.engine.reading.accounts import read_target
 from slack_docebo.engine.reading.connection import validate
-from slack_docebo.engine.reading.sides import read_page, read_source, read_target
+from slack_docebo.engine.reading.slack_list import read_page, read_source
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.reporting.orphans import Orphan, find_orphans
 
@@ -37,5 +38,5 @@ async def _find() -> list[Orphan]:
             await read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
             accounts = await read_target(runtime)
             docebo = runtime.settings.docebo_url
-            found = find_orphans(runtime.store, docebo, workspace.team, people, accounts)
+            found = find_orphans(runtime.store, docebo, workspace.team, people=people, accounts=accounts)
             return sorted(found, key=lambda orphan: orphan.kind)

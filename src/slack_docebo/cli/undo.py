@@ -10,7 +10,7 @@ from slack_docebo.cli.plan_runs import apply_plan, conclude
 from slack_docebo.cli.plans import show
 from slack_docebo.cli.session import open_changing_session
 from slack_docebo.engine.planning.undoing import plan_undo
-from slack_docebo.engine.writing.left_behind import settle_under
+from slack_docebo.engine.writing.left_behind import settle_sent_by
 from slack_docebo.errors import PlanNotApplicable
 
 Of = Annotated[str, Parameter(name="run", help="Id of the plan or of the flow run that is undone.")]
@@ -30,7 +30,7 @@ def undo(of: Of, /, *, deactivate_created: DeactivateCreated = False, apply: App
 
 async def _undo(of: str, *, deactivate_created: bool, apply: bool, json: bool) -> int:
     async with open_changing_session() as runtime:
-        await settle_under(runtime, of)
+        await settle_sent_by(runtime, of)
         plan_id = plan_undo(runtime, of, deactivate_created=deactivate_created)
         if apply:
             return conclude(runtime, await apply_plan(runtime, plan_id), json=json)

@@ -2,11 +2,49 @@
 
 import smtplib
 import ssl
+from typing import Any
 
 from slack_docebo.settings import NotificationSettings
 
 IMPLICIT_TLS_PORT = 465
 FIRST_REFUSAL = 400  # among the codes of SMTP
+MOST_SAID = 100_000  # bytes of all that a server says; a few hundred are usual
+
+
+class _Replies:
+    """What the server says, to be read line by line; reading raises OSError once that is more than MOST_SAID."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._left = MOST_SAID
+
+    def readline(self, longest: int) -> bytes:
+        line: bytes = self._file.readline(longest)
+        self._left -= len(line)
+        if self._left < 0:
+            raise OSError("it does not end")
+        return line
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Bounded(smtplib.SMTP):
+    """A connection whose replies are bounded: smtplib keeps every line of one, however many there are."""
+
+    _replies: _Replies | None = None
+
+    @property
+    def file(self) -> Any:
+        return self._replies
+
+    @file.setter
+    def file(self, file: Any) -> None:
+        self._replies = file and _Replies(file)
+
+
+class _BoundedFromTheFirstByte(_Bounded, smtplib.SMTP_SSL):
+    """The same, encrypted from the first byte."""
 
 
 def ping_mail_server(settings: NotificationSettings, to: str, seconds: float) -> None:
@@ -16,11 +54,11 @@ def ping_mail_server(settings: NotificationSettings, to: str, seconds: float) ->
     """
     context = ssl.create_default_context()
     if settings.smtp_port == IMPLICIT_TLS_PORT:
-        server: smtplib.SMTP = smtplib.SMTP_SSL(
+        server: smtplib.SMTP = _BoundedFromTheFirstByte(
             settings.smtp_host, settings.smtp_port, timeout=seconds, context=context
         )
     else:
-        server = smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=seconds)
+        server = _Bounded(settings.smtp_host, settings.smtp_port, timeout=seconds)
     with server:
         if settings.smtp_starttls and settings.smtp_port != IMPLICIT_TLS_PORT:
             server.starttls(context=context)

@@ -12,7 +12,7 @@ from slack_docebo.clients.yes_and_no import says_no, says_yes
 from slack_docebo.domain.addresses import is_address
 from slack_docebo.domain.names import clean
 from slack_docebo.domain.people import LARGEST_STAMP, SourceUser
-from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key, unseen
+from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, unseen, whole_or_nothing
 from slack_docebo.domain.user_groups import UserGroup
 from slack_docebo.errors import ContractViolation
 
@@ -77,7 +77,7 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
     display_name = name_of(of_profile("display_name"))
     first_name, last_name = name_of(of_profile("first_name")), name_of(of_profile("last_name"))
     is_split = not (first_name or last_name) and bool(real_name or display_name)
-    email = key(text_of(of_profile("email")).strip(), LONGEST_ADDRESS)
+    email = whole_or_nothing(text_of(of_profile("email")).strip(), LONGEST_ADDRESS)
     hidden = unseen(email)
     handle = name_of(get("name"))
     updated = get("updated")
@@ -98,8 +98,8 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
         phone=_said(of_profile("phone")),
         pronouns=_said(of_profile("pronouns")),
         start_date=_said(of_profile("start_date")),
-        time_zone=sys.intern(key(text_of(get("tz")))),
-        locale=sys.intern(key(text_of(get("locale")))),
+        time_zone=sys.intern(whole_or_nothing(text_of(get("tz")))),
+        locale=sys.intern(whole_or_nothing(text_of(get("locale")))),
         updated=updated if type(updated) is int and 0 <= updated <= LARGEST_STAMP else 0,
         deactivated=get("deleted") is True,
         # `is_app_user` says nothing here: it marks people who use the calling app.
@@ -254,5 +254,5 @@ def has_id(member: object) -> bool:
 
 def id_of(value: object) -> str:
     """Return the id of something; "" for a text that cannot be an id, since ids are stored and shown unchanged."""
-    text = key(text_of(value))
+    text = whole_or_nothing(text_of(value))
     return text if text.isascii() and text.isalnum() else ""

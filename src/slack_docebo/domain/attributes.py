@@ -116,7 +116,7 @@ def shown(account: Account, name: str) -> dict[str, Value]:
     return {} if value is None else {name: value}
 
 
-def without(lacking: Sequence[Shortfall]) -> str:
+def lacking_in_words(lacking: Sequence[Shortfall]) -> str:
     """Return the end of a reason that names the attributes in *lacking*, which do not get Slack's value."""
     told = ""
     whys = {NOT_HELD: CANNOT_HOLD, NO_BRANCH: NOT_THERE, NO_PATHS: NOT_THERE, TAKEN: IS_TAKEN}

@@ -93,14 +93,7 @@ def _respecting(
     binding: Decisions, acknowledged: Decisions, operation: Operation, former_holders: FormerHolders
 ) -> Operation:
     if is_never(binding, operation, former_holders):
-        return Operation(
-            slack_id=operation.slack_id,
-            slack_team=operation.slack_team,
-            slack_name=operation.slack_name,
-            kind=Kind.LEAVE,
-            reason=NEVER,
-            docebo_id=operation.prior.docebo_id if operation.prior else operation.docebo_id,
-        )
+        return operation.left_alone(NEVER)
     found = acknowledged.get(operation.slack_id)
     seen = found is not None and operation.kind is Kind.LEAVE and found.acknowledges(operation.reason)
     return replace(operation, reason=SEEN + operation.reason) if seen else operation

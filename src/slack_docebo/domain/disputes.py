@@ -34,7 +34,7 @@ def digest(text: str) -> str:
     return hashlib.sha256(folded(text).encode("utf-8", "replace")).hexdigest() if text else ""
 
 
-def look(account: Account) -> LastSeen:
+def seen_on(account: Account) -> LastSeen:
     """Return what is remembered of an account, without a masked address, which may be anybody's."""
     return LastSeen(digest(account.username), digest("" if "email" in account.unshown else account.email))
 
@@ -69,7 +69,7 @@ def bears_address_of(account: Account, user: SourceUser, seen: LastSeen) -> bool
     address = _address_of(user)
     if not address or address == mailbox(account.username):
         return bool(address)
-    is_own_word = seen.address_written and seen.address == look(account).address
+    is_own_word = seen.address_written and seen.address == seen_on(account).address
     return address == mailbox(account.email) and not is_own_word
 
 
@@ -84,7 +84,7 @@ def bears_name_of(account: Account, user: SourceUser) -> bool:
 
 def may_be_theirs(account: Account, user: SourceUser, seen: LastSeen) -> bool:
     """Tell whether an account given to *user* shows something of what was *seen* then, or the user's name."""
-    return seen != LastSeen() and (is_same(look(account), seen) or bears_name_of(account, user))
+    return seen != LastSeen() and (is_same(seen_on(account), seen) or bears_name_of(account, user))
 
 
 def name_on(account: Account) -> str:
@@ -111,12 +111,12 @@ def may_be_of_another(account: Account, user: SourceUser, seen: LastSeen) -> boo
         return bears_data_of(account, user, seen) and (user.deactivated or not is_shown)
     if is_shown:
         return False
-    return bears_new_address(account, seen) and not (bears_name_of(account, user) and is_same(look(account), seen))
+    return bears_new_address(account, seen) and not (bears_name_of(account, user) and is_same(seen_on(account), seen))
 
 
 def bears_new_address(account: Account, seen: LastSeen) -> bool:
     """Tell whether the account shows another address than the one last *seen* there, or none, or written by us since."""
-    now = look(account).address
+    now = seen_on(account).address
     return bool(now) and seen != LastSeen() and now != seen.address
 
 
@@ -150,7 +150,7 @@ def doubt_about(account: Account, mapping: Mapping, user: SourceUser, accounts: 
         return ""
     if mapping.seen.claimed:
         return _doubt_of_claim(account, mapping, user, accounts)
-    if not (is_same(look(account), mapping.seen) or bears_data_of(account, user, mapping.seen)):
+    if not (is_same(seen_on(account), mapping.seen) or bears_data_of(account, user, mapping.seen)):
         return dispute(account.docebo_id)
     return _doubt_by_new_address(account, user, mapping.seen, accounts, if_not_theirs=DELETE_THE_MAPPING)
 
@@ -176,7 +176,7 @@ def _doubt_by_new_address(
         return f"account {account.docebo_id} {OF_NOBODY_KNOWN}"
     if not accounts.has_other_bearer(account, user):
         return ""
-    why = HANDED_OVER if is_same(look(account), seen) else NAME_ALONE
+    why = HANDED_OVER if is_same(seen_on(account), seen) else NAME_ALONE
     return dispute(account.docebo_id, why, if_not_theirs)
 
 

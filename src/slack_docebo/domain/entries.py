@@ -8,7 +8,7 @@ R = TypeVar("R")
 
 
 def read_each(entries: Iterable[E], read: Callable[[E], R], *, called: str) -> tuple[R, ...]:
-    """Return what *read* makes of each; where it, or finding the next one, raises a ValueError, that names the place."""
+    """Return what *read* makes of each entry; raise ValueError with the place of the first that is wrong."""
     found: list[R] = []
     try:
         for entry in entries:

@@ -20,6 +20,8 @@ class Findings:
 
     people: int = 0  # looked after: in scope, or leavers with a mapping
     forgotten: int = 0  # people who are in nobody's plan any more
+    # Addresses of forgotten people that people who are looked after have by now
+    passed_on: list[str] = field(default_factory=list)
     # Slack ids whose account was seen in line, whatever it once read back
     no_echo: list[str] = field(default_factory=list)
     seen: dict[int, LastSeen] = field(default_factory=dict)  # what people's accounts bear, where that is news

@@ -44,19 +44,8 @@ def hold(
             if operation.mapped_as not in since:
                 first_seen.append(operation.mapped_as)
             due = since.get(operation.mapped_as, now) + grace
-            held.append(_left_until(operation, due) if now < due else operation)
+            later = operation.left_alone(f"{operation.reason}; acted on from {due:%Y-%m-%d}")
+            held.append(later if now < due else operation)
         else:
             held.append(operation)
     return Held(held, first_seen, sorted(since.keys() & set(back)))
-
-
-def _left_until(operation: Operation, due: datetime) -> Operation:
-    account = operation.docebo_id or (operation.prior.docebo_id if operation.prior else None)
-    return Operation(
-        slack_id=operation.slack_id,
-        slack_team=operation.slack_team,
-        slack_name=operation.slack_name,
-        kind=Kind.LEAVE,
-        reason=f"{operation.reason}; acted on from {due:%Y-%m-%d}",
-        docebo_id=account,
-    )

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from slack_docebo.domain.attributes import shown
-from slack_docebo.domain.disputes import doubt_about, look
+from slack_docebo.domain.disputes import doubt_about, seen_on
 from slack_docebo.domain.expiry import has_expired
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Present, Unknown
@@ -49,10 +49,10 @@ def acts_on_leaver(mapping: Mapping, policy: Policy, accounts: Accounts) -> bool
 def plan_leaver(
     user: SourceUser,
     mapping: Mapping,
-    why: str,
     policy: Policy,
-    accounts: Accounts,
     *,
+    accounts: Accounts,
+    why: str,
     heir: str,
     is_reopened: bool,
 ) -> Operation:
@@ -100,5 +100,5 @@ def plan_leaver(
         maps=True,
         deactivated=True,
         prior=mapping,
-        seen=look(account),
+        seen=seen_on(account),
     )

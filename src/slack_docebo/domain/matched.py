@@ -5,15 +5,7 @@ from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, replace
 
 from slack_docebo.domain.addresses import mailbox
-from slack_docebo.domain.attributes import (
-    changes_to,
-    fingerprint,
-    is_own_form,
-    same,
-    shown,
-    wanted,
-    without,
-)
+from slack_docebo.domain.attributes import changes_to, fingerprint, is_own_form, lacking_in_words, same, shown, wanted
 from slack_docebo.domain.claims import Claims, Rank
 from slack_docebo.domain.expiry import former_end, is_over, may_have_ended
 from slack_docebo.domain.findings import Findings
@@ -97,15 +89,15 @@ class Matched:
 def plan_matched(
     one: Matched,
     policy: Policy,
+    *,
     accounts: Accounts,
     claims: Claims,
     found: Findings,
-    *,
     ended: MappingType[int, str],
 ) -> Operation:
     """Return the operation that brings the account of *one* in line, maps it, or leaves it alone.
 
-    A new username is claimed. *ended* are the accounts that we have let expire, with the date that they had before.
+    A new username is claimed, and what else shows is added to what was *found*. *ended* are the accounts that we have let expire, with the date that they had before.
     """
     user, account, prior = one.user, one.account, one.prior
     if not policy.provision:
@@ -151,7 +143,7 @@ def plan_matched(
             return one.mapped(policy, READ_FIRST, prior or Applied(account.docebo_id))
         print_, echo = policy.fingerprint({name: target[name] for name in target.keys() - held}), ""
     if changes:
-        differs = f"differs: {', '.join(changes)}{without(lacking)}"
+        differs = f"differs: {', '.join(changes)}{lacking_in_words(lacking)}"
         return replace(
             leave_alone(user, policy.scope.team, "; ".join(filter(None, [one.known_as, differs])), account),
             kind=Kind.UPDATE,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from slack_docebo.domain.addresses import mailbox
-from slack_docebo.domain.attributes import wanted, without
+from slack_docebo.domain.attributes import lacking_in_words, wanted
 from slack_docebo.domain.claims import Claims, Rank
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import NO_USERNAME, UNLISTED, Kind, Operation, leave_alone
@@ -57,7 +57,7 @@ def plan_newcomer(
         return leave(f"an account with this username is for {first}")
     why = "new" if mapping is None else f"account {mapping.docebo_id} is gone"
     return replace(
-        leave(why + without(lacking)),
+        leave(why + lacking_in_words(lacking)),
         kind=Kind.CREATE,
         changes=changes,
         maps=policy.map or mapping is not None,  # else what leads to the account that is gone would hide this one

@@ -11,6 +11,7 @@ Value = str | bool
 IN_LINE = "in line"
 IN_LINE_AS_WRITTEN = "in line with what was last written"
 PROVISIONING_OFF = "in line, and provisioning is off"
+BOTH_OFF = "provisioning and mapping are off"
 READ_FIRST = "in line, but for custom profile fields that Slack is asked for again first"
 NO_LONGER_IN_SLACK = "no longer in Slack"
 NOT_LISTED = "not in Slack's list"  # and not asked for, or Slack shows the person all the same
@@ -126,6 +127,17 @@ class Operation:
     def mapped_as(self) -> str:
         """The Slack id that has the mapping before the operation; afterwards `slack_id` has it."""
         return self.prior.slack_id if self.prior else self.slack_id
+
+    def left_alone(self, reason: str) -> "Operation":
+        """Return the operation that leaves the person and the account of before alone instead, for this *reason*."""
+        return Operation(
+            slack_id=self.slack_id,
+            slack_team=self.slack_team,
+            slack_name=self.slack_name,
+            kind=Kind.LEAVE,
+            reason=reason,
+            docebo_id=self.prior.docebo_id if self.prior else self.docebo_id,
+        )
 
 
 def leave_alone(

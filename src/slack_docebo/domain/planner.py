@@ -12,8 +12,8 @@ from slack_docebo.domain.disputes import (
     doubt_about,
     doubt_about_former,
     is_same,
-    look,
     may_be_of_another,
+    seen_on,
 )
 from slack_docebo.domain.findings import Findings, FoundAccount
 from slack_docebo.domain.leavers import acts_on_leaver, counts_as_leaver, plan_leaver
@@ -22,6 +22,7 @@ from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match, 
 from slack_docebo.domain.newcomers import plan_newcomer, reason_for_none
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.operations import (
+    BOTH_OFF,
     ELSEWHERE,
     IN_LINE_AS_WRITTEN,
     NO_LONGER_IN_SLACK,
@@ -110,7 +111,7 @@ class Planner:
         if not isinstance(known, Applied) or known.seen == LastSeen():
             return None
         account = self.accounts.get(known.docebo_id)
-        return account if account and is_same(look(account), known.seen) else None
+        return account if account and is_same(seen_on(account), known.seen) else None
 
     def _former_by_name(self, user: SourceUser, known: Known) -> Account | None:
         """Return the account that was given to *user*, and to nobody else, if it shows their name."""
@@ -156,7 +157,7 @@ class Planner:
             return absent
         self.found.people += 1
         if not (self.policy.provision or self.policy.map):
-            return self._leave(user, "provisioning and mapping are off")
+            return self._leave(user, BOTH_OFF)
         if found.problem:
             return self._leave(user, found.problem)
         if found.by in {FoundBy.FORMER_MAPPING, FoundBy.NAME} and holder is not None:
@@ -183,13 +184,15 @@ class Planner:
             return self._leave(user, doubt, account)
         if user.local_id and not (mapping and mapping.slack_id == user.slack_id):
             self.found.renamed[user.slack_id] = user.local_id
-        operation = plan_matched(one, self.policy, self.accounts, self.claims, self.found, ended=self.ended)
+        operation = plan_matched(
+            one, self.policy, accounts=self.accounts, claims=self.claims, found=self.found, ended=self.ended
+        )
         if former_holders and operation.kind is Kind.UPDATE and not operation.maps:
             operation = replace(operation, reason=f"{PASSED_ON}{operation.reason}")
         if operation.kind is Kind.LEAVE or not (former_holders or operation.passes_mapping):
             # Else the former holder's account would be known by what it bears now, should this never be carried out.
             self._note_seen(one, operation)
-        return operation if operation.kind is Kind.LEAVE else replace(operation, seen=look(account))
+        return operation if operation.kind is Kind.LEAVE else replace(operation, seen=seen_on(account))
 
     def _doubt_about(self, one: Matched) -> str:
         """Return why nobody can tell whether the account that *one* had before is still theirs, or ""."""
@@ -240,7 +243,7 @@ class Planner:
             self.found.accounts[user.slack_id] = found
         # Without mappings what was applied leads to the account.
         if known or operation.maps or operation.fingerprint or user.slack_id in self.found.accounts:
-            now = look(account)
+            now = seen_on(account)
             if mapping and mapping.seen.claimed and not bears_address_of(account, user, mapping.seen):
                 now = LastSeen(now.username, claimed=True)  # until the address is seen there, or written
             elif known and not is_new and may_be_of_another(account, user, known.seen):
@@ -250,7 +253,7 @@ class Planner:
 
     def _has_returned(self, user: SourceUser, holder: Mapping, account: Account) -> bool:
         """Tell whether *user* has the address that the account had while its former holder was in Slack."""
-        return self.returns.returned.get(user.slack_id) == holder.slack_id and is_same(look(account), holder.seen)
+        return self.returns.returned.get(user.slack_id) == holder.slack_id and is_same(seen_on(account), holder.seen)
 
     def plan_trusting(self, user: SourceUser, mapping: Mapping | None) -> Operation | None:
         """Return what can be planned without reading the target, or None where it has to be read.
@@ -265,7 +268,7 @@ class Planner:
             return self._plan_absent(user, mapping, against)
         if not (self.policy.provision or self.policy.map):
             self.found.people += 1
-            return self._leave(user, "provisioning and mapping are off")
+            return self._leave(user, BOTH_OFF)
         if mapping is None and user.unconfirmed:
             self.found.people += 1
             return self._leave(user, UNCONFIRMED)
@@ -304,7 +307,7 @@ class Planner:
     def is_as_seen(self, docebo_id: int, seen: LastSeen) -> bool:
         """Tell whether the account still shows the username or the address that were last *seen* there."""
         account = self.accounts.get(docebo_id)
-        return account is not None and is_same(look(account), seen)
+        return account is not None and is_same(seen_on(account), seen)
 
     def asks_for_account(self, user: SourceUser, known: Known) -> bool:
         """Tell whether *user* depends on the *known* account, for which Docebo has yet to be asked."""
@@ -332,8 +335,7 @@ class Planner:
     def _plan_newcomer(self, user: SourceUser, mapping: Mapping | None) -> Operation:
         if against := reason_for_none(user, self.policy, self.accounts):
             return self._leave(user, against)
-        member, moving = self.policy.scope.as_member(user), self.policy.branch_moves
-        lacking = shortfalls(member, self.policy.rules, creating=True, moving=moving)
+        lacking = shortfalls(self.policy.scope.as_member(user), self.policy.rules, creating=True)
         self.found.note_shortfalls(user.slack_id, lacking)
         return plan_newcomer(user, mapping, self.policy, accounts=self.accounts, claims=self.claims, lacking=lacking)
 
@@ -346,9 +348,16 @@ class Planner:
         self.found.people += 1
         account = self.accounts.get(mapping.docebo_id)
         if account is not None and mapping.seen == LastSeen():  # at first sight, as of who is here: linked by hand, say
-            self.found.seen[account.docebo_id] = look(account)
-        heir, is_reopened = self.returns.heirs.get(mapping.slack_id, ""), mapping.docebo_id in self.reopened
-        return plan_leaver(user, mapping, why, self.policy, self.accounts, heir=heir, is_reopened=is_reopened)
+            self.found.seen[account.docebo_id] = seen_on(account)
+        return plan_leaver(
+            user,
+            mapping,
+            self.policy,
+            accounts=self.accounts,
+            why=why,
+            heir=self.returns.heirs.get(mapping.slack_id, ""),
+            is_reopened=mapping.docebo_id in self.reopened,
+        )
 
     def _leave(
         self, user: SourceUser, reason: str, account: Account | None = None, *, docebo_id: int | None = None

@@ -9,16 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.changed_rules import reason_by_rules
-from slack_docebo.domain.disputes import bears_new_address, dispute, is_same, look
-from slack_docebo.domain.effects import (
-    TO_ACCOUNTS,
-    account_of,
-    differs,
-    holds,
-    is_carried_out,
-    managers_of,
-    people_of,
-)
+from slack_docebo.domain.disputes import bears_new_address, dispute, is_same, seen_on
+from slack_docebo.domain.effects import TO_ACCOUNTS, account_of, differs, holds, is_carried_out, managers_of, people_of
 from slack_docebo.domain.managers import NOT_THEIRS
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.operations import UNLISTED, Kind, Operation, Value
@@ -113,7 +105,7 @@ def reason_by_sight(operation: Operation, accounts: Accounts, seen: LastSeen, *,
     is_found = not undoes and operation.kind in {Kind.MAP, Kind.UPDATE} and _is_new(operation)
     if account is None or not (is_found or operation.kind in TO_ACCOUNTS):
         return ""
-    now, then = look(account), operation.seen
+    now, then = seen_on(account), operation.seen
     if then == LastSeen():
         if is_found and operation.kind is Kind.UPDATE:
             return NOT_KEPT  # a dry run may have noted since what it bears by now
@@ -131,7 +123,7 @@ def reason_by_sight(operation: Operation, accounts: Accounts, seen: LastSeen, *,
 
 def _may_be_handed_over(account: Account, seen: LastSeen) -> bool:
     """Tell whether *account* may belong to somebody else than when last *seen*; only a new plan can find out."""
-    return not is_same(look(account), seen) or bears_new_address(account, seen)
+    return not is_same(seen_on(account), seen) or bears_new_address(account, seen)
 
 
 def _is_new(operation: Operation) -> bool:
@@ -179,7 +171,10 @@ def reason_by_place(operation: Operation, places: MappingType[int, Collection[in
 
 
 def reason_by_reports(operation: Operation, reports: MappingType[int, Collection[int]]) -> str:
-    """Return that the account of *operation* reports no more to whom we had made its manager, or ""; *reports* are by manager."""
+    """Return the reason if the account of *operation* no longer reports to the manager that we had set, or "".
+
+    *reports* are the accounts that report to a manager, by the manager's account.
+    """
     changed = [
         name
         for name, manager in managers_taken_back(operation.before).items()
@@ -261,7 +256,7 @@ def carried_out(operation: Operation, now: Situation) -> int | None:
     account = account_of(now.accounts, operation) if operation.kind in TO_ACCOUNTS else None
     if account is None or not is_carried_out(operation, account):
         return None
-    is_theirs = operation.docebo_id is None or is_same(look(account), now.seen_of(operation.docebo_id))
+    is_theirs = operation.docebo_id is None or is_same(seen_on(account), now.seen_of(operation.docebo_id))
     at_odds = reason_by_mapping(operation, now.mapping, now.holder)
     return account.docebo_id if is_theirs and not at_odds else None
 

@@ -50,7 +50,7 @@ _BEGINS_BLOCK = re.compile(r"^(\d+(?=[.)]$)|(?=(?:\+|#{1,6}|=+|-+)$))")  # as th
 def bounded(text: str, longest: int) -> str:
     """Return the first *longest* characters of *text*, or a few less so that no letter is parted from its marks.
 
-    Not for text by which something is found, for half an address is another person's: see `key`.
+    Not for text by which something is found, for half an address is another person's: see `whole_or_nothing`.
     """
     if len(text) <= longest:
         return text
@@ -66,7 +66,7 @@ def _continues(character: str) -> bool:
     )
 
 
-def key(text: str, longest: int = LONGEST_NAME) -> str:
+def whole_or_nothing(text: str, longest: int = LONGEST_NAME) -> str:
     """Return *text*, by which something is found, unchanged; "" if it has more than *longest* characters."""
     return text if len(text) <= longest else ""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from slack_docebo.domain.disputes import look
+from slack_docebo.domain.disputes import seen_on
 from slack_docebo.domain.mirror import Mirror
 from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.people import Account
@@ -28,5 +28,5 @@ def unmirroring(account: Account, mirror: Mirror, team: str, slack_ids: Collecti
         docebo_id=account.docebo_id,
         changes=dict.fromkeys(filled, ""),
         before=dict(filled),
-        seen=look(account),
+        seen=seen_on(account),
     )

@@ -4,8 +4,9 @@ from functools import partial
 
 from slack_docebo.concurrency import side_by_side
 from slack_docebo.engine.planning.plans import make_plan
+from slack_docebo.engine.reading.accounts import read_target
 from slack_docebo.engine.reading.connection import Workspace, validate
-from slack_docebo.engine.reading.sides import read_page, read_source, read_target
+from slack_docebo.engine.reading.slack_list import read_page, read_source
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.engine.writing.applying import Progress, apply_accounts, apply_mappings, begin

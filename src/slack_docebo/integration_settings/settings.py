@@ -258,7 +258,7 @@ class IntegrationSettings(BaseModel):
         le=24 * 31,
         title="Hours that the limits count",
         description="The limits count people changed within so many hours, over all runs and real time together. What was"
-        " let through by its id over a limit does not count.",
+        " let through by its id over a limit does not count in that one.",
     )
     limit_minimum_sample: Whole = Field(
         20,

@@ -37,7 +37,7 @@ from slack_docebo.storage.schema import (
     platform,
     possible_manager,
 )
-from slack_docebo.storage.statements import WhereIn, carry_out, insertion, insertion_text
+from slack_docebo.storage.statements import WhereIn, carry_out, insertion_text, upsert
 
 WRITTEN_BY_US = "written"  # what shows the address: our own word, and nothing seen since
 SEEN = "seen"
@@ -268,11 +268,7 @@ class AccountRepository:
     def _set_managers(self, managers: MappingType[tuple[int, int], int]) -> None:
         for (docebo_id, type_id), manager_id in managers.items():
             key = {"platform_id": self._platform_id, "user_id": docebo_id, "type_id": type_id}
-            self._connection.execute(
-                insertion(self._connection, manager)
-                .values(**key, manager_id=manager_id)
-                .on_conflict_do_update(index_elements=list(key), set_={"manager_id": manager_id})
-            )
+            upsert(self._connection, manager, key, {"manager_id": manager_id})
 
     def managers(self, docebo_ids: Collection[int]) -> dict[tuple[int, int], int]:
         """Return the manager that we have written for these accounts, by account and type.

@@ -21,14 +21,14 @@ class Side(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """The latest of one side; the moments are None where there was none yet."""
+    """When one side was last asked with our credentials, and when that last worked; None where it never was."""
 
     asked_at: datetime | None = None
     worked_at: datetime | None = None
 
     @property
     def is_broken(self) -> bool:
-        """Tell whether the last contact failed."""
+        """Whether our credentials did not work when they were last tried."""
         return self.asked_at != self.worked_at
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, sele
 from slack_docebo.domain.decisions import Decision, Decisions, Verdict
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.schema import acknowledgement, decision
-from slack_docebo.storage.statements import insertion, replace_mentions
+from slack_docebo.storage.statements import replace_mentions, upsert
 
 _BINDS = decision.c.verdict != Verdict.LEAVE_SO.value  # what releases without `acknowledgement` write does not
 # Made once: read for every page of an import and every round of events.
@@ -72,11 +72,7 @@ class DecisionRepository:
             table = decision
             self._delete(decision, (decision.c.slack_team == team) & _BINDS, ids)
             values |= {"verdict": one.verdict.value, "docebo_id": one.docebo_id}
-        self._connection.execute(
-            insertion(self._connection, table)
-            .values(slack_team=team, slack_id=one.slack_id, **values)
-            .on_conflict_do_update(index_elements=["slack_team", "slack_id"], set_=values)
-        )
+        upsert(self._connection, table, {"slack_team": team, "slack_id": one.slack_id}, values)
 
     def take_back(self, team: str, slack_id: str, *, acknowledged_alone: bool) -> int:
         """Delete the decisions about this person, or only the acknowledgement; return how many there were."""

@@ -8,6 +8,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from slack_docebo.domain.addresses import spellings
+
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)  # not "now": the clock of the machine that claims may be behind
 MEMBERS_CHANGED = "subteam_members_changed"  # the kind of an event about somebody who came to a user group, or left it
 
@@ -39,9 +41,10 @@ class Event:
     profile: Mapping[str, Any] | None = None  # None: the person has to be read from Slack
 
     @property
-    def address(self) -> str:
-        """The e-mail address in the profile, or ""."""
-        return address_in(self.profile)
+    def names(self) -> tuple[str, ...]:
+        """The Slack ids and the e-mail address by which it names the person, the address in all its spellings."""
+        local_id = str((self.profile or {}).get("local_id") or "")
+        return (self.slack_id, local_id, *spellings(address_in(self.profile)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,11 @@ class ExclusionRepository:
             )
             self._connection.execute(row.on_conflict_do_nothing())
 
+    def pass_on(self, addresses: Iterable[str]) -> None:
+        """Exclude nobody by these *addresses* any more, which somebody else has by now; the Slack ids still exclude."""
+        digests = [digest(spelling) for address in addresses for spelling in spellings(address)]
+        self._connection.execute(delete(exclusion).where(exclusion.c.digest.in_(digests)))
+
     def lift(self, name: str) -> bool:
         """Stop excluding the person with this Slack id or address; tell whether anybody was excluded by it."""
         digests = list(map(digest, spellings(name)))

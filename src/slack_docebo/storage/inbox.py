@@ -118,7 +118,7 @@ class InboxRepository:
         Events about forgotten people are not stored.
         """
         excluded = ExclusionRepository(self._connection).all()
-        kept = [event for event in events if not excluded.cover_any((event.slack_id, event.address))]
+        kept = [event for event in events if not excluded.cover_any(event.names)]
         if not kept:
             return 0
         new = self._connection.execute(PUT, [columns_of(event) for event in kept]).rowcount
@@ -140,9 +140,7 @@ class InboxRepository:
             counts={state: count for state, (count, _) in rows.items()},
         )
 
-    def claim(
-        self, run: str, limit: int, now: datetime, *, left: float = ALL, lease: timedelta = LEASE
-    ) -> list[InboxEntry]:
+    def claim(self, run: str, limit: int, now: datetime, *, left: float = ALL) -> list[InboxEntry]:
         """Claim the oldest events that are due, at most *limit*, for *run*; claims that have lapsed are taken over.
 
         *left* is the part of the hour's calls that is left. When no event is due, no run is wanted any more.
@@ -151,7 +149,7 @@ class InboxRepository:
         ids = list(self._connection.scalars(OLDEST_DUE, {"most": limit, **_due_parameters(now, left)}))
         if not ids:
             self._wake_ups.want_no_run()
-        self._change(ids, state=EventState.CLAIMED.value, claimed_by=run, due_at=now + lease)
+        self._change(ids, state=EventState.CLAIMED.value, claimed_by=run, due_at=now + LEASE)
         return sorted(self.of(ids), key=lambda entry: (entry.event.received_at, entry.event.event_id))
 
     def release(self, *, run: str | None = None) -> int:
@@ -177,11 +175,11 @@ class InboxRepository:
         No limit holds them back then; the incident stays on record if somebody has let it through.
         """
         attempts, incident = event_columns.attempts + 1, case((IS_LET_THROUGH, event_columns.incident), else_="")
-        return self._set_aside(event_ids, run, error, now, attempts=attempts, incident=incident)
+        return self._park(event_ids, run, error, now, attempts=attempts, incident=incident)
 
     def hold(self, event_ids: Iterable[str], incident: str, error: str, now: datetime, *, run: str) -> int:
         """Park the events that *run* still has, until somebody lets *incident* through or replays them."""
-        return self._set_aside(event_ids, run, error, now, incident=incident)
+        return self._park(event_ids, run, error, now, incident=incident)
 
     def mark(self, event_ids: Iterable[str], incident: str) -> None:
         """Note that these events wait with *incident*, like an older event of the same person that they supersede."""
@@ -212,12 +210,8 @@ class InboxRepository:
         )
         return [(row.done_at - row.received_at).total_seconds() for row in self._connection.execute(query)]
 
-    def parked(self, limit: int = 100) -> list[InboxEntry]:
-        """Return the parked events, the oldest first."""
-        return self.list_(limit, EventState.PARKED)
-
-    def list_(self, limit: int, *states: EventState) -> list[InboxEntry]:
-        """Return events in one of *states*, or in any, the oldest first."""
+    def oldest(self, limit: int, *states: EventState) -> list[InboxEntry]:
+        """Return the oldest events in one of *states*, or in any, the oldest first."""
         query = select(inbox_event).order_by(event_columns.received_at, event_columns.event_id).limit(limit)
         if states:
             query = query.where(event_columns.state.in_([state.value for state in states]))
@@ -372,9 +366,10 @@ class InboxRepository:
             self._connection.scalar(DUE.where(~has_run(now)), {"most": 1, **_due_parameters(now, left=0)}) is not None
         )
 
-    def _set_aside(self, event_ids: Iterable[str], run: str | None, error: str, now: datetime, **values: object) -> int:
-        aside = {"state": EventState.PARKED.value, "claimed_by": "", "error": error, "done_at": now}
-        return self._change(event_ids, _is_open(run), **aside, **values)
+    def _park(self, event_ids: Iterable[str], run: str | None, error: str, now: datetime, **values: object) -> int:
+        """Park the events that are open, and that *run* still has if it is given, with *error* and further *values*."""
+        parked = {"state": EventState.PARKED.value, "claimed_by": "", "error": error, "done_at": now}
+        return self._change(event_ids, _is_open(run), **parked, **values)
 
     def _change(self, event_ids: Iterable[str], *conditions: ColumnElement[bool], **values: object) -> int:
         change = update(inbox_event).where(*conditions).values(**values)

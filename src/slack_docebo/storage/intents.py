@@ -67,10 +67,10 @@ class IntentRepository:
         given_up = select(doubtful_creation.c.seq).where(doubtful_creation.c.plan_id == plan_id)
         return self.of(plan_id) | set(self._connection.scalars(given_up))
 
-    def creations_of(self, docebo: str, plan_id: str, slack_ids: Iterable[str]) -> set[tuple[str, str]]:
-        """Return team and Slack id of people for whom another plan has sent a creation with an unknown outcome."""
+    def creations(self, docebo: str, slack_ids: Iterable[str], *, but_of: str) -> set[tuple[str, str]]:
+        """Return team and Slack id of people for whom another plan than *but_of* has sent a creation of unknown outcome."""
         sent = _among(intent, docebo, *_PERSON)
-        creations = sent.where(operation.c.kind == Kind.CREATE.value, operation.c.plan_id != plan_id)
+        creations = sent.where(operation.c.kind == Kind.CREATE.value, operation.c.plan_id != but_of)
         return _found(WhereIn(creations, operation.c.slack_id).rows(self._connection, slack_ids))
 
     def updates(self, docebo: str) -> list[tuple[int, Mapping[str, Value]]]:
@@ -109,8 +109,8 @@ class IntentRepository:
         sent = _among(intent, docebo, *_PLACE)
         return _by_plan(WhereIn(sent, operation.c.slack_id).rows(self._connection, slack_ids))
 
-    def under(self, docebo: str, of: str) -> dict[str, set[int]]:
-        """Return the operations like `about`, for *of*, a plan or a flow run."""
+    def sent_by(self, docebo: str, of: str) -> dict[str, set[int]]:
+        """Return the operations that *of*, a plan or a flow run, has sent with an unknown outcome: numbers by plan."""
         sent = _among(intent, docebo, *_PLACE).where(or_(intent.c.plan_id == of, intent.c.flow_run == of))
         return _by_plan(self._connection.execute(sent))
 

@@ -20,7 +20,6 @@ from sqlalchemy import (
     cast,
     delete,
     exists,
-    false,
     func,
     literal,
     literal_column,
@@ -38,7 +37,7 @@ from slack_docebo.domain.operations import NOT_SENT, PASSED_ON, Kind, Outcome
 from slack_docebo.domain.targets import EXPIRATION, USERNAME
 from slack_docebo.storage.operations import JournalEntry, entry_of
 from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRepository, PlanState, plan_of
-from slack_docebo.storage.schema import identity, intent, mapping
+from slack_docebo.storage.schema import identity, intent, mapping, platform
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
 from slack_docebo.storage.statements import WhereIn, in_portions, replace_mentions
@@ -78,7 +77,11 @@ _passed_on = (
         operations.c.outcome == Outcome.APPLIED.value,
         _mapped_as != operations.c.slack_id,
         plans.c.kind != PlanKind.UNDO.value,
-        ~exists().where(mapping.c.slack_id == _mapped_as),
+        ~exists().where(
+            mapping.c.slack_id == _mapped_as,
+            mapping.c.platform_id == platform.c.id,
+            platform.c.address == plans.c.docebo,
+        ),
     )
 )
 PASSED_BETWEEN = [WhereIn(_passed_on, operations.c.slack_id), WhereIn(_passed_on, _mapped_as)]
@@ -111,48 +114,68 @@ def _may_be(changes: Collection[Change]) -> ColumnElement[bool]:
     return operations.c.kind.in_(sorted(kinds | ({Kind.UPDATE.value} if ends_or_renames else set())))
 
 
-def _people(changes: Collection[Change], *parts: Sequence[ColumnElement[bool]]) -> Select[Any]:
+def _people(counted: MappingType[Change, ColumnElement[bool]], *parts: Sequence[ColumnElement[bool]]) -> Select[Any]:
     """Return how the people of the operations are counted that fulfil all conditions of one of *parts*.
 
-    Each once for each of *changes*, by its name.
+    Each once for each of the changes that are *counted*, by its name, where its condition holds.
     """
+    does = [counts.label(change.name) for change, counts in counted.items()]
+    found = union_all(*(select(PERSON.label("person"), *does).where(*part) for part in parts)).subquery()
+    by_change = (func.count(case((found.c[one.name], found.c.person)).distinct()).label(one.name) for one in counted)
+    return select(*by_change)
+
+
+def _counts_as() -> dict[Change, ColumnElement[bool]]:
+    """Return the condition that an operation counts as each change."""
     expires = operations.c.changes[EXPIRATION].as_string()
     ends = and_(UPDATES, expires != "", expires <= bindparam("ends_by"))
     counts_as: dict[Change, ColumnElement[bool]] = {one: operations.c.kind == one.value for one in Change}
     counts_as |= {Change.REMAP: MOVES, Change.RENAME: RENAMES}
     counts_as[Change.DEACTIVATE] = or_(counts_as[Change.DEACTIVATE], ends)
-    does = [counts_as[change].label(change.name) for change in changes]
-    found = union_all(*(select(PERSON.label("person"), *does).where(*part) for part in parts)).subquery()
-    by_change = (func.count(case((found.c[one.name], found.c.person)).distinct()).label(one.name) for one in changes)
-    return select(*by_change)
+    return counts_as
 
 
 def _limited(*changed: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions that somebody was *changed*, on the platform and in the workspace, and not let through."""
+    """Return the conditions that somebody was *changed*, on the platform and in the workspace."""
     counted = select(plans.c.id).where(
-        plans.c.id.in_(select(operations.c.plan_id).where(*changed)),  # few of all, whose facts are read
+        plans.c.id.in_(select(operations.c.plan_id).where(*changed)),  # few of all
         plans.c.docebo == bindparam("docebo"),
         plans.c.slack_team == bindparam("slack_team"),
         plans.c.kind != PlanKind.RESET_MAPPINGS.value,
-        func.coalesce(plans.c.facts[LET_THROUGH].as_boolean(), false()) == false(),
     )
     return *changed, operations.c.plan_id.in_(counted)
 
 
 _plan_id: BindParameter[str] = bindparam("plan_id")
 # Made once as well: each batch of each run asks both.
-IN_PLAN = _people(tuple(Change), _in_plan(_plan_id))
+IN_PLAN = _people(_counts_as(), _in_plan(_plan_id))
+# The plans with changes since then that somebody has let through a limit; few of all, whose facts are read.
+LET_THROUGH_SINCE = select(plans).where(
+    or_(*(plans.c.id.in_(select(operations.c.plan_id).where(*changed)) for changed in (DONE, SENT))),
+    plans.c.facts[LET_THROUGH].as_boolean(),
+    plans.c.id != _plan_id,
+)
 
 
 @cache
 def _in_plan_or_since(changes: frozenset[Change]) -> Select[Any]:
     may_be = _may_be(changes)
+    counted = {
+        change: and_(counts, operations.c.plan_id.not_in(bindparam(_let_through(change), expanding=True)))
+        for change, counts in _counts_as().items()
+        if change in changes
+    }
     return _people(
-        changes,
+        counted,
         (*_in_plan(_plan_id), may_be),
         _limited(*DONE, operations.c.done_at <= bindparam("until"), may_be),
         _limited(*SENT, may_be),
     )
+
+
+def _let_through(change: Change) -> str:
+    """Return the name of the parameter that holds the plans that somebody has let through this limit."""
+    return f"let_through_{change.name}"
 
 
 LOOKED_AT = 1000  # operations: so many are looked at one by one before all plans are
@@ -193,17 +216,19 @@ class JournalRepository:
         return self._people(IN_PLAN, ends_by, plan_id=plan_id)
 
     def people_changed(
-        self, plan_id: str, sizes: MappingType[Change, int], since: datetime, until: datetime, ends_by: date
+        self, plan_id: str, sizes: MappingType[Change, int], *, since: datetime, until: datetime, ends_by: date
     ) -> dict[Change, int]:
         """Count the people changed by any run between *since* and *until* whom the plan does not change in that way.
 
         The changes of *sizes* are counted, which are the plan's by the same *ends_by*. Possible changes count as well:
-        those that a run is working on, or died over. What somebody let through is left out: a plan applied by its id
-        over a limit, and a reset.
+        those that a run is working on, or died over. What somebody let through is left out: a reset, and of a plan that
+        was applied by its id those changes in which it was over a limit.
         """
         of = PlanRepository(self._connection).read(plan_id)
         given = {"plan_id": plan_id, "docebo": of.docebo, "slack_team": of.slack_team, "since": since, "until": until}
-        together = self._people(_in_plan_or_since(frozenset(sizes)), ends_by, **given)
+        plans_let = [plan_of(row) for row in self._connection.execute(LET_THROUGH_SINCE, given)]
+        let = {_let_through(change): [one.id for one in plans_let if change in one.let_through] for change in sizes}
+        together = self._people(_in_plan_or_since(frozenset(sizes)), ends_by, **given, **let)
         return {change: others for change, people in together.items() if (others := people - sizes[change]) > 0}
 
     def others_at_work(self, plan_id: str, since: datetime) -> bool:

@@ -13,7 +13,7 @@ from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import Known, Mapping, SourceUser
 from slack_docebo.domain.texts import some_of
 from slack_docebo.errors import StorageConflict
-from slack_docebo.storage.accounts import AccountRepository, last_seen_of
+from slack_docebo.storage.accounts import CLAIMED, AccountRepository, last_seen_of
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.column_types import storable
 from slack_docebo.storage.people import PersonRepository
@@ -110,9 +110,13 @@ class MappingRepository:
         return {row.user_id: row.slack_id for row in self._where_in(HOLDERS, team, docebo_ids)}
 
     def unseen(self, team: str) -> list[int]:
-        """Return the mapped accounts of which nothing seen is stored, because they were just mapped by hand."""
+        """Return the mapped accounts of which nothing seen is stored, because they were just linked by hand.
+
+        Those that a table gives to somebody are left out: what they show has yet to prove whose they are.
+        """
         is_unseen = func.coalesce(account.c.username_digest, "") + func.coalesce(account.c.address_digest, "") == ""
-        return [row.user_id for row in self._connection.execute(READ.where(self._of(team), is_unseen))]
+        is_no_claim = account.c.verified_by.is_distinct_from(CLAIMED)
+        return [row.user_id for row in self._connection.execute(READ.where(self._of(team), is_unseen, is_no_claim))]
 
     def slack_ids(self, team: str) -> Iterator[str]:
         """Yield the Slack ids of all who are mapped, like `all`."""
@@ -152,12 +156,9 @@ class MappingRepository:
                 .values(slack_id=heir, person_id=people[heir], changed_at=now)
             )
 
-    def delete(self, team: str, slack_ids: Sequence[str] | None) -> int:
-        """Delete the mappings of *slack_ids*, or with None of the whole workspace; return how many there were."""
-        in_team = delete(rows).where(self._of(team))
-        if slack_ids is None:
-            return self._connection.execute(in_team).rowcount
-        return WhereIn(in_team, rows.c.slack_id).change(self._connection, slack_ids)
+    def delete(self, team: str, slack_ids: Sequence[str]) -> int:
+        """Delete the mappings of *slack_ids*; return how many there were."""
+        return WhereIn(delete(rows).where(self._of(team)), rows.c.slack_id).change(self._connection, slack_ids)
 
     def delete_planned(
         self, plan_id: str, team: str, seqs: range, backed_up: MappingType[str, tuple[int, datetime]]

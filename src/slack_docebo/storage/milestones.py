@@ -13,7 +13,7 @@ REACH = insertion_text(milestone.columns, "(docebo, name) DO UPDATE SET reached_
 
 
 class Milestone(enum.StrEnum):
-    """What has to recur, and the check that found why an import does not."""
+    """What has to recur; and a freeze, which excuses that there was no import."""
 
     IMPORT = "import"  # of everybody, for real, taken through to its end
     SWEEP = "sweep"

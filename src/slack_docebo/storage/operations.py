@@ -143,7 +143,9 @@ class OperationRepository:
         moved = update(operations).where(*planned).values(plan_id=to)
         WhereIn(moved, operations.c.slack_id).change(self._connection, slack_ids)
 
-    def add_unmappings(self, plan_id: str, first_seq: int, team: str, slack_ids: Collection[str], reason: str) -> None:
+    def add_unmappings(
+        self, plan_id: str, first_seq: int, *, team: str, slack_ids: Collection[str], reason: str
+    ) -> None:
         """Append, numbered from *first_seq*, the unmapping of *slack_ids*, or of everybody of the workspace.
 
         The database does it by itself: read and written one by one, a hundred thousand rows take many seconds.

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from slack_docebo.storage.schema import page_limit
-from slack_docebo.storage.statements import insertion
+from slack_docebo.storage.statements import upsert
 
 
 class PageLimitRepository:
@@ -21,9 +21,4 @@ class PageLimitRepository:
 
     def learn(self, source: str, people: int, *, now: datetime) -> None:
         """Store the limit of *source*, in place of an older one."""
-        limit = {"people": people, "learned_at": now}
-        self._connection.execute(
-            insertion(self._connection, page_limit)
-            .values(source=source, **limit)
-            .on_conflict_do_update(index_elements=["source"], set_=limit)
-        )
+        upsert(self._connection, page_limit, {"source": source}, {"people": people, "learned_at": now})

@@ -22,9 +22,11 @@ ID_LENGTH = 8
 Facts = MappingType[str, object]
 NO_FACTS: Facts = {}
 PART_OF = "part_of"  # the fact of a plan for some of the people of another, whose id it is
-COVERAGE = "custom_fields_known"  # the fact of a plan of how many people's custom fields are known, and of how many
-READ_SINCE = "read_since"  # the fact of a plan of what was read by a run that began then; of events has none
-OVER = "over"  # the fact of a plan over a limit of what it changes too many people in, as was told last
+COVERAGE = (
+    "custom_fields_known"  # the fact of a plan: of how many people custom fields are known, and of how many in all
+)
+READ_SINCE = "read_since"  # the fact of a plan: when the run began that has read its data; one made of events has none
+OVER = "over"  # the fact of a plan: the kinds of changes of which it had more than a limit allows, when last measured
 LET_THROUGH = "let_through"  # the fact of a plan over a limit that somebody let through by its id, having looked at it
 
 # Made once: a run reads its plan around every call that writes.
@@ -124,6 +126,11 @@ class Plan:
     def is_let_through(self) -> bool:
         """Whether somebody has let the plan exceed a limit, by giving its id."""
         return self.facts.get(LET_THROUGH) is True
+
+    @property
+    def let_through(self) -> frozenset[Change]:
+        """The changes in which somebody has let the plan exceed the limits: all, if a former release did not note which."""
+        return (self.over if OVER in self.facts else frozenset(Change)) if self.is_let_through else frozenset()
 
     @property
     def looked_after(self) -> int:

@@ -13,6 +13,7 @@ from slack_docebo.storage.schema import (
     call_budget,
     halt,
     mapping,
+    milestone,
     plan,
     platform,
     proven_read,
@@ -143,9 +144,9 @@ class PlatformRepository:
             )
         self._connection.execute(delete(platform).where(platform.c.address == address))
         self._connection.execute(update(platform).where(platform.c.address == former).values(address=address))
-        for table in (workspace_link, standing, halt, batch_gate, call_budget):
+        for table in (workspace_link, standing, halt, batch_gate, call_budget, milestone):
             self._connection.execute(delete(table).where(table.c.docebo == address))
-        for table in (workspace_link, standing, halt, batch_gate, call_budget, plan):
+        for table in (workspace_link, standing, halt, batch_gate, call_budget, milestone, plan):
             self._connection.execute(update(table).where(table.c.docebo == former).values(docebo=address))
         of_former = proven_read.c.source == docebo_source(former)
         self._connection.execute(update(proven_read).where(of_former).values(source=docebo_source(address)))

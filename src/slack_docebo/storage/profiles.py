@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, select, update
 from slack_docebo.domain.profiles import Profile
 from slack_docebo.domain.stamps import NOT_BELIEVED
 from slack_docebo.storage.schema import profile
-from slack_docebo.storage.statements import WhereIn, insertion
+from slack_docebo.storage.statements import WhereIn, upsert
 
 
 class ProfileRepository:
@@ -23,14 +23,17 @@ class ProfileRepository:
         rows = WhereIn(query, profile.c.slack_id).rows(self._connection, slack_ids)
         return {row.slack_id: Profile(row.fields, row.updated, row.read_at) for row in rows}
 
+    def fields_read(self, team: str) -> frozenset[str]:
+        """Return the ids of the custom fields that were read last, of whomever; none if rules have never read any."""
+        newest = (
+            select(profile.c.fields).where(profile.c.slack_team == team).order_by(profile.c.read_at.desc()).limit(1)
+        )
+        return frozenset(self._connection.scalar(newest) or ())
+
     def keep(self, team: str, slack_id: str, read: Profile) -> None:
         """Store the profile *read* of one person in place of an earlier one."""
         values = {"fields": dict(read.fields), "updated": read.updated, "read_at": read.read_at}
-        self._connection.execute(
-            insertion(self._connection, profile)
-            .values(slack_team=team, slack_id=slack_id, **values)
-            .on_conflict_do_update(index_elements=["slack_team", "slack_id"], set_=values)
-        )
+        upsert(self._connection, profile, {"slack_team": team, "slack_id": slack_id}, values)
 
     def doubt(self, team: str, slack_ids: Iterable[str]) -> None:
         """Mark these people's profiles as outdated, so that they are read again before they are used."""

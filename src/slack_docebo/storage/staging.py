@@ -140,9 +140,6 @@ class MappingStaging:
         """Remove the rows from *sources*."""
         WhereIn(delete(staged), staged.c.source).change(self._connection, sources)
 
-    def count(self) -> int:
-        return self._connection.scalar(select(func.count()).select_from(staged)) or 0
-
     def merge(self) -> int:
         """Write names and accounts to the mapping, and return how many mappings that changed.
 

@@ -13,13 +13,7 @@ from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Ou
 from slack_docebo.domain.standing import Standing
 from slack_docebo.storage.schema import operation
 from slack_docebo.storage.schema import standing as standings
-from slack_docebo.storage.statements import (
-    WhereIn,
-    carry_out,
-    in_portions,
-    insertion_text,
-    replace_mentions,
-)
+from slack_docebo.storage.statements import WhereIn, carry_out, in_portions, insertion_text, replace_mentions
 
 INSERT = insertion_text(
     standings.columns,
@@ -110,7 +104,7 @@ class StandingRepository:
             for row in rows:
                 yield row.slack_id
 
-    def standing_for(self, docebo: str, team: str, reasons: Iterable[str]) -> dict[str, str]:
+    def left_alone_for(self, docebo: str, team: str, reasons: Iterable[str]) -> dict[str, str]:
         """Return the people who are left alone for one of *reasons*: the reason by Slack id."""
         query = select(standings.c.slack_id, standings.c.reason).where(_lasting(docebo, team))
         rows = WhereIn(query, standings.c.reason).rows(self._connection, reasons)

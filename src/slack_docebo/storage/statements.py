@@ -98,6 +98,14 @@ def insertion(connection: Connection, table: Table) -> postgresql.Insert | sqlit
     return postgresql.insert(table) if is_postgresql(connection) else sqlite.insert(table)
 
 
+def upsert(
+    connection: Connection, table: Table, key: MappingType[str, object], values: MappingType[str, object]
+) -> None:
+    """Insert the row with this *key* and these *values* or, where there is one of this key, give it the *values*."""
+    row = insertion(connection, table).values(**key, **values)
+    connection.execute(row.on_conflict_do_update(index_elements=list(key), set_=dict(values)))
+
+
 def insertion_text(columns: Iterable[Column[Any]], on_conflict: str) -> TextClause:
     """Return an INSERT of these *columns* for both databases that is compiled once, for frequent use.
 

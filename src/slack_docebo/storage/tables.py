@@ -71,6 +71,10 @@ class Tables:
     def accounts(self, platform_id: int) -> AccountRepository:
         return AccountRepository(self.connection, platform_id)
 
+    def accounts_to_write(self, docebo: str) -> AccountRepository:
+        """Return the accounts of that Docebo, which becomes known with the first of them."""
+        return self.accounts(self.platforms.take(docebo))
+
     def accounts_at(self, docebo: str) -> AccountRepository:
         """Return the accounts of that Docebo, for reading; there are none before the first run for it."""
         return AccountRepository(self.connection, self.platforms.find(docebo))
@@ -101,7 +105,7 @@ class Tables:
 
         People of whom somebody has acknowledged that reason are left out.
         """
-        undecided = self.standings.standing_for(docebo, team, filter(is_undecided, reasons))
+        undecided = self.standings.left_alone_for(docebo, team, filter(is_undecided, reasons))
         seen = self.acknowledged(team)
         return {one: why for one, why in undecided.items() if one not in seen or not seen[one].acknowledges(why)}
 

@@ -10,12 +10,14 @@ from slack_docebo.domain.unfound import Unfound
 from slack_docebo.storage.schema import doubtful_creation, intent, operation, plan
 
 _sent = union(*(select(table.c.plan_id, table.c.seq) for table in (intent, doubtful_creation))).subquery()
-_later = operation.alias()
+_later, _its_plan = operation.alias(), plan.alias()
 _has_no_id = and_(operation.c.outcome == Outcome.APPLIED.value, operation.c.docebo_id.is_(None))
 _is_unknown = operation.c.outcome.in_([Outcome.PLANNED.value, Outcome.SKIPPED.value])
 _has_account_since = (
     select(_later.c.seq)
+    .join(_its_plan, _its_plan.c.id == _later.c.plan_id)
     .where(
+        _its_plan.c.docebo == plan.c.docebo,  # an account on another platform is another one
         _later.c.slack_id == operation.c.slack_id,
         _later.c.kind.in_([kind.value for kind in (Kind.CREATE, Kind.MAP, Kind.UPDATE)]),
         _later.c.outcome == Outcome.APPLIED.value,

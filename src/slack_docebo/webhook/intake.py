@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, TypeGuard
 
@@ -30,10 +30,14 @@ LARGEST_INTEGER = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """The app and the workspace whose events this installation takes; "" takes those of any."""
+    """The app and the workspace whose events this installation takes; "" takes those of any.
+
+    Of custom profile fields it keeps *fields*, by their ids, and no others.
+    """
 
     app_id: str = ""
     team: str = ""
+    fields: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,8 @@ def _event(
     subject = event.get("user")
     if isinstance(subject, dict):
         user = source_user(subject)
+        kept = {field: value for field, value in (user.custom or {}).items() if field in audience.fields}
+        user = replace(user, custom=kept or None)
         slack_id, updated = _user_id(user.slack_id), user.updated
         profile = {name: _storable(getattr(user, name)) for name in PROFILE}
         team = audience.team if audience.team in user.workspaces else user.team

@@ -31,7 +31,7 @@ PREFECT_SECONDS = 0.5  # Kubernetes waits one second for /readyz, and Prefect do
 CALL_SECONDS = 5.0  # for which Prefect is waited for when a run is asked for
 STORE_SECONDS = 2.5
 FIGURES_SECONDS = 30.0  # they tell of a day, and cost more than a look at the inbox
-LINK_SECONDS = 30.0  # how long a changed link between Docebo and workspace may go unnoticed
+FOLLOW_SECONDS = 30.0  # how long it may go unnoticed that runs read another workspace, or other custom fields
 
 R = TypeVar("R", bound=ReceptionSettings)
 
@@ -111,7 +111,7 @@ class Reception:
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
         """Write events and ask for runs within the block; at its end the events that wait are written first."""
-        works = (self._waker.work(), self._follow_link(), self.refusals.work())
+        works = (self._waker.work(), self._follow_runs(), self.refusals.work())
         tasks = [asyncio.create_task(work) for work in works]
         try:
             yield
@@ -121,12 +121,12 @@ class Reception:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _follow_link(self) -> None:
-        """Take the events of the workspace that is linked to this Docebo, if the settings name none."""
-        while not self._settings.slack_team_id:
+    async def _follow_runs(self) -> None:
+        """Take what runs take: the workspace that is linked, if the settings name none, and the custom fields they read."""
+        while True:
             with contextlib.suppress(StorageError):
-                self._audience = replace(self._audience, team=await to_completion(self._linked_team))
-            await asyncio.sleep(LINK_SECONDS)
+                self._audience = await to_completion(self._audience_of_runs)
+            await asyncio.sleep(FOLLOW_SECONDS)
 
     async def _want_reconciliation(self) -> None:
         await to_completion(self._note_reconciliation)
@@ -136,10 +136,11 @@ class Reception:
         with self._store.transaction() as tables:
             tables.wake_ups.want(WakeUp.RECONCILIATION, datetime.now(UTC))
 
-    def _linked_team(self) -> str:
+    def _audience_of_runs(self) -> Audience:
         with self._store.reading() as tables:
             link = tables.links.of(self._settings.docebo_url)
-        return link.slack_team if link else ""
+            team = self._settings.slack_team_id or (link.slack_team if link else "")
+            return replace(self._audience, team=team, fields=tables.profiles.fields_read(team))
 
     def _read_figures(self) -> Figures:
         with self._store.reading() as tables:

@@ -8,16 +8,9 @@ from slack_docebo.clients.exchanges import Recorder
 from slack_docebo.engine.looking.checks import docebo, installation, prefect, slack
 from slack_docebo.engine.looking.checks.seen import Seen
 from slack_docebo.engine.looking.diagnosis import Finding, Level, fail, ok, warn
-from slack_docebo.engine.reading.connection import (
-    note_contacts,
-)
+from slack_docebo.engine.reading.connection import note_contacts
 from slack_docebo.errors import SyncError
-from slack_docebo.settings import (
-    EVERYTHING,
-    DoctorSettings,
-    load_settings,
-    secrets_open_to_others,
-)
+from slack_docebo.settings import EVERYTHING, DoctorSettings, load_settings, secrets_open_to_others
 from slack_docebo.storage.contacts import Side
 from slack_docebo.storage.store import Store
 

@@ -20,9 +20,9 @@ from slack_docebo.domain.returns import NOT_ASKED
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.sources import said
 from slack_docebo.engine.planning.people import as_decided, in_grace, plan_people
+from slack_docebo.engine.reading.accounts import look_up
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.evidence import observe_account, observe_person
-from slack_docebo.engine.reading.sides import look_up
 from slack_docebo.engine.reporting.outcomes import IN_WORDS
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import ConfigurationError
@@ -192,9 +192,9 @@ async def explain(runtime: Runtime, who: str) -> Explanation:
     found = Explanation(slack_id="" if by_docebo or by_email else who)
     near = Accounts()
     if by_docebo:
-        await _start_at_account(runtime, workspace.team, int(by_docebo[1]), found, near)
+        await _start_at_account(runtime, workspace.team, int(by_docebo[1]), found=found, near=near)
     elif by_email:
-        await _start_at_address(runtime, workspace.team, who, found, near)
+        await _start_at_address(runtime, workspace.team, who, found=found, near=near)
     if found.slack_id and found.user is None:
         found.seen = await observe_person(runtime, found.slack_id)
         if isinstance(found.seen, Present):
@@ -210,14 +210,14 @@ async def explain(runtime: Runtime, who: str) -> Explanation:
             _look_back(tables, runtime.settings.docebo_url, workspace.team, found)
     await look_up(runtime, [(person, found.known)], near)
     planner = Planner(policy, near)
-    _judge(runtime, workspace.team, planner, found, near)
+    _judge(runtime, planner, found)
     if holders := planner.returns.holders:
         planner.returns.settle({holder: await observe_person(runtime, holder) for holder in holders})
-        _judge(runtime, workspace.team, planner.anew(), found, near)
+        _judge(runtime, planner.anew(), found)
     return found
 
 
-async def _start_at_account(runtime: Runtime, team: str, docebo_id: int, found: Explanation, near: Accounts) -> None:
+async def _start_at_account(runtime: Runtime, team: str, docebo_id: int, *, found: Explanation, near: Accounts) -> None:
     """Find the person of the account: by the mapping, else by the account's e-mail address."""
     seen = await observe_account(runtime, docebo_id)
     viewed = seen.value if isinstance(seen, Present) else None
@@ -234,7 +234,7 @@ async def _start_at_account(runtime: Runtime, team: str, docebo_id: int, found: 
     found.account = near.get(docebo_id) or viewed
 
 
-async def _start_at_address(runtime: Runtime, team: str, address: str, found: Explanation, near: Accounts) -> None:
+async def _start_at_address(runtime: Runtime, team: str, address: str, *, found: Explanation, near: Accounts) -> None:
     """Find the person with the address: by the mapping of the account that has it, else in Slack.
 
     The mapping comes first because it also knows deactivated people.
@@ -266,24 +266,24 @@ def _look_back(tables: Tables, docebo: str, team: str, found: Explanation) -> No
     found.last_look = last.created_at if last else None
 
 
-def _judge(runtime: Runtime, team: str, planner: Planner, found: Explanation, near: Accounts) -> None:
+def _judge(runtime: Runtime, planner: Planner, found: Explanation) -> None:
     """Apply the rules of a run; what they would do is only explained."""
     policy = planner.policy
     if found.user:
         found.out_of_scope = policy.scope.reason_against(found.user)
         found.match = planner.match(found.user, found.known)
         with runtime.store.reading() as tables:
-            planned = plan_people(tables, runtime.settings.docebo_url, team, planner, [found.user], now=runtime.now())
+            planned = plan_people(tables, runtime.settings.docebo_url, planner, [found.user], now=runtime.now())
         if planned:
             found.operation = planned[0]
         else:
             found.out_of_scope = FORGOTTEN
     elif found.mapping:
-        found.match = Match(near.get(found.mapping.docebo_id), FoundBy.MAPPING)
+        found.match = Match(planner.accounts.get(found.mapping.docebo_id), FoundBy.MAPPING)
         operation = planner.plan_unlisted(found.mapping, found.seen)
         with runtime.store.reading() as tables:
-            graced = in_grace(tables, team, planner, [operation], now=runtime.now())
-            (found.operation,) = as_decided(tables, team, graced)
+            graced = in_grace(tables, planner, [operation], now=runtime.now())
+            (found.operation,) = as_decided(tables, policy.scope.team, graced)
     if found.match.account:
         found.account = found.match.account
     if found.user:

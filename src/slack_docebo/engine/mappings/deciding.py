@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from slack_docebo.domain.decisions import SEEN, Decision, Verdict
-from slack_docebo.domain.disputes import look
+from slack_docebo.domain.disputes import seen_on
 from slack_docebo.domain.moments import in_utc
 from slack_docebo.domain.observation import Gone, Present
 from slack_docebo.domain.operations import Outcome
@@ -127,10 +127,10 @@ def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) 
             "nothing was kept: these people neither wait for a decision nor have failed, by the last import or since; what a"
             f" dry run says of them does not count: {some_of(others)}"
         )
-    kept = [
-        _decision(runtime, request, one, Verdict.LEAVE_SO, (*(before[one].reasons if one in before else ()), *reasons))
-        for one, reasons in sorted(seen.items())
-    ]
+    kept = []
+    for slack_id, whys in sorted(seen.items()):
+        earlier = before[slack_id].reasons if slack_id in before else ()
+        kept.append(_decision(runtime, request, slack_id, Verdict.LEAVE_SO, reasons=(*earlier, *whys)))
     _keep(runtime, workspace, kept)
     are = "is" if len(kept) == 1 else "are"
     return (
@@ -163,7 +163,7 @@ async def _link(runtime: Runtime, workspace: Workspace, request: DecisionRequest
         raise ConfigurationError(f"nothing was linked: Docebo does not show an account {request.docebo_id}")
     docebo, now = runtime.settings.docebo_url, runtime.now()
     with runtime.store.transaction() as tables:
-        mappings, accounts = tables.mappings(docebo), tables.accounts(tables.platforms.take(docebo))
+        mappings, accounts = tables.mappings(docebo), tables.accounts_to_write(docebo)
         so_far = mappings.of_people(workspace.team, [user]).get(user.slack_id)
         slack_id = so_far.slack_id if so_far else user.slack_id  # the next import passes it on to the organisation's id
         holder = mappings.holders(workspace.team, [request.docebo_id]).get(request.docebo_id, "")
@@ -174,7 +174,7 @@ async def _link(runtime: Runtime, workspace: Workspace, request: DecisionRequest
         mappings.save([mapping], now=now, run=runtime.run_id)
         # A disputed account is taken as it is now; what becomes of it before the next run is not said to be right.
         accounts.forget_seen([request.docebo_id])
-        accounts.note_seen({request.docebo_id: look(account.value)}, now=now)
+        accounts.note_seen({request.docebo_id: seen_on(account.value)}, now=now)
         one = _decision(runtime, request, user.slack_id, Verdict.LINKED)
         tables.decisions.put(workspace.team, one)
         _settle_unfound(runtime, tables, [slack_id, *user.ids], f"found by hand: account {request.docebo_id}")
@@ -249,7 +249,7 @@ def _take_back(store: Store, workspace: Workspace, request: DecisionRequest) -> 
 
 
 def _decision(
-    runtime: Runtime, request: DecisionRequest, slack_id: str, verdict: Verdict, reasons: Iterable[str] = ()
+    runtime: Runtime, request: DecisionRequest, slack_id: str, verdict: Verdict, *, reasons: Iterable[str] = ()
 ) -> Decision:
     account = request.docebo_id if verdict is Verdict.LINKED else None
     return Decision(

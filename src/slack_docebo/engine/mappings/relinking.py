@@ -1,8 +1,7 @@
 """Relinking: the database is linked to a Docebo at another address, the same platform or another one."""
 
-from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from slack_docebo.domain.disputes import digest
@@ -90,13 +89,8 @@ def _sample(store: Store, former: Platform) -> dict[int, str]:
     """Return digests of the last seen usernames of some accounts of people, spread over all."""
     with store.reading() as tables:
         known = sorted(tables.accounts(former.id).usernames_of_people().items())
-    return dict(_spread(known, SAMPLE))
-
-
-def _spread(known: Sequence[tuple[int, str]], most: int) -> list[tuple[int, str]]:
-    if len(known) <= most:
-        return list(known)
-    return [known[place * len(known) // most] for place in range(most)]
+    size = min(SAMPLE, len(known))
+    return dict(known[place * len(known) // size] for place in range(size))
 
 
 async def _prove(runtime: Runtime, found: Relinked, sample: dict[int, str]) -> Relinked:
@@ -110,11 +104,4 @@ async def _prove(runtime: Runtime, found: Relinked, sample: dict[int, str]) -> R
             f" {found.address} bear the username last seen, so it is not shown to be the same platform. Relink it as"
             " another one, or correct DOCEBO_URL"
         )
-    return Relinked(
-        former=found.former,
-        address=found.address,
-        relation=found.relation,
-        asked=len(sample),
-        alike=alike,
-        dry_run=found.dry_run,
-    )
+    return replace(found, asked=len(sample), alike=alike)

@@ -10,6 +10,7 @@ from slack_docebo.domain.protection import shielded
 from slack_docebo.domain.texts import people, some_of, without_unseen
 from slack_docebo.domain.unmirroring import REASON, unmirroring
 from slack_docebo.engine.mappings.mapping_file import MappingFile, write_mappings
+from slack_docebo.engine.planning.drafts import new_plan
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.engine.writing.admitting import check_halt
@@ -17,7 +18,7 @@ from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.faults import translated_files
 from slack_docebo.storage.operations import RowOutcome
-from slack_docebo.storage.plans import Plan, PlanKind, PlanState, new_plan_id
+from slack_docebo.storage.plans import Plan, PlanKind, PlanState
 from slack_docebo.storage.statements import chunks
 from slack_docebo.storage.tables import Tables
 
@@ -57,28 +58,17 @@ def plan_reset(runtime: Runtime, workspace: Workspace, accounts: Accounts, slack
     where one of *slack_ids* has no mapping.
     """
     _check_named(runtime, workspace, slack_ids)
-    plan_id = new_plan_id()
-    plan = Plan(
-        id=plan_id,
-        kind=PlanKind.RESET_MAPPINGS,
-        created_at=runtime.now(),
-        flow_run=runtime.run_id,
-        docebo=runtime.settings.docebo_url,
-        slack_team=workspace.team,
-        slack_team_name=workspace.name,
-        state=PlanState.ABANDONED,
-        settings=runtime.behaviour.written,
-    )
+    plan = new_plan(runtime, workspace, PlanKind.RESET_MAPPINGS, PlanState.ABANDONED)
     emptied = 0  # fields come before mappings in the plan: a reset that is cut off in between can be repeated
     with runtime.store.transaction() as tables:
         tables.platforms.take(plan.docebo)
         tables.plans.create(plan)
         for some in chunks(_unmirroring(runtime, workspace, accounts, slack_ids)):
-            tables.operations.add(plan_id, emptied, some)
+            tables.operations.add(plan.id, emptied, some)
             emptied += len(some)
-        tables.operations.add_unmappings(plan_id, emptied, workspace.team, slack_ids, REASON)
+        tables.operations.add_unmappings(plan.id, emptied, team=workspace.team, slack_ids=slack_ids, reason=REASON)
         _skip_whom_nobody_may_touch(tables, plan)
-    return plan_id
+    return plan.id
 
 
 def deletion_step(workspace: Workspace, slack_ids: Sequence[str]) -> Step:

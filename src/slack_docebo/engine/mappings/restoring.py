@@ -1,6 +1,7 @@
 """Restoring mappings: from a backup, from a table made elsewhere, or from the mirror in Docebo."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,9 +11,9 @@ from slack_docebo.domain.mirror import Mirror
 from slack_docebo.domain.observation import Gone, Unknown
 from slack_docebo.domain.people import Mapping
 from slack_docebo.engine.mappings.mapping_file import SLACK_ID, BadRow, MappingFile
+from slack_docebo.engine.reading.accounts import read_target
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, check_calls
-from slack_docebo.engine.reading.sides import read_target
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
 from slack_docebo.settings import MappingSettings
@@ -57,12 +58,12 @@ def import_file(store: Store, docebo: str, file: MappingFile, *, now: datetime, 
 
     A row is a claim: nothing is written to the account before it has shown whose it is.
     """
-    return _take(store, docebo, file.mappings(now=now), file.bad, MappingStaging.merge, dry_run=dry_run)
+    return _take(store, docebo, file, file.mappings(now=now), take_over=MappingStaging.merge, dry_run=dry_run)
 
 
 def restore_file(store: Store, docebo: str, file: MappingFile, *, dry_run: bool) -> Taken:
     """Write the mappings of the backup *file* as they were: all rows or, if one cannot be used, none."""
-    return _take(store, docebo, file.records(), file.bad, MappingStaging.restore, dry_run=dry_run)
+    return _take(store, docebo, file, file.records(), take_over=MappingStaging.restore, dry_run=dry_run)
 
 
 async def ask_for_former_accounts(runtime: Runtime, accounts: Accounts, mirror: Mirror, team: str) -> None:
@@ -85,21 +86,24 @@ async def rebuild_from_mirror(runtime: Runtime, workspace: Workspace, *, dry_run
     accounts = await read_target(runtime)
     await ask_for_former_accounts(runtime, accounts, runtime.mirror, workspace.team)
     docebo, now = runtime.settings.docebo_url, runtime.now()
-    return rebuild(runtime.store, docebo, accounts, runtime.mirror, workspace.team, now=now, dry_run=dry_run)
+    return rebuild(
+        runtime.store, docebo, accounts, mirror=runtime.mirror, team=workspace.team, now=now, dry_run=dry_run
+    )
 
 
 def rebuild(
-    store: Store, docebo: str, accounts: Accounts, mirror: Mirror, team: str, *, now: datetime, dry_run: bool
+    store: Store, docebo: str, accounts: Accounts, *, mirror: Mirror, team: str, now: datetime, dry_run: bool
 ) -> Taken:
     """Map people as the mirrored fields of *accounts* say; accounts that contradict each other are left out.
 
     Mappings of people in no field stay as they are, and so does one whose account may exist, unseen.
     """
     refused: list[BadRow] = []
-    rows = _mirrored(accounts, mirror, team, now, refused)
+    rows = list(_mirrored(accounts, mirror, team, now=now, refused=refused))
     with store.transaction() as tables, MappingStaging(tables.connection, docebo) as staging:
-        rows = _without_unseen(tables, docebo, team, accounts, list(rows), refused)
-        staging.add(_remembered(tables.exclusions.all(), rows, refused))
+        mapped = tables.mappings(docebo).of(team, (record.mapping.slack_id for _, record in rows))
+        seen = _without_unseen(accounts, mapped, rows, refused)
+        staging.add(_remembered(tables.exclusions.all(), seen, refused))
         while conflicts := list(staging.conflicts()):  # once these are left out, others can conflict
             refused += [BadRow(conflict.source, conflict.reason) for conflict in conflicts]
             staging.leave_out(conflict.source for conflict in conflicts)
@@ -109,15 +113,16 @@ def rebuild(
 def _take(
     store: Store,
     docebo: str,
+    file: MappingFile,
     rows: Iterable[tuple[int, MappingRecord]],
-    bad: list[BadRow],
-    take_over: Callable[[MappingStaging], int],
     *,
+    take_over: Callable[[MappingStaging], int],
     dry_run: bool,
 ) -> Taken:
+    """Take over the *rows* of *file*: all or, if one cannot be used, none."""
     with store.transaction() as tables, MappingStaging(tables.connection, docebo) as staging:
-        staging.add(_remembered(tables.exclusions.all(), rows, bad))
-        refused = [*bad, *(BadRow(conflict.source, conflict.reason) for conflict in staging.conflicts())]
+        staging.add(_remembered(tables.exclusions.all(), rows, file.bad))
+        refused = [*file.bad, *(BadRow(conflict.source, conflict.reason) for conflict in staging.conflicts())]
         if refused:
             return Taken(0, sorted(refused, key=lambda row: row.line))
         return Taken(_changed_by(take_over, tables, staging, dry_run=dry_run), [])
@@ -146,15 +151,15 @@ def _remembered(
 
 
 def _without_unseen(
-    tables: Tables,
-    docebo: str,
-    team: str,
     accounts: Accounts,
-    rows: Sequence[tuple[int, MappingRecord]],
+    mapped: MappingType[str, Mapping],
+    rows: Iterable[tuple[int, MappingRecord]],
     refused: list[BadRow],
 ) -> Iterator[tuple[int, MappingRecord]]:
-    """Yield *rows* without those of people whose present account is neither in *accounts* nor gone."""
-    mapped = tables.mappings(docebo).of(team, (record.mapping.slack_id for _, record in rows))
+    """Yield *rows* without those of people whose present account is neither in *accounts* nor gone.
+
+    *mapped* are the present mappings by Slack id; the rows left out are added to *refused*.
+    """
     for source, record in rows:
         mapping = mapped.get(record.mapping.slack_id, record.mapping)
         seen = accounts.look(mapping.docebo_id)
@@ -166,8 +171,9 @@ def _without_unseen(
 
 
 def _mirrored(
-    accounts: Accounts, mirror: Mirror, team: str, now: datetime, refused: list[BadRow]
+    accounts: Accounts, mirror: Mirror, team: str, *, now: datetime, refused: list[BadRow]
 ) -> Iterator[tuple[int, MappingRecord]]:
+    """Yield the mappings that the mirrored fields of *accounts* tell; add those that name nobody here to *refused*."""
     for account in accounts:
         slack_id, slack_name, slack_team = mirror.values(account)
         if not slack_id:

@@ -14,6 +14,7 @@ from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.returns import has_left
 from slack_docebo.domain.standing import NOT_COMPARED, NOT_MAPPED
+from slack_docebo.engine.reading.accounts import ask_for_unlisted
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import (
     ask_for_accounts,
@@ -26,7 +27,6 @@ from slack_docebo.engine.reading.evidence import (
 from slack_docebo.engine.reading.missing import FEW, check_still_whole
 from slack_docebo.engine.reading.organisation import check_excluded, find_under_other_ids
 from slack_docebo.engine.reading.overtaken import overtaken
-from slack_docebo.engine.reading.sides import ask_for_unlisted
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.errors import told
 from slack_docebo.runtime import Runtime
@@ -52,7 +52,7 @@ class Absences:
     shown_otherwise: dict[str, str] = field(default_factory=dict)
 
     def look_for_missing(
-        self, runtime: Runtime, workspace: Workspace, planner: Planner, listed: SourceSnapshot, trusting: bool
+        self, runtime: Runtime, workspace: Workspace, planner: Planner, listed: SourceSnapshot, *, trusting: bool
     ) -> None:
         """Find the known people who are not in Slack's list, and those of them for whom Slack has to be asked.
 
@@ -163,8 +163,9 @@ class Absences:
             if account and is_told and acts_on_leaver(mapping, planner.policy, planner.accounts):
                 planner.note_other_bearer(_left(mapping), mapping, account)
 
-    def operations(self, planner: Planner, team: str, *, trusting: bool) -> Iterator[Operation]:
+    def operations(self, planner: Planner, *, trusting: bool) -> Iterator[Operation]:
         """Yield the operation for everybody who is not in Slack's list."""
+        team = planner.policy.scope.team
         for slack_id in self.unmapped:
             yield _left_alone(slack_id, team, NOT_MAPPED)
         for slack_id, mapping in self.missing.items():

@@ -10,15 +10,7 @@ from slack_docebo.domain.texts import without_numbers
 from slack_docebo.engine.planning.limits import Measure, measure
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.plans import (
-    LET_THROUGH,
-    NO_FACTS,
-    Facts,
-    Plan,
-    PlanKind,
-    PlanState,
-    new_plan_id,
-)
+from slack_docebo.storage.plans import LET_THROUGH, NO_FACTS, Facts, Plan, PlanKind, PlanState, new_plan_id
 from slack_docebo.storage.tables import Tables
 
 
@@ -82,22 +74,25 @@ class Draft:
 
 def open_plan(runtime: Runtime, workspace: Workspace, kind: PlanKind) -> str:
     """Store the header of a plan that is not whole yet, and return its id."""
-    plan_id = new_plan_id()
+    plan = new_plan(runtime, workspace, kind, PlanState.PLANNING)
     with runtime.store.transaction() as tables:
-        tables.plans.create(
-            Plan(
-                id=plan_id,
-                kind=kind,
-                created_at=runtime.now(),
-                flow_run=runtime.run_id,
-                docebo=runtime.settings.docebo_url,
-                slack_team=workspace.team,
-                slack_team_name=workspace.name,
-                state=PlanState.PLANNING,
-                settings=runtime.behaviour.written,
-            )
-        )
-    return plan_id
+        tables.plans.create(plan)
+    return plan.id
+
+
+def new_plan(runtime: Runtime, workspace: Workspace, kind: PlanKind, state: PlanState) -> Plan:
+    """Return the header of a plan that this run makes now, with the settings in force; it is not stored."""
+    return Plan(
+        id=new_plan_id(),
+        kind=kind,
+        created_at=runtime.now(),
+        flow_run=runtime.run_id,
+        docebo=runtime.settings.docebo_url,
+        slack_team=workspace.team,
+        slack_team_name=workspace.name,
+        state=state,
+        settings=runtime.behaviour.written,
+    )
 
 
 def close_plan(

@@ -6,9 +6,9 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.planning.few import plan_few
 from slack_docebo.engine.planning.plans import make_plan
+from slack_docebo.engine.reading.accounts import are_few, read_target
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.profiles import with_fields_read_before
-from slack_docebo.engine.reading.sides import are_few, read_target
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind

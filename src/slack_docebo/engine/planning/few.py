@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.planning.plans import make_plan
+from slack_docebo.engine.reading.accounts import look_up
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.sides import look_up
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind
 

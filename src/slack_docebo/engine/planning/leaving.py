@@ -62,7 +62,7 @@ def look_for_leavers(
                     left.append(mapping)
                 elif placed.get(mapping.docebo_id) == branch_id and not policy.scope.reason_against(user):
                     found.staying.add(mapping.docebo_id)
-            found.take(_due(runtime, tables, workspace, left, policy.grace))
+            found.take(_due(runtime, tables, workspace, left))
     gone = gone_people(runtime.store, workspace.team)
     with runtime.store.transaction() as tables:
         unlisted = _unlisted(tables, docebo, workspace, listed)
@@ -75,7 +75,7 @@ def look_for_leavers(
             and slack_id not in touched
             and not excluded.cover_any([slack_id])
         ]
-        found.take(_due(runtime, tables, workspace, left, policy.grace))
+        found.take(_due(runtime, tables, workspace, left))
     return found
 
 
@@ -97,9 +97,10 @@ def _touched(runtime: Runtime, tables: Tables, workspace: Workspace, slack_ids: 
 
 
 def _due(
-    runtime: Runtime, tables: Tables, workspace: Workspace, left: Collection[PersonsMapping], grace: timedelta
+    runtime: Runtime, tables: Tables, workspace: Workspace, left: Collection[PersonsMapping]
 ) -> Iterator[PersonsMapping]:
-    """Yield the leavers who have been gone for *grace* or were acted on before; note those seen for the first time."""
+    """Yield who has been gone for LEAVERS_AFTER_DAYS, or was acted on before; note those seen for the first time."""
+    grace = timedelta(days=runtime.behaviour.leavers_after_days)
     since = tables.leavers.since(workspace.team, [mapping.slack_id for mapping in left]) if grace else {}
     for mapping in left:
         if not grace or mapping.deactivated:

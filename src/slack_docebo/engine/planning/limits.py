@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 from slack_docebo.domain.guards import NOBODY, Change, Excess, Limit, exceeded, too_many_accounts
 from slack_docebo.domain.stamps import TOLERANCE
-from slack_docebo.engine.reading.sides import last_listing
+from slack_docebo.engine.reading.accounts import last_listing
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import OVER, PlanKind
 from slack_docebo.storage.tables import Tables
@@ -46,7 +46,7 @@ def measure(runtime: Runtime, tables: Tables, plan_id: str, *, looked_after: int
     People who were changed by any run within the last LIMIT_WINDOW_HOURS count with those of the plan.
     """
     behaviour = runtime.behaviour
-    ends_by = ends_soon(runtime)
+    ends_by = end_of_window(runtime)
     sizes = tables.journal.sizes(plan_id, ends_by)
     limited = {change: people for change, people in sizes.items() if behaviour.limits[change] != Limit()}
     now, window = runtime.now(), timedelta(hours=behaviour.limit_window_hours)
@@ -56,7 +56,7 @@ def measure(runtime: Runtime, tables: Tables, plan_id: str, *, looked_after: int
         behaviour.limits,
         minimum_sample=behaviour.limit_minimum_sample,
         # Not in vain: on the day after a first import that looks at everybody's row, once more for each event.
-        before=tables.journal.people_changed(plan_id, limited, now - window, now + AHEAD, ends_by)
+        before=tables.journal.people_changed(plan_id, limited, since=now - window, until=now + AHEAD, ends_by=ends_by)
         if limited
         else NOBODY,
     )
@@ -69,7 +69,7 @@ def measure(runtime: Runtime, tables: Tables, plan_id: str, *, looked_after: int
     )
 
 
-def ends_soon(runtime: Runtime) -> date:
+def end_of_window(runtime: Runtime) -> date:
     """Return the last day of the limits' window: an account that is made to expire by then counts as deactivated."""
     return (runtime.now() + timedelta(hours=runtime.behaviour.limit_window_hours)).date()
 

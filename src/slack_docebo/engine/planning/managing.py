@@ -29,7 +29,7 @@ from slack_docebo.domain.operations import Kind, Operation, Value
 from slack_docebo.domain.people import Account, Mapping
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.targets import MANAGER, manager_column
-from slack_docebo.engine.planning.afterwards import (
+from slack_docebo.engine.planning.follow_ups import (
     Wishes,
     changeable,
     operation_on,
@@ -38,8 +38,8 @@ from slack_docebo.engine.planning.afterwards import (
     store_plan,
     wishes_of,
 )
+from slack_docebo.engine.reading.accounts import read_accounts
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.sides import read_accounts
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import NO_FACTS, READ_SINCE, PlanKind
@@ -85,8 +85,10 @@ async def plan_managers(
     rule = rule_for(runtime, MANAGER)
     if rule is None or runtime.managers.type_id is None:
         return None, Counter()
-    relations = await to_completion(_relations, runtime, workspace, listed, rule, runtime.managers.type_id)
-    plan_id = await plan_relations(runtime, workspace, relations, PlanKind.MANAGERS, listed)
+    relations = await to_completion(
+        partial(_relations, rule=rule, type_id=runtime.managers.type_id), runtime, workspace, listed
+    )
+    plan_id = await plan_relations(runtime, workspace, relations, kind=PlanKind.MANAGERS, listed=listed)
     return plan_id, relations.problems
 
 
@@ -94,6 +96,7 @@ async def plan_relations(
     runtime: Runtime,
     workspace: Workspace,
     relations: Relations,
+    *,
     kind: PlanKind,
     listed: SourceSnapshot | None = None,
 ) -> str | None:
@@ -110,8 +113,14 @@ async def plan_relations(
     accounts = await read_accounts(runtime, {*changed, *(one.docebo_id for one in managers)})
     people = [*(relations.wishes.mappings[one] for one in changed), *managers]
     theirs = await still_theirs(runtime, accounts, people, listed)
-    column = manager_column(runtime.managers.type_id)
-    operations = _operations(runtime, workspace, relations, accounts, theirs, column)
+    operations = _operations(
+        runtime,
+        workspace,
+        relations,
+        accounts=accounts,
+        theirs=theirs,
+        column=manager_column(runtime.managers.type_id),
+    )
     if not operations:
         return None
     facts = {READ_SINCE: runtime.begun.isoformat()} if kind is PlanKind.MANAGERS else NO_FACTS
@@ -144,8 +153,9 @@ async def _leave_out_who_manages_the_manager(runtime: Runtime, relations: Relati
 
 
 def _relations(
-    runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, rule: AttributeRule, type_id: int
+    runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, *, rule: AttributeRule, type_id: int
 ) -> Relations:
+    """Return the managers that Slack's list names, without those who cannot be written, which are counted."""
     scope, docebo = runtime.behaviour.policy(workspace.team).scope, runtime.settings.docebo_url
     directory, mapped = Directory(), dict[str, Mapping]()
     with runtime.store.reading() as tables:
@@ -181,11 +191,12 @@ def _operations(
     runtime: Runtime,
     workspace: Workspace,
     relations: Relations,
+    *,
     accounts: Accounts,
     theirs: MappingType[int, Account],
     column: str,
 ) -> list[Operation]:
-    """Return the operations, only on accounts that are still *theirs*.
+    """Return the operations, only on accounts that are still *theirs*; *column* is the attribute of this type of manager.
 
     Managers are named by the ids of their accounts, so that the journal of one person does not show another's address.
     """

@@ -10,7 +10,7 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.grace import HAS_LEFT, IS_BACK
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.targets import BRANCH
-from slack_docebo.engine.planning.afterwards import (
+from slack_docebo.engine.planning.follow_ups import (
     Wishes,
     changeable,
     operation_on,
@@ -20,10 +20,10 @@ from slack_docebo.engine.planning.afterwards import (
     wishes_of,
 )
 from slack_docebo.engine.planning.leaving import Leaving, look_for_leavers
+from slack_docebo.engine.reading.accounts import read_accounts
 from slack_docebo.engine.reading.branches import branches_of
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.dialects import known_dialect
-from slack_docebo.engine.reading.sides import read_accounts
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.errors import IncompleteRead, Rejected
 from slack_docebo.runtime import Runtime
@@ -149,11 +149,11 @@ def _placed(runtime: Runtime) -> tuple[dict[int, int], dict[int, int]]:
 def _forget_left(runtime: Runtime, docebo_ids: Collection[int]) -> None:
     if docebo_ids:
         with runtime.store.transaction() as tables:
-            tables.accounts(tables.platforms.take(runtime.settings.docebo_url)).clear_left(docebo_ids)
+            tables.accounts_to_write(runtime.settings.docebo_url).clear_left(docebo_ids)
 
 
 def _remember(runtime: Runtime, found: Mapping[int, int | None]) -> None:
     """Note in which branch each account was *found*; None: nobody knows."""
     if found:
         with runtime.store.transaction() as tables:
-            tables.accounts(tables.platforms.take(runtime.settings.docebo_url)).note_placed(found)
+            tables.accounts_to_write(runtime.settings.docebo_url).note_placed(found)

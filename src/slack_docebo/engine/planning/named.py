@@ -33,9 +33,8 @@ async def read_named(runtime: Runtime, slack_ids: Sequence[str], emails: Sequenc
                 " does not find people who were deactivated by their address",
             )
         wanted.append(found.slack_id)
-    people = []
+    people, provisions = [], runtime.behaviour.provision_slack_user_data
     for slack_id in dict.fromkeys(wanted):
-        provisions = runtime.behaviour.provision_slack_user_data
         seen = await observe_person(runtime, slack_id, with_values=provisions)
         if not isinstance(seen, Present):
             raise Rejected("synchronise", f"Slack knows no {slack_id}, or does not show it: correct the id")

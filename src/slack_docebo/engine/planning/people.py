@@ -24,7 +24,6 @@ from slack_docebo.storage.tables import Tables
 def plan_people(
     tables: Tables,
     docebo: str,
-    team: str,
     planner: Planner,
     users: Sequence[SourceUser],
     *,
@@ -40,18 +39,17 @@ def plan_people(
     began, if *users* come from a list: an event may have told more since. If Docebo has to be asked for a person's
     account first, the person is added to *held_back*, if that is given, and gets no operation.
     """
-    excluded = tables.exclusions.all()
-    forgotten = [user for user in users if excluded.cover(user)]
-    if forgotten:
-        users = [user for user in users if user not in forgotten]
+    team = planner.policy.scope.team
+    forgotten = _forgotten(tables, docebo, planner, users)
+    users = [user for user in users if user not in forgotten] if forgotten else users
     planner.found.forgotten += len(forgotten)
     repository = tables.mappings(docebo)
-    users = _under_both_ids(tables, team, users, planner.returns.of_holder, now=now, is_list=read_since is not None)
+    users = _under_both_ids(tables, planner, users, now=now, is_list=read_since is not None)
     known = repository.known_of_people(team, users)
     mappings = {slack_id: one for slack_id, one in known.items() if isinstance(one, Mapping)}
     applied = {slack_id: one for slack_id, one in known.items() if isinstance(one, Applied)}
     users = [one if one.handle else _called_as_before(one, mappings.get(one.slack_id)) for one in users]
-    matches = _matches(tables, docebo, planner, users, known)
+    matches = _matches(tables, docebo, planner, users, known=known)
     found = [
         match.account.docebo_id
         for slack_id, match in matches.items()
@@ -60,7 +58,7 @@ def plan_people(
     other_ids = tables.people.other_ids(team, applied)
     mapped_otherwise = {other_ids[one]: mapping for one, mapping in repository.of(team, other_ids).items()}
     holders = repository.of_accounts(team, found)
-    given_before = _given_before(tables, docebo, planner, users, known, matches)
+    given_before = _given_before(tables, docebo, planner, users, known=known, matches=matches)
     shut_by_us = _shut_by_us(tables, docebo, planner, set(found) - holders.keys())
     back = {slack_id for user in users if not is_leaver(user, planner.policy) for slack_id in user.ids}
     planner.ended |= tables.accounts_at(docebo).ended(_shut(known, holders, back) | shut_by_us)
@@ -95,24 +93,34 @@ def plan_people(
     if orphans:
         orphans.look(users, mappings)
         orphans.pass_over(forgotten)
-    graced = in_grace(tables, team, planner, operations, now=now, read_since=read_since, back=back)
-    return as_decided(tables, team, graced, users, given_before)
+    graced = in_grace(tables, planner, operations, now=now, read_since=read_since, back=back)
+    return as_decided(tables, team, graced, users=users, former_holders=given_before)
+
+
+def _forgotten(tables: Tables, docebo: str, planner: Planner, users: Iterable[SourceUser]) -> list[SourceUser]:
+    """Return those of *users* who were forgotten.
+
+    Who is looked after and bears the address of somebody forgotten is somebody else, and the address is noted in
+    *planner* as passed on. Whom a table of mappings alone gives an account may be the forgotten one again.
+    """
+    excluded = tables.exclusions.all()
+    covered = [user for user in users if excluded.cover(user)]
+    by_address = [user for user in covered if not excluded.cover_any(user.ids)]
+    known = tables.mappings(docebo).known_of_people(planner.policy.scope.team, by_address) if by_address else {}
+    others = [user for user in by_address if (one := known.get(user.slack_id)) and not one.seen.claimed]
+    planner.found.passed_on += [user.email for user in others]
+    return [user for user in covered if user not in others]
 
 
 def _under_both_ids(
-    tables: Tables,
-    team: str,
-    users: Sequence[SourceUser],
-    of_holder: MappingType[str, str],
-    *,
-    now: datetime,
-    is_list: bool,
+    tables: Tables, planner: Planner, users: Sequence[SourceUser], *, now: datetime, is_list: bool
 ) -> list[SourceUser]:
     """Return *users*, with the holder's id added for those who are the same person as the holder of their account.
 
     If the users come from a list (*is_list*) that is older than an event applied under that id, their status is
     unknown.
     """
+    team, of_holder = planner.policy.scope.team, planner.returns.of_holder
     joined = {
         user.slack_id: replace(user, local_id=of_holder[user.slack_id]) for user in users if user.slack_id in of_holder
     }
@@ -129,7 +137,7 @@ def _shut(known: MappingType[str, Known], holders: MappingType[int, Mapping], ba
 
 
 def _matches(
-    tables: Tables, docebo: str, planner: Planner, users: Sequence[SourceUser], known: MappingType[str, Known]
+    tables: Tables, docebo: str, planner: Planner, users: Sequence[SourceUser], *, known: MappingType[str, Known]
 ) -> dict[str, Match]:
     """Return the match of each of *users*, by Slack id, considering to whom the account was given before."""
     matches = {user.slack_id: planner.match(user, known.get(user.slack_id)) for user in users}
@@ -175,6 +183,7 @@ def _given_before(
     docebo: str,
     planner: Planner,
     users: Iterable[SourceUser],
+    *,
     known: MappingType[str, Known],
     matches: MappingType[str, Match],
 ) -> dict[str, set[str]]:
@@ -212,6 +221,7 @@ def as_decided(
     tables: Tables,
     team: str,
     operations: Iterable[Operation],
+    *,
     users: Collection[SourceUser] = (),
     former_holders: FormerHolders = NOBODY,
 ) -> list[Operation]:
@@ -226,7 +236,6 @@ def as_decided(
 
 def in_grace(
     tables: Tables,
-    team: str,
     planner: Planner,
     operations: Sequence[Operation],
     *,
@@ -240,6 +249,7 @@ def in_grace(
     *planner*. *back* are people who are known not to have left. *read_since* is when reading of the list began by which
     people have left: somebody about whom an event was applied later may be back, and is not added.
     """
+    team = planner.policy.scope.team
     known = tables.leavers.since(team, {*people_of(operations), *back})
     held = hold(operations, known, back=back, now=now, grace=planner.policy.grace)
     news = [operation for operation in operations if operation.mapped_as in held.first_seen]
@@ -254,13 +264,15 @@ def keep_observations(tables: Tables, docebo: str, team: str, found: Findings, *
     if found.no_echo:
         tables.applied(docebo).forget_echoes(team, found.no_echo)
         found.no_echo.clear()
+    if found.passed_on:
+        tables.exclusions.pass_on(found.passed_on)
+        found.passed_on.clear()
     keep_leavers(tables, team, found, now=now)
     if found.renamed:
         tables.people.note_ids(team, found.renamed)
         found.renamed.clear()
     if found.seen:
-        platform_id = tables.platforms.take(docebo)
-        tables.accounts(platform_id).note_seen(found.seen, now=now)
+        tables.accounts_to_write(docebo).note_seen(found.seen, now=now)
         found.seen.clear()
     if found.handed_over:
         keep_found_accounts(tables, docebo, team, found.handed_over, now=now)
@@ -287,7 +299,7 @@ def keep_found_accounts(
         repository.note(team, kept, now=now)
         repository.pass_on(team, {slack_id: one.docebo_id for slack_id, one in kept.items()})
         # As with a mapping: the branch and the manager that we wrote were for whoever had the account before.
-        tables.accounts(tables.platforms.take(docebo)).doubt_given({one.docebo_id for one in kept.values()})
+        tables.accounts_to_write(docebo).doubt_given({one.docebo_id for one in kept.values()})
 
 
 def keep_leavers(tables: Tables, team: str, found: Findings, *, now: datetime) -> None:

@@ -1,6 +1,7 @@
 """Making a plan: the rules are applied to everybody who was read, and stored before anything is written to Docebo."""
 
 from collections.abc import AsyncIterable, Iterable, Sequence
+from functools import partial
 from itertools import chain
 
 from slack_docebo.concurrency import to_completion
@@ -24,21 +25,17 @@ from slack_docebo.engine.planning.people import (
     plan_people,
 )
 from slack_docebo.engine.planning.reopening import reopened
+from slack_docebo.engine.reading.accounts import check_first_list, record_accounts
 from slack_docebo.engine.reading.bearers import ask_for_other_bearers
 from slack_docebo.engine.reading.connection import Workspace, recall_other_ids, unknown_levels
 from slack_docebo.engine.reading.organisation import learn_who_is_forgotten
 from slack_docebo.engine.reading.profiles import fields_wanted
-from slack_docebo.engine.reading.sides import check_first_list, record_reads
+from slack_docebo.engine.reading.slack_list import record_list
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.engine.reporting.orphans import OrphanSearch
 from slack_docebo.errors import Halted, LockLost, PlatformMismatch, StorageError
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.plans import (
-    COVERAGE,
-    READ_SINCE,
-    Facts,
-    PlanKind,
-)
+from slack_docebo.storage.plans import COVERAGE, READ_SINCE, Facts, PlanKind
 from slack_docebo.storage.statements import chunks
 
 EVERYBODYS = (Halted, LockLost, PlatformMismatch)  # errors that are no single person's
@@ -92,7 +89,7 @@ async def make_plan(
     await making.ask_for_absent()
     await making.plan_held_back()
     await making.ask_for_bearers()
-    await making.plan_absent()
+    await to_completion(making.plan_absent)
     await making.plan_again()
     if listed is not None:
         await making.check_and_record_reads(listed)
@@ -158,7 +155,8 @@ class _Making:
         if listed is None:
             absences.to_ask = sorted(planner.returns.holders)
         else:
-            await to_completion(absences.look_for_missing, runtime, workspace, planner, listed, self._trusting)
+            look = partial(absences.look_for_missing, trusting=self._trusting)
+            await to_completion(look, runtime, workspace, planner, listed)
         await absences.ask(runtime, workspace, planner, listed)
         self._again |= planner.returns.settle(absences.seen) | absences.shown_otherwise.keys()
         planner.returns.of_holder |= absences.shown_otherwise
@@ -201,9 +199,18 @@ class _Making:
             else:
                 planner.accounts.note_unknown_bearer(docebo_id)
 
-    async def plan_absent(self) -> None:
+    def plan_absent(self) -> None:
         """Plan for the absent people, by the answers about them."""
-        await to_completion(self._plan_absent)
+        runtime, planner, draft, absences = self._runtime, self._planner, self._draft, self._absences
+        with runtime.store.transaction() as tables:
+            left = list(absences.operations(planner, trusting=self._trusting))
+            back, now = absences.back(planner.policy), runtime.now()
+            absent = in_grace(tables, planner, left, now=now, read_since=runtime.begun, back=back)
+            draft.add(tables, as_decided(tables, draft.team, absent))
+            if not draft.is_trial:
+                keep_observations(tables, draft.docebo, draft.team, planner.found, now=now)
+        if self._orphans:
+            self._orphans.look_at_gone(absences.missing.values())
 
     async def plan_again(self) -> None:
         """Plan again for people of whom more became known after they had been planned for; store whose accounts are.
@@ -225,7 +232,7 @@ class _Making:
         newcomers = await to_completion(self._newcomers)
         await check_first_list(runtime, self._workspace.team, accounts, newcomers)
         if not self._draft.is_trial:
-            await to_completion(record_reads, runtime, self._workspace, listed, accounts, self._absences.hidden)
+            await to_completion(self._record_reads, listed)
         listed.to_compare = self._planner.found.to_read_first
 
     async def close(self) -> str:
@@ -253,7 +260,6 @@ class _Making:
                 operations = plan_people(
                     tables,
                     draft.docebo,
-                    draft.team,
                     self._planner,
                     users,
                     now=runtime.now(),
@@ -288,18 +294,6 @@ class _Making:
             if absences is not None:
                 absences.held_back += held_back or []
 
-    def _plan_absent(self) -> None:
-        runtime, planner, draft, absences = self._runtime, self._planner, self._draft, self._absences
-        with runtime.store.transaction() as tables:
-            left = list(absences.operations(planner, draft.team, trusting=self._trusting))
-            back, now = absences.back(planner.policy), runtime.now()
-            absent = in_grace(tables, draft.team, planner, left, now=now, read_since=runtime.begun, back=back)
-            draft.add(tables, as_decided(tables, draft.team, absent))
-            if not draft.is_trial:
-                keep_observations(tables, draft.docebo, draft.team, planner.found, now=now)
-        if self._orphans:
-            self._orphans.look_at_gone(absences.missing.values())
-
     def _plan_again(self) -> None:
         planner, draft = self._planner, self._draft
         # The missing were planned for last, and are on no page.
@@ -318,6 +312,13 @@ class _Making:
         for some in chunks(self._planner.found.accounts.items()):  # so that nobody waits for long
             with self._runtime.store.transaction() as tables:
                 keep_found_accounts(tables, draft.docebo, draft.team, dict(some), now=self._runtime.now())
+
+    def _record_reads(self, listed: SourceSnapshot) -> None:
+        """Record both lists, now that everything was asked that could disprove them."""
+        runtime = self._runtime
+        with runtime.store.transaction() as tables:
+            record_list(runtime, tables, self._workspace, listed, hidden=self._absences.hidden)
+            record_accounts(runtime, tables, self._planner.accounts)
 
     def _newcomers(self) -> list[str]:
         """Return the addresses of some people for whom the plan creates an account."""

@@ -10,7 +10,7 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.policy import SHUT_OUT, Policy
 from slack_docebo.domain.protection import shielded
 from slack_docebo.domain.targets import EXPIRATION
-from slack_docebo.engine.reading.sides import INDEX_LAG
+from slack_docebo.engine.reading.accounts import INDEX_LAG
 from slack_docebo.runtime import Runtime
 
 

@@ -21,6 +21,7 @@ from slack_docebo.storage.tables import Tables
 
 Key = tuple[str, str]  # a plan, and the Slack id of somebody to whom it did something
 MAPPING = "mapping"  # among attributes
+NOTHING: MappingType[str, Value] = {}
 NOT_UNDONE = {PlanKind.RESET_MAPPINGS: "bring the rows back with the form Restore mappings from a backup"}
 
 
@@ -196,7 +197,7 @@ def _inverse(past: _Past, *, deactivate_created: bool) -> Iterator[Operation]:
         return
     unknown = sorted(past.after.keys() - past.before.keys())
     if unknown:
-        yield _operation(past, Kind.LEAVE, f"nobody knows what there was before: {', '.join(unknown)}", {}, {})
+        yield _operation(past, Kind.LEAVE, f"nobody knows what there was before: {', '.join(unknown)}")
     changed = {name: value for name, value in past.before.items() if value != past.after[name]}
     operations = []
     # In the order in which they are carried out, for the mapping comes back with the last of them. The status is an
@@ -207,11 +208,14 @@ def _inverse(past: _Past, *, deactivate_created: bool) -> Iterator[Operation]:
     branch = changed.pop(BRANCH, "")
     if changed:
         before = {name: past.after[name] for name in changed}
-        operations.append(_operation(past, Kind.UPDATE, f"restores {', '.join(changed)}", changed, before))
+        operations.append(
+            _operation(past, Kind.UPDATE, f"restores {', '.join(changed)}", changes=changed, before=before)
+        )
     if branch:
-        operations.append(_operation(past, Kind.MOVE, "moves back", {BRANCH: branch}, {BRANCH: past.after[BRANCH]}))
+        before = {BRANCH: past.after[BRANCH]}
+        operations.append(_operation(past, Kind.MOVE, "moves back", changes={BRANCH: branch}, before=before))
     if deactivates:
-        operations.append(_operation(past, Kind.DEACTIVATE, "was inactive before", {"active": False}, {"active": True}))
+        operations.append(_deactivation(past, "was inactive before"))
     shuts = past.let_in and (deactivates or EXPIRATION in changed)
     if not past.remapped or past.prior == past.written or (EXPIRATION in unknown and past.changes_mark):
         yield from _noting_who_shut(operations) if shuts else operations
@@ -235,16 +239,17 @@ def _noting_who_shut(operations: list[Operation]) -> list[Operation]:
 
 def _inverse_of_creation(past: _Past, *, deactivate: bool) -> Operation:
     if not deactivate:
-        return _operation(past, Kind.LEAVE, CREATED_STAYS, {}, {})
+        return _operation(past, Kind.LEAVE, CREATED_STAYS)
     # The mapping stays and says who deactivated the account: if the person is wanted after all, it is activated again.
-    deactivation = _operation(past, Kind.DEACTIVATE, "was created", {"active": False}, {"active": True})
-    return replace(deactivation, maps=past.written is not None, deactivated=True, prior=past.written)
+    return replace(
+        _deactivation(past, "was created"), maps=past.written is not None, deactivated=True, prior=past.written
+    )
 
 
 def _inverse_of_mapping(past: _Past) -> Operation:
     if past.prior is None:
-        return replace(_operation(past, Kind.UNMAP, "was not mapped before", {}, {}), prior=past.written)
-    operation = _operation(past, Kind.MAP, "was mapped before", {}, {})
+        return replace(_operation(past, Kind.UNMAP, "was not mapped before"), prior=past.written)
+    operation = _operation(past, Kind.MAP, "was mapped before")
     return replace(operation, docebo_id=past.prior.docebo_id, prior=past.written, **_mapping_of(past.prior))
 
 
@@ -261,7 +266,18 @@ def _mapping_of(mapping: Mapping) -> dict[str, Any]:
     }
 
 
-def _operation(past: _Past, kind: Kind, reason: str, changes: dict[str, Value], before: dict[str, Value]) -> Operation:
+def _deactivation(past: _Past, reason: str) -> Operation:
+    return _operation(past, Kind.DEACTIVATE, reason, changes={"active": False}, before={"active": True})
+
+
+def _operation(
+    past: _Past,
+    kind: Kind,
+    reason: str,
+    *,
+    changes: MappingType[str, Value] = NOTHING,
+    before: MappingType[str, Value] = NOTHING,
+) -> Operation:
     return Operation(
         slack_id=past.last.slack_id,
         slack_team=past.last.slack_team,

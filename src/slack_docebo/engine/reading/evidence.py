@@ -64,11 +64,11 @@ async def _with_second_witness(docebo: DoceboClient, seen: Observation[Account],
 @contextmanager
 def counted(runtime: Runtime) -> Iterator[None]:
     """Count the calls made in the block against EVIDENCE_CALLS."""
-    before = _asking(runtime)
+    before = _calls_so_far(runtime)
     try:
         yield
     finally:
-        runtime.evidence.calls += _asking(runtime) - before
+        runtime.evidence.calls += _calls_so_far(runtime) - before
 
 
 def check_calls(runtime: Runtime, *, people: int = 0, accounts: int = 0, searches: int = 0) -> None:
@@ -148,9 +148,9 @@ async def ask_for_accounts(runtime: Runtime, accounts: Accounts, wanted: Mapping
             return await _with_second_witness(runtime.docebo, Unknown(AMBIGUOUS), username)
         return await observe_account(runtime, docebo_id, username)
 
-    open_ = [docebo_id for docebo_id in possible if wanted[docebo_id] or docebo_id not in accounts.ambiguous]
+    to_ask = [docebo_id for docebo_id in possible if wanted[docebo_id] or docebo_id not in accounts.ambiguous]
     answers: dict[int, Observation[Account]] = {}
-    async for docebo_id, answer in answers_to(runtime, open_, about, OutageWatch(runtime, ping_docebo)):
+    async for docebo_id, answer in answers_to(runtime, to_ask, about, OutageWatch(runtime, ping_docebo)):
         if answer == Unknown(AMBIGUOUS) and not wanted[docebo_id]:
             accounts.ambiguous.add(docebo_id)
             continue
@@ -221,8 +221,7 @@ def note_ids(store: Store, team: str, answers: MappingType[str, Observation[Sour
 
 def note_present(runtime: Runtime, team: str, slack_ids: Sequence[str]) -> None:
     """Note that Slack has somebody under these ids."""
-    if slack_ids:
-        _note_people(runtime.store, team, slack_ids, None)
+    _note_people(runtime.store, team, slack_ids, None)
 
 
 async def answers_to(
@@ -242,7 +241,8 @@ async def answers_to(
         yield question, answer
 
 
-def _asking(runtime: Runtime) -> int:
+def _calls_so_far(runtime: Runtime) -> int:
+    """Return how many calls this run has made that ask for one person or one account."""
     return sum(
         runtime.calls.get(operation, 0)
         for operation in (
@@ -267,11 +267,11 @@ def _note_accounts(runtime: Runtime, gone: MappingType[int, Gone], there: Sequen
     docebo = runtime.settings.docebo_url
     if there:
         with runtime.store.transaction() as tables:
-            tables.accounts(tables.platforms.take(docebo)).clear_gone(there)
+            tables.accounts_to_write(docebo).clear_gone(there)
     if not gone:
         return
     docebo_id, answer = list(gone.items())[-1]
     with runtime.store.transaction() as tables:
-        tables.accounts(tables.platforms.take(docebo)).note_gone(gone, now=now)
+        tables.accounts_to_write(docebo).note_gone(gone, now=now)
     status = "400" if answer.evidence.startswith(AMBIGUOUS) else "404"
     learn(runtime, MISSING_ACCOUNT, status, source=f"asked for account {docebo_id}")

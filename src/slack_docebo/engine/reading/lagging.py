@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.disputes import bears_new_address, is_same, look
+from slack_docebo.domain.disputes import bears_new_address, is_same, seen_on
 from slack_docebo.domain.expiry import has_expired
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
@@ -75,4 +75,4 @@ def _lagging(runtime: Runtime, accounts: Accounts, docebo_ids: Collection[int] |
 def _bears(account: Account, known: LastSeen) -> bool:
     """Tell whether the account shows the *known* username or address, and the address if we have written it."""
     lacks_address = known.address_written and bears_new_address(account, known)
-    return is_same(look(account), replace(known, address_written=False)) and not lacks_address
+    return is_same(seen_on(account), replace(known, address_written=False)) and not lacks_address

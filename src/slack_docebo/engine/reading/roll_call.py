@@ -11,7 +11,7 @@ from slack_docebo.engine.reading.bearers import bearers_of
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_people, reserve_calls
 from slack_docebo.engine.reading.missing import check_few_missing
-from slack_docebo.engine.reading.sides import last_pages, read_page, read_whole_list
+from slack_docebo.engine.reading.slack_list import last_list, read_page, read_whole_list
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
 
@@ -29,8 +29,8 @@ class Roll:
 
 def asks_each(runtime: Runtime, workspace: Workspace, questions: int) -> bool:
     """Tell whether so many *questions* take no more calls than the last complete list did."""
-    pages = last_pages(runtime, workspace)
-    return not pages or questions <= pages
+    last = last_list(runtime, workspace)
+    return last is None or questions <= last.pages
 
 
 async def call_roll(

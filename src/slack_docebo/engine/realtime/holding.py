@@ -11,7 +11,7 @@ from slack_docebo.domain.guards import Change
 from slack_docebo.engine.realtime.merging import Case
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.plans import LET_THROUGH, OVER, Plan, PlanKind, PlanState
+from slack_docebo.storage.plans import LET_THROUGH, Plan, PlanKind, PlanState
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
@@ -57,12 +57,9 @@ def let_through(store: Store, incident: str, now: datetime) -> set[str]:
 
 
 def are_let_through(tables: Tables, incidents: Collection[str]) -> dict[str, frozenset[Change]]:
-    """Return which of *incidents* somebody has let through, and in what they exceed the limits.
-
-    A former release did not note in what, so that its incidents are let through every limit, as they were by it.
-    """
+    """Return which of *incidents* somebody has let through, and in what they exceed the limits."""
     plans = [plan for plan in map(tables.plans.get, incidents) if plan and plan.is_let_through]
-    return {plan.id: plan.over if OVER in plan.facts else frozenset(Change) for plan in plans}
+    return {plan.id: plan.let_through for plan in plans}
 
 
 def _open(tables: Tables, before: Collection[str]) -> list[Plan]:

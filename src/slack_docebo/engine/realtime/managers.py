@@ -5,6 +5,7 @@ the next import.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
@@ -14,7 +15,7 @@ from slack_docebo.domain.people import SLACK_ID, SourceUser
 from slack_docebo.domain.people import Mapping as Link
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.targets import MANAGER
-from slack_docebo.engine.planning.afterwards import Wishes, note_wishes, rule_for
+from slack_docebo.engine.planning.follow_ups import rule_for, wishes_for
 from slack_docebo.engine.planning.managing import Relations, plan_relations
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import observe_person
@@ -41,7 +42,9 @@ async def plan_managers_of(
         telling = [user for user in telling if fields_wanted(runtime) <= (user.custom or {}).keys()]
     if not telling:
         return None
-    relations = await to_completion(_relations, runtime, workspace, telling, rule, runtime.managers.type_id)
+    relations = await to_completion(
+        partial(_relations, rule=rule, type_id=runtime.managers.type_id), runtime, workspace, telling
+    )
     if not relations.changed:
         return None
     names = {account: relations.wishes.values[account] for account in relations.changed}
@@ -55,20 +58,19 @@ async def plan_managers_of(
         if manager:
             whom = manager.slack_id, names[account]
             if whom not in confirmed:
-                confirmed[whom] = await _is_named_so(runtime, workspace, *whom, there)
+                confirmed[whom] = await _is_named_so(runtime, workspace, *whom, there=there)
             if not confirmed[whom]:
                 del relations.managers[account]
     for account in relations.circled(await to_completion(_may_have_as, runtime, runtime.managers.type_id)):
         del relations.managers[account]
-    return await plan_relations(runtime, workspace, relations, PlanKind.REALTIME_SYNC)
+    return await plan_relations(runtime, workspace, relations, kind=PlanKind.REALTIME_SYNC)
 
 
 def _relations(
-    runtime: Runtime, workspace: Workspace, users: Sequence[SourceUser], rule: AttributeRule, type_id: int
+    runtime: Runtime, workspace: Workspace, users: Sequence[SourceUser], *, rule: AttributeRule, type_id: int
 ) -> Relations:
     """Return the managers that the events name, as far as these managers are mapped."""
-    wishes = Wishes()
-    note_wishes(wishes, runtime, workspace, users, rule)
+    wishes = wishes_for(runtime, workspace, users, rule)
     with runtime.store.reading() as tables:
         accounts = tables.accounts_at(runtime.settings.docebo_url)
         placed = accounts.managers_as(type_id, wishes.mappings)
@@ -82,7 +84,7 @@ def _relations(
         elif not name and found.placed.get(account):
             found.managers[account] = None
     if rule.is_custom and found.changed:
-        _forget_outdated(runtime, workspace, found, users, rule)
+        _forget_outdated(runtime, workspace, found, users=users, rule=rule)
     return found
 
 
@@ -108,23 +110,25 @@ def _mapped_as(runtime: Runtime, team: str, names: Iterable[str]) -> Mapping[str
 
 
 def _forget_outdated(
-    runtime: Runtime, workspace: Workspace, found: Relations, users: Sequence[SourceUser], rule: AttributeRule
+    runtime: Runtime, workspace: Workspace, found: Relations, *, users: Sequence[SourceUser], rule: AttributeRule
 ) -> None:
     """Store the custom fields of people whose manager changes, as imports do; drop those read later than the event."""
     changed = {found.wishes.mappings[account].slack_id for account in found.changed}
     theirs = [user for user in users if not changed.isdisjoint(user.ids)]
     keep_fields_shown(runtime, workspace.team, theirs)
-    newest = Wishes()
-    note_wishes(newest, runtime, workspace, with_fields_read_before(runtime, workspace.team, theirs), rule)
+    newest = wishes_for(runtime, workspace, with_fields_read_before(runtime, workspace.team, theirs), rule)
     for account in list(found.changed):
         if newest.values.get(account) != found.wishes.values[account]:
             del found.managers[account]
 
 
 async def _is_named_so(
-    runtime: Runtime, workspace: Workspace, slack_id: str, name: str, there: Mapping[str, SourceUser]
+    runtime: Runtime, workspace: Workspace, slack_id: str, name: str, *, there: Mapping[str, SourceUser]
 ) -> bool:
-    """Tell whether Slack shows this person in scope and, if *name* is an address, with that address."""
+    """Tell whether Slack shows this person in scope and, if *name* is an address, with that address.
+
+    *there* are people whom Slack has shown just now, by every id.
+    """
     user = there.get(slack_id)
     if user is None:
         seen = await observe_person(runtime, slack_id, with_values=False)

@@ -10,7 +10,7 @@ from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.engine.planning.drafts import close_plan, open_plan
-from slack_docebo.engine.planning.limits import count_people, ends_soon
+from slack_docebo.engine.planning.limits import count_people, end_of_window
 from slack_docebo.engine.planning.people import keep_found_accounts, keep_observations, note_names, plan_people
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_people
@@ -26,29 +26,29 @@ from slack_docebo.storage.store import Store
 
 
 async def plan_cases(
-    runtime: Runtime, team: str, policy: Policy, cases: list[Case], accounts: Accounts
+    runtime: Runtime, policy: Policy, cases: list[Case], accounts: Accounts
 ) -> tuple[Planner, list[Operation]]:
     """Return planner and operations for *cases*; Slack is asked for holders of accounts to which people may return."""
-    planner = Planner(policy, accounts)
-    operations = await to_completion(_operations, runtime, team, cases, planner)
+    planner, team = Planner(policy, accounts), policy.scope.team
+    operations = await to_completion(_operations, runtime, cases, planner)
     if holders := planner.returns.holders:
         answers, former_ids = await ask_for_people(runtime, team, sorted(holders)), planner.returns.former_ids
         others = {holder: seen for holder, seen in answers.items() if holder not in former_ids}
         answers |= await to_completion(overtaken, runtime, team, others)
         if planner.returns.settle(answers):
             planner = planner.anew()
-            operations = await to_completion(_operations, runtime, team, cases, planner)
+            operations = await to_completion(_operations, runtime, cases, planner)
     return planner, operations
 
 
-def _operations(runtime: Runtime, team: str, cases: list[Case], planner: Planner) -> list[Operation]:
+def _operations(runtime: Runtime, cases: list[Case], planner: Planner) -> list[Operation]:
     """Plan for *cases*, and again for people whose claim to an account lost to that of somebody later in *cases*."""
     docebo, now = runtime.settings.docebo_url, runtime.now()
     with runtime.store.reading() as tables:
-        operations = plan_people(tables, docebo, team, planner, [case.person for case in cases], now=now)
+        operations = plan_people(tables, docebo, planner, [case.person for case in cases], now=now)
         looked_after = planner.found.people
         outdone = [case.person for case in cases if not planner.claims.outdone.isdisjoint(case.person.ids)]
-        again = plan_people(tables, docebo, team, planner, outdone, now=now) if outdone else []
+        again = plan_people(tables, docebo, planner, outdone, now=now) if outdone else []
         planner.found.people = looked_after
     by_person = {operation.slack_id: operation for operation in (*operations, *again)}
     return list(by_person.values())
@@ -57,11 +57,11 @@ def _operations(runtime: Runtime, team: str, cases: list[Case], planner: Planner
 def store_round_plan(
     runtime: Runtime,
     workspace: Workspace,
-    served: ServeResult,
     cases: list[Case],
+    *,
     planner: Planner,
     operations: list[Operation],
-    *,
+    served: ServeResult,
     let_through: Collection[Change],
 ) -> tuple[str | None, set[str]]:
     """Store a plan for *cases*; return its id, None if it would say nothing new, and the Slack ids held back.
@@ -94,7 +94,8 @@ def store_round_plan(
         note_names(runtime, tables, team, [case.person for case in cases])
     measured = close_plan(runtime, plan_id, looked_after=looked_after, let_through=let_through)
     served.plans.append(plan_id)
-    held = _hold_back(runtime, served, plan_id, cases, remembered, dict(measured.refused(let_through)))
+    over = dict(measured.refused(let_through))
+    held = _hold_back(runtime, plan_id, cases, operations=remembered, served=served, over=over)
     if not held:
         served.undecided += len(news)
     return plan_id, held
@@ -111,16 +112,17 @@ def withdraw_unsent(store: Store, plan_id: str) -> set[str]:
 
 def _hold_back(
     runtime: Runtime,
-    served: ServeResult,
     plan_id: str,
     cases: list[Case],
+    *,
     operations: list[Operation],
+    served: ServeResult,
     over: dict[Change, str],
 ) -> set[str]:
     """Hold back the people in *cases* whose changes are *over* a limit, and return their Slack ids."""
     if not over:
         return set()
-    ends_by = ends_soon(runtime)
+    ends_by = end_of_window(runtime)
     with runtime.store.reading() as tables:
         passed_on = passed_on_to(tables, operations[0].slack_team, operations)
     held = {op.slack_id for op in operations if not over.keys().isdisjoint(changes_of(op, ends_by, passed_on))}

@@ -20,6 +20,7 @@ from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.scope import STATUS_NOT_KNOWN
 from slack_docebo.domain.stamps import believed
+from slack_docebo.engine.reading.accounts import are_few, ask_for_unlisted, check_first_list, look_up, read_target
 from slack_docebo.engine.reading.bearers import find_bearers
 from slack_docebo.engine.reading.connection import Workspace, recall_other_ids
 from slack_docebo.engine.reading.evidence import ask_for_accounts, observe_person
@@ -27,13 +28,6 @@ from slack_docebo.engine.reading.organisation import learn_who_is_forgotten, lea
 from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo, ping_slack
 from slack_docebo.engine.reading.overtaken import ANSWERS_LAG, is_behind
 from slack_docebo.engine.reading.profiles import check_fields_left_out, keep_fields_shown
-from slack_docebo.engine.reading.sides import (
-    are_few,
-    ask_for_unlisted,
-    check_first_list,
-    look_up,
-    read_target,
-)
 from slack_docebo.engine.reading.user_groups import read_user_groups
 from slack_docebo.engine.realtime.holding import are_let_through
 from slack_docebo.engine.realtime.managers import plan_managers_of
@@ -314,18 +308,20 @@ class _Round:
             return []
         try:
             with self._served.timed("plan"):
-                policy = self._planner.policy
-                planner, operations = await plan_cases(self._runtime, self._team, policy, cases, accounts)
+                planner, operations = await plan_cases(self._runtime, self._planner.policy, cases, accounts)
                 while await self._learns_other_ids():
-                    policy = self._planner.policy
-                    planner, operations = await plan_cases(self._runtime, self._team, policy, cases, accounts)
+                    planner, operations = await plan_cases(self._runtime, self._planner.policy, cases, accounts)
                 unread = [case for case in cases if case.slack_id in planner.returns.newly_identified and not case.read]
                 plan_id, held = None, {case.slack_id for case in unread}
                 if not held:
                     store = partial(
-                        store_round_plan, self._runtime, self._workspace, self._served, let_through=let_through
+                        store_round_plan,
+                        planner=planner,
+                        operations=operations,
+                        served=self._served,
+                        let_through=let_through,
                     )
-                    plan_id, held = await to_completion(store, cases, planner, operations)
+                    plan_id, held = await to_completion(store, self._runtime, self._workspace, cases)
         except Exception as error:
             await self._docebo.check(error)
             if len(cases) == 1:

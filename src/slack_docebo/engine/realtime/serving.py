@@ -128,7 +128,9 @@ async def serve(
     begun = time.monotonic()
     while True:
         async with _heartbeat(runtime):
-            goes_on = await _serve_until_quiet(runtime, workspace, served, linger_seconds, begun, after_round)
+            goes_on = await _serve_until_quiet(
+                runtime, workspace, served, linger_seconds=linger_seconds, begun=begun, after_round=after_round
+            )
         if not goes_on:
             with runtime.store.transaction() as tables:
                 tables.wake_ups.want(WakeUp.REALTIME_SYNC, runtime.now())
@@ -164,6 +166,7 @@ async def _serve_until_quiet(
     runtime: Runtime,
     workspace: Workspace,
     served: ServeResult,
+    *,
     linger_seconds: int,
     begun: float,
     after_round: Callable[[], Awaitable[None]],

@@ -12,6 +12,7 @@ from slack_docebo.engine.reporting.shown import Cell, with_names
 from slack_docebo.private_files import is_draft, is_ours
 from slack_docebo.runtime import Runtime
 from slack_docebo.safe_points import safe_point
+from slack_docebo.storage.events import EventState
 from slack_docebo.storage.inbox import InboxStatus
 from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.store import Store
@@ -115,7 +116,7 @@ def parked_rows(store: Store, shown: PeopleShown) -> list[dict[str, Cell]]:
     """Return the parked events as rows, with the people they are about as Prefect may show them."""
     with store.reading() as tables:
         by_team: dict[str, list[dict[str, Cell]]] = {}
-        for entry in tables.inbox.parked(SHOWN):
+        for entry in tables.inbox.oldest(SHOWN, EventState.PARKED):
             row: dict[str, Cell] = {
                 "Slack user": entry.event.slack_id,
                 "event": entry.event.event_id,

@@ -100,7 +100,7 @@ class OrphanSearch:
 
 
 def find_orphans(
-    store: Store, docebo: str, team: str, people: Iterable[list[SourceUser]], accounts: Accounts
+    store: Store, docebo: str, team: str, *, people: Iterable[list[SourceUser]], accounts: Accounts
 ) -> Iterator[Orphan]:
     """Return the orphans of workspace *team*: Slack's users, *people*, are compared with *accounts* and mappings."""
     search, seen = OrphanSearch(accounts), set[str]()

@@ -33,7 +33,7 @@ NAMING_PEOPLE = {
     "SCOPE_INCLUDE",
     "SCOPE_EXCLUDE",
     "PROTECTED_ACCOUNTS",
-}  # which the page does not
+}  # settings that may name people, whom the page does not name
 DAY = timedelta(days=1)
 LATE = timedelta(minutes=5)  # after which something keeps a run from beginning
 NOT_SCHEDULED = (

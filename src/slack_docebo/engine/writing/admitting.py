@@ -26,7 +26,7 @@ from slack_docebo.domain.unfound import reason_by_unfound
 from slack_docebo.engine.planning.limits import over_by_now
 from slack_docebo.engine.reading.evidence import answers_to, is_shown, observe_account
 from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo
-from slack_docebo.engine.writing.leavers import OF_THE_RULES, holders_before
+from slack_docebo.engine.writing.leavers import MADE_BY_RULES, holders_before
 from slack_docebo.engine.writing.managers import reasons_by_managers
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import ChangeLimitExceeded, Frozen, Halted, PlanChanged
@@ -63,7 +63,7 @@ def check_halt(runtime: Runtime, tables: Tables) -> None:
 
 
 def admit(
-    runtime: Runtime, plan: Plan, batch: Sequence[Numbered], accounts: Accounts | None, policy: Policy
+    runtime: Runtime, plan: Plan, batch: Sequence[Numbered], *, accounts: Accounts | None, policy: Policy
 ) -> tuple[list[Numbered], list[RowOutcome]]:
     """Return the rows of *batch* that may be sent now, noted as intents, and the outcomes of the others.
 
@@ -78,7 +78,7 @@ def admit(
         check_halt(runtime, tables)
         over = over_by_now(runtime, tables, plan.id)
         if not over:
-            return _admitted(runtime, tables, plan, batch, accounts, policy)
+            return _admitted(runtime, tables, plan, batch, accounts=accounts, policy=policy)
     raise ChangeLimitExceeded(
         f"Look at plan {plan.id}, and apply the rest of it if it is right, by the link in its summary or with"
         f" `slack-docebo plan apply {plan.id}`: {'; '.join(over)}; nothing more was written"
@@ -90,6 +90,7 @@ def _admitted(
     tables: Tables,
     plan: Plan,
     batch: Sequence[Numbered],
+    *,
     accounts: Accounts | None,
     policy: Policy,
 ) -> tuple[list[Numbered], list[RowOutcome]]:
@@ -144,23 +145,28 @@ def _shows(accounts: Accounts, operation: Operation) -> bool:
     return bool(accounts.pages) or account_of(accounts, operation) is not None
 
 
-def moved_meanwhile(runtime: Runtime, batch: Sequence[Numbered]) -> set[int]:
+def remapped_meanwhile(runtime: Runtime, batch: Sequence[Numbered]) -> set[int]:
     """Return the rows of *batch*, as numbers, that no longer fit the mappings, which somebody has changed."""
     with runtime.store.reading() as tables:
-        return set(_moved(tables, runtime.settings.docebo_url, batch))
+        return set(_reasons_by_mappings(tables, runtime.settings.docebo_url, batch))
 
 
 def _outdated(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
     """Return why rows of *batch* are outdated by what is stored now, by number."""
-    reasons = _served_or_in_grace(tables, runtime, plan, batch)
     docebo = runtime.settings.docebo_url
-    reasons |= _unfound(tables, docebo, plan, batch) | reasons_by_managers(runtime, tables, plan, batch)
-    return reasons | _moved(tables, docebo, batch)
+    return (
+        _reasons_by_events_and_grace(tables, runtime, plan, batch)
+        | _reasons_by_unfound(tables, docebo, plan, batch)
+        | reasons_by_managers(runtime, tables, plan, batch)
+        | _reasons_by_mappings(tables, docebo, batch)
+    )
 
 
-def _served_or_in_grace(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
+def _reasons_by_events_and_grace(
+    tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbered]
+) -> dict[int, str]:
     """Return why people in *batch* are not let in, shut out or given another's account by this plan any more, by number."""
-    if plan.kind not in OF_THE_RULES:
+    if plan.kind not in MADE_BY_RULES:
         return {}
     holders = holders_before(
         tables, plan, [op for _, op in batch if op.prior is None or op.moves_mapping or op.passes_mapping]
@@ -183,7 +189,7 @@ def _served_or_in_grace(tables: Tables, runtime: Runtime, plan: Plan, batch: Seq
     return reasons
 
 
-def _unfound(tables: Tables, docebo: str, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
+def _reasons_by_unfound(tables: Tables, docebo: str, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
     """Return why creations in *batch* are not sent, by number: another plan may have made the account."""
     creations = [(seq, op) for seq, op in batch if op.kind is Kind.CREATE]
     if not creations:
@@ -193,7 +199,7 @@ def _unfound(tables: Tables, docebo: str, plan: Plan, batch: Sequence[Numbered])
     return {seq: reason for seq, reason in found.items() if reason}
 
 
-def _moved(tables: Tables, docebo: str, batch: Sequence[Numbered]) -> dict[int, str]:
+def _reasons_by_mappings(tables: Tables, docebo: str, batch: Sequence[Numbered]) -> dict[int, str]:
     """Return why rows of *batch* no longer fit the mappings, by number."""
     mappings = tables.mappings(docebo)
     reasons: dict[int, str] = {}
@@ -219,7 +225,7 @@ def check_admitted(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) ->
 
 
 async def ask_before_harm(
-    runtime: Runtime, plan: Plan, batch: Sequence[Numbered], looked_at: datetime, policy: Policy
+    runtime: Runtime, plan: Plan, batch: Sequence[Numbered], *, looked_at: datetime, policy: Policy
 ) -> list[RowOutcome]:
     """Return the outcomes of rows in *batch* to skip, by what Docebo says of their accounts now.
 

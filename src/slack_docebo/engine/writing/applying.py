@@ -30,14 +30,7 @@ from slack_docebo.engine.writing.refused_creations import made_before, perhaps_m
 from slack_docebo.engine.writing.rereading import Rereading
 from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.engine.writing.verifying import Verifier
-from slack_docebo.errors import (
-    ChangeLimitExceeded,
-    OutcomeUnknown,
-    Rejected,
-    StorageError,
-    TooManyRejected,
-    Unproven,
-)
+from slack_docebo.errors import ChangeLimitExceeded, OutcomeUnknown, Rejected, StorageError, TooManyRejected, Unproven
 from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
@@ -206,7 +199,9 @@ class _Writing:
         """Return the rows of *batch* that may be sent now; record the others as skipped."""
         if any(BRANCH in operation.changes for _, operation in batch):
             await renew_branches(self._runtime)
-        admitted, skipped = await _admit_now(self._runtime, self._plan, batch, self._rereading.accounts, self._policy)
+        admitted, skipped = await _admit_now(
+            self._runtime, self._plan, batch, accounts=self._rereading.accounts, policy=self._policy
+        )
         self._record(batch, self._verifier.with_doubts(batch, skipped))
         return admitted
 
@@ -247,7 +242,7 @@ async def apply_mappings(runtime: Runtime, plan_id: str) -> int:
     done = 0
     for kind in (Kind.MAP, Kind.UNMAP):
         while batch := _pending(runtime.store, plan_id, kind, rows=MOST_ROWS):
-            admitted, skipped = await _admit_now(runtime, plan, batch, None, policy)
+            admitted, skipped = await _admit_now(runtime, plan, batch, accounts=None, policy=policy)
             mapped = [RowOutcome(seq, Outcome.APPLIED, op.docebo_id) for seq, op in admitted]
             record(runtime, plan_id, batch, [*skipped, *mapped])
             done += len(mapped)
@@ -256,11 +251,11 @@ async def apply_mappings(runtime: Runtime, plan_id: str) -> int:
 
 
 async def _admit_now(
-    runtime: Runtime, plan: Plan, batch: Sequence[Numbered], accounts: Accounts | None, policy: Policy
+    runtime: Runtime, plan: Plan, batch: Sequence[Numbered], *, accounts: Accounts | None, policy: Policy
 ) -> tuple[list[Numbered], list[RowOutcome]]:
     """Return the rows of *batch* that may be carried out now, and the outcomes of the skipped ones."""
-    admitted, skipped = admit(runtime, plan, batch, accounts, policy)
-    skipped += await ask_before_harm(runtime, plan, admitted, _looked_at(runtime, plan), policy)
+    admitted, skipped = admit(runtime, plan, batch, accounts=accounts, policy=policy)
+    skipped += await ask_before_harm(runtime, plan, admitted, looked_at=_looked_at(runtime, plan), policy=policy)
     skipped += await ask_whether_still_so(runtime, plan, _without(admitted, skipped), policy)
     return _without(admitted, skipped), skipped
 

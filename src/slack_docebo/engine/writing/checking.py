@@ -10,12 +10,12 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import SENT_BEFORE, Kind, Operation, Outcome
 from slack_docebo.domain.situation import Situation, carried_out, managers_taken_back, reason_to_skip
 from slack_docebo.domain.targets import field_id_of
+from slack_docebo.engine.reading.accounts import are_few, ask_for_unlisted, note_first_sight, read_target
 from slack_docebo.engine.reading.attribute_fields import know_fields
 from slack_docebo.engine.reading.branches import branches_of
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import reserve_calls
-from slack_docebo.engine.reading.sides import are_few, ask_for_unlisted, note_first_sight, read_target
-from slack_docebo.engine.writing.inquiry import Inquiry, inquire
+from slack_docebo.engine.writing.inquiry import OPERATIONS_AT_ONCE, Inquiry, inquire
 from slack_docebo.engine.writing.recording import record
 from slack_docebo.errors import ConfigurationError, PlanNotApplicable
 from slack_docebo.integration_settings import IntegrationSettings, read_written
@@ -24,7 +24,6 @@ from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import Plan, PlanKind, PlanState
 from slack_docebo.storage.tables import Tables
 
-OPERATIONS_AT_ONCE = 500
 SAVED = frozenset(PlanKind) - {PlanKind.RESET_MAPPINGS}
 
 
@@ -52,7 +51,7 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
     _check_applicable(runtime, workspace, plan, pending)
     policy = runtime.behaviour.policy(workspace.team)
     planned_by = planned_behaviour(runtime, plan).policy(workspace.team)
-    inquiry = await inquire(runtime, workspace, plan, accounts, policy, planned_by)
+    inquiry = await inquire(runtime, workspace, plan, accounts=accounts, policy=policy, planned_by=planned_by)
     runtime.managers.planned |= inquiry.managers
     with runtime.store.reading() as tables:
         unseen = tables.mappings(runtime.settings.docebo_url).unseen(workspace.team)
@@ -67,7 +66,7 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
         while True:
             with runtime.store.reading() as tables:
                 some = tables.operations.pending(plan_id, kind, OPERATIONS_AT_ONCE, after=after)
-                today = _situations(tables, runtime.settings.docebo_url, workspace.team, some, of_all)
+                today = _situations(tables, plan, some, of_all)
             if not some:
                 break
             after = some[-1][0]
@@ -113,16 +112,17 @@ async def _reports(runtime: Runtime, plan: Plan) -> dict[int, set[int]]:
 
 
 def _situations(
-    tables: Tables, docebo: str, team: str, some: Sequence[tuple[int, Operation]], of_all: Situation
+    tables: Tables, plan: Plan, some: Sequence[tuple[int, Operation]], of_all: Situation
 ) -> dict[int, Situation]:
     """Return the situation of each of *some* operations, by number: its own beside what holds *of_all*."""
+    docebo, team = plan.docebo, plan.slack_team
     mappings = tables.mappings(docebo)
     rows = mappings.of(team, people_of(operation for _, operation in some))
     ids = accounts_of(operation for _, operation in some)
     holders = mappings.holders(team, ids)
     given = tables.applied(docebo).former_holders(ids) if of_all.undoes else {}
     seen = tables.accounts_at(docebo).last_seen(_managers_in(some).union(ids))
-    branches, managers = _given(tables, docebo, ids)
+    branches, managers = _branches_and_managers(tables, docebo, ids)
     other_ids = _other_ids(tables, team, [operation.slack_id for _, operation in some])
     return {
         seq: replace(
@@ -148,9 +148,7 @@ def _outcome(
     seq: int, operation: Operation, today: Situation, inquiry: Inquiry, *, was_sent: bool
 ) -> RowOutcome | None:
     """Return the outcome of an operation that is not applied any more, or was before; None if it is to be applied."""
-    reason = reason_to_skip(operation, today) or inquiry.reason_against(
-        operation, today.accounts, today.policy, today.planned_by
-    )
+    reason = reason_to_skip(operation, today) or inquiry.reason_against(operation)
     if not reason:
         return None
     if was_sent and (docebo_id := carried_out(operation, today)):
@@ -167,7 +165,7 @@ def _other_ids(tables: Tables, team: str, slack_ids: Collection[str]) -> dict[st
     return found
 
 
-def _given(
+def _branches_and_managers(
     tables: Tables, docebo: str, docebo_ids: Collection[int]
 ) -> tuple[dict[int, int], dict[int, dict[int, int]]]:
     """Return the branch into which we moved each account, and the managers we surely set, by type."""

@@ -8,6 +8,7 @@ go alone, and both accounts are looked at.
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import permutations
+from typing import NoReturn
 
 from slack_docebo.domain.attributes import current_value
 from slack_docebo.domain.dialect import ROW_COLUMNS, RowColumns
@@ -77,11 +78,12 @@ class Columns:
         changed = [name for name in names if current_value(before, name) != current_value(after, name)]
         if ignored or changed:
             self._learn(RowColumns.ALIKE)
-            self._tell(*(pair[0], changed) if changed else (pair[1], ignored))
+            self._stop_at(*(pair[0], changed) if changed else (pair[1], ignored))
         elif any(current_value(before, name) for name in names):
             self._learn(RowColumns.OWN)
 
-    def _tell(self, numbered: Numbered, names: Sequence[str]) -> None:
+    def _stop_at(self, numbered: Numbered, names: Sequence[str]) -> NoReturn:
+        """Record that the columns *names* of this row are wrong, and raise Unproven."""
         seq, operation = numbered
         told = f"{', '.join(names)} is not as it has to be: Docebo took the columns of another row for this one's"
         outcome = RowOutcome(seq, Outcome.APPLIED, operation.docebo_id, f"done, but {told}")
@@ -92,7 +94,7 @@ class Columns:
         )
 
     async def _account(self, operation: Operation) -> Account | None:
-        return await self._rereading.user(operation.docebo_id or 0)
+        return await self._rereading.account(operation.docebo_id or 0)
 
     async def _listed(self, account: Account) -> list[Account]:
         found = await self._rereading.with_username(account.username)

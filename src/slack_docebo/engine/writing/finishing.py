@@ -3,7 +3,7 @@
 from slack_docebo.domain.operations import Outcome
 from slack_docebo.domain.stamps import UNSTAMPED
 from slack_docebo.engine.reporting.summary import Summary, summary
-from slack_docebo.engine.writing.standing import conclude
+from slack_docebo.engine.writing.standing import note_standings_of_left_alone
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.plans import PlanKind, PlanState
@@ -24,7 +24,7 @@ def finish(runtime: Runtime, plan_id: str) -> Summary:
             if of_everybody and Outcome.PLANNED not in outcomes:
                 tables.milestones.reach(plan.docebo, Milestone.IMPORT, now=now)
         if plan.state in {PlanState.APPLYING, PlanState.REFUSED}:
-            conclude(tables, plan, now=now)
+            note_standings_of_left_alone(tables, plan, now=now)
         if plan.state is PlanState.APPLYING and plan.kind is PlanKind.REALTIME_SYNC and plan.read_since:
             # Of those who were asked for by name, Slack is asked again before what is older than that is applied.
             people = [operation.slack_id for operation in tables.operations.left_alone(plan_id)]

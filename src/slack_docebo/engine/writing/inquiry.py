@@ -13,7 +13,7 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.attributes import same, wanted
 from slack_docebo.domain.decisions import NEVER, is_for_never
-from slack_docebo.domain.disputes import look, may_be_theirs
+from slack_docebo.domain.disputes import may_be_theirs, seen_on
 from slack_docebo.domain.effects import is_of_returner, managers_of
 from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.domain.formulas import OneSource
@@ -37,7 +37,7 @@ from slack_docebo.engine.reading.profiles import (
 )
 from slack_docebo.engine.reading.roll_call import Roll, asks_each, call_roll
 from slack_docebo.engine.reading.scim import read_scim, with_scim
-from slack_docebo.engine.writing.leavers import NO_ACCOUNT_BY_NOW, OF_THE_RULES, holders_before
+from slack_docebo.engine.writing.leavers import MADE_BY_RULES, NO_ACCOUNT_BY_NOW, holders_before
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.tables import Tables
@@ -51,9 +51,12 @@ TOO_MANY_TO_ASK = "custom fields may hold other values by now, and EVIDENCE_CALL
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """Slack's answers about one plan."""
+    """Slack's answers about one plan, and by what they are held against it."""
 
     roll: Roll
+    accounts: Accounts
+    policy: Policy  # the present one
+    planned_by: Policy  # the one by which the plan was made
     undoes: bool
     managers: Mapping[int, str]  # the Slack ids of those whom the plan makes managers, by their accounts
     edited: Mapping[int, str]  # addresses that accounts of the plan bear, and that nobody has noted as theirs
@@ -61,19 +64,18 @@ class Inquiry:
     untouchable: Mapping[str, str]  # why nothing is done about people, by Slack id
     had: Mapping[str, Applied]  # which account, that nobody else has, newcomers had before, by Slack id
 
-    def reason_against(self, operation: Operation, accounts: Accounts, policy: Policy, planned_by: Policy) -> str:
-        """Return why *operation* must not be carried out, by Slack's answers, or "".
-
-        *policy* has the present rules, *planned_by* those by which the plan was made.
-        """
+    def reason_against(self, operation: Operation) -> str:
+        """Return why *operation* must not be carried out, by Slack's answers, or ""."""
         if untouchable := self.untouchable.get(operation.slack_id):
             return untouchable
         if operation.kind is Kind.CREATE:
-            return self._reason_against_newcomer(operation, accounts, policy, planned_by)
-        if against := self._reason_by_manager(operation, policy):
-            return against
-        reason = self._reason_by_bearer(operation, accounts, planned_by) if operation.email else ""
-        return reason or self._reason_by_values(operation, policy) or self._reason_by_stranger(operation)
+            return self._reason_against_newcomer(operation)
+        return (
+            self._reason_by_manager(operation)
+            or self._reason_by_bearer(operation)
+            or self._reason_by_values(operation)
+            or self._reason_by_stranger(operation)
+        )
 
     def _reason_by_stranger(self, operation: Operation) -> str:
         """Return to whom the account may belong, if its address is not on record as its own, or "".
@@ -87,7 +89,7 @@ class Inquiry:
                 return why
         return ""
 
-    def _reason_by_manager(self, operation: Operation, policy: Policy) -> str:
+    def _reason_by_manager(self, operation: Operation) -> str:
         if self.undoes or not any(map(is_manager, operation.changes)):
             return ""
         directory = Directory()
@@ -95,7 +97,7 @@ class Inquiry:
             if account not in self.managers:
                 return "the manager's account is nobody's by now"
             match self.roll.people[self.managers[account]]:
-                case Present(user) if against := policy.scope.reason_against(user):
+                case Present(user) if against := self.policy.scope.reason_against(user):
                     return f"the manager is not looked after by now: {against}"
                 case Present(user):
                     directory.add([user])
@@ -103,39 +105,39 @@ class Inquiry:
                     return "the manager has left Slack by now"
                 case Unknown(why):
                     return why
-        return self._reason_by_name(operation, directory, policy)
+        return self._reason_by_name(operation, directory)
 
-    def _reason_by_name(self, operation: Operation, given: Directory, policy: Policy) -> str:
+    def _reason_by_name(self, operation: Operation, given: Directory) -> str:
         """Return why the managers *given* are not those that Slack names now, or ""."""
         rule = next((rule for rule in self.rules if rule.target == MANAGER), None)
         match self.roll.people.get(operation.slack_id):
             case Unknown(why) if rule:
                 return why
             case Present(user) if rule and not user.deactivated:
-                named = rule.value(policy.scope.as_member(user))
+                named = rule.value(self.policy.scope.as_member(user))
                 if named is None or not (named or rule.clear):
                     return f"{NONE_BY_NOW} {MANAGER} by now: plan again"
                 if bool(named) is not bool(given.people) or (named and not given.find(named)):
                     return f"{OTHERWISE} {MANAGER} by now: plan again"
         return ""
 
-    def _reason_against_newcomer(
-        self, operation: Operation, accounts: Accounts, policy: Policy, planned_by: Policy
-    ) -> str:
+    def _reason_against_newcomer(self, operation: Operation) -> str:
+        scope = self.policy.scope
         match self.roll.people[operation.slack_id]:
             case Present(user):
-                if against := policy.scope.reason_against(user) or policy.scope.kind_in_doubt(user):
+                if against := scope.reason_against(user) or scope.kind_in_doubt(user):
                     return f"{NO_ACCOUNT_BY_NOW}{against}"
                 before = self.had.get(user.slack_id)
-                if before and (account := accounts.get(before.docebo_id)) and may_be_theirs(account, user, before.seen):
+                account = self.accounts.get(before.docebo_id) if before else None
+                if before and account and may_be_theirs(account, user, before.seen):
                     return f"account {account.docebo_id}, which the person had before, exists by now"
-                return "" if _gets_present_address(user, operation, planned_by.rules) else ANOTHER_ADDRESS
+                return "" if _gets_present_address(user, operation, self.planned_by.rules) else ANOTHER_ADDRESS
             case Gone():
                 return "the person has left Slack by now"
             case Unknown(why):
                 return why
 
-    def _reason_by_values(self, operation: Operation, policy: Policy) -> str:
+    def _reason_by_values(self, operation: Operation) -> str:
         compared = {rule.target for rule in self.rules}.intersection(operation.changes)
         if not _is_by_rules(operation) or not compared:
             return ""
@@ -143,7 +145,7 @@ class Inquiry:
             case Unknown(why):
                 return why
             case Present(user) if not user.deactivated:
-                now = self._given_now(operation.kind, policy.scope.as_member(user))
+                now = self._given_now(operation.kind, self.policy.scope.as_member(user))
                 other = [
                     name
                     for name, value in operation.changes.items()
@@ -161,8 +163,12 @@ class Inquiry:
             return {rule.target: value for rule in self.rules if rule.moves and (value := rule.value(user))}
         return wanted(user, self.rules, creating=False)
 
-    def _reason_by_bearer(self, operation: Operation, accounts: Accounts, planned_by: Policy) -> str:
-        others = [one.docebo_id for one in accounts.with_email(operation.email) if one.docebo_id != operation.docebo_id]
+    def _reason_by_bearer(self, operation: Operation) -> str:
+        """Return to whom the address that *operation* gives to its account belongs by now, or ""."""
+        if not operation.email:
+            return ""
+        bearing = self.accounts.with_email(operation.email)
+        others = [one.docebo_id for one in bearing if one.docebo_id != operation.docebo_id]
         if self.undoes and others:
             return f"the address is that of account {others[0]} by now"
         match self.roll.bearers.get(operation.email):
@@ -170,15 +176,17 @@ class Inquiry:
                 return f"the address is that of {user.slack_id} in Slack by now"
             case Unknown(why):
                 return why
-            case None if not self.undoes and _is_slack_address("email", planned_by.rules):
+            case None if not self.undoes and _is_slack_address("email", self.planned_by.rules):
                 return ANOTHER_ADDRESS
         return ""
 
 
 async def inquire(
-    runtime: Runtime, workspace: Workspace, plan: Plan, accounts: Accounts, policy: Policy, planned_by: Policy
+    runtime: Runtime, workspace: Workspace, plan: Plan, *, accounts: Accounts, policy: Policy, planned_by: Policy
 ) -> Inquiry:
     """Ask Slack for the people whom the *plan* changes or makes managers, and who has the addresses it gives.
+
+    *policy* is the present one, *planned_by* the one by which the plan was made.
 
     They are asked for one by one or read from Slack's list, whichever takes fewer calls. No list shows custom profile
     fields or SCIM: people to whom the plan gives something by these are asked for one by one, as long as EVIDENCE_CALLS
@@ -187,7 +195,7 @@ async def inquire(
     Raises IncompleteRead, before anything is asked, where these calls are more than EVIDENCE_CALLS. Calls that follow
     later, right before somebody leaves, is let in, or gets another person's mapping or account, are counted with them.
     """
-    of_rules = plan.kind in OF_THE_RULES
+    of_rules = plan.kind in MADE_BY_RULES
     rules = _compared(policy, planned_by) if of_rules else []
     field_rules = [rule for rule in rules if rule.is_custom or reads_scim([rule])]  # no list shows what they read
     with runtime.store.reading() as tables:
@@ -224,6 +232,9 @@ async def inquire(
     had = await to_completion(_former_accounts, runtime, plan, [roll.people[slack_id] for slack_id in newcomers])
     return Inquiry(
         roll,
+        accounts,
+        policy,
+        planned_by,
         undoes=plan.kind is PlanKind.UNDO,
         managers=managers,
         edited=edited,
@@ -299,7 +310,7 @@ def _edited(tables: Tables, plan: Plan, accounts: Accounts) -> dict[int, str]:
             account = accounts.get(docebo_id)
             if (
                 account
-                and look(account).address == planned[docebo_id]
+                and seen_on(account).address == planned[docebo_id]
                 and noted.address not in {"", planned[docebo_id]}
             ):
                 found[docebo_id] = account.email

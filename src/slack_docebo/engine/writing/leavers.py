@@ -21,7 +21,7 @@ from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.tables import Tables
 
-OF_THE_RULES = frozenset(PlanKind) - {PlanKind.UNDO, PlanKind.RESET_MAPPINGS}
+MADE_BY_RULES = frozenset(PlanKind) - {PlanKind.UNDO, PlanKind.RESET_MAPPINGS}  # others do what somebody asked for
 NO_ACCOUNT_BY_NOW = "the person is not to have an account by now: "  # before the reason
 
 
@@ -35,7 +35,7 @@ async def ask_whether_still_so(
     another person, both are asked for. Nobody is asked for if this run has made the plan by a list that is younger than
     EVIDENCE_MINUTES.
     """
-    if plan.kind not in OF_THE_RULES or _is_fresh(runtime, plan):
+    if plan.kind not in MADE_BY_RULES or _is_fresh(runtime, plan):
         return []
     with runtime.store.reading() as tables:
         holders = holders_before(tables, plan, [operation for _, operation in batch])

@@ -9,9 +9,9 @@ from functools import partial
 
 from slack_docebo.domain.operations import SENT_BEFORE, Kind, Outcome
 from slack_docebo.domain.targets import field_id_of, is_manager, is_never_shown, manager_type_of
+from slack_docebo.engine.reading.accounts import INDEX_LAG
 from slack_docebo.engine.reading.attribute_fields import know_fields
 from slack_docebo.engine.reading.connection import validate
-from slack_docebo.engine.reading.sides import INDEX_LAG
 from slack_docebo.engine.writing.recording import Numbered, record
 from slack_docebo.engine.writing.refused_creations import made_by_others
 from slack_docebo.engine.writing.rereading import Rereading
@@ -77,19 +77,20 @@ async def settle_for(runtime: Runtime, slack_ids: Iterable[str]) -> None:
     """Find out what became of all rows sent for these people, and record it; a call under way is waited for."""
     with runtime.store.reading() as tables:
         sent = tables.intents.about(runtime.settings.docebo_url, slack_ids)
-    await _settle_places(runtime, sent)
+    await _settle_operations(runtime, sent)
 
 
-async def settle_under(runtime: Runtime, of: str) -> None:
+async def settle_sent_by(runtime: Runtime, of: str) -> None:
     """Find out what became of rows sent by *of*, a plan or a flow run, and record it, so that it can be undone."""
     with runtime.store.reading() as tables:
-        sent = tables.intents.under(runtime.settings.docebo_url, of)
+        sent = tables.intents.sent_by(runtime.settings.docebo_url, of)
     if sent:
         await validate(runtime)
-    await _settle_places(runtime, sent)
+    await _settle_operations(runtime, sent)
 
 
-async def _settle_places(runtime: Runtime, sent: Mapping[str, Collection[int]]) -> None:
+async def _settle_operations(runtime: Runtime, sent: Mapping[str, Collection[int]]) -> None:
+    """Find out what became of operations, given by their numbers by plan, and record it."""
     for plan_id, seqs in sent.items():
         with runtime.store.reading() as tables:
             batch = tables.operations.without_outcome(plan_id, seqs)
@@ -125,7 +126,7 @@ def _note_in_doubt(tables: Tables, docebo: str, plan_id: str, rest: Sequence[Num
     """
     given = [(seq, op, op.docebo_id) for seq, op in rest if op.docebo_id and any(map(is_never_shown, op.changes))]
     if given:
-        accounts = tables.accounts(tables.platforms.take(docebo))
+        accounts = tables.accounts_to_write(docebo)
         accounts.clear_placed(docebo_id for _, op, docebo_id in given if op.kind is Kind.MOVE)
         accounts.doubt_managers(
             {

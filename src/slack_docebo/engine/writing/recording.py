@@ -12,7 +12,7 @@ from slack_docebo.domain.people import Applied, Mapping
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.stamps import TOLERANCE, UNSTAMPED
 from slack_docebo.domain.targets import BRANCH, EXPIRATION, MANAGER, is_manager, manager_type_of
-from slack_docebo.engine.writing.standing import BY_THE_RULES, follow
+from slack_docebo.engine.writing.standing import BRINGS_IN_LINE, note_standings
 from slack_docebo.errors import StorageConflict
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.accounts import Written
@@ -38,20 +38,20 @@ def record(
         return
     operations = dict(batch)
     try:
-        _record(runtime, plan_id, operations, results, flow_run)
+        _record(runtime, plan_id, operations, results, flow_run=flow_run)
     except StorageConflict:
         for result in results:
             try:
-                _record(runtime, plan_id, operations, [result], flow_run)
+                _record(runtime, plan_id, operations, [result], flow_run=flow_run)
             except StorageConflict:
                 alone = replace(operations[result.seq], maps=False, fingerprint="")
                 outcome = result.outcome if alone.kind in TO_ACCOUNTS else Outcome.SKIPPED
                 became = replace(result, outcome=outcome, error=REMAPPED)
-                _record(runtime, plan_id, {result.seq: alone}, [became], flow_run)
+                _record(runtime, plan_id, {result.seq: alone}, [became], flow_run=flow_run)
 
 
 def _record(
-    runtime: Runtime, plan_id: str, operations: dict[int, Operation], results: Sequence[RowOutcome], flow_run: str
+    runtime: Runtime, plan_id: str, operations: dict[int, Operation], results: Sequence[RowOutcome], *, flow_run: str
 ) -> None:
     everybody = [(_as_written(operations[result.seq], result), result) for result in results]
     now = runtime.now()
@@ -66,18 +66,22 @@ def _record(
         tables.operations.keep_written(plan_id, {one.seq: op.changes for op, one in outcomes if one.without})
         tables.intents.settle(plan_id, [result.seq for result in results if not result.in_doubt])
         plan = tables.plans.read(plan_id)
-        follow(tables, plan, outcomes, provision=runtime.behaviour.provision_slack_user_data, now=now)
+        note_standings(tables, plan, outcomes, provision=runtime.behaviour.provision_slack_user_data, now=now)
         applied = [(op, result) for op, result in outcomes if result.outcome is Outcome.APPLIED]
         if plan.read_since:
-            applied = _without_outdated(tables, plan, applied, plan.read_since, now=now)
-        if plan.kind in BY_THE_RULES:
+            applied = _with_events_tried_again(tables, plan, applied, plan.read_since, now=now)
+            if plan.kind is PlanKind.REALTIME_SYNC:  # no list: nothing else says how new this is
+                stamps = {op.slack_id: UNSTAMPED for op, _ in applied}
+                tables.applied(plan.docebo).advance(plan.slack_team, stamps, now=now)
+        if plan.kind in BRINGS_IN_LINE:
             tables.inbox.look_at_parked(plan.slack_team, [op.slack_id for op, _ in applied], now=now)
         if plan.kind is PlanKind.UNDO:  # it would be written once more by what was read before
             undone = people_of(op for op, _ in applied if _comes_from_custom_fields(op, runtime.behaviour.attributes))
             tables.profiles.doubt(plan.slack_team, tables.people.ids_of(undone))
         shut_out = _shut_out_since(tables, plan, applied)
         for team in {op.slack_team for op, _ in applied}:
-            _keep_mappings(runtime, tables, plan, team, [one for one in applied if one[0].slack_team == team], shut_out)
+            of_team = [(op, result) for op, result in applied if op.slack_team == team]
+            _keep_mappings(runtime, tables, plan, of_team, team=team, shut_out=shut_out)
         _note_accounts(runtime, tables, plan, applied)
 
 
@@ -97,12 +101,12 @@ def _as_written(operation: Operation, result: RowOutcome) -> Operation:
     return replace(operation, changes=written) if result.without else operation
 
 
-def _without_outdated(
+def _with_events_tried_again(
     tables: Tables, plan: Plan, applied: Sequence[Recorded], read_since: datetime, *, now: datetime
 ) -> list[Recorded]:
-    """Return *applied* without the fingerprints of accounts that somebody else has changed since they were read.
+    """Let events about these people be tried again that were applied since *read_since*: older values may be written.
 
-    Where an event about the person was applied since, older values may have been written: the event is tried again.
+    Returns *applied*, then without the fingerprints of accounts that somebody else has changed since.
     """
     people = [op.slack_id for op, _ in applied]
     changed: Collection[int] = ()
@@ -112,13 +116,11 @@ def _without_outdated(
         # may have been changed before it, by another clock: an import soon after an event, and the event, which is looked
         # at again then, would write by turns.
         changed = tables.operations.written_by_others(plan.id, people, since=read_since)
-    if plan.kind is PlanKind.REALTIME_SYNC:  # no list: nothing else says how new this is
-        tables.applied(plan.docebo).advance(plan.slack_team, dict.fromkeys(people, UNSTAMPED), now=now)
     return [(replace(op, fingerprint="") if op.docebo_id in changed else op, result) for op, result in applied]
 
 
 def _keep_mappings(
-    runtime: Runtime, tables: Tables, plan: Plan, team: str, applied: Sequence[Recorded], shut_out: Collection[int]
+    runtime: Runtime, tables: Tables, plan: Plan, applied: Sequence[Recorded], *, team: str, shut_out: Collection[int]
 ) -> None:
     """Store the mappings of people in *team* and what was written to their accounts; *shut_out* stay deactivated.
 
@@ -169,7 +171,7 @@ def _note_accounts(runtime: Runtime, tables: Tables, plan: Plan, applied: Sequen
     docebo, now = runtime.settings.docebo_url, runtime.now()
     by_account = [(docebo_id, op) for op, result in applied if (docebo_id := result.docebo_id)]
     if written := [_written(op, docebo_id) for docebo_id, op in by_account if op.kind in TO_ACCOUNTS]:
-        accounts = tables.accounts(tables.platforms.take(docebo))
+        accounts = tables.accounts_to_write(docebo)
         accounts.note_written(written, now=now)
         shut = [(one, op) for one, op in by_account if op.kind is Kind.DEACTIVATE]
         accounts.note_ended(
@@ -182,7 +184,7 @@ def _note_accounts(runtime: Runtime, tables: Tables, plan: Plan, applied: Sequen
         accounts.note_left({one: int(op.before[BRANCH]) for one, op in moves if one in away and BRANCH in op.before})
         accounts.clear_left(one for one, _ in moves if one not in away)
     if inactive := [one for one, op in by_account if op.deactivated and not op.maps]:
-        accounts = tables.accounts(tables.platforms.take(docebo))
+        accounts = tables.accounts_to_write(docebo)
         accounts.note_deactivated(inactive, now=now, run=runtime.run_id)
 
 

@@ -19,8 +19,8 @@ WRITTEN_MEANWHILE = f"another run has written the same meanwhile{SENT_BEFORE}"
 def sent_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
     """Return the creations in *batch* that another plan has also sent, with an unknown outcome."""
     with runtime.store.reading() as tables:
-        docebo, slack_ids = runtime.settings.docebo_url, [operation.slack_id for _, operation in batch]
-        people = tables.intents.creations_of(docebo, plan_id, slack_ids)
+        slack_ids = [operation.slack_id for _, operation in batch]
+        people = tables.intents.creations(runtime.settings.docebo_url, slack_ids, but_of=plan_id)
     return _about(people, batch)
 
 

@@ -10,11 +10,11 @@ from slack_docebo.domain.observation import Present
 from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.people import Account, View
 from slack_docebo.domain.targets import BRANCH, field_id_of
+from slack_docebo.engine.reading.accounts import are_few, read_target
 from slack_docebo.engine.reading.dialects import known_dialect
 from slack_docebo.engine.reading.evidence import counted, reserve_calls
 from slack_docebo.engine.reading.lagging import as_viewed
 from slack_docebo.engine.reading.searching import find_by_address
-from slack_docebo.engine.reading.sides import are_few, read_target
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import IncompleteRead, RemoteError
 from slack_docebo.runtime import Runtime
@@ -49,7 +49,7 @@ class Rereading:
         self._believe([seen.value.account])
         return seen.value
 
-    async def user(self, docebo_id: int) -> Account | None:
+    async def account(self, docebo_id: int) -> Account | None:
         """Return one account, or None if Docebo does not show it."""
         view = await self.view(docebo_id)
         return view.account if view else None

@@ -11,11 +11,12 @@ from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.statements import chunks
 from slack_docebo.storage.tables import Tables
 
-# Others do what somebody asked for; what the rules make of it, only the next import knows.
-BY_THE_RULES = frozenset({PlanKind.BULK_IMPORT, PlanKind.CUSTOM_FIELDS, PlanKind.REALTIME_SYNC})
+# Kinds of plans after which it is known what the next import finds: others change what no list shows, or do what somebody
+# asked for, and what the rules make of that, only the next import knows.
+BRINGS_IN_LINE = frozenset({PlanKind.BULK_IMPORT, PlanKind.CUSTOM_FIELDS, PlanKind.REALTIME_SYNC})
 
 
-def follow(
+def note_standings(
     tables: Tables,
     plan: Plan,
     outcomes: Iterable[tuple[Operation, RowOutcome]],
@@ -31,16 +32,16 @@ def follow(
     outcomes = [(operation, result) for operation, result in outcomes if not _is_unseen(operation)]
     found = {
         operation.slack_id: standing_after(operation, result.docebo_id or operation.docebo_id, provision=provision)
-        if result.outcome is Outcome.APPLIED and plan.kind in BY_THE_RULES
+        if result.outcome is Outcome.APPLIED and plan.kind in BRINGS_IN_LINE
         else None
         for operation, result in outcomes
     }
     tables.standings.replace(plan.docebo, plan.slack_team, found, plan_id=plan.id, now=now)
 
 
-def conclude(tables: Tables, plan: Plan, *, now: datetime) -> None:
+def note_standings_of_left_alone(tables: Tables, plan: Plan, *, now: datetime) -> None:
     """Write the standing that *plan* names for everybody it leaves alone, unless theirs has changed since."""
-    if plan.kind not in BY_THE_RULES:
+    if plan.kind not in BRINGS_IN_LINE:
         return
     standings = tables.standings
     for operations in chunks(tables.operations.left_alone(plan.id)):

@@ -25,8 +25,8 @@ from slack_docebo.domain.operations import (
 )
 from slack_docebo.domain.quoting import MEANINGS
 from slack_docebo.domain.targets import is_manager
-from slack_docebo.engine.reading.sides import listed_last
-from slack_docebo.engine.writing.admitting import moved_meanwhile
+from slack_docebo.engine.reading.accounts import listed_last
+from slack_docebo.engine.writing.admitting import remapped_meanwhile
 from slack_docebo.engine.writing.placing import Placing
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.engine.writing.refused_creations import (
@@ -84,8 +84,8 @@ class Verifier:
         by_others = await to_completion(self._made_by_others, batch, dict(carried_out))
         results = list(_done(dict(carried_out), by_others=by_others).values())
         # Done is done, but a mapping that was corrected meanwhile stays as it is.
-        moved = moved_meanwhile(self._runtime, batch)
-        unmapped = [(seq, replace(op, maps=False, fingerprint="") if seq in moved else op) for seq, op in batch]
+        remapped = remapped_meanwhile(self._runtime, batch)
+        unmapped = [(seq, replace(op, maps=False, fingerprint="") if seq in remapped else op) for seq, op in batch]
         self._record(unmapped, results)
         done = {result.seq for result in results}
         rest = [numbered for numbered in batch if numbered[0] not in done]

@@ -1,7 +1,7 @@
 """Checks of Docebo: the grant, the platform, and whether it is as our requests assume."""
 
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,12 +14,7 @@ from slack_docebo.domain.targets import TITLED
 from slack_docebo.engine.looking.checks.seen import SECONDS, Seen
 from slack_docebo.engine.looking.diagnosis import Finding, fail, ok, warn
 from slack_docebo.engine.looking.fields import rules_filling
-from slack_docebo.engine.reading.connection import (
-    Rights,
-    lack_of_rights,
-    rights_of,
-    unknown_levels,
-)
+from slack_docebo.engine.reading.connection import Rights, lack_of_rights, rights_of, unknown_levels
 from slack_docebo.errors import AccessDenied, ContractViolation, Rejected, RemoteError, SyncError
 from slack_docebo.runtime import grant
 from slack_docebo.storage.budget import CallBudget
@@ -32,8 +27,8 @@ SPARED = "not looked at, to leave the few calls that may be made to runs"
 
 async def superadmin(check: str, seen: Seen) -> Finding:
     """Look whether the grant works, and belongs to a superadmin."""
-    async with AsyncExitStack() as stack:
-        session = await (await _docebo(seen, stack)).session()
+    async with _docebo(seen) as docebo:
+        session = await docebo.session()
     rights = rights_of(session, _dialect(seen).superadmin_level)
     if rights is not Rights.SUPERADMIN:
         say = fail if rights is Rights.LESSER else warn
@@ -51,8 +46,8 @@ async def platform(check: str, seen: Seen) -> Finding:
 async def services(check: str, seen: Seen) -> Finding:
     """Look whether Docebo's own link with Slack is on, too."""
     try:
-        async with AsyncExitStack() as stack:
-            services = await (await _docebo(seen, stack)).services()
+        async with _docebo(seen) as docebo:
+            services = await docebo.services()
     except NO_SUCH_CALL as error:
         return warn(
             check,
@@ -72,17 +67,16 @@ async def description(check: str, seen: Seen) -> Finding:
     """Compare the platform's own description of its API with what we send, before anything is written."""
     if seen.has_few_calls:
         return warn(check, SPARED)
-    async with AsyncExitStack() as stack:
-        client = await _docebo(seen, stack)
+    async with _docebo(seen) as docebo:
         try:
-            services = await client.services()
+            services = await docebo.services()
         except NO_SUCH_CALL as error:
             return warn(check, f"it cannot be found ({error}): the first run shows more")
         manage = next((service for service in services if service.app.lower() == "manage"), None)
         if manage is None:
             return warn(check, "the platform lists no description of its user management: the first run shows more")
         try:
-            description = await client.described(manage)
+            description = await docebo.described(manage)
             found, there = differences(description, uses_with(_columns(seen))), places(description)
         except (RemoteError, ValueError) as error:
             return warn(check, f"it cannot be read ({error}): the first run shows more")
@@ -104,8 +98,8 @@ async def importer(check: str, seen: Seen) -> Finding:
     if seen.has_few_calls:
         return warn(check, SPARED)
     try:
-        async with AsyncExitStack() as stack:
-            known = await (await _docebo(seen, stack)).importer_columns()
+        async with _docebo(seen) as docebo:
+            known = await docebo.importer_columns()
     except NO_SUCH_CALL as error:
         return warn(check, f"its columns are not told ({error}): the first run shows more")
     written = _columns(seen)
@@ -130,8 +124,8 @@ async def mandatory_fields(check: str, seen: Seen) -> Finding:
     """Name the fields that an account must have, as the platform says, and that no rule fills."""
     if seen.has_few_calls:
         return warn(check, SPARED)
-    async with AsyncExitStack() as stack:
-        fields = [field for field in await (await _docebo(seen, stack)).fields.all() if field.mandatory]
+    async with _docebo(seen) as docebo:
+        fields = [field for field in await docebo.fields.all() if field.mandatory]
     rules = seen.behaviour.attributes if seen.behaviour else ()
     if unfilled := [as_in_rules(f"{TITLED}{field.title}") for field in fields if not rules_filling(rules, field)]:
         return warn(
@@ -146,8 +140,7 @@ async def levels(check: str, seen: Seen) -> Finding:
     """Look whether anybody on the first page of accounts is known to be a plain user."""
     if seen.has_few_calls:
         return warn(check, SPARED)
-    async with AsyncExitStack() as stack:
-        docebo = await _docebo(seen, stack)
+    async with _docebo(seen) as docebo:
         async for _ in docebo.list_users():
             break
     told = unknown_levels(docebo.levels.in_doubt)
@@ -179,17 +172,16 @@ def _dialect(seen: Seen) -> Dialect:
         return Dialect({})
 
 
-async def _docebo(seen: Seen, stack: AsyncExitStack) -> DoceboClient:
-    settings = seen.settings
-    before: Callable[[], Awaitable[None]] | None = None
-    try:
-        store = stack.enter_context(Store.of(settings))
-        before = CallBudget(store, settings.docebo_url, settings.docebo_calls_per_hour).spend
-    except SyncError:
-        pass  # the check of the database says so; the grant can be tried without a budget
-    known = _dialect(seen)
+@asynccontextmanager
+async def _docebo(seen: Seen) -> AsyncIterator[DoceboClient]:
+    """Open the platform, within the budget of calls if the database can be read: otherwise its own check says so."""
+    settings, known = seen.settings, _dialect(seen)
     options: dict[str, Any] = {"recorder": seen.recorder, "user_level": known.user_level, "paging": known.pages}
-    options |= {"before_call": before} if before else {}
-    return await stack.enter_async_context(
-        open_docebo(settings.docebo_url, lambda: grant(settings), timeout=SECONDS, attempts=1, **options)
-    )
+    with ExitStack() as stack:
+        with suppress(SyncError):
+            store = stack.enter_context(Store.of(settings))
+            options["before_call"] = CallBudget(store, settings.docebo_url, settings.docebo_calls_per_hour).spend
+        async with open_docebo(
+            settings.docebo_url, lambda: grant(settings), timeout=SECONDS, attempts=1, **options
+        ) as docebo:
+            yield docebo

@@ -13,11 +13,7 @@ from slack_docebo.engine.looking.diagnosis import Finding, fail, ok, warn
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.private_files import may_others_write, open_to_others
 from slack_docebo.redaction import SHORTEST
-from slack_docebo.settings import (
-    SigningSettings,
-    load_settings,
-    short_secrets,
-)
+from slack_docebo.settings import SigningSettings, load_settings, short_secrets
 from slack_docebo.storage.budget import CallBudget
 from slack_docebo.storage.migrations import HEAD
 from slack_docebo.storage.milestones import Milestone

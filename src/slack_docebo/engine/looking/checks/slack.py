@@ -15,16 +15,10 @@ from slack_docebo.clients.slack import open_slack
 from slack_docebo.domain.rules import reads_scim
 from slack_docebo.engine.looking.checks.seen import SECONDS, Seen
 from slack_docebo.engine.looking.diagnosis import Finding, fail, ok, warn
-from slack_docebo.engine.reading.connection import (
-    of_another_workspace,
-    reason_by_scopes,
-)
+from slack_docebo.engine.reading.connection import of_another_workspace, reason_by_scopes
 from slack_docebo.engine.reading.scim import WANTED_FOR_SCIM
 from slack_docebo.errors import ConfigurationError
-from slack_docebo.settings import (
-    SigningSettings,
-    load_settings,
-)
+from slack_docebo.settings import SigningSettings, load_settings
 
 NAMELESS = "(not named)"  # a workspace
 MANY_REFUSALS = 5  # in a row

@@ -1,4 +1,4 @@
-"""Shared parts of the plans for managers and branches: each follows one rule, once everybody has an account."""
+"""Follow-ups: what the plans for managers and for branches share, each of one rule, once everybody has an account."""
 
 from collections.abc import Collection, Iterable
 from collections.abc import Mapping as MappingType
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from slack_docebo.domain.decisions import is_for_never
-from slack_docebo.domain.disputes import bears_new_address, is_same, look, other_bearers
+from slack_docebo.domain.disputes import bears_new_address, is_same, other_bearers, seen_on
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Operation, Value
 from slack_docebo.domain.people import Account, Mapping, SourceUser
@@ -48,7 +48,7 @@ def wishes_of(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, ru
     """
     found = Wishes()
     for page in listed:
-        users = list(page)
+        users = page
         if rule.is_custom:
             others = [user for user in page if user.slack_id not in listed.with_fields]
             known = with_fields_read_before(runtime, workspace.team, others)
@@ -57,14 +57,15 @@ def wishes_of(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, ru
         with runtime.store.reading() as tables:
             ids = chain.from_iterable(user.ids for user in users)
             served = tables.inbox.applied_since(runtime.begun, workspace.team, ids)
-        note_wishes(found, runtime, workspace, [user for user in users if served.isdisjoint(user.ids)], rule)
+        some = wishes_for(runtime, workspace, [user for user in users if served.isdisjoint(user.ids)], rule)
+        found.values |= some.values
+        found.mappings |= some.mappings
     return found
 
 
-def note_wishes(
-    found: Wishes, runtime: Runtime, workspace: Workspace, users: Collection[SourceUser], rule: AttributeRule
-) -> None:
-    """Add to *found* the values that *rule* gives for those of *users* who are in scope, mapped, and may be touched."""
+def wishes_for(runtime: Runtime, workspace: Workspace, users: Collection[SourceUser], rule: AttributeRule) -> Wishes:
+    """Return the values that *rule* gives for those of *users* who are in scope, mapped, and may be touched."""
+    found = Wishes()
     scope, docebo = runtime.behaviour.policy(workspace.team).scope, runtime.settings.docebo_url
     with runtime.store.reading() as tables:
         excluded, decisions = tables.exclusions.all(), tables.binding(workspace.team)
@@ -75,6 +76,7 @@ def note_wishes(
             continue
         if not (scope.reason_against(user) or excluded.cover(user) or is_for_never(decisions, user.ids)):
             found.values[mapping.docebo_id], found.mappings[mapping.docebo_id] = value, mapping
+    return found
 
 
 async def still_theirs(
@@ -90,7 +92,7 @@ async def still_theirs(
     theirs = {
         mapping.docebo_id: (account, mapping)
         for mapping in mappings
-        if (account := accounts.get(mapping.docebo_id)) and is_same(look(account), mapping.seen)
+        if (account := accounts.get(mapping.docebo_id)) and is_same(seen_on(account), mapping.seen)
     }
     suspects = [(account, mapping) for account, mapping in theirs.values() if bears_new_address(account, mapping.seen)]
     if listed is not None:
@@ -130,7 +132,7 @@ def operation_on(
         changes=changes,
         before=before,
         prior=mapping,
-        seen=look(account),
+        seen=seen_on(account),
     )
 
 

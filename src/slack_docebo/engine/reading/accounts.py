@@ -1,22 +1,17 @@
-"""Reading both sides: all Slack users, with the proof that none is missing, and all or some Docebo accounts."""
+"""Docebo's accounts: all, with the proof that none is missing, or some, looked up one by one."""
 
 import logging
-from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from slack_docebo.clients.slack_refusals import StaleCursor
-from slack_docebo.clients.slack_wire import UserPage
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.dialect import PAGES
-from slack_docebo.domain.disputes import look
+from slack_docebo.domain.disputes import seen_on
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Observation, Present
 from slack_docebo.domain.people import Account, Known, LastSeen, Mapping, SourceUser
 from slack_docebo.domain.planner import Planner
-from slack_docebo.domain.stamps import TOLERANCE
 from slack_docebo.domain.targets import USERNAME
-from slack_docebo.engine.reading.attribute_fields import record_profile_fields
 from slack_docebo.engine.reading.bearers import find_bearers
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.dialects import known_dialect, learn
@@ -30,138 +25,22 @@ from slack_docebo.engine.reading.evidence import (
 )
 from slack_docebo.engine.reading.hidden_addresses import check_addresses
 from slack_docebo.engine.reading.lagging import catch_up
-from slack_docebo.engine.reading.missing import FEW, check_missing_accounts, check_missing_people
+from slack_docebo.engine.reading.missing import FEW, check_missing_accounts
 from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo
-from slack_docebo.engine.reading.profiles import fields_wanted, shows_fields, with_fields_known
-from slack_docebo.engine.reading.renewing import renewed
-from slack_docebo.engine.reading.scim import read_scim, with_scim
 from slack_docebo.engine.reading.searching import learn_search, search_for
-from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
-from slack_docebo.engine.reading.user_groups import record_groups
+from slack_docebo.engine.reading.snapshot import Restarted
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
 from slack_docebo.safe_points import safe_point
-from slack_docebo.storage.reads import ProvenRead, docebo_source, slack_source
+from slack_docebo.storage.reads import ProvenRead, docebo_source
 from slack_docebo.storage.tables import Tables
 
 _log = logging.getLogger(__name__)
 
-ReadPage = Callable[[SourceSnapshot, str], Awaitable[str]]
-RESTARTS = 2
 LOOKED_UP = 5  # people, one by one, on any platform
 DOCEBO_PAGE = 200
-PAGE_LIMIT_KEPT = timedelta(days=7)  # that Slack gave fewer people at once may have been the trouble of one day
 CALLS_PER_LOOK_UP = 2  # one to three
 INDEX_LAG = timedelta(hours=1)  # after which Docebo's search and list show what was done: a generous guess
-
-
-async def read_page(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, cursor: str) -> str:
-    """Read one page of Slack's list into *people*, and return the cursor of the next page, "" at the end.
-
-    A cursor promises more people. So an empty last page is read again, and raises IncompleteRead if it stays empty.
-    """
-    safe_point()
-    asked = runtime.slack.page_size
-    page = await runtime.slack.list_users(cursor, team_id=workspace.team)
-    if runtime.slack.page_size < asked:
-        await to_completion(_remember_page_size, runtime, workspace)
-    if _breaks_off(page, cursor):
-        page = await runtime.slack.list_users(cursor, team_id=workspace.team)
-    if _breaks_off(page, cursor):
-        raise IncompleteRead(
-            f"Slack announced more than {people.people} users and sent an empty page instead: run again later. Should it"
-            " be so each time, change SLACK_PAGE_SIZE"
-        )
-    people.shows_workspace |= any(user.may_be_member_of(workspace.team) for user in page.users)
-    shown = await renewed(runtime, workspace.team, page.users)
-    people.with_fields |= {user.slack_id for user in shown if shows_fields(user, fields_wanted(runtime))}
-    users = await to_completion(with_fields_known, runtime, workspace.team, shown)
-    people.add(replace(page, users=users if people.scim is None else with_scim(users, people.scim)))
-    return page.next_cursor
-
-
-async def read_source(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, read: ReadPage) -> None:
-    """Read Slack's list into *people*, page by page with *read*, and prove that it is complete.
-
-    Raises IncompleteRead where it is not. Pages that *people* holds from an earlier try are dropped.
-    """
-    people.scim = await read_scim(runtime)
-    if people.pages:
-        people.restart()
-    await read_whole_list(runtime, workspace, people, read)
-    people.prove()
-
-
-async def read_whole_list(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, read: ReadPage) -> None:
-    """Read Slack's list into *people*; raise IncompleteRead if too many are missing for any conclusion."""
-    people.expected = _mapped(runtime, workspace)
-    await _read_list(runtime, workspace, people, read)
-    people.check_end()
-    if not people.shows_workspace:
-        raise IncompleteRead(
-            f"nobody in Slack's list is a member of workspace {workspace.team}, for which the token was checked: see whether"
-            " SLACK_BOT_TOKEN was exchanged for one of another workspace, and run again"
-        )
-    if last := _last_read(runtime, _source(workspace)):
-        await check_missing_people(runtime, workspace, people, last)
-
-
-async def _read_list(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, read: ReadPage) -> None:
-    """Read Slack's list into *people* to its end, without proof that nobody is missing."""
-    runtime.slack.page_size = _page_size(runtime, workspace)
-    for _ in range(RESTARTS + 1):
-        try:
-            cursor = await read(people, "")
-            while cursor:
-                cursor = await read(people, cursor)
-        except StaleCursor:
-            people.restart()
-        else:
-            return
-    raise IncompleteRead(f"Slack's cursor went stale {RESTARTS + 1} times; run again later")
-
-
-def last_pages(runtime: Runtime, workspace: Workspace) -> int:
-    """Return how many calls the last complete read of Slack's list took; 0 before the first."""
-    last = _last_read(runtime, _source(workspace))
-    return last.pages if last else 0
-
-
-def last_count(runtime: Runtime, workspace: Workspace) -> int:
-    """Return how many people the last complete read of Slack's list had; 0 before the first."""
-    return _last_count(runtime, _source(workspace))
-
-
-def record_reads(
-    runtime: Runtime, workspace: Workspace, people: SourceSnapshot, accounts: Accounts, hidden: int
-) -> None:
-    """Store both reads as the measure for the next ones, once everything was asked that could disprove them.
-
-    *hidden* is how many mapped people Slack neither lists nor shows when asked. They count as listed, or each night's
-    list could lack a few more; not where somebody has allowed a shorter list than usual. A read of Docebo counts if it
-    was of all accounts and left out none that exists. Accounts that it left out, and that were not asked for, count as
-    listed too, so that the next run misses them.
-    """
-    now, run, listed = runtime.now(), runtime.run_id, people.people
-    usual = type(runtime.behaviour).model_fields["source_may_shrink"].default
-    with runtime.store.transaction() as tables:
-        reads = tables.reads
-        before = reads.last(_source(workspace))
-        if before and runtime.behaviour.source_may_shrink <= usual:
-            listed = max(listed, min(listed + hidden, before.people))
-        reads.record(
-            ProvenRead(source=_source(workspace), people=listed, pages=people.pages, proven_at=now, flow_run=run)
-        )
-        record_groups(runtime, workspace.team, tables)
-        record_profile_fields(runtime, workspace.team, tables)
-        if accounts.pages and not accounts.overlooked:
-            ids = [account.docebo_id for account in accounts]
-            # It holds none that was made since it began: those are counted with it.
-            began_at = runtime.listing.began_at or now
-            read = ProvenRead(
-                source=_target(runtime), people=len(ids), pages=accounts.pages, proven_at=began_at, flow_run=run
-            )
-            reads.record(read, listed=[*ids, *accounts.unlisted])
 
 
 async def read_target(runtime: Runtime) -> Accounts:
@@ -171,7 +50,7 @@ async def read_target(runtime: Runtime) -> Accounts:
     page that is read next.
     """
     known = await to_completion(known_dialect, runtime)
-    last = await to_completion(_last_read, runtime, _target(runtime))
+    last = await to_completion(_last_read, runtime)
     for is_last_try in (False, True):
         begun = runtime.now()
         try:
@@ -214,12 +93,13 @@ async def read_accounts(runtime: Runtime, docebo_ids: Collection[int]) -> Accoun
 def last_listing(runtime: Runtime, tables: Tables) -> tuple[int, datetime] | None:
     """Return how many accounts Docebo listed last, in this run or at the last complete read, and when; None if nobody knows.
 
-    So it is by a clock that was ahead: what was made since would count as made before.
+    Nobody knows either when the stored time lies in the future, as the clock was ahead, be it by seconds: an account made
+    since would count as made before.
     """
     if runtime.listing.began_at:
         return runtime.listing.accounts, runtime.listing.began_at
     last = tables.reads.last(_target(runtime))
-    if last is None or last.proven_at > runtime.now() + TOLERANCE:
+    if last is None or last.proven_at > runtime.now():
         return None
     return last.people, last.proven_at
 
@@ -227,6 +107,21 @@ def last_listing(runtime: Runtime, tables: Tables) -> tuple[int, datetime] | Non
 def listed_last(runtime: Runtime, tables: Tables) -> frozenset[int]:
     """Return the ids of the accounts that the last complete read has listed."""
     return frozenset(tables.reads.listed(_target(runtime)))
+
+
+def record_accounts(runtime: Runtime, tables: Tables, accounts: Accounts) -> None:
+    """Store the read as the measure for the next ones, if it was of all accounts and left out none that exists.
+
+    Accounts that it left out, and that were not asked for, count as listed too, so that the next run misses them.
+    """
+    if accounts.pages and not accounts.overlooked:
+        ids = [account.docebo_id for account in accounts]
+        # It holds none that was made since it began: those are counted with it.
+        began_at = runtime.listing.began_at or runtime.now()
+        read = ProvenRead(
+            source=_target(runtime), people=len(ids), pages=accounts.pages, proven_at=began_at, flow_run=runtime.run_id
+        )
+        tables.reads.record(read, listed=[*ids, *accounts.unlisted])
 
 
 async def read_changed(runtime: Runtime, workspace: Workspace, people: AsyncIterable[list[SourceUser]]) -> Accounts:
@@ -245,7 +140,8 @@ async def read_changed(runtime: Runtime, workspace: Workspace, people: AsyncIter
 
 def are_few(runtime: Runtime, people: int) -> bool:
     """Tell whether looking up so many *people* one by one takes no more calls than listing every account."""
-    return people <= max(LOOKED_UP, _last_count(runtime, _target(runtime)) // (DOCEBO_PAGE * CALLS_PER_LOOK_UP))
+    last = _last_read(runtime)
+    return people <= max(LOOKED_UP, (last.people if last else 0) // (DOCEBO_PAGE * CALLS_PER_LOOK_UP))
 
 
 async def look_up(
@@ -280,9 +176,9 @@ def note_first_sight(runtime: Runtime, accounts: Iterable[Account]) -> None:
 
     Otherwise somebody who gets such an id before the next run, or attempt, could not be told from the person.
     """
-    if seen := {account.docebo_id: look(account) for account in accounts}:
+    if seen := {account.docebo_id: seen_on(account) for account in accounts}:
         with runtime.store.transaction() as tables:
-            tables.accounts(tables.platforms.take(runtime.settings.docebo_url)).note_seen(seen, now=runtime.now())
+            tables.accounts_to_write(runtime.settings.docebo_url).note_seen(seen, now=runtime.now())
 
 
 async def ask_for_unlisted(runtime: Runtime, accounts: Accounts, newcomers: Iterable[str]) -> None:
@@ -315,7 +211,7 @@ async def check_first_list(runtime: Runtime, team: str, accounts: Accounts, newc
     100 somebody has said that any list will do.
     """
     few = [address for address in newcomers if address][:: len(newcomers) // FEW + 1]
-    is_first = accounts.pages and await to_completion(_last_read, runtime, _target(runtime)) is None
+    is_first = accounts.pages and await to_completion(_last_read, runtime) is None
     if not is_first or runtime.behaviour.target_may_shrink == 100 or not reserve_calls(runtime, accounts=len(few)):
         return
     with counted(runtime):
@@ -356,40 +252,9 @@ async def _changed(
     return changed
 
 
-def _breaks_off(page: UserPage, cursor: str) -> bool:
-    """Tell whether *page*, reached by a *cursor*, ends the list without showing anybody."""
-    return bool(cursor) and not page.users and not page.next_cursor
-
-
-def _page_size(runtime: Runtime, workspace: Workspace) -> int:
-    """Return how many people to ask for at once: the setting or, for some days, as many as Slack could give."""
+def _last_read(runtime: Runtime) -> ProvenRead | None:
     with runtime.store.reading() as tables:
-        limit = tables.page_limits.get(_source(workspace), since=runtime.now() - PAGE_LIMIT_KEPT)
-    return min(limit or runtime.settings.slack_page_size, runtime.settings.slack_page_size)
-
-
-def _remember_page_size(runtime: Runtime, workspace: Workspace) -> None:
-    with runtime.store.transaction() as tables:
-        tables.page_limits.learn(_source(workspace), runtime.slack.page_size, now=runtime.now())
-
-
-def _mapped(runtime: Runtime, workspace: Workspace) -> frozenset[str]:
-    with runtime.store.reading() as tables:
-        return frozenset(tables.mappings(runtime.settings.docebo_url).slack_ids(workspace.team))
-
-
-def _last_count(runtime: Runtime, source: str) -> int:
-    last = _last_read(runtime, source)
-    return last.people if last else 0
-
-
-def _last_read(runtime: Runtime, source: str) -> ProvenRead | None:
-    with runtime.store.reading() as tables:
-        return tables.reads.last(source)
-
-
-def _source(workspace: Workspace) -> str:
-    return slack_source(workspace.team)
+        return tables.reads.last(_target(runtime))
 
 
 def _target(runtime: Runtime) -> str:
