@@ -12,6 +12,7 @@ from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.domain.people import LastSeen, Mapping
 from slack_docebo.domain.profiles import Profile
 from slack_docebo.domain.rules import Shortfall
 from slack_docebo.engine.importing import plan_import
@@ -405,12 +406,22 @@ async def test_who_is_forgotten_is_known_again_however_the_address_is_written(he
     assert here.docebo_id(new) is not None
 
 
-@pytest.mark.long
-async def test_who_is_forgotten_is_known_again_by_the_address_that_only_the_account_showed(here, tmp_path):
+@pytest.mark.parametrize("on_two_platforms", [True, False])
+@pytest.mark.variants(1)
+async def test_who_is_forgotten_is_known_again_by_the_address_that_only_the_account_showed(
+    here, tmp_path, on_two_platforms
+):
     address = "eve@example.com"
     eve = here.sandbox.slack.add("Eve", NAME, address)["id"]
     here.sandbox.docebo.accounts.add(address, email=address, firstname="Eve", lastname=NAME)
     await import_everybody(here)
+    if on_two_platforms:
+        other, now = "https://other.example.com", here.runtime.now()
+        with here.runtime.store.transaction() as tables:
+            tables.platforms.relink(other, now=now)
+            tables.mappings(other).save([Mapping(eve, here.workspace.team, "eve", 7)], now=now)
+            tables.accounts_at(other).note_seen({7: LastSeen(digest(address), digest(address))}, now=now)
+            tables.platforms.relink(here.runtime.settings.docebo_url, now=now)
     forget(here.runtime.store, tmp_path / "reports", eve)
     here.sandbox.slack.deactivate(eve)
     again = here.sandbox.slack.add("Eve", NAME, address)["id"]
