@@ -644,6 +644,22 @@ async def test_one_person_is_forgotten_under_all_ids(here, ada, tmp_path):
     assert traces_in_store(here, "W0ADA") == traces_in_store(here, ada) == ""
 
 
+async def test_who_is_forgotten_is_known_by_the_id_of_the_organisation_that_slack_has_shown_beside_the_local_one(
+    here, ada, tmp_path
+):
+    team, docebo = here.workspace.team, here.runtime.settings.docebo_url
+    account = here.docebo_id(ada)
+    forget(here.runtime.store, tmp_path / "reports", ada)
+    grid = {"enterprise_user": {"id": "W0ADA", "enterprise_id": "E0GRID", "teams": [team]}}
+    here.sandbox.slack.change(ada, {**grid, "profile": {"email": "countess@example.com"}})
+    await import_everybody(here)
+
+    file = MappingFile(f"slack_id,slack_name,slack_team,user_id\nW0ADA,ada,,{account}\n", team=team)
+    taken = import_file(here.runtime.store, docebo, file, now=here.runtime.now(), dry_run=False)
+
+    assert [bad.reason for bad in taken.refused] == [FORGOTTEN]
+
+
 @pytest.mark.long
 async def test_who_is_remembered_is_looked_after_again_by_any_of_the_names(here, ada, tmp_path):
     forget(here.runtime.store, tmp_path / "reports", ada)
