@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from slack_docebo.domain.standing import is_undecided
+from slack_docebo.engine.mappings.backups import restorable, restore_backup
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
 from slack_docebo.engine.mappings.mapping_file import MappingFile, write_mappings
 from slack_docebo.engine.mappings.restoring import Taken, import_file, restore_file
@@ -86,6 +87,26 @@ async def test_a_wrong_row_of_a_table_is_not_believed_by_any_road(here, ada, tmp
 
     assert shown(bobs) == before
     assert here.docebo_id(ada) == bobs.user_id
+
+
+async def test_a_backup_with_a_wrong_row_gives_nobody_else_the_account_that_the_person_had(here, ada, tmp_path):
+    strangers = account(here, "bob", "bob@elsewhere.example.com", "Bob", "Babbage")
+    await run_import(here.runtime.settings, rows=ON)
+    own = here.account(ada)
+    take(here, tmp_path, {ada: strangers.user_id})
+    backup = await reset(here.runtime)
+    restore_backup(
+        here.runtime, here.workspace.team, backup, confirm=restorable(here.runtime, here.workspace.team, backup)
+    )
+    here.sandbox.slack.change(ada, {"profile": {"email": OF_BEFORE}})
+    heir = here.sandbox.slack.add("Ida", "Rhodes", ADDRESS)["id"]
+
+    here.put(here.event(heir, kind="team_join"))
+    await here.serve()
+    await run_import(here.runtime.settings, rows=ON)
+
+    assert here.docebo_id(heir) != own.user_id
+    assert shown(own) == (ADDRESS, ADDRESS, "Lovelace", True)
 
 
 async def test_what_a_table_says_is_not_believed_because_a_saved_plan_or_an_undo_has_read_the_account(

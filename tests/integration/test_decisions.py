@@ -85,6 +85,24 @@ async def test_nobody_touches_whom_somebody_has_decided_never_to_touch(here):
     assert not account.active
 
 
+async def test_who_would_get_the_account_of_somebody_never_to_be_touched_waits_for_a_decision(here):
+    rows, team = {**ON, "REHIRES": "hand-over"}, here.workspace.team
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(here.runtime.settings, rows=rows)
+    here.sandbox.slack.deactivate(ada)
+    await decided(here, DecisionAction.NEVER, ada)
+    again = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+
+    await run_import(here.runtime.settings, rows=rows)
+
+    with here.runtime.store.reading() as tables:
+        told = tables.standings.of(here.runtime.settings.docebo_url, team, [ada, again])
+    assert told[ada].reason == NEVER
+    assert told[again].reason.startswith(f"account {account_of(here, ada)} belongs to {ada}")
+    assert again in status(here.runtime).undecided
+    assert ada not in status(here.runtime).undecided
+
+
 @pytest.mark.variants(1)
 @pytest.mark.parametrize("how", ["saved plan", "undo"])
 async def test_nothing_is_done_to_who_is_never_to_be_touched_under_another_id_of_that_person(here, how):

@@ -12,6 +12,7 @@ from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.domain.people import LastSeen, Mapping
 from slack_docebo.domain.profiles import Profile
 from slack_docebo.domain.rules import Shortfall
 from slack_docebo.engine.importing import plan_import
@@ -405,12 +406,22 @@ async def test_who_is_forgotten_is_known_again_however_the_address_is_written(he
     assert here.docebo_id(new) is not None
 
 
-@pytest.mark.long
-async def test_who_is_forgotten_is_known_again_by_the_address_that_only_the_account_showed(here, tmp_path):
+@pytest.mark.parametrize("on_two_platforms", [True, False])
+@pytest.mark.variants(1)
+async def test_who_is_forgotten_is_known_again_by_the_address_that_only_the_account_showed(
+    here, tmp_path, on_two_platforms
+):
     address = "eve@example.com"
     eve = here.sandbox.slack.add("Eve", NAME, address)["id"]
     here.sandbox.docebo.accounts.add(address, email=address, firstname="Eve", lastname=NAME)
     await import_everybody(here)
+    if on_two_platforms:
+        other, now = "https://other.example.com", here.runtime.now()
+        with here.runtime.store.transaction() as tables:
+            tables.platforms.relink(other, now=now)
+            tables.mappings(other).save([Mapping(eve, here.workspace.team, "eve", 7)], now=now)
+            tables.accounts_at(other).note_seen({7: LastSeen(digest(address), digest(address))}, now=now)
+            tables.platforms.relink(here.runtime.settings.docebo_url, now=now)
     forget(here.runtime.store, tmp_path / "reports", eve)
     here.sandbox.slack.deactivate(eve)
     again = here.sandbox.slack.add("Eve", NAME, address)["id"]
@@ -631,6 +642,22 @@ async def test_one_person_is_forgotten_under_all_ids(here, ada, tmp_path):
 
     assert gone.events == 2
     assert traces_in_store(here, "W0ADA") == traces_in_store(here, ada) == ""
+
+
+async def test_who_is_forgotten_is_known_by_the_id_of_the_organisation_that_slack_has_shown_beside_the_local_one(
+    here, ada, tmp_path
+):
+    team, docebo = here.workspace.team, here.runtime.settings.docebo_url
+    account = here.docebo_id(ada)
+    forget(here.runtime.store, tmp_path / "reports", ada)
+    grid = {"enterprise_user": {"id": "W0ADA", "enterprise_id": "E0GRID", "teams": [team]}}
+    here.sandbox.slack.change(ada, {**grid, "profile": {"email": "countess@example.com"}})
+    await import_everybody(here)
+
+    file = MappingFile(f"slack_id,slack_name,slack_team,user_id\nW0ADA,ada,,{account}\n", team=team)
+    taken = import_file(here.runtime.store, docebo, file, now=here.runtime.now(), dry_run=False)
+
+    assert [bad.reason for bad in taken.refused] == [FORGOTTEN]
 
 
 @pytest.mark.long

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.targets import EXPIRATION, USERNAME
 from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.mappings.forgetting import forget
-from slack_docebo.engine.planning.limits import AHEAD
+from slack_docebo.engine.planning.limits import AHEAD, end_of_window
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.reading.accounts import read_target
@@ -660,6 +661,13 @@ def test_people_are_counted_once_over_however_many_plans_and_not_where_somebody_
     plan_of(store, "own", operation("U9", Kind.UPDATE))
 
     assert changed(store) == {"update": 2}
+
+
+def test_an_account_that_ends_today_where_the_day_begins_before_that_of_utc_counts_as_deactivated():
+    rows = {"TIME_ZONE": "Pacific/Kiritimati", "LIMIT_WINDOW_HOURS": "1"}
+    at_noon = SimpleNamespace(behaviour=read_rows(table({**ON, **rows})), now=lambda: NOW + timedelta(hours=12))
+
+    assert end_of_window(at_noon) == NOW.date() + timedelta(days=1)
 
 
 def test_of_a_plan_that_was_let_through_what_is_under_another_limit_counts(store):

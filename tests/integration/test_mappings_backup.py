@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from slack_docebo.domain.people import Mapping
+from slack_docebo.domain.people import LastSeen, Mapping
 from slack_docebo.engine.mappings.mapping_file import LARGEST, MappingFile, armoured, bared, write_mappings
 from slack_docebo.engine.mappings.restoring import Taken, import_file, restore_file
 from slack_docebo.errors import ConfigurationError, StorageError
@@ -114,6 +114,9 @@ def test_restoring_twice_changes_nothing_the_second_time(store, tmp_path):
 @pytest.mark.long
 def test_restoring_takes_accounts_that_moved_since_back(store, tmp_path):
     save(store, ADA, BOB)
+    with store.transaction() as tables:  # else the rows are claims
+        seen = {7: LastSeen("digest of ada"), 8: LastSeen("digest of bob")}
+        tables.accounts(tables.platforms.take("")).note_seen(seen, now=NOW)
     before = records(store)
     export(store, tmp_path / "b.csv")
     save(store, Mapping("U1", "T1", "ada", 8), Mapping("U2", "T1", "bob", 7), CYD)

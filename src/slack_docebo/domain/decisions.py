@@ -66,10 +66,20 @@ def respecting(
 
 def is_never(decisions: Decisions, operation: Operation, former_holders: FormerHolders = NOBODY) -> bool:
     """Tell whether nothing may be done about the person of *operation*, or about a former holder of the account."""
-    others = former_holders.get(operation.slack_id, ())
-    return is_for_never(decisions, (operation.slack_id, operation.mapped_as)) or any(
-        is_for_never(decisions, [one]) for one in others
-    )
+    return bool(reason_by_decision(decisions, operation, former_holders))
+
+
+def reason_by_decision(decisions: Decisions, operation: Operation, former_holders: FormerHolders = NOBODY) -> str:
+    """Return why nothing may be done about the person of *operation*, or about a former holder of the account, or ""."""
+    if is_for_never(decisions, [operation.slack_id]):
+        return NEVER
+    untouchable = [one for one in sorted(former_holders.get(operation.slack_id, ())) if is_for_never(decisions, [one])]
+    if is_for_never(decisions, [operation.slack_id, operation.mapped_as]):
+        untouchable.insert(0, operation.mapped_as)
+    if not untouchable:
+        return ""
+    account = operation.prior.docebo_id if operation.prior else operation.docebo_id
+    return f"account {account} belongs to {untouchable[0]}, about whom somebody has decided: never this person"
 
 
 def never_touched(decisions: Decisions) -> set[str]:
@@ -92,8 +102,8 @@ def latest(decisions: Decisions, slack_ids: Iterable[str]) -> Decision | None:
 def _respecting(
     binding: Decisions, acknowledged: Decisions, operation: Operation, former_holders: FormerHolders
 ) -> Operation:
-    if is_never(binding, operation, former_holders):
-        return operation.left_alone(NEVER)
+    if reason := reason_by_decision(binding, operation, former_holders):
+        operation = operation.left_alone(reason)
     found = acknowledged.get(operation.slack_id)
     seen = found is not None and operation.kind is Kind.LEAVE and found.acknowledges(operation.reason)
     return replace(operation, reason=SEEN + operation.reason) if seen else operation

@@ -20,6 +20,7 @@ class Findings:
 
     people: int = 0  # looked after: in scope, or leavers with a mapping
     forgotten: int = 0  # people who are in nobody's plan any more
+    forgotten_as: dict[str, str] = field(default_factory=dict)  # the ids by which they are known, by their other ids
     # Addresses of forgotten people that people who are looked after have by now
     passed_on: list[str] = field(default_factory=list)
     # Slack ids whose account was seen in line, whatever it once read back

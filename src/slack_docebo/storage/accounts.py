@@ -10,6 +10,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    FromClause,
     Row,
     Select,
     TextClause,
@@ -395,7 +396,7 @@ def last_seen_of(row: Row[Any]) -> LastSeen:
 
 
 def addresses_of_accounts(connection: Connection, slack_ids: Iterable[str]) -> set[str]:
-    """Return digests of the addresses of accounts given only to this person, if no other account has the address.
+    """Return digests of the addresses of accounts given only to this person, if nobody else's account has the address.
 
     So is that of an account which the person had before, as the journal tells: somebody has linked another one since.
     """
@@ -404,7 +405,10 @@ def addresses_of_accounts(connection: Connection, slack_ids: Iterable[str]) -> s
     to_person, to_others = _given(theirs)
     before = _in_journal(ids, operation.c.outcome == Outcome.APPLIED.value)
     other = account.alias()
-    is_shared = exists().where(other.c.address_digest == account.c.address_digest, other.c.user_id != account.c.user_id)
+    is_theirs_too, _ = _given(theirs, of=other)  # on another platform, say
+    is_shared = exists().where(
+        other.c.address_digest == account.c.address_digest, other.c.user_id != account.c.user_id, ~is_theirs_too
+    )
     is_own = or_(to_person, before), ~to_others, ~is_shared
     return set(connection.scalars(select(account.c.address_digest).where(*is_own, account.c.address_digest != "")))
 
@@ -435,10 +439,10 @@ def _in_journal(slack_ids: list[str], *conditions: ColumnElement[bool]) -> Colum
     )
 
 
-def _given(theirs: Select[tuple[int]]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+def _given(theirs: Select[tuple[int]], of: FromClause = account) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     """Return two conditions: that an account was given to one of *theirs*, keys of people, and to somebody else."""
     given = [
-        (table.c.platform_id == account.c.platform_id, table.c.user_id == account.c.user_id, table.c.person_id)
+        (table.c.platform_id == of.c.platform_id, table.c.user_id == of.c.user_id, table.c.person_id)
         for table in (mapping, applied)
     ]
     to_person = or_(*(exists().where(platform, user, key.in_(theirs)) for platform, user, key in given))

@@ -1,6 +1,6 @@
 """Mappings on their way into the table: collected beside it, checked as a whole, then merged together."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from slack_docebo.storage.accounts import AccountRepository
+from slack_docebo.storage.accounts import CLAIMED, AccountRepository
 from slack_docebo.storage.column_types import FreeText, Instant
 from slack_docebo.storage.mappings import MappingRecord
 from slack_docebo.storage.people import PersonRepository
@@ -257,9 +257,8 @@ class MappingStaging:
         moving = select(staged.c.source).where(_same_person(staged, mapping), staged.c.user_id != mapping.c.user_id)
         # Docebo ids are positive: the negative one is free, and is replaced by the statement that follows.
         self._connection.execute(update(mapping).where(on_platform, moving.exists()).values(user_id=-mapping.c.user_id))
-        statement = self._insertion(
-            mapping, "slack_team", "slack_id", "slack_name", "user_id", "mapped_at", "changed_at"
-        )
+        names = "slack_team", "slack_id", "slack_name", "user_id", "mapped_at", "changed_at"
+        statement = self._insertion(mapping, names)
         old, new = mapping.c, statement.excluded
         values: dict[str, ColumnElement[Any]] = {
             name: new[name] for name in ("slack_name", "user_id", "mapped_at", "changed_at")
@@ -274,8 +273,23 @@ class MappingStaging:
         self._connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values, where=differs))
 
     def _write_applied(self) -> None:
-        """Write what was applied, where it is newer or is about another account."""
-        statement = self._insertion(applied, "user_id", "fingerprint", "echo", "slack_updated")
+        """Write what was applied, where it is newer or is about another account.
+
+        What was applied to another account is kept where the staged one is only claimed, as by `merge`.
+        """
+        is_seen = exists().where(
+            account.c.platform_id == self._platform_id,
+            account.c.user_id == staged.c.user_id,
+            account.c.verified_by != CLAIMED,
+            account.c.username_digest + account.c.address_digest != "",
+        )
+        has_another = exists().where(
+            applied.c.platform_id == self._platform_id,
+            applied.c.person_id == identity.c.person_id,
+            applied.c.user_id != staged.c.user_id,
+        )
+        names = "user_id", "fingerprint", "echo", "slack_updated"
+        statement = self._insertion(applied, names, or_(is_seen, ~has_another))
         old, new = applied.c, statement.excluded
         values: dict[str, ColumnElement[Any]] = {name: new[name] for name in ("user_id", "fingerprint", "echo")}
         values["slack_updated"] = case(
@@ -285,11 +299,15 @@ class MappingStaging:
         key = [applied.c.platform_id, applied.c.person_id]
         self._connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values, where=differs))
 
-    def _insertion(self, table: Table, *names: str) -> postgresql.Insert | sqlite.Insert:
-        """Return the INSERT of these columns of the staged rows."""
+    def _insertion(
+        self, table: Table, names: Sequence[str], *conditions: ColumnElement[bool]
+    ) -> postgresql.Insert | sqlite.Insert:
+        """Return the INSERT of these columns of the staged rows that fulfil *conditions*."""
         rows = select(literal(self._platform_id), identity.c.person_id, *(staged.c[name] for name in names))
         into = ["platform_id", "person_id", *names]
-        return insertion(self._connection, table).from_select(into, rows.where(_same_person(staged, identity)))
+        return insertion(self._connection, table).from_select(
+            into, rows.where(_same_person(staged, identity), *conditions)
+        )
 
     def _register_people(self) -> None:
         """Add the people and identities that are missing."""

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from zoneinfo import ZoneInfo
 
 from slack_docebo.domain.guards import NOBODY, Change, Excess, Limit, exceeded, too_many_accounts
 from slack_docebo.domain.stamps import TOLERANCE
@@ -70,8 +71,12 @@ def measure(runtime: Runtime, tables: Tables, plan_id: str, *, looked_after: int
 
 
 def end_of_window(runtime: Runtime) -> date:
-    """Return the last day of the limits' window: an account that is made to expire by then counts as deactivated."""
-    return (runtime.now() + timedelta(hours=runtime.behaviour.limit_window_hours)).date()
+    """Return the last day of the limits' window: an account that is made to expire by then counts as deactivated.
+
+    It is a day of TIME_ZONE, like the one on which an account expires.
+    """
+    end = runtime.now() + timedelta(hours=runtime.behaviour.limit_window_hours)
+    return end.astimezone(ZoneInfo(runtime.behaviour.time_zone)).date()
 
 
 def over_by_now(runtime: Runtime, tables: Tables, plan_id: str) -> list[str]:

@@ -98,7 +98,7 @@ def plan_people(
 
 
 def _forgotten(tables: Tables, docebo: str, planner: Planner, users: Iterable[SourceUser]) -> list[SourceUser]:
-    """Return those of *users* who were forgotten.
+    """Return those of *users* who were forgotten; their other ids, where Slack shows them, are noted in *planner*.
 
     Who is looked after and bears the address of somebody forgotten is somebody else, and the address is noted in
     *planner* as passed on. Whom a table of mappings alone gives an account may be the forgotten one again.
@@ -109,6 +109,13 @@ def _forgotten(tables: Tables, docebo: str, planner: Planner, users: Iterable[So
     known = tables.mappings(docebo).known_of_people(planner.policy.scope.team, by_address) if by_address else {}
     others = [user for user in by_address if (one := known.get(user.slack_id)) and not one.seen.claimed]
     planner.found.passed_on += [user.email for user in others]
+    planner.found.forgotten_as |= {
+        other: slack_id
+        for user in covered
+        for slack_id in user.ids
+        for other in user.ids
+        if excluded.cover_any([slack_id]) and not excluded.cover_any([other])
+    }
     return [user for user in covered if user not in others]
 
 
@@ -267,6 +274,9 @@ def keep_observations(tables: Tables, docebo: str, team: str, found: Findings, *
     if found.passed_on:
         tables.exclusions.pass_on(found.passed_on)
         found.passed_on.clear()
+    for other, slack_id in found.forgotten_as.items():
+        tables.exclusions.note_other_id(other, slack_id)
+    found.forgotten_as.clear()
     keep_leavers(tables, team, found, now=now)
     if found.renamed:
         tables.people.note_ids(team, found.renamed)

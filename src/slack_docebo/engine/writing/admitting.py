@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 
-from slack_docebo.domain.decisions import NEVER, is_never
+from slack_docebo.domain.decisions import reason_by_decision
 from slack_docebo.domain.effects import (
     HARMFUL,
     TO_ACCOUNTS,
@@ -108,9 +108,9 @@ def _admitted(
             continue
         reason = outdated.get(seq, "") or (IN_PART if op.slack_id in in_part else "")
         reason = (
-            NEVER
-            if is_never(decisions, op, former_holders)
-            else reason or reason_by_branch(op, runtime.org_chart.branches)
+            reason_by_decision(decisions, op, former_holders)
+            or reason
+            or reason_by_branch(op, runtime.org_chart.branches)
         )
         if not reason and accounts is not None and op.kind in TO_ACCOUNTS and _shows(accounts, op):
             reason = _reason_by_look(op, accounts, seen, policy, undoes=undoes)
