@@ -163,9 +163,9 @@ async def test_who_waits_as_another_run_has_used_a_limit_up_during_the_round_has
 async def test_who_was_changed_before_is_counted_for_what_has_a_limit_alone(here, monkeypatch):
     counted, count = [], JournalRepository.people_changed
 
-    def counting(journal: JournalRepository, plan_id: str, *others: Any) -> dict[Change, int]:
+    def counting(journal: JournalRepository, plan_id: str, *sizes: Any, **window: Any) -> dict[Change, int]:
         counted.append(plan_id)
-        return count(journal, plan_id, *others)
+        return count(journal, plan_id, *sizes, **window)
 
     monkeypatch.setattr(JournalRepository, "people_changed", counting)
     first, second = here.members()[:2]
