@@ -138,7 +138,7 @@ class PrefectUI:
         In the older of Prefect's two interfaces: the newer one makes its window as tall as the table, and no scrolling
         brings up the button that saves.
         """
-        await self.open("/variables")
+        await self.page.goto(f"{self.address}/variables")
         row = self.page.get_by_role("row").filter(has_text="integration_settings")
         await row.get_by_role("button").last.click()
         await self.page.get_by_role("button", name="Edit", exact=True).click()
