@@ -113,7 +113,7 @@ class PrefectUI:
                 break
             await self.page.reload()
             await self.settle()
-        await self.page.get_by_role("link", name=re.compile("^[0-9a-f]{8}$")).click()
+        await self.page.get_by_role("link", name=re.compile("^[0-9a-f]{8}$")).first.click()  # the newest under its key
         await self.page.get_by_role("tabpanel", name="Artifact").get_by_role("table").first.wait_for()
 
     async def open_page_of_artifact(self, artifact: str) -> None:
