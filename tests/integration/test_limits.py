@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import time_machine
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.guards import Change
@@ -24,7 +25,7 @@ from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.planning.limits import AHEAD, end_of_window
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.planning.plans import make_plan
-from slack_docebo.engine.reading.accounts import read_target
+from slack_docebo.engine.reading.accounts import INDEX_LAG, read_target
 from slack_docebo.engine.reading.slack_list import read_page, read_source
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.realtime import rounds
@@ -53,6 +54,7 @@ from tests.integration.realtime_world import World, world
 USERS = 60
 
 DOCEBO = "https://lms.example.com"
+LEAVERS = {"LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "1"}
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
 
 
@@ -218,6 +220,32 @@ async def test_two_runs_that_are_about_to_send_at_the_same_moment_exceed_no_limi
             other.join()
 
         assert may_send == people[:1]
+
+
+@pytest.mark.parametrize("is_shown", [False, True], ids=["deleted meanwhile", "shown as before"])
+@pytest.mark.variants(1)
+async def test_whom_a_run_may_have_shut_before_it_died_counts_where_docebo_cannot_show_it_any_more(here, is_shown):
+    """However late the next run looks: that the account is gone does not say that it was not shut before."""
+    first, second = here.members()[:2]
+    docebo_id, settings, behaviour = here.docebo_id(first), here.runtime.settings, here.runtime.behaviour
+    here.sandbox.slack.deactivate(first)
+    async with open_runtime(settings, behaviour, run_id="dies") as runtime:
+        plan_id = await plan_import(runtime)
+        begin(runtime, plan_id)
+        with runtime.store.reading() as tables:
+            plan, batch = tables.plans.read(plan_id), tables.operations.pending(plan_id, Kind.DEACTIVATE, 10)
+        admit(runtime, plan, batch, accounts=None, policy=behaviour.policy(here.workspace.team))
+    if is_shown:
+        here.sandbox.slack.reactivate(first)
+    else:
+        here.sandbox.docebo.delete(docebo_id)
+    with time_machine.travel(datetime.now(UTC) + 2 * INDEX_LAG):
+        await run_import(settings, rows=LEAVERS)
+        here.sandbox.slack.deactivate(second)
+        with nullcontext() if is_shown else pytest.raises(ChangeLimitExceeded, match=r"\(1 of them by runs before\)"):
+            await run_import(settings, rows=LEAVERS)
+
+    assert here.account(second).active is not is_shown
 
 
 @pytest.mark.long
@@ -445,7 +473,7 @@ async def test_a_saved_plan_is_measured_again_when_it_is_applied(here):
     people = here.members()
     for slack_id in people[:1]:
         here.sandbox.slack.deactivate(slack_id)
-    behaviour = read_rows(table({**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "1"}))
+    behaviour = read_rows(table({**ON, **LEAVERS}))
     async with open_runtime(here.runtime.settings, behaviour, run_id="dry") as runtime:
         plan_id = await plan_import(runtime)
     leave(here, people[1])

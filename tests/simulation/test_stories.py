@@ -33,6 +33,7 @@ MENDED = [
     (2, Promise.SECOND_ACCOUNT, 270000757),
     (2, Promise.SECOND_ACCOUNT, 1400001062),
     (3, Promise.LIMITS, 31),
+    (3, Promise.LIMITS, 16000000464),
     (4, Promise.NEWEST, 164),
     (4, Promise.NEWEST, 10000001323),
     (4, Promise.NEWEST, 210000671),

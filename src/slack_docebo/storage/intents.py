@@ -1,26 +1,26 @@
 """Intents: operations that are about to be sent to Docebo, noted before the call and deleted with their outcome.
 
 An intent that is still there when a plan is taken up again shows that nobody knows what became of the operation. Once
-no run looks for an account any more that may have been created, that is noted for as long as the plan exists.
+no run looks any more, what may have been carried out is noted for as long as the plan exists.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, Select, Table, bindparam, delete, func, or_, select
+from sqlalchemy import Column, Connection, Row, Select, Table, and_, bindparam, delete, func, or_, select
 
 from slack_docebo.domain.operations import Kind, Outcome, Value
 from slack_docebo.storage.locks import take_turns
 from slack_docebo.storage.plans import PlanKind
-from slack_docebo.storage.schema import doubtful_creation, intent, operation, plan
+from slack_docebo.storage.schema import given_up, intent, operation, plan
 from slack_docebo.storage.statements import WhereIn, carry_out, insertion_text, is_postgresql
 
 PATIENCE = "30s"  # for which the transaction of somebody who stands still is waited for
 
 # Made once: around every call, building a statement would take longer than carrying it out.
 NOTE = insertion_text(intent.columns, "(plan_id, seq) DO UPDATE SET flow_run = excluded.flow_run")
-NOTE_GIVEN_UP = insertion_text(doubtful_creation.columns, "(plan_id, seq) DO NOTHING")
+NOTE_GIVEN_UP = insertion_text(given_up.columns, "(plan_id, seq) DO NOTHING")
 SETTLE = delete(intent).where(intent.c.plan_id == bindparam("of"), intent.c.seq == bindparam("place"))
 _LAST_NOTED = (
     select(intent.c.plan_id).group_by(intent.c.plan_id).having(func.max(intent.c.noted_at) < bindparam("before"))
@@ -63,9 +63,13 @@ class IntentRepository:
         return set(self._connection.scalars(select(intent.c.seq).where(intent.c.plan_id == plan_id)))
 
     def sent(self, plan_id: str) -> set[int]:
-        """Return the operations of the plan, as numbers, that may have been carried out, given up or not."""
-        given_up = select(doubtful_creation.c.seq).where(doubtful_creation.c.plan_id == plan_id)
-        return self.of(plan_id) | set(self._connection.scalars(given_up))
+        """Return the operations of the plan, as numbers, whose outcome may yet be found out: creations also if given up."""
+        creations = (
+            select(given_up.c.seq)
+            .join(operation, and_(operation.c.plan_id == given_up.c.plan_id, operation.c.seq == given_up.c.seq))
+            .where(given_up.c.plan_id == plan_id, operation.c.kind == Kind.CREATE.value)
+        )
+        return self.of(plan_id) | set(self._connection.scalars(creations))
 
     def creations(self, docebo: str, slack_ids: Iterable[str], *, but_of: str) -> set[tuple[str, str]]:
         """Return team and Slack id of people for whom another plan than *but_of* has sent a creation of unknown outcome."""
@@ -96,13 +100,8 @@ class IntentRepository:
     def given_up(self, docebo: str, slack_ids: Iterable[str]) -> set[tuple[str, str]]:
         """Return team and Slack id of people who may have an account that no run looks for any more."""
         unknown = operation.c.outcome.in_([Outcome.PLANNED.value, Outcome.SKIPPED.value])
-        sent = _among(doubtful_creation, docebo, *_PERSON).where(unknown)
+        sent = _among(given_up, docebo, *_PERSON).where(unknown, operation.c.kind == Kind.CREATE.value)
         return _found(WhereIn(sent, operation.c.slack_id).rows(self._connection, slack_ids))
-
-    def note_given_up(self, plan_id: str, seqs: Iterable[int]) -> None:
-        """Note that these creations of the plan may have been carried out, and that no run looks for the accounts."""
-        rows = ({"plan_id": plan_id, "seq": seq} for seq in seqs)
-        carry_out(self._connection, NOTE_GIVEN_UP, rows)
 
     def about(self, docebo: str, slack_ids: Iterable[str]) -> dict[str, set[int]]:
         """Return the operations about these people that were sent with an unknown outcome: numbers by plan."""
@@ -119,9 +118,17 @@ class IntentRepository:
         query = select(intent.c.flow_run).where(intent.c.plan_id == plan_id).order_by(intent.c.noted_at.desc()).limit(1)
         return self._connection.scalar(query) or ""
 
-    def give_up(self, plan_id: str, before: datetime) -> None:
-        """Delete the intents of the plan that were noted earlier than *before*."""
-        self._connection.execute(delete(intent).where(intent.c.plan_id == plan_id, intent.c.noted_at < before))
+    def noted_before(self, plan_id: str, before: datetime) -> set[int]:
+        """Return the operations of the plan, as numbers, whose intents were noted earlier than *before*."""
+        noted = select(intent.c.seq).where(intent.c.plan_id == plan_id, intent.c.noted_at < before)
+        return set(self._connection.scalars(noted))
+
+    def give_up(self, plan_id: str, seqs: Collection[int]) -> None:
+        """Note that these operations of the plan may have been carried out, and that no run looks any more."""
+        noted = self._connection.execute(select(intent.c.seq, intent.c.noted_at).where(intent.c.plan_id == plan_id))
+        rows = [{"plan_id": plan_id, "seq": row.seq, "noted_at": row.noted_at} for row in noted if row.seq in seqs]
+        carry_out(self._connection, NOTE_GIVEN_UP, rows)
+        self.settle(plan_id, seqs)
 
     def left_behind(self, docebo: str, kinds: Iterable[PlanKind], *, before: datetime) -> list[str]:
         """Return the ids of plans with intents, the oldest first: of *kinds*, or with no intent since *before*."""

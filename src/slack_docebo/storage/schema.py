@@ -194,11 +194,12 @@ intent = Table(
     Column("noted_at", Instant, nullable=False),
 )
 
-doubtful_creation = Table(
-    "doubtful_creation",  # accounts that may have been made, and for which nobody looks any more
+given_up = Table(
+    "given_up",  # operations that may have been carried out, though no run looks any more
     metadata,
     Column("plan_id", ForeignKey(plan.c.id, ondelete="CASCADE"), primary_key=True),
     Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("noted_at", Instant, nullable=False),  # like an intent
 )
 
 halt = Table(

@@ -7,9 +7,9 @@ from sqlalchemy import Connection, Select, and_, bindparam, delete, or_, select,
 
 from slack_docebo.domain.operations import SAID_TO_BE_MADE, Kind, Outcome
 from slack_docebo.domain.unfound import Unfound
-from slack_docebo.storage.schema import doubtful_creation, intent, operation, plan
+from slack_docebo.storage.schema import given_up, intent, operation, plan
 
-_sent = union(*(select(table.c.plan_id, table.c.seq) for table in (intent, doubtful_creation))).subquery()
+_sent = union(*(select(table.c.plan_id, table.c.seq) for table in (intent, given_up))).subquery()
 _later, _its_plan = operation.alias(), plan.alias()
 _has_no_id = and_(operation.c.outcome == Outcome.APPLIED.value, operation.c.docebo_id.is_(None))
 _is_unknown = operation.c.outcome.in_([Outcome.PLANNED.value, Outcome.SKIPPED.value])
@@ -47,7 +47,7 @@ PLANS = _unfound(select(operation.c.plan_id))  # kept as long as somebody's acco
 
 
 class UnfoundRepository:
-    """The unfound accounts in `intent`, `doubtful_creation` and `operation`; the caller owns the transaction."""
+    """The unfound accounts in `intent`, `given_up` and `operation`; the caller owns the transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -67,5 +67,5 @@ class UnfoundRepository:
     def settle(self, settled: Iterable[Unfound]) -> None:
         """Stop looking for these accounts, so that they keep nobody from getting one."""
         for one in settled:
-            for table in (intent, doubtful_creation):
+            for table in (intent, given_up):
                 self._connection.execute(delete(table).where(table.c.plan_id == one.plan_id, table.c.seq == one.seq))

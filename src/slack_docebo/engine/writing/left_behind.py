@@ -7,7 +7,9 @@ as still shut.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 
-from slack_docebo.domain.operations import SENT_BEFORE, Kind, Outcome
+from slack_docebo.domain.effects import account_of, differs
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.operations import SENT_BEFORE, Kind, Operation, Outcome
 from slack_docebo.domain.targets import field_id_of, is_manager, is_never_shown, manager_type_of
 from slack_docebo.engine.reading.accounts import INDEX_LAG
 from slack_docebo.engine.reading.attribute_fields import know_fields
@@ -66,11 +68,13 @@ async def settle_left_behind(runtime: Runtime, kind: PlanKind, *, at_work: str =
     """
     for plan_id in left_behind(runtime, kind):
         if plan_id != at_work:
-            rest = await _settle(runtime, plan_id, in_doubt(runtime.store, plan_id))
+            rest, accounts = await _settle(runtime, plan_id, in_doubt(runtime.store, plan_id))
             with runtime.store.transaction() as tables:
                 _note_in_doubt(tables, runtime.settings.docebo_url, plan_id, rest)
-                tables.intents.give_up(plan_id, before=runtime.now() - INDEX_LAG)
-                _note_given_up(runtime, tables, plan_id, rest)
+                old = tables.intents.noted_before(plan_id, runtime.now() - INDEX_LAG)
+                tables.intents.give_up(plan_id, old.intersection(_perhaps_done(rest, accounts)))
+                tables.intents.settle(plan_id, old)
+                _tell_given_up(runtime, tables, plan_id, rest)
 
 
 async def settle_for(runtime: Runtime, slack_ids: Iterable[str]) -> None:
@@ -104,8 +108,8 @@ def in_doubt(store: Store, plan_id: str) -> list[Numbered]:
         return tables.operations.without_outcome(plan_id, seqs) if seqs else []
 
 
-async def _settle(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
-    """Record which rows of *batch*, sent by *plan_id*, are carried out as their accounts show; return the rest."""
+async def _settle(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> tuple[list[Numbered], Accounts]:
+    """Record which rows of *batch*, sent by *plan_id*, are carried out; return the rest, and the accounts by which."""
     fields = {field_id for _, op in batch for name in op.changes if (field_id := field_id_of(name))}
     if fields:
         await know_fields(runtime, fields)  # else a field that no rule names any more would seem to be emptied
@@ -115,7 +119,18 @@ async def _settle(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> 
     recorded(batch, by_others)
     settled = {result.seq for result in by_others}
     verifier = Verifier(runtime, plan_id, Rereading(runtime), recorded)
-    return await verifier.settle([numbered for numbered in batch if numbered[0] not in settled])
+    rest = await verifier.settle([numbered for numbered in batch if numbered[0] not in settled])
+    return rest, verifier.rereading.accounts or Accounts()
+
+
+def _perhaps_done(rest: Iterable[Numbered], accounts: Accounts) -> set[int]:
+    """Return the operations in *rest*, as numbers, but for changes that their account shows not to be carried out."""
+
+    def is_shown_undone(op: Operation) -> bool:
+        account = None if op.kind is Kind.CREATE else account_of(accounts, op)
+        return account is not None and any(differs(account, name, value) for name, value in op.changes.items())
+
+    return {seq for seq, op in rest if not is_shown_undone(op)}
 
 
 def _note_in_doubt(tables: Tables, docebo: str, plan_id: str, rest: Sequence[Numbered]) -> None:
@@ -136,17 +151,16 @@ def _note_in_doubt(tables: Tables, docebo: str, plan_id: str, rest: Sequence[Num
                 if is_manager(name)
             }
         )
-        tables.intents.settle(plan_id, [seq for seq, _, _ in given])
+        tables.intents.give_up(plan_id, [seq for seq, _, _ in given])
 
 
-def _note_given_up(runtime: Runtime, tables: Tables, plan_id: str, rest: Sequence[Numbered]) -> None:
-    """Note the creations in *rest* whose accounts no run looks for any more, and that their outcome is unknown.
+def _tell_given_up(runtime: Runtime, tables: Tables, plan_id: str, rest: Sequence[Numbered]) -> None:
+    """Record that the outcome of creations in *rest* stays unknown whose accounts no run looks for any more.
 
     Until now their outcome said that the next run looks. The account may be why the same creation is refused later.
     """
     looked_for = tables.intents.of(plan_id)
     if given_up := {seq for seq, op in rest if op.kind is Kind.CREATE and seq not in looked_for}:
-        tables.intents.note_given_up(plan_id, given_up)
         said = {
             one.seq for one in tables.unfound.all(runtime.settings.docebo_url) if one.is_said and one.plan_id == plan_id
         }
