@@ -58,7 +58,9 @@ async def test_an_account_that_was_gone_is_there_again_when_anything_shows_it(he
         assert isinstance(asked.look(docebo_id), Present)
     elif shown_by == "the list":
         recall_accounts(
-            here.runtime, Accounts([account async for page in here.runtime.docebo.list_users() for account in page])
+            here.runtime.store,
+            docebo,
+            Accounts([account async for page in here.runtime.docebo.list_users() for account in page]),
         )
     else:
         here.sandbox.slack.change(ada, {"profile": {"last_name": "King"}})

@@ -188,7 +188,7 @@ def _forgetting_addresses() -> Patches:
 
 def _taking_hidden_fields_for_empty() -> Patches:
     def with_fields(runtime: Runtime, _team: str, users: Sequence[SourceUser]) -> list[SourceUser]:
-        empty = dict.fromkeys(fields_wanted(runtime), "")
+        empty = dict.fromkeys(fields_wanted(runtime.behaviour), "")
         return [replace(user, custom=user.custom or empty) for user in users]
 
     return [patch(f"{ENGINE}.reading.slack_list.with_fields_known", with_fields)]

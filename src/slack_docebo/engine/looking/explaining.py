@@ -219,7 +219,7 @@ async def explain(runtime: Runtime, who: str) -> Explanation:
 
 async def _start_at_account(runtime: Runtime, team: str, docebo_id: int, *, found: Explanation, near: Accounts) -> None:
     """Find the person of the account: by the mapping, else by the account's e-mail address."""
-    seen = await observe_account(runtime, docebo_id)
+    seen = await observe_account(runtime.docebo, docebo_id)
     viewed = seen.value if isinstance(seen, Present) else None
     if isinstance(seen, Gone):
         found.notes.append(seen.evidence)

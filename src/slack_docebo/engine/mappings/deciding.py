@@ -158,7 +158,7 @@ async def _link(runtime: Runtime, workspace: Workspace, request: DecisionRequest
     if not runtime.behaviour.map_slack_user_data:
         raise ConfigurationError("nothing was linked: MAP_SLACK_USER_DATA is off, so no mapping is kept")
     user = await _person(runtime, request.slack_ids[0])
-    account = await observe_account(runtime, request.docebo_id)
+    account = await observe_account(runtime.docebo, request.docebo_id)
     if not isinstance(account, Present):
         raise ConfigurationError(f"nothing was linked: Docebo does not show an account {request.docebo_id}")
     docebo, now = runtime.settings.docebo_url, runtime.now()

@@ -96,7 +96,7 @@ def _sample(store: Store, former: Platform) -> dict[int, str]:
 async def _prove(runtime: Runtime, found: Relinked, sample: dict[int, str]) -> Relinked:
     alike = 0
     for docebo_id, username in sample.items():
-        seen = await observe_account(runtime, docebo_id)
+        seen = await observe_account(runtime.docebo, docebo_id)
         alike += isinstance(seen, Present) and digest(seen.value.username) == username
     if not sample or alike * 100 < PROOF * len(sample):
         raise NotConfirmed(

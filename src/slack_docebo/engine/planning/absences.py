@@ -61,7 +61,7 @@ class Absences:
         """
         docebo, team = runtime.settings.docebo_url, workspace.team
         gone = gone_people(runtime.store, team)
-        note_present(runtime, team, [slack_id for slack_id in gone if slack_id in listed])
+        note_present(runtime.store, team, [slack_id for slack_id in gone if slack_id in listed])
         with runtime.store.reading() as tables:
             mappings, standings = tables.mappings(docebo), tables.standings
             known = chain(mappings.slack_ids(team), standings.known(docebo, team))
@@ -151,7 +151,7 @@ class Absences:
         shown_now = {one: self.seen[one] for one in (*self.named, *self.members, *sorted(staying)) if one in self.seen}
         ids = {one: seen.value.slack_id for one, seen in shown_now.items() if isinstance(seen, Present)}
         self.shown_otherwise = {now: before for before, now in ids.items() if now != before}
-        check_excluded(runtime, [one for one in self.named if isinstance(self.seen.get(one), Unknown)])
+        check_excluded(runtime.behaviour, [one for one in self.named if isinstance(self.seen.get(one), Unknown)])
         wanted |= {m.docebo_id: [_address(self.seen[m.slack_id])] for m in doubtful if has_left(self.seen[m.slack_id])}
         await ask_for_accounts(runtime, accounts, wanted)
         await ask_for_unlisted(runtime, accounts, [user.email for user, _ in self.held_back])

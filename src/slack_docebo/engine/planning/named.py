@@ -39,7 +39,7 @@ async def read_named(runtime: Runtime, slack_ids: Sequence[str], emails: Sequenc
         if not isinstance(seen, Present):
             raise Rejected("synchronise", f"Slack knows no {slack_id}, or does not show it: correct the id")
         people.append(seen.value)
-    await check_fields_left_out(runtime)
+    await check_fields_left_out(runtime.slack)
     with runtime.store.reading() as tables:
         excluded = tables.exclusions.all()
     if forgotten := [user.slack_id for user in people if excluded.cover(user)]:

@@ -126,7 +126,7 @@ class _Making:
         self._unmatched = runtime.behaviour.unmatched()
         self._unused = runtime.behaviour.unused_tables()
         self._coverage = Coverage()
-        self._fields = fields_wanted(runtime)
+        self._fields = fields_wanted(runtime.behaviour)
         self._again = set[str]()  # Slack ids of people of whom more became known after they had been planned for
 
     @property

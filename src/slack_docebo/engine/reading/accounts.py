@@ -3,7 +3,9 @@
 import logging
 from collections.abc import AsyncIterable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
+from slack_docebo.clients.docebo import DoceboClient
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.dialect import PAGES
 from slack_docebo.domain.disputes import seen_on
@@ -33,6 +35,7 @@ from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
 from slack_docebo.safe_points import safe_point
 from slack_docebo.storage.reads import ProvenRead, docebo_source
+from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
 _log = logging.getLogger(__name__)
@@ -50,11 +53,11 @@ async def read_target(runtime: Runtime) -> Accounts:
     page that is read next.
     """
     known = await to_completion(known_dialect, runtime)
-    last = await to_completion(_last_read, runtime)
+    last = await to_completion(_last_read, runtime.store, runtime.settings.docebo_url)
     for is_last_try in (False, True):
         begun = runtime.now()
         try:
-            accounts = await _list_accounts(runtime, unlisted=known.unlisted, is_first=last is None)
+            accounts = await _list_accounts(runtime.docebo, unlisted=known.unlisted, is_first=last is None)
             break
         except IncompleteRead as error:
             if is_last_try:
@@ -63,7 +66,7 @@ async def read_target(runtime: Runtime) -> Accounts:
     await to_completion(_learn_paging, runtime)
     await learn_search(runtime, accounts)
     await check_addresses(runtime, accounts)
-    await to_completion(recall_accounts, runtime, accounts)
+    await to_completion(recall_accounts, runtime.store, runtime.settings.docebo_url, accounts)
     if last:
         await check_missing_accounts(runtime, accounts, last)
     await catch_up(runtime, accounts)
@@ -72,10 +75,10 @@ async def read_target(runtime: Runtime) -> Accounts:
     return accounts
 
 
-async def _list_accounts(runtime: Runtime, *, unlisted: int, is_first: bool) -> Accounts:
+async def _list_accounts(docebo: DoceboClient, *, unlisted: int, is_first: bool) -> Accounts:
     """Return every account that Docebo lists, as read by `DoceboClient.list_users`."""
     accounts = Accounts()
-    async for page in runtime.docebo.list_users(unlisted=unlisted, is_first=is_first):
+    async for page in docebo.list_users(unlisted=unlisted, is_first=is_first):
         safe_point()
         accounts.add(page)
         accounts.pages += 1
@@ -86,7 +89,7 @@ async def read_accounts(runtime: Runtime, docebo_ids: Collection[int]) -> Accoun
     """Return these accounts: asked for one by one, or listed with all others if that takes fewer calls."""
     if not are_few(runtime, len(docebo_ids)):
         return await read_target(runtime)
-    seen = [await observe_account(runtime, docebo_id) for docebo_id in sorted(docebo_ids)]
+    seen = [await observe_account(runtime.docebo, docebo_id) for docebo_id in sorted(docebo_ids)]
     return Accounts(one.value for one in seen if isinstance(one, Present))
 
 
@@ -98,15 +101,15 @@ def last_listing(runtime: Runtime, tables: Tables) -> tuple[int, datetime] | Non
     """
     if runtime.listing.began_at:
         return runtime.listing.accounts, runtime.listing.began_at
-    last = tables.reads.last(_target(runtime))
+    last = tables.reads.last(docebo_source(runtime.settings.docebo_url))
     if last is None or last.proven_at > runtime.now():
         return None
     return last.people, last.proven_at
 
 
-def listed_last(runtime: Runtime, tables: Tables) -> frozenset[int]:
+def listed_last(tables: Tables, docebo: str) -> frozenset[int]:
     """Return the ids of the accounts that the last complete read has listed."""
-    return frozenset(tables.reads.listed(_target(runtime)))
+    return frozenset(tables.reads.listed(docebo_source(docebo)))
 
 
 def record_accounts(runtime: Runtime, tables: Tables, accounts: Accounts) -> None:
@@ -119,7 +122,11 @@ def record_accounts(runtime: Runtime, tables: Tables, accounts: Accounts) -> Non
         # It holds none that was made since it began: those are counted with it.
         began_at = runtime.listing.began_at or runtime.now()
         read = ProvenRead(
-            source=_target(runtime), people=len(ids), pages=accounts.pages, proven_at=began_at, flow_run=runtime.run_id
+            source=docebo_source(runtime.settings.docebo_url),
+            people=len(ids),
+            pages=accounts.pages,
+            proven_at=began_at,
+            flow_run=runtime.run_id,
         )
         tables.reads.record(read, listed=[*ids, *accounts.unlisted])
 
@@ -140,7 +147,7 @@ async def read_changed(runtime: Runtime, workspace: Workspace, people: AsyncIter
 
 def are_few(runtime: Runtime, people: int) -> bool:
     """Tell whether looking up so many *people* one by one takes no more calls than listing every account."""
-    last = _last_read(runtime)
+    last = _last_read(runtime.store, runtime.settings.docebo_url)
     return people <= max(LOOKED_UP, (last.people if last else 0) // (DOCEBO_PAGE * CALLS_PER_LOOK_UP))
 
 
@@ -197,7 +204,8 @@ async def ask_for_unlisted(runtime: Runtime, accounts: Accounts, newcomers: Iter
         newcomers = [address for address in newcomers if accounts.may_lack(address)]
         if not reserve_calls(runtime, accounts=len(newcomers)):
             return
-        async for address, found in answers_to(runtime, newcomers, search, OutageWatch(runtime, ping_docebo)):
+        watch = OutageWatch(partial(ping_docebo, runtime.docebo))
+        async for address, found in answers_to(runtime, newcomers, search, watch):
             if isinstance(found, Present):
                 accounts.add(found.value)
                 accounts.note_searched(address)
@@ -211,7 +219,7 @@ async def check_first_list(runtime: Runtime, team: str, accounts: Accounts, newc
     100 somebody has said that any list will do.
     """
     few = [address for address in newcomers if address][:: len(newcomers) // FEW + 1]
-    is_first = accounts.pages and await to_completion(_last_read, runtime) is None
+    is_first = accounts.pages and await to_completion(_last_read, runtime.store, runtime.settings.docebo_url) is None
     if not is_first or runtime.behaviour.target_may_shrink == 100 or not reserve_calls(runtime, accounts=len(few)):
         return
     with counted(runtime):
@@ -252,10 +260,6 @@ async def _changed(
     return changed
 
 
-def _last_read(runtime: Runtime) -> ProvenRead | None:
-    with runtime.store.reading() as tables:
-        return tables.reads.last(_target(runtime))
-
-
-def _target(runtime: Runtime) -> str:
-    return docebo_source(runtime.settings.docebo_url)
+def _last_read(store: Store, docebo: str) -> ProvenRead | None:
+    with store.reading() as tables:
+        return tables.reads.last(docebo_source(docebo))

@@ -18,6 +18,7 @@ from slack_docebo.engine.reading.mirror_fields import find_mirror
 from slack_docebo.errors import AccessDenied, ConfigurationError, Rejected
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.reads import ProvenRead, slack_source
+from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
 ROW = "integration_settings: row SLACK | ATTRIBUTES"
@@ -49,7 +50,7 @@ async def find_profile_fields(runtime: Runtime, team: str) -> None:
         return CUSTOM + field_id
 
     _name_by_id(runtime, lambda rule: rule.with_sources(by_id))
-    await to_completion(_check_labels, runtime, team, {field_id: labels[field_id] for field_id in by_label})
+    await to_completion(_check_labels, runtime.store, team, {field_id: labels[field_id] for field_id in by_label})
     wanted = custom_fields(runtime.behaviour.attributes)
     if unknown := sorted(wanted - labels.keys()):
         there = ", ".join(f"{label} ({field_id})" for field_id, label in sorted(labels.items(), key=lambda one: one[1]))
@@ -69,9 +70,9 @@ def record_profile_fields(runtime: Runtime, team: str, tables: Tables) -> None:
             tables.reads.record(ProvenRead(source, people=0, pages=1, proven_at=now, flow_run=runtime.run_id))
 
 
-def _check_labels(runtime: Runtime, team: str, by_label: Mapping[str, str]) -> None:
+def _check_labels(store: Store, team: str, by_label: Mapping[str, str]) -> None:
     """Raise ConfigurationError where one of the labels, by the field's id, was another field's when it was last read."""
-    with runtime.store.reading() as tables:
+    with store.reading() as tables:
         for field_id, label in sorted(by_label.items()):
             last, own = (tables.reads.last(_label_source(team, label, of_id=of_id)) for of_id in ("", field_id))
             if last and (own is None or own.proven_at < last.proven_at):

@@ -1,6 +1,7 @@
 """Bearers: to whom an account belongs that shows another person's name or address."""
 
 from collections.abc import Collection, Iterable
+from functools import partial
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.disputes import may_be_of_another
@@ -56,7 +57,7 @@ async def bearers_of(runtime: Runtime, addresses: Iterable[str]) -> dict[str, Ob
         user = await runtime.slack.find_user(address)
         return Present(user) if user else Gone("nobody in Slack bears the address")
 
-    answers = answers_to(runtime, addresses, about, OutageWatch(runtime, ping_slack))
+    answers = answers_to(runtime, addresses, about, OutageWatch(partial(ping_slack, runtime.slack)))
     return {address: answer async for address, answer in answers if not isinstance(answer, Gone)}
 
 

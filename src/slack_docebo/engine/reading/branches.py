@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import timedelta
+from functools import partial
 
 from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.observation import Present
@@ -41,7 +42,7 @@ async def branches_of(runtime: Runtime, docebo_ids: Collection[int]) -> dict[int
     found: dict[int, frozenset[int]] = {}
     if not docebo_ids or not reserve_calls(runtime, accounts=len(docebo_ids)):
         return found
-    watch = OutageWatch(runtime, ping_docebo)
+    watch = OutageWatch(partial(ping_docebo, runtime.docebo))
     async for docebo_id, seen in answers_to(runtime, sorted(docebo_ids), runtime.docebo.view, watch):
         if not isinstance(seen, Present):
             continue

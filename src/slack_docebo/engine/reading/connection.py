@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from slack_docebo.clients.docebo import DoceboClient
 from slack_docebo.clients.docebo_wire import Session
+from slack_docebo.clients.slack import SlackClient
 from slack_docebo.clients.slack_wire import Identity
 from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.dialect import SUPERADMIN_LEVEL, USER_LEVEL
@@ -18,6 +20,7 @@ from slack_docebo.engine.reading.dialects import known_dialect
 from slack_docebo.engine.reading.scim import check_scim
 from slack_docebo.engine.reading.user_groups import read_user_groups
 from slack_docebo.errors import AccessDenied, ConfigurationError, WorkspaceMismatch
+from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.contacts import Side
 from slack_docebo.storage.links import WorkspaceLink
@@ -55,7 +58,7 @@ async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
     with runtime.store.reading() as tables:
         tables.platforms.check(runtime.settings.docebo_url)
     workspace, session = await _ask_both(runtime)
-    _check_clock(runtime)
+    _check_clock(runtime.slack, runtime.docebo)
     check_scim(runtime)
     await read_user_groups(runtime, workspace.team)
     recall_other_ids(runtime, workspace.team)
@@ -67,7 +70,7 @@ async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
     if pin:
         with runtime.store.transaction() as tables:
             pinned = tables.links.pin(runtime.settings.docebo_url, workspace.team, workspace.name, now=runtime.now())
-        _check_link(runtime, workspace, pinned)
+        _check_link(runtime.settings.slack_team_id, workspace, pinned)
     return workspace
 
 
@@ -99,11 +102,11 @@ async def _ask_both(runtime: Runtime) -> tuple[Workspace, Session]:
 
 async def _ask_slack(runtime: Runtime) -> Workspace:
     identity = await runtime.slack.identify()
-    _check_scopes(runtime, identity)
+    _check_scopes(runtime.behaviour, identity)
     with runtime.store.reading() as tables:
         linked = tables.links.get(runtime.settings.docebo_url)
     workspace = await _workspace(runtime, identity, linked)
-    _check_link(runtime, workspace, linked)
+    _check_link(runtime.settings.slack_team_id, workspace, linked)
     return workspace
 
 
@@ -113,12 +116,12 @@ async def _ask_docebo(runtime: Runtime) -> Session:
     return session
 
 
-def _check_clock(runtime: Runtime) -> None:
+def _check_clock(slack: SlackClient, docebo: DoceboClient) -> None:
     """Raise ConfigurationError if both sides say that this machine's clock is wrong.
 
     With a wrong clock nobody could tell what was changed within LIMIT_WINDOW_HOURS.
     """
-    ours = (runtime.slack.clock_ahead, runtime.docebo.clock_ahead)
+    ours = (slack.clock_ahead, docebo.clock_ahead)
     ahead = [one for one in ours if one is not None]
     if len(ahead) == len(ours) and (min(ahead) > CLOCK_MAY_DIFFER or max(ahead) < -CLOCK_MAY_DIFFER):
         hours = round(abs(ahead[0]) / timedelta(hours=1))
@@ -129,9 +132,9 @@ def _check_clock(runtime: Runtime) -> None:
         )
 
 
-def _check_link(runtime: Runtime, workspace: Workspace, linked: WorkspaceLink | None) -> None:
-    """Raise an error if this Docebo belongs to another workspace."""
-    expected = runtime.settings.slack_team_id or (linked.slack_team if linked else workspace.team)
+def _check_link(configured: str, workspace: Workspace, linked: WorkspaceLink | None) -> None:
+    """Raise an error if this Docebo belongs to another workspace than the *configured* one, or the one *linked* before."""
+    expected = configured or (linked.slack_team if linked else workspace.team)
     if workspace.team != expected:
         raise WorkspaceMismatch(of_another_workspace(workspace.team, expected))
 
@@ -203,9 +206,8 @@ def reason_by_scopes(identity: Identity, rules: Iterable[AttributeRule], *, user
     return f"the token lacks {', '.join(missing)}: add it to the app and install it again" if missing else ""
 
 
-def _check_scopes(runtime: Runtime, identity: Identity) -> None:
+def _check_scopes(behaviour: IntegrationSettings, identity: Identity) -> None:
     """Raise an error if a scope is missing: without it, Slack would leave out e-mail addresses and give no error."""
-    behaviour = runtime.behaviour
     if lacking := reason_by_scopes(identity, behaviour.attributes, user_groups=behaviour.reads_user_groups):
         raise AccessDenied("Slack", lacking)
 

@@ -4,10 +4,11 @@ Only people and accounts are asked for to whom something would otherwise be done
 gone is remembered until it is seen again.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Mapping as MappingType
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from itertools import takewhile
 from typing import TypeVar
 
@@ -23,7 +24,7 @@ from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo, ping_s
 from slack_docebo.engine.reading.overtaken import overtaken
 from slack_docebo.engine.reading.scim import with_own_scim
 from slack_docebo.errors import IncompleteRead, RemoteError, told
-from slack_docebo.runtime import Runtime
+from slack_docebo.runtime import Evidence, Runtime
 from slack_docebo.storage.store import Store
 
 K = TypeVar("K")
@@ -41,14 +42,14 @@ async def observe_person(runtime: Runtime, slack_id: str, *, with_values: bool =
     return Present(await with_own_scim(runtime, seen.value)) if isinstance(seen, Present) else seen
 
 
-async def observe_account(runtime: Runtime, docebo_id: int, username: str = "") -> Observation[Account]:
+async def observe_account(docebo: DoceboClient, docebo_id: int, username: str = "") -> Observation[Account]:
     """Return what Docebo says of this account, for one call.
 
     Where it answers 400, a search that finds nobody under *username*, the last known one, is the second witness, for
     one more call; without a *username* the answer stays unknown. The account in the answer lacks attributes that a
     listing has.
     """
-    return await _with_second_witness(runtime.docebo, await runtime.docebo.user(docebo_id), username)
+    return await _with_second_witness(docebo, await docebo.user(docebo_id), username)
 
 
 async def _with_second_witness(docebo: DoceboClient, seen: Observation[Account], username: str) -> Observation[Account]:
@@ -64,11 +65,11 @@ async def _with_second_witness(docebo: DoceboClient, seen: Observation[Account],
 @contextmanager
 def counted(runtime: Runtime) -> Iterator[None]:
     """Count the calls made in the block against EVIDENCE_CALLS."""
-    before = _calls_so_far(runtime)
+    before = _calls_so_far(runtime.calls)
     try:
         yield
     finally:
-        runtime.evidence.calls += _calls_so_far(runtime) - before
+        runtime.evidence.calls += _calls_so_far(runtime.calls) - before
 
 
 def check_calls(runtime: Runtime, *, people: int = 0, accounts: int = 0, searches: int = 0) -> None:
@@ -84,25 +85,25 @@ def check_calls(runtime: Runtime, *, people: int = 0, accounts: int = 0, searche
             f"it takes up to {calls} calls to ask Slack for {people} people and Docebo for {accounts} accounts, who have"
             f" left, are new or are in no list any more, by their ids; EVIDENCE_CALLS allows {most}. Nothing of it was asked or"
             " written: find out why they are so many; if that is right, raise EVIDENCE_CALLS to"
-            f" {_spent(runtime) + calls} for one run"
+            f" {_spent(runtime.evidence) + calls} for one run"
         )
 
 
 def reserve_calls(runtime: Runtime, *, people: int = 0, accounts: int = 0, searches: int = 0) -> bool:
     """Tell whether EVIDENCE_CALLS allows so many questions, and if so, reserve their calls."""
     calls = _calls_to_ask(runtime, people=people, accounts=accounts, searches=searches)
-    if _spent(runtime) + calls > runtime.behaviour.evidence_calls:
+    if _spent(runtime.evidence) + calls > runtime.behaviour.evidence_calls:
         return False
     runtime.evidence.at_most += calls
     return True
 
 
-def _spent(runtime: Runtime) -> int:
+def _spent(evidence: Evidence) -> int:
     """Return how many of EVIDENCE_CALLS were made.
 
     Calls of `renewing` and last looks are not counted: they have bounds of their own.
     """
-    return runtime.evidence.calls - runtime.evidence.renewals - runtime.evidence.last_looks
+    return evidence.calls - evidence.renewals - evidence.last_looks
 
 
 def _calls_to_ask(runtime: Runtime, *, people: int, accounts: int, searches: int) -> int:
@@ -122,7 +123,7 @@ async def ask_for_people(
     async def about(slack_id: str) -> Observation[SourceUser]:
         return await observe_person(runtime, slack_id, with_values=with_values)
 
-    watch = OutageWatch(runtime, ping_slack)
+    watch = OutageWatch(partial(ping_slack, runtime.slack))
     answers = {slack_id: answer async for slack_id, answer in answers_to(runtime, slack_ids, about, watch)}
     answers |= await _doubted(answers, runtime.slack.shows_listed, "Slack")
     behind = await to_completion(overtaken, runtime, team, answers)
@@ -139,18 +140,19 @@ async def ask_for_accounts(runtime: Runtime, accounts: Accounts, wanted: Mapping
     username searches for it and does not ask for its id again.
     """
     possible = [docebo_id for docebo_id in wanted if not accounts.is_settled(docebo_id)]
-    known = await to_completion(_usernames, runtime, possible)
+    known = await to_completion(_usernames, runtime.store, runtime.settings.docebo_url, possible)
 
     async def about(docebo_id: int) -> Observation[Account]:
         last = known.get(docebo_id)
         username = next((name for name in wanted[docebo_id] if name and digest(name) == last), "")
         if docebo_id in accounts.ambiguous:
             return await _with_second_witness(runtime.docebo, Unknown(AMBIGUOUS), username)
-        return await observe_account(runtime, docebo_id, username)
+        return await observe_account(runtime.docebo, docebo_id, username)
 
     to_ask = [docebo_id for docebo_id in possible if wanted[docebo_id] or docebo_id not in accounts.ambiguous]
     answers: dict[int, Observation[Account]] = {}
-    async for docebo_id, answer in answers_to(runtime, to_ask, about, OutageWatch(runtime, ping_docebo)):
+    watch = OutageWatch(partial(ping_docebo, runtime.docebo))
+    async for docebo_id, answer in answers_to(runtime, to_ask, about, watch):
         if answer == Unknown(AMBIGUOUS) and not wanted[docebo_id]:
             accounts.ambiguous.add(docebo_id)
             continue
@@ -194,17 +196,17 @@ def gone_people(store: Store, team: str) -> dict[str, Gone]:
     return {slack_id: Gone(f"Slack said so on {since:%Y-%m-%d}") for slack_id, since in known.items()}
 
 
-def recall_accounts(runtime: Runtime, accounts: Accounts) -> None:
+def recall_accounts(store: Store, docebo: str, accounts: Accounts) -> None:
     """Add to *accounts* what Docebo has said before of gone ones, and delete that of those that are listed again."""
-    with runtime.store.reading() as tables:
-        known = tables.accounts_at(runtime.settings.docebo_url).gone()
+    with store.reading() as tables:
+        known = tables.accounts_at(docebo).gone()
     for docebo_id, since in known.items():
         if accounts.get(docebo_id) is None:
             accounts.keep_answer(docebo_id, Gone(f"Docebo said so on {since:%Y-%m-%d}"))
     back = [docebo_id for docebo_id in known if accounts.get(docebo_id)]
     if back:
-        with runtime.store.transaction() as tables:
-            tables.accounts_at(runtime.settings.docebo_url).clear_gone(back)
+        with store.transaction() as tables:
+            tables.accounts_at(docebo).clear_gone(back)
 
 
 def note_ids(store: Store, team: str, answers: MappingType[str, Observation[SourceUser]]) -> None:
@@ -219,9 +221,9 @@ def note_ids(store: Store, team: str, answers: MappingType[str, Observation[Sour
             tables.people.note_ids(team, gained)
 
 
-def note_present(runtime: Runtime, team: str, slack_ids: Sequence[str]) -> None:
+def note_present(store: Store, team: str, slack_ids: Sequence[str]) -> None:
     """Note that Slack has somebody under these ids."""
-    _note_people(runtime.store, team, slack_ids, None)
+    _note_people(store, team, slack_ids, None)
 
 
 async def answers_to(
@@ -241,10 +243,10 @@ async def answers_to(
         yield question, answer
 
 
-def _calls_so_far(runtime: Runtime) -> int:
-    """Return how many calls this run has made that ask for one person or one account."""
+def _calls_so_far(calls: Mapping[str, int]) -> int:
+    """Return how many of *calls* ask for one person or one account."""
     return sum(
-        runtime.calls.get(operation, 0)
+        calls.get(operation, 0)
         for operation in (
             *("users.info", "users.profile.get", "SCIM person", "users.lookupByEmail", "migration.exchange"),
             *("user", "find users"),
@@ -252,9 +254,9 @@ def _calls_so_far(runtime: Runtime) -> int:
     )
 
 
-def _usernames(runtime: Runtime, docebo_ids: Sequence[int]) -> dict[int, str]:
-    with runtime.store.reading() as tables:
-        return tables.accounts_at(runtime.settings.docebo_url).usernames(docebo_ids)
+def _usernames(store: Store, docebo: str, docebo_ids: Sequence[int]) -> dict[int, str]:
+    with store.reading() as tables:
+        return tables.accounts_at(docebo).usernames(docebo_ids)
 
 
 def _note_people(store: Store, team: str, slack_ids: Sequence[str], since: datetime | None) -> None:

@@ -17,6 +17,7 @@ from slack_docebo.engine.reading.missing import FEW
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.reads import ProvenRead
+from slack_docebo.storage.store import Store
 
 
 async def check_addresses(runtime: Runtime, accounts: Accounts) -> None:
@@ -29,7 +30,7 @@ async def check_addresses(runtime: Runtime, accounts: Accounts) -> None:
     """
     without = [account for account in accounts if "email" in account.unshown]
     hiding, instead = [account.docebo_id for account in without], _shown_instead(without)
-    known = await to_completion(_known, runtime)
+    known = await to_completion(_known, runtime.store, runtime.settings.docebo_url)
     news = [docebo_id for docebo_id in hiding if docebo_id not in known]
     told = f"Docebo's list shows no e-mail address of {len(hiding)} of {len(accounts)} accounts"
     few = await to_completion(_to_ask, runtime, news) if news else []
@@ -39,7 +40,7 @@ async def check_addresses(runtime: Runtime, accounts: Accounts) -> None:
         )
     for docebo_id in few:
         with counted(runtime):
-            seen = await observe_account(runtime, docebo_id)
+            seen = await observe_account(runtime.docebo, docebo_id)
         if not isinstance(seen, Present):
             hiding.remove(docebo_id)
         elif seen.value.email and seen.value.email != instead.get(docebo_id):
@@ -61,10 +62,10 @@ def _shown_instead(accounts: Iterable[Account]) -> dict[int, str]:
     return borne if is_nothing_left and len(set(borne.values())) == len(borne) <= FEW else {}
 
 
-def _known(runtime: Runtime) -> set[int]:
+def _known(store: Store, docebo: str) -> set[int]:
     """Return the accounts that had no address, as was found out at the last list."""
-    with runtime.store.reading() as tables:
-        return set(tables.reads.listed(_source(runtime.settings.docebo_url)))
+    with store.reading() as tables:
+        return set(tables.reads.listed(_source(docebo)))
 
 
 def _remember(runtime: Runtime, hiding: list[int]) -> None:

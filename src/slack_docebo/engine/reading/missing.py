@@ -19,6 +19,7 @@ from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.reads import ProvenRead
+from slack_docebo.storage.store import Store
 
 FEW = 5  # in whose answers a list that is not whole shows
 
@@ -44,7 +45,7 @@ async def check_missing_people(
 
 async def _count_leavers(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, last: ProvenRead) -> int:
     """Return how many known people who are not among *people* have left since the *last* read."""
-    known, gone_since = await to_completion(_known_people, runtime, workspace)
+    known, gone_since = await to_completion(_known_people, runtime.store, runtime.settings.docebo_url, workspace)
     missing = sorted(slack_id for slack_id in known | gone_since.keys() if slack_id not in people)
     to_ask = [slack_id for slack_id in missing if slack_id not in gone_since]
     if not reserve_calls(runtime, people=len(to_ask)):
@@ -63,7 +64,7 @@ async def check_few_missing(runtime: Runtime, workspace: Workspace, people: Sour
     It samples lists that lack less than SOURCE_MAY_SHRINK, which nothing else checks. People known to be gone are left
     out.
     """
-    _, gone_since = await to_completion(_known_people, runtime, workspace)
+    _, gone_since = await to_completion(_known_people, runtime.store, runtime.settings.docebo_url, workspace)
     missing = sorted(one for one in people.expected - gone_since.keys() if one not in people)
     few = missing[:: len(missing) // FEW + 1]
     check_calls(runtime, people=len(few))
@@ -77,7 +78,7 @@ async def check_missing_accounts(runtime: Runtime, accounts: Accounts, last: Pro
     a few: if one of them exists, the list is no measure for the next.
     """
     percent = runtime.behaviour.target_may_shrink
-    listed = await to_completion(_listed_accounts, runtime, last)
+    listed = await to_completion(_listed_accounts, runtime.store, last)
     missing = [docebo_id for docebo_id in listed if accounts.get(docebo_id) is None]
     to_ask = [docebo_id for docebo_id in missing if not accounts.is_settled(docebo_id)]
     before = max(last.people, len(listed))  # those that it had left out, and that were not asked for, are among them
@@ -117,14 +118,14 @@ def _is_elsewhere(seen: Observation[SourceUser], workspace: Workspace) -> bool:
     return isinstance(seen, Present) and bool(seen.value.teams) and not seen.value.is_member_of(workspace.team)
 
 
-def _known_people(runtime: Runtime, workspace: Workspace) -> tuple[set[str], dict[str, datetime]]:
+def _known_people(store: Store, docebo: str, workspace: Workspace) -> tuple[set[str], dict[str, datetime]]:
     """Return the Slack ids that are mapped or have a standing, and since when the gone ones are gone."""
-    docebo, team = runtime.settings.docebo_url, workspace.team
-    with runtime.store.reading() as tables:
+    team = workspace.team
+    with store.reading() as tables:
         known = {*tables.mappings(docebo).slack_ids(team), *tables.standings.known(docebo, team)}
         return known, tables.people.gone(team)
 
 
-def _listed_accounts(runtime: Runtime, last: ProvenRead) -> list[int]:
-    with runtime.store.reading() as tables:
+def _listed_accounts(store: Store, last: ProvenRead) -> list[int]:
+    with store.reading() as tables:
         return tables.reads.listed(last.source)

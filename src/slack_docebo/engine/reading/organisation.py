@@ -20,7 +20,9 @@ from slack_docebo.engine.reading.evidence import ask_for_people, check_calls, co
 from slack_docebo.engine.reading.renewing import renewed
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.errors import ConfigurationError, RemoteError
+from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.store import Store
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +53,7 @@ async def learn_who_is_named(runtime: Runtime, workspace: Workspace, people: Ite
     excluded.
     """
     ids = {user.slack_id for user in people if user.organisation}
-    if not ids or not await to_completion(_are_new, runtime, workspace.team, ids):
+    if not ids or not await to_completion(_are_new, runtime.store, runtime.settings.docebo_url, workspace.team, ids):
         return False
     if to_ask := await to_completion(_named, runtime, workspace.team):
         others = await _exchanged(runtime, workspace, to_ask)
@@ -62,7 +64,7 @@ async def learn_who_is_named(runtime: Runtime, workspace: Workspace, people: Ite
         with runtime.store.transaction() as tables:
             tables.people.register(workspace.team, to_ask, now=runtime.now())
             tables.people.note_ids(workspace.team, {now: before for before, now in others.items() if now != before})
-        check_excluded(runtime, [slack_id for slack_id, seen in answers.items() if isinstance(seen, Unknown)])
+        check_excluded(runtime.behaviour, [slack_id for slack_id, seen in answers.items() if isinstance(seen, Unknown)])
         runtime.ids_looked_up.update(to_ask)
     recall_other_ids(runtime, workspace.team)
     return True
@@ -95,19 +97,18 @@ async def learn_who_is_forgotten(runtime: Runtime, workspace: Workspace, people:
     return set(forgotten)
 
 
-def check_excluded(runtime: Runtime, unknown: Collection[str]) -> None:
+def check_excluded(behaviour: IntegrationSettings, unknown: Collection[str]) -> None:
     """Raise ConfigurationError if the scope excludes an *unknown* id, for which Slack does not tell the new one."""
-    if hidden := sorted(runtime.behaviour.ids_excluded.intersection(unknown)):
+    if hidden := sorted(behaviour.ids_excluded.intersection(unknown)):
         raise ConfigurationError(
             f"integration_settings: row SLACK | SCOPE_EXCLUDE: Slack does not say under which id of the organisation it lists"
             f" {some_of(hidden)}: exclude them by their e-mail addresses"
         )
 
 
-def _are_new(runtime: Runtime, team: str, slack_ids: Collection[str]) -> bool:
+def _are_new(store: Store, docebo: str, team: str, slack_ids: Collection[str]) -> bool:
     """Tell whether one of *slack_ids* was never dealt with by an import or event."""
-    docebo = runtime.settings.docebo_url
-    with runtime.store.reading() as tables:
+    with store.reading() as tables:
         mapped, told = tables.mappings(docebo).of(team, slack_ids), tables.standings.of(docebo, team, slack_ids)
     return not mapped.keys() | told.keys() >= set(slack_ids)
 

@@ -2,30 +2,30 @@
 
 from collections.abc import Awaitable, Callable
 
+from slack_docebo.clients.docebo import DoceboClient
+from slack_docebo.clients.slack import SlackClient
 from slack_docebo.errors import AccessDenied, Halted, LockLost, RemoteError, TransientError
-from slack_docebo.runtime import Runtime
 
 IN_A_ROW = 3  # people for whom a side gives no answer, before it is asked whether it answers at all
 NOBODY = "nobody@slack-docebo.invalid"  # whom to search for changes nothing and takes a superadmin's grant
 
 
-async def ping_slack(runtime: Runtime) -> None:
+async def ping_slack(slack: SlackClient) -> None:
     """Ask Slack for ourselves, in two calls; raise where it refuses, or does not answer."""
-    identity = await runtime.slack.identify()
+    identity = await slack.identify()
     if identity.user_id:
-        await runtime.slack.user(identity.user_id, with_custom=False)
+        await slack.user(identity.user_id, with_custom=False)
 
 
-async def ping_docebo(runtime: Runtime) -> None:
+async def ping_docebo(docebo: DoceboClient) -> None:
     """Search for nobody at Docebo, in one call; raise where it refuses, or does not answer."""
-    await runtime.docebo.find_users(NOBODY)
+    await docebo.find_users(NOBODY)
 
 
 class OutageWatch:
     """Watches the calls to one side for one person after the other; *ping* is the harmless call to that side."""
 
-    def __init__(self, runtime: Runtime, ping: Callable[[Runtime], Awaitable[None]]) -> None:
-        self._runtime = runtime
+    def __init__(self, ping: Callable[[], Awaitable[None]]) -> None:
         self._ping = ping
         self._unanswered = 0  # in a row
 
@@ -49,7 +49,7 @@ class OutageWatch:
             raise error
         if isinstance(error, AccessDenied | TransientError):
             try:
-                await self._ping(self._runtime)
+                await self._ping()
             except RemoteError:
                 raise error from None
             self._unanswered = 0

@@ -4,7 +4,9 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 
+from slack_docebo.clients.slack import SlackClient
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.profiles import Profile, ReadingOrder, daily_share, reading_order
@@ -13,8 +15,10 @@ from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.outages import OutageWatch, ping_slack
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.errors import IncompleteRead
+from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.runtime import Runtime
 from slack_docebo.safe_points import safe_point
+from slack_docebo.storage.store import Store
 
 
 @dataclass(slots=True)
@@ -26,9 +30,8 @@ class ProfilesRead:
     left: int = 0
 
 
-def fields_wanted(runtime: Runtime) -> frozenset[str]:
+def fields_wanted(behaviour: IntegrationSettings) -> frozenset[str]:
     """Return the ids of the custom fields that rules read; none while accounts are not provisioned."""
-    behaviour = runtime.behaviour
     return custom_fields(behaviour.attributes) if behaviour.provision_slack_user_data else frozenset()
 
 
@@ -43,7 +46,7 @@ def with_fields_read_before(runtime: Runtime, team: str, users: Sequence[SourceU
     Nothing newer was written to Docebo, for what events and runs for named people show is stored as well. The fields of
     somebody who is due to be read again count as outdated.
     """
-    wanted = fields_wanted(runtime)
+    wanted = fields_wanted(runtime.behaviour)
     if not wanted:
         return list(users)
     max_age, now = timedelta(days=runtime.behaviour.profile_max_age_days), runtime.now()
@@ -62,14 +65,14 @@ def with_fields_read_before(runtime: Runtime, team: str, users: Sequence[SourceU
 
 def with_fields_known(runtime: Runtime, team: str, users: Sequence[SourceUser]) -> list[SourceUser]:
     """Return *users* of a list with the custom fields that it shows, else with those last read."""
-    wanted = fields_wanted(runtime)
+    wanted = fields_wanted(runtime.behaviour)
     read_before = with_fields_read_before(runtime, team, users)
     return [user if shows_fields(user, wanted) else known for user, known in zip(users, read_before, strict=True)]
 
 
 def due(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot) -> list[SourceUser]:
     """Return the people in *listed* whose custom fields are to be read, in this order; not those the list shows."""
-    wanted = fields_wanted(runtime)
+    wanted = fields_wanted(runtime.behaviour)
     if not wanted:
         return []
     scope = runtime.behaviour.policy(workspace.team).scope
@@ -96,7 +99,7 @@ def keep_fields_shown(runtime: Runtime, team: str, users: Iterable[SourceUser]) 
 
     Otherwise the next import would write what was read before.
     """
-    wanted = fields_wanted(runtime)
+    wanted = fields_wanted(runtime.behaviour)
     scope = runtime.behaviour.policy(team).scope
     shown = [user for user in users if shows_fields(user, wanted) and not scope.reason_against(user)]
     if not wanted or not shown:
@@ -127,8 +130,8 @@ async def read_profiles(
     """
     ends = time.monotonic() + runtime.behaviour.profile_minutes * 60
     empty: list[str] = []  # people of whom Slack shows no value
-    done, watch = ProfilesRead(left=len(people)), OutageWatch(runtime, ping_slack)
-    wanted = fields_wanted(runtime)
+    done, watch = ProfilesRead(left=len(people)), OutageWatch(partial(ping_slack, runtime.slack))
+    wanted = fields_wanted(runtime.behaviour)
     for user in people:
         safe_point()
         if time.monotonic() >= ends:
@@ -147,37 +150,37 @@ async def read_profiles(
                 empty.append(user.slack_id)
             asked = {field_id: fields.get(field_id) for field_id in wanted}
             read = Profile(asked, user.updated, runtime.now())
-            if await to_completion(_keep, runtime, workspace.team, user, read) or user.slack_id in to_compare:
+            if await to_completion(_keep, runtime.store, workspace.team, user, read) or user.slack_id in to_compare:
                 done.changed.add(user.slack_id)
     try:
-        await check_fields_left_out(runtime)
+        await check_fields_left_out(runtime.slack)
     except Exception:
-        await to_completion(_doubt, runtime, workspace.team, empty)
+        await to_completion(_doubt, runtime.store, workspace.team, empty)
         raise
     return done
 
 
-async def check_fields_left_out(runtime: Runtime) -> None:
+async def check_fields_left_out(slack: SlackClient) -> None:
     """Raise IncompleteRead if a field that Slack has shown with nobody is deleted or hidden by now.
 
     It is called once people were read, before anything is concluded from it, and takes a call if any field was left
     out.
     """
-    if gone := await runtime.slack.fields_gone():
+    if gone := await slack.fields_gone():
         raise IncompleteRead(
             f"Slack's profile field {', '.join(sorted(gone))} was deleted or hidden while people were read, so those who are"
             " shown without it may have a value there: run again"
         )
 
 
-def _doubt(runtime: Runtime, team: str, slack_ids: Collection[str]) -> None:
-    with runtime.store.transaction() as tables:
+def _doubt(store: Store, team: str, slack_ids: Collection[str]) -> None:
+    with store.transaction() as tables:
         tables.profiles.doubt(team, slack_ids)
 
 
-def _keep(runtime: Runtime, team: str, user: SourceUser, read: Profile) -> bool:
+def _keep(store: Store, team: str, user: SourceUser, read: Profile) -> bool:
     """Store *read*, except of a forgotten person, and tell whether it differs from before."""
-    with runtime.store.transaction() as tables:
+    with store.transaction() as tables:
         if tables.exclusions.all().cover(user):
             return False
         before = tables.profiles.of(team, [user.slack_id]).get(user.slack_id)

@@ -1,6 +1,7 @@
 """Renewing: people whom Slack's list shows as before an applied event are asked for one by one."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.observation import Observation, Present
@@ -40,7 +41,7 @@ async def _answers(runtime: Runtime, slack_ids: Sequence[str]) -> dict[str, Obse
         return await observe_person(runtime, slack_id, with_values=False)
 
     try:
-        questions = answers_to(runtime, asked, about, OutageWatch(runtime, ping_slack))
+        questions = answers_to(runtime, asked, about, OutageWatch(partial(ping_slack, runtime.slack)))
         return {slack_id: answer async for slack_id, answer in questions}
     except RemoteError:
         # Each further one would wait as long, and whoever is not asked for is left alone.

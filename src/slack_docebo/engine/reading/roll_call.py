@@ -14,6 +14,7 @@ from slack_docebo.engine.reading.missing import check_few_missing
 from slack_docebo.engine.reading.slack_list import last_list, read_page, read_whole_list
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.store import Store
 
 NOT_SHOWN = "Slack's list does not show the person by now"
 
@@ -27,9 +28,9 @@ class Roll:
     bearers: Mapping[str, Observation[SourceUser]]
 
 
-def asks_each(runtime: Runtime, workspace: Workspace, questions: int) -> bool:
+def asks_each(store: Store, workspace: Workspace, questions: int) -> bool:
     """Tell whether so many *questions* take no more calls than the last complete list did."""
-    last = last_list(runtime, workspace)
+    last = last_list(store, workspace)
     return last is None or questions <= last.pages
 
 
@@ -41,7 +42,7 @@ async def call_roll(
     If its list is read, people who are not in it are asked for; they are unknown if EVIDENCE_CALLS does not allow it.
     An address that it does not show is nobody's: so IncompleteRead is raised where the list is not whole.
     """
-    if asks_each(runtime, workspace, len(slack_ids) + len(addresses)):
+    if asks_each(runtime.store, workspace, len(slack_ids) + len(addresses)):
         return Roll(await ask_for_people(runtime, workspace.team, slack_ids), await bearers_of(runtime, addresses))
     wanted, by_mailbox = set(slack_ids), {mailbox(address): address for address in addresses}
     people, bearers = dict[str, Observation[SourceUser]](), dict[str, Observation[SourceUser]]()

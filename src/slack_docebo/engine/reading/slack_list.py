@@ -19,6 +19,7 @@ from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
 from slack_docebo.safe_points import safe_point
 from slack_docebo.storage.reads import ProvenRead, slack_source
+from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
 ReadPage = Callable[[SourceSnapshot, str], Awaitable[str]]
@@ -45,7 +46,7 @@ async def read_page(runtime: Runtime, workspace: Workspace, people: SourceSnapsh
         )
     people.shows_workspace |= any(user.may_be_member_of(workspace.team) for user in page.users)
     shown = await renewed(runtime, workspace.team, page.users)
-    people.with_fields |= {user.slack_id for user in shown if shows_fields(user, fields_wanted(runtime))}
+    people.with_fields |= {user.slack_id for user in shown if shows_fields(user, fields_wanted(runtime.behaviour))}
     users = await to_completion(with_fields_known, runtime, workspace.team, shown)
     people.add(replace(page, users=users if people.scim is None else with_scim(users, people.scim)))
     return page.next_cursor
@@ -65,7 +66,7 @@ async def read_source(runtime: Runtime, workspace: Workspace, people: SourceSnap
 
 async def read_whole_list(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, read: ReadPage) -> None:
     """Read Slack's list into *people*; raise IncompleteRead if too many are missing for any conclusion."""
-    people.expected = _mapped(runtime, workspace)
+    people.expected = _mapped(runtime.store, runtime.settings.docebo_url, workspace)
     await _read_list(runtime, workspace, people, read)
     people.check_end()
     if not people.shows_workspace:
@@ -73,7 +74,7 @@ async def read_whole_list(runtime: Runtime, workspace: Workspace, people: Source
             f"nobody in Slack's list is a member of workspace {workspace.team}, for which the token was checked: see whether"
             " SLACK_BOT_TOKEN was exchanged for one of another workspace, and run again"
         )
-    if last := last_list(runtime, workspace):
+    if last := last_list(runtime.store, workspace):
         await check_missing_people(runtime, workspace, people, last)
 
 
@@ -92,9 +93,9 @@ async def _read_list(runtime: Runtime, workspace: Workspace, people: SourceSnaps
     raise IncompleteRead(f"Slack's cursor went stale {RESTARTS + 1} times; run again later")
 
 
-def last_list(runtime: Runtime, workspace: Workspace) -> ProvenRead | None:
+def last_list(store: Store, workspace: Workspace) -> ProvenRead | None:
     """Return the last complete read of the list, or None before the first."""
-    with runtime.store.reading() as tables:
+    with store.reading() as tables:
         return tables.reads.last(slack_source(workspace.team))
 
 
@@ -134,6 +135,6 @@ def _remember_page_size(runtime: Runtime, workspace: Workspace) -> None:
         tables.page_limits.learn(slack_source(workspace.team), runtime.slack.page_size, now=runtime.now())
 
 
-def _mapped(runtime: Runtime, workspace: Workspace) -> frozenset[str]:
-    with runtime.store.reading() as tables:
-        return frozenset(tables.mappings(runtime.settings.docebo_url).slack_ids(workspace.team))
+def _mapped(store: Store, docebo: str, workspace: Workspace) -> frozenset[str]:
+    with store.reading() as tables:
+        return frozenset(tables.mappings(docebo).slack_ids(workspace.team))

@@ -39,7 +39,7 @@ async def plan_managers_of(
         return None
     telling = [user for user in users if rule.value(user) is not None]
     if rule.is_custom:  # custom fields of an event are stored only if it shows all of them
-        telling = [user for user in telling if fields_wanted(runtime) <= (user.custom or {}).keys()]
+        telling = [user for user in telling if fields_wanted(runtime.behaviour) <= (user.custom or {}).keys()]
     if not telling:
         return None
     relations = await to_completion(

@@ -109,8 +109,8 @@ class _Round:
         self._settlement = Settlement(runtime, workspace.team, served)
         self._sorter = Sorter(runtime, workspace.team, self._planner, self._settlement)
         self._begun = time.monotonic()
-        self._slack = OutageWatch(runtime, ping_slack)
-        self._docebo = OutageWatch(runtime, ping_docebo)
+        self._slack = OutageWatch(partial(ping_slack, runtime.slack))
+        self._docebo = OutageWatch(partial(ping_docebo, runtime.docebo))
 
     async def work(self, cases: list[Case], superseded: list[str]) -> bool:
         """Serve everybody; return False if the round was over before that, so that some are left for another one."""
@@ -128,7 +128,7 @@ class _Round:
         """Ask Slack for those *to_read*, and bring everybody in line, group by group, until the round is over."""
         with self._served.timed("read Slack"):
             read = await self._each(to_read, self._read_again, self._slack)
-            await check_fields_left_out(self._runtime)
+            await check_fields_left_out(self._runtime.slack)
             todo = [*todo, *read]
             if await learn_who_is_named(self._runtime, self._workspace, [case.person for case in todo]):
                 self._planner.policy = self._runtime.behaviour.policy(self._team)

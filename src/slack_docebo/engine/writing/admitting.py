@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import chain
 
 from slack_docebo.domain.decisions import reason_by_decision
@@ -249,9 +250,9 @@ async def ask_before_harm(
         seen = _seen(tables, runtime.settings.docebo_url, batch)
 
     async def about(seq: int) -> Observation[Account]:
-        return await observe_account(runtime, asked[seq].docebo_id or 0)
+        return await observe_account(runtime.docebo, asked[seq].docebo_id or 0)
 
-    watch = OutageWatch(runtime, ping_docebo)
+    watch = OutageWatch(partial(ping_docebo, runtime.docebo))
     answers = {seq: answer async for seq, answer in answers_to(runtime, asked, about, watch)}
     is_fresh = age <= timedelta(minutes=runtime.behaviour.evidence_minutes)
     is_silent = is_fresh and any(isinstance(answers.get(seq), Unknown) for seq in shut)

@@ -68,7 +68,7 @@ class Calls:
         if docebo_id is None or not reserve_calls(self._runtime, accounts=1):
             return {}
         with counted(self._runtime):
-            seen = await observe_account(self._runtime, docebo_id)
+            seen = await observe_account(self._runtime.docebo, docebo_id)
         account = seen.value if isinstance(seen, Present) else None
         names = {"first_name": account.first_name, "last_name": account.last_name} if account else {}
         return {name: value for name, value in names.items() if value}

@@ -210,14 +210,14 @@ async def inquire(
     people = dict.fromkeys([*newcomers, *changed, *managers.values()])
 
     def calls(questions: int) -> int:
-        return calls_later + (questions if asks_each(runtime, workspace, questions) else 0)
+        return calls_later + (questions if asks_each(runtime.store, workspace, questions) else 0)
 
     others = [slack_id for slack_id in people if slack_id not in by_fields]
     calls_alone = len(by_fields) * (1 + any(rule.is_custom for rule in field_rules) + reads_scim(field_rules))
     if by_fields and reserve_calls(runtime, people=calls_alone + calls(len(others) + len(given))):
         roll = await call_roll(runtime, workspace, others, given) if others or given else Roll({}, {})
         answers = await ask_for_people(runtime, workspace.team, by_fields, with_values=True)
-        await check_fields_left_out(runtime)
+        await check_fields_left_out(runtime.slack)
         # Else the next import would write what was read before once more: not every stamp moves with a field.
         shown = [answer.value for answer in answers.values() if isinstance(answer, Present)]
         await to_completion(keep_fields_shown, runtime, workspace.team, shown)
@@ -275,7 +275,7 @@ async def _as_read_last(
     listed = {one: seen.value for one in slack_ids if isinstance(seen := roll.people[one], Present)}
     scim = await read_scim(runtime)
     users = list(listed.values()) if scim is None else with_scim(listed.values(), scim)
-    fields = fields_wanted(runtime)
+    fields = fields_wanted(runtime.behaviour)
     known = await to_completion(with_fields_known, runtime, workspace.team, users)
     return {
         slack_id: Unknown(TOO_MANY_TO_ASK)

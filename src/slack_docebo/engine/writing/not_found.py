@@ -28,7 +28,7 @@ async def reason_by_not_found(runtime: Runtime, team: str) -> str:
     known = known_dialect(runtime).answer(NOT_FOUND)
     if not known:
         return _reason_by_account_without_id(runtime, team)
-    seen = await observe_account(runtime, int(known))
+    seen = await observe_account(runtime.docebo, int(known))
     if isinstance(seen, Gone) or (
         isinstance(seen, Present)
         and any(

@@ -190,7 +190,7 @@ class Sender:
             if why.status == 401:
                 raise why
             try:
-                await ping_docebo(self._runtime)
+                await ping_docebo(self._runtime.docebo)
             except RemoteError:
                 raise why from None
 

@@ -200,7 +200,7 @@ class Verifier:
         """Return *results* of new accounts without ids that an earlier list has shown, or that appear twice."""
         if self._listed is None:
             with self._runtime.store.reading() as tables:
-                self._listed = listed_last(self._runtime, tables)
+                self._listed = listed_last(tables, self._runtime.settings.docebo_url)
         told = Counter(result.docebo_id for result in results)
         return [
             replace(result, docebo_id=None)
