@@ -1,6 +1,6 @@
 """Follow-ups: what the plans for managers and for branches share, each of one rule, once everybody has an account."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from itertools import chain
@@ -19,6 +19,7 @@ from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import counted
 from slack_docebo.engine.reading.profiles import with_fields_read_before
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import NO_FACTS, Facts, PlanKind
 from slack_docebo.storage.statements import chunks
@@ -32,11 +33,11 @@ class Wishes:
     mappings: dict[int, Mapping] = field(default_factory=dict)
 
 
-def rule_for(runtime: Runtime, target: str) -> AttributeRule | None:
+def rule_for(behaviour: IntegrationSettings, target: str) -> AttributeRule | None:
     """Return the rule that fills *target*, if accounts are provisioned and there is one."""
-    if not runtime.behaviour.provision_slack_user_data:
+    if not behaviour.provision_slack_user_data:
         return None
-    return next((rule for rule in runtime.behaviour.attributes if rule.target == target), None)
+    return next((rule for rule in behaviour.attributes if rule.target == target), None)
 
 
 def wishes_of(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, rule: AttributeRule) -> Wishes:
@@ -105,9 +106,8 @@ async def still_theirs(
     return {docebo_id: account for docebo_id, (account, _) in theirs.items() if docebo_id not in others}
 
 
-def changeable(runtime: Runtime, workspace: Workspace, theirs: MappingType[int, Account]) -> dict[int, Account]:
+def changeable(theirs: MappingType[int, Account], protected: Sequence[str]) -> dict[int, Account]:
     """Return those of the accounts *theirs* that `shielded` gives no reason against changing."""
-    protected = runtime.behaviour.policy(workspace.team).protected
     return {docebo_id: account for docebo_id, account in theirs.items() if not shielded(account, protected)}
 
 
@@ -145,6 +145,6 @@ def store_plan(
         for some in chunks(operations):
             tables.operations.add(plan_id, seq, some)
             seq += len(some)
-        looked_after = count_people(runtime, tables, workspace.team, at_least=len(operations))
+        looked_after = count_people(tables, runtime.settings.docebo_url, workspace.team, at_least=len(operations))
     close_plan(runtime, plan_id, looked_after=looked_after, facts=facts)
     return plan_id

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 
 from slack_docebo.domain.decisions import is_for_never
@@ -50,7 +50,7 @@ def look_for_leavers(
         with runtime.store.transaction() as tables:
             excluded = tables.exclusions.all()
             mappings = tables.mappings(docebo).of_people(workspace.team, page)
-            touched = _touched(runtime, tables, workspace, chain.from_iterable(user.ids for user in page))
+            touched = _touched(tables, workspace, chain.from_iterable(user.ids for user in page), since=runtime.begun)
             left = []
             for user in page:
                 mapping = mappings.get(user.slack_id)
@@ -66,7 +66,7 @@ def look_for_leavers(
     gone = gone_people(runtime.store, workspace.team)
     with runtime.store.transaction() as tables:
         unlisted = _unlisted(tables, docebo, workspace, listed)
-        excluded, touched = tables.exclusions.all(), _touched(runtime, tables, workspace, list(unlisted))
+        excluded, touched = tables.exclusions.all(), _touched(tables, workspace, list(unlisted), since=runtime.begun)
         left = [
             mapping
             for slack_id, mapping in unlisted.items()
@@ -88,11 +88,11 @@ def _unlisted(tables: Tables, docebo: str, workspace: Workspace, listed: SourceS
     return mappings.of(workspace.team, set(absent) - listed_otherwise)
 
 
-def _touched(runtime: Runtime, tables: Tables, workspace: Workspace, slack_ids: Iterable[str]) -> set[str]:
-    """Return those of *slack_ids* with an event applied since this run began, or a decision never to touch them."""
+def _touched(tables: Tables, workspace: Workspace, slack_ids: Iterable[str], *, since: datetime) -> set[str]:
+    """Return those of *slack_ids* with an event applied *since* then, or a decision never to touch them."""
     ids = set(slack_ids)
     decisions = tables.binding(workspace.team)
-    served = tables.inbox.applied_since(runtime.begun, workspace.team, ids)
+    served = tables.inbox.applied_since(since, workspace.team, ids)
     return served | {one for one in ids if is_for_never(decisions, [one])}
 
 

@@ -96,9 +96,8 @@ def over_by_now(runtime: Runtime, tables: Tables, plan_id: str) -> list[str]:
     return over
 
 
-def count_people(runtime: Runtime, tables: Tables, team: str, *, at_least: int) -> int:
+def count_people(tables: Tables, docebo: str, team: str, *, at_least: int) -> int:
     """Return how many people of the workspace are looked after, as far as is known, also if a plan is about a few."""
-    docebo = runtime.settings.docebo_url
     last = tables.plans.last_whole(docebo, team)
     return max(at_least, tables.mappings(docebo).count(team), last.looked_after if last else 0)
 

@@ -82,7 +82,7 @@ async def plan_managers(
     runtime: Runtime, workspace: Workspace, listed: SourceSnapshot
 ) -> tuple[str | None, Counter[str]]:
     """Return the id of the stored plan, None if nothing is to change, and the number of people by problem."""
-    rule = rule_for(runtime, MANAGER)
+    rule = rule_for(runtime.behaviour, MANAGER)
     if rule is None or runtime.managers.type_id is None:
         return None, Counter()
     relations = await to_completion(
@@ -113,14 +113,8 @@ async def plan_relations(
     accounts = await read_accounts(runtime, {*changed, *(one.docebo_id for one in managers)})
     people = [*(relations.wishes.mappings[one] for one in changed), *managers]
     theirs = await still_theirs(runtime, accounts, people, listed)
-    operations = _operations(
-        runtime,
-        workspace,
-        relations,
-        accounts=accounts,
-        theirs=theirs,
-        column=manager_column(runtime.managers.type_id),
-    )
+    column = manager_column(runtime.managers.type_id)
+    operations = _operations(runtime, relations, accounts=accounts, theirs=theirs, column=column)
     if not operations:
         return None
     facts = {READ_SINCE: runtime.begun.isoformat()} if kind is PlanKind.MANAGERS else NO_FACTS
@@ -189,7 +183,6 @@ def _relations(
 
 def _operations(
     runtime: Runtime,
-    workspace: Workspace,
     relations: Relations,
     *,
     accounts: Accounts,
@@ -201,7 +194,7 @@ def _operations(
     Managers are named by the ids of their accounts, so that the journal of one person does not show another's address.
     """
     changed, mappings, placed = relations.changed, relations.wishes.mappings, relations.placed
-    may_change = changeable(runtime, workspace, theirs)
+    may_change = changeable(theirs, runtime.behaviour.protected_accounts)
     operations = []
     for docebo_id, manager in changed.items():
         account = may_change.get(docebo_id)

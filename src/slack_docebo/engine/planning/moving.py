@@ -6,6 +6,7 @@ It follows an import, because the accounts have to exist.
 from collections.abc import Collection, Mapping
 from functools import partial
 
+from slack_docebo.clients.docebo import DoceboClient
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.grace import HAS_LEFT, IS_BACK
 from slack_docebo.domain.operations import Kind
@@ -28,6 +29,7 @@ from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.errors import IncompleteRead, Rejected
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind
+from slack_docebo.storage.store import Store
 
 ANOTHER_BRANCH = "another branch"
 NO_BRANCH = 999_999_999  # the id of none: Docebo counts them up
@@ -43,12 +45,13 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
     An account that we have never brought anywhere may be in its branch already. So each branch that is wanted for such
     accounts is listed once, and it is remembered which of them are there.
     """
-    rule = rule_for(runtime, BRANCH) if runtime.behaviour.branch_moves else None
+    rule = rule_for(runtime.behaviour, BRANCH) if runtime.behaviour.branch_moves else None
     rule = rule if rule and rule.moves else None
     branch_of_leavers = runtime.org_chart.of_leavers if runtime.behaviour.provision_slack_user_data else None
     if rule is None and branch_of_leavers is None:
         return None
-    placed, left_from = await to_completion(_placed, runtime)
+    store, docebo = runtime.store, runtime.settings.docebo_url
+    placed, left_from = await to_completion(_placed, store, docebo)
     wishes, leaving = Wishes(), Leaving()
     if rule is not None:
         wishes = await to_completion(wishes_of, runtime, workspace, listed, rule)
@@ -59,9 +62,9 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
         placed |= await _find(runtime, doubtful)
         moved_by_hand = doubtful.keys() - placed.keys()  # which stay there
         leaving.back = {one: mapping for one, mapping in leaving.back.items() if one not in moved_by_hand}
-        await to_completion(_forget_left, runtime, moved_by_hand)
+        await to_completion(_forget_left, store, docebo, moved_by_hand)
         # Somebody may move them by hand meanwhile: if they leave again, they are looked for in the branch for leavers.
-        await to_completion(_remember, runtime, dict.fromkeys(leaving.staying - wishes.values.keys()))
+        await to_completion(_remember, store, docebo, dict.fromkeys(leaving.staying - wishes.values.keys()))
     wanted = {one: left_from[one] for one in leaving.back}
     wanted |= {docebo_id: int(value) for docebo_id, value in wishes.values.items() if value}
     wanted |= {one: branch_of_leavers for one in leaving.left if branch_of_leavers is not None}
@@ -73,7 +76,7 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
         return None
     accounts = await read_accounts(runtime, {one for _, one in moved})
     theirs = await still_theirs(runtime, accounts, [mappings[one] for _, one in moved], listed)
-    may_move = changeable(runtime, workspace, theirs)
+    may_move = changeable(theirs, runtime.behaviour.protected_accounts)
     elsewhere = await _look_at(runtime, leaving, may_move.keys() - wishes.values.keys(), placed)
     there = {**placed, **elsewhere}
     operations = [
@@ -100,19 +103,19 @@ async def _find(runtime: Runtime, wanted: Mapping[int, int]) -> dict[int, int]:
     unlisted = known_dialect(runtime).unlisted if wanted else 0
     for branch_id in sorted(set(wanted.values())):
         there = await runtime.docebo.branches.accounts_in(branch_id, unlisted=unlisted)
-        if len(there) >= runtime.listing.accounts > 0 and await _is_anybody_in(runtime, NO_BRANCH, unlisted):
+        if len(there) >= runtime.listing.accounts > 0 and await _is_anybody_in(runtime.docebo, NO_BRANCH, unlisted):
             raise IncompleteRead(
                 "Docebo lists all accounts as those of a branch, also of one that is not there, so nobody can tell who is in"
                 " which: set SLACK | BRANCH_MOVES to false, empty LEAVERS_BRANCH, and report it"
             )
         found |= {one: branch_id for one in there if wanted.get(one) == branch_id}
-    await to_completion(_remember, runtime, found)
+    await to_completion(_remember, runtime.store, runtime.settings.docebo_url, found)
     return found
 
 
-async def _is_anybody_in(runtime: Runtime, branch_id: int, unlisted: int) -> bool:
+async def _is_anybody_in(docebo: DoceboClient, branch_id: int, unlisted: int) -> bool:
     try:
-        return bool(await runtime.docebo.branches.accounts_in(branch_id, unlisted=unlisted))
+        return bool(await docebo.branches.accounts_in(branch_id, unlisted=unlisted))
     except Rejected:
         return False
 
@@ -134,26 +137,27 @@ async def _look_at(
         for one, branches in seen.items()
         if branches.isdisjoint({placed.get(one), of_leavers})
     }
-    await to_completion(_remember, runtime, elsewhere)
-    await to_completion(_forget_left, runtime, elsewhere.keys())
+    store, docebo = runtime.store, runtime.settings.docebo_url
+    await to_completion(_remember, store, docebo, elsewhere)
+    await to_completion(_forget_left, store, docebo, elsewhere.keys())
     return elsewhere
 
 
-def _placed(runtime: Runtime) -> tuple[dict[int, int], dict[int, int]]:
+def _placed(store: Store, docebo: str) -> tuple[dict[int, int], dict[int, int]]:
     """Return by account the branch to which we brought it last, and the branch from which we moved it as a leaver's."""
-    with runtime.store.reading() as tables:
-        accounts = tables.accounts_at(runtime.settings.docebo_url)
+    with store.reading() as tables:
+        accounts = tables.accounts_at(docebo)
         return accounts.placed(), accounts.left()
 
 
-def _forget_left(runtime: Runtime, docebo_ids: Collection[int]) -> None:
+def _forget_left(store: Store, docebo: str, docebo_ids: Collection[int]) -> None:
     if docebo_ids:
-        with runtime.store.transaction() as tables:
-            tables.accounts_to_write(runtime.settings.docebo_url).clear_left(docebo_ids)
+        with store.transaction() as tables:
+            tables.accounts_to_write(docebo).clear_left(docebo_ids)
 
 
-def _remember(runtime: Runtime, found: Mapping[int, int | None]) -> None:
+def _remember(store: Store, docebo: str, found: Mapping[int, int | None]) -> None:
     """Note in which branch each account was *found*; None: nobody knows."""
     if found:
-        with runtime.store.transaction() as tables:
-            tables.accounts_to_write(runtime.settings.docebo_url).note_placed(found)
+        with store.transaction() as tables:
+            tables.accounts_to_write(docebo).note_placed(found)

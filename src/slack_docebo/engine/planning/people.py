@@ -17,7 +17,6 @@ from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.unfound import reason_by_unfound
 from slack_docebo.engine.reading.overtaken import LISTS_LAG, known_stamps_of_overtaken, with_status_unknown
 from slack_docebo.engine.reporting.orphans import OrphanSearch
-from slack_docebo.runtime import Runtime
 from slack_docebo.storage.tables import Tables
 
 
@@ -324,8 +323,8 @@ def keep_leavers(tables: Tables, team: str, found: Findings, *, now: datetime) -
         found.no_leavers.clear()
 
 
-def note_names(runtime: Runtime, tables: Tables, team: str, users: Iterable[SourceUser]) -> None:
+def note_names(tables: Tables, team: str, users: Iterable[SourceUser], shown: PeopleShown) -> None:
     """Store the names of *users*, except the forgotten, if people are shown by their names."""
-    if runtime.behaviour.people_shown is PeopleShown.NAMES:
+    if shown is PeopleShown.NAMES:
         excluded = tables.exclusions.all()
         tables.names.note(team, (user for user in users if not excluded.cover(user)))

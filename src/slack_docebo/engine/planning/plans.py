@@ -242,7 +242,9 @@ class _Making:
         looked_after = found.people
         if self._listed is None:  # a limit is a share of everybody, not of some
             with runtime.store.reading() as tables:
-                looked_after = count_people(runtime, tables, self._workspace.team, at_least=found.people)
+                looked_after = count_people(
+                    tables, runtime.settings.docebo_url, self._workspace.team, at_least=found.people
+                )
         close_plan(runtime, self._draft.plan_id, looked_after=looked_after, facts=facts)
         return self._draft.plan_id
 
@@ -271,7 +273,7 @@ class _Making:
                 draft.add(tables, operations)
                 if not draft.is_trial:
                     keep_observations(tables, draft.docebo, draft.team, found, now=runtime.now())
-                    note_names(runtime, tables, draft.team, users)
+                    note_names(tables, draft.team, users, runtime.behaviour.people_shown)
         except EVERYBODYS:
             raise
         except Exception as error:

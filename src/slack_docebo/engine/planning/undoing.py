@@ -17,6 +17,7 @@ from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import JournalEntry
 from slack_docebo.storage.plans import Plan, PlanKind
+from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
 Key = tuple[str, str]  # a plan, and the Slack id of somebody to whom it did something
@@ -53,7 +54,7 @@ def plan_undo(runtime: Runtime, of: str, *, deactivate_created: bool = False) ->
     were created stay, with their mapping, unless *deactivate_created*. Raises PlanNotApplicable if nothing was done,
     if all of it was undone before, and for a kind of plan or a platform for which undoing is not possible.
     """
-    plans, pasts, undone_by = _read(runtime, of)
+    plans, pasts, undone_by = _read(runtime.store, runtime.settings.docebo_url, of)
     operations = [
         operation for past in reversed(pasts) for operation in _inverse(past, deactivate_created=deactivate_created)
     ]
@@ -68,18 +69,18 @@ def plan_undo(runtime: Runtime, of: str, *, deactivate_created: bool = False) ->
     return plan_id
 
 
-def _read(runtime: Runtime, of: str) -> tuple[list[Plan], list[_Past], set[str]]:
+def _read(store: Store, docebo: str, of: str) -> tuple[list[Plan], list[_Past], set[str]]:
     """Return the plans to undo, the oldest first, what they did to each account, and the plans that have undone parts.
 
     Operations that were undone before are left out.
     """
-    with runtime.store.reading() as tables:
+    with store.reading() as tables:
         plan = tables.plans.get(of)
         entries = list(tables.journal.applied(plan_id=of) if plan else tables.journal.applied(flow_run=of))
         plans = [tables.plans.read(plan_id) for plan_id in dict.fromkeys(entry.plan_id for entry in entries)]
         undone, in_part = _undone(tables)
         ending = {entry.operation.docebo_id or 0 for entry in entries if EXPIRATION in entry.operation.changes}
-        ended = tables.accounts_at(runtime.settings.docebo_url).ended(ending)
+        ended = tables.accounts_at(docebo).ended(ending)
     if not plans:
         raise PlanNotApplicable(
             f"nothing was done under {of}: give the id of a plan, as its summary or `slack-docebo plan list` shows it, or of a"
@@ -88,7 +89,7 @@ def _read(runtime: Runtime, of: str) -> tuple[list[Plan], list[_Past], set[str]]
     for plan in plans:
         if advice := NOT_UNDONE.get(plan.kind):
             raise PlanNotApplicable(f"{plan.kind} is not undone from the journal: {advice}")
-        if (plan.docebo, plan.slack_team) != (runtime.settings.docebo_url, plans[0].slack_team):
+        if (plan.docebo, plan.slack_team) != (docebo, plans[0].slack_team):
             raise PlanNotApplicable(f"{of} was for workspace {plan.slack_team} and {plan.docebo}")
     undone_by = {undone[key] for key in map(_key, entries) if key in undone}
     return plans, _pasts((entry for entry in entries if _key(entry) not in undone), ended, in_part), undone_by

@@ -34,7 +34,7 @@ async def plan_managers_of(
     whom Slack does not show in scope with the address that names them. *tried* has, by account, the name of the manager
     that this run has tried: it is not tried again, and names that are tried now are added.
     """
-    rule = rule_for(runtime, MANAGER)
+    rule = rule_for(runtime.behaviour, MANAGER)
     if rule is None or runtime.managers.type_id is None:
         return None
     telling = [user for user in users if rule.value(user) is not None]

@@ -72,7 +72,7 @@ def store_round_plan(
     docebo, team = runtime.settings.docebo_url, workspace.team
     with runtime.store.reading() as tables:
         # A limit is a share of everybody who is looked after, not of the few people of this round.
-        looked_after = count_people(runtime, tables, team, at_least=planner.found.people)
+        looked_after = count_people(tables, runtime.settings.docebo_url, team, at_least=planner.found.people)
         waiting = [op for op in operations if op.kind is Kind.LEAVE and is_undecided(op.reason)]
         known = tables.standings.of(docebo, team, [op.slack_id for op in waiting])
     news = [op for op in waiting if op.slack_id not in known or not known[op.slack_id].covers(op)]
@@ -91,7 +91,7 @@ def store_round_plan(
         tables.operations.add(plan_id, 0, remembered)
         keep_observations(tables, docebo, team, planner.found, now=runtime.now())
         keep_found_accounts(tables, docebo, team, planner.found.accounts, now=runtime.now())
-        note_names(runtime, tables, team, [case.person for case in cases])
+        note_names(tables, team, [case.person for case in cases], runtime.behaviour.people_shown)
     measured = close_plan(runtime, plan_id, looked_after=looked_after, let_through=let_through)
     served.plans.append(plan_id)
     over = dict(measured.refused(let_through))
