@@ -35,6 +35,7 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.safe_points import safe_point
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import Plan, PlanKind
+from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
 SERVED_SINCE = "an event about this person was applied since: plan again"
@@ -146,10 +147,10 @@ def _shows(accounts: Accounts, operation: Operation) -> bool:
     return bool(accounts.pages) or account_of(accounts, operation) is not None
 
 
-def remapped_meanwhile(runtime: Runtime, batch: Sequence[Numbered]) -> set[int]:
+def remapped_meanwhile(store: Store, docebo: str, batch: Sequence[Numbered]) -> set[int]:
     """Return the rows of *batch*, as numbers, that no longer fit the mappings, which somebody has changed."""
-    with runtime.store.reading() as tables:
-        return set(_reasons_by_mappings(tables, runtime.settings.docebo_url, batch))
+    with store.reading() as tables:
+        return set(_reasons_by_mappings(tables, docebo, batch))
 
 
 def _outdated(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:

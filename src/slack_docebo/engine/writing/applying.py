@@ -32,7 +32,7 @@ from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.engine.writing.verifying import Verifier
 from slack_docebo.errors import ChangeLimitExceeded, OutcomeUnknown, Rejected, StorageError, TooManyRejected, Unproven
 from slack_docebo.integration_settings import IntegrationSettings
-from slack_docebo.runtime import Runtime
+from slack_docebo.runtime import Listing, Runtime
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import AFTER_AN_IMPORT, LET_THROUGH, Plan, PlanKind, PlanState
 from slack_docebo.storage.store import Store
@@ -81,7 +81,7 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
     with runtime.store.reading() as tables:
         check_halt(runtime, tables)
         plan = tables.plans.read(plan_id)
-    planned = planned_behaviour(runtime, plan)
+    planned = planned_behaviour(runtime.behaviour, plan)
     writing = _Writing(runtime, plan, planned, progress)
     await writing.settle_what_was_sent()
     await writing.refuse_hopeless_creations()
@@ -138,8 +138,9 @@ class _Writing:
         if not reason:
             return
         self._creates = False
+        store, docebo = self._runtime.store, self._runtime.settings.docebo_url
         while batch := self._pending(Kind.CREATE, rows=MOST_ROWS):
-            known = perhaps_made_before(self._runtime, self._plan.id, batch, reason)
+            known = perhaps_made_before(store, docebo, self._plan.id, batch, why=reason)
             known |= await made_before(self._runtime, self._plan.id, batch)
             refused = [known.get(seq) or RowOutcome(seq, Outcome.FAILED, error=reason) for seq, _ in batch]
             record(self._runtime, self._plan.id, batch, refused)
@@ -162,7 +163,7 @@ class _Writing:
         """Return the rows of *batch* to send first; raise ChangeLimitExceeded beyond MAX_ACCOUNTS."""
         if kind is Kind.CREATE and self._runtime.behaviour.max_accounts is not None:
             _check_accounts(self._runtime, min(len(batch), self._adapter.rows_per_call))
-        batch = rows_before_a_circle(self._runtime, batch)
+        batch = rows_before_a_circle(self._runtime.store, self._runtime.settings.docebo_url, batch)
         alike = self._sender.alike(self._columns.first(self._prover.first(batch)))
         return alike[: self._adapter.rows_per_call]
 
@@ -255,7 +256,8 @@ async def _admit_now(
 ) -> tuple[list[Numbered], list[RowOutcome]]:
     """Return the rows of *batch* that may be carried out now, and the outcomes of the skipped ones."""
     admitted, skipped = admit(runtime, plan, batch, accounts=accounts, policy=policy)
-    skipped += await ask_before_harm(runtime, plan, admitted, looked_at=_looked_at(runtime, plan), policy=policy)
+    looked_at = _looked_at(runtime.listing, plan)
+    skipped += await ask_before_harm(runtime, plan, admitted, looked_at=looked_at, policy=policy)
     skipped += await ask_whether_still_so(runtime, plan, _without(admitted, skipped), policy)
     return _without(admitted, skipped), skipped
 
@@ -275,9 +277,9 @@ def _without(batch: Sequence[Numbered], skipped: Sequence[RowOutcome]) -> list[N
     return [numbered for numbered in batch if numbered[0] not in refused]
 
 
-def _looked_at(runtime: Runtime, plan: Plan) -> datetime:
+def _looked_at(listing: Listing, plan: Plan) -> datetime:
     """Return when the accounts behind the plan were read: when their listing began."""
-    listed = None if plan.kind is PlanKind.REALTIME_SYNC else runtime.listing.began_at
+    listed = None if plan.kind is PlanKind.REALTIME_SYNC else listing.began_at
     return listed or plan.created_at
 
 

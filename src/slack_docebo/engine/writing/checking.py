@@ -50,7 +50,7 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
         sent = tables.intents.sent(plan_id)
     _check_applicable(runtime, workspace, plan, pending)
     policy = runtime.behaviour.policy(workspace.team)
-    planned_by = planned_behaviour(runtime, plan).policy(workspace.team)
+    planned_by = planned_behaviour(runtime.behaviour, plan).policy(workspace.team)
     inquiry = await inquire(runtime, workspace, plan, accounts=accounts, policy=policy, planned_by=planned_by)
     runtime.managers.planned |= inquiry.managers
     with runtime.store.reading() as tables:
@@ -177,10 +177,10 @@ def _branches_and_managers(
     return accounts.placed(docebo_ids), managers
 
 
-def planned_behaviour(runtime: Runtime, plan: Plan) -> IntegrationSettings:
+def planned_behaviour(behaviour: IntegrationSettings, plan: Plan) -> IntegrationSettings:
     """Return the settings that the plan was made with; raise PlanNotApplicable if they can no longer be read."""
-    if plan.settings in ({}, runtime.behaviour.written):
-        return runtime.behaviour
+    if plan.settings in ({}, behaviour.written):
+        return behaviour
     try:
         planned = read_written({key: str(value) for key, value in plan.settings.items()})
     except ConfigurationError as error:
@@ -188,7 +188,7 @@ def planned_behaviour(runtime: Runtime, plan: Plan) -> IntegrationSettings:
             f"plan {plan.id} was made with settings that this version does not read: make a new one ({error})"
         ) from None
     try:
-        return planned.with_members_as(runtime.behaviour) if planned.reads_user_groups else planned
+        return planned.with_members_as(behaviour) if planned.reads_user_groups else planned
     except ValueError as error:
         raise PlanNotApplicable(f"plan {plan.id}: {error}; make a new one") from None
 
@@ -205,10 +205,10 @@ def _check_applicable(runtime: Runtime, workspace: Workspace, plan: Plan, pendin
         return  # what went wrong is undone with everything switched off
     if pending.intersection(TO_ACCOUNTS) and not runtime.behaviour.provision_slack_user_data:
         raise PlanNotApplicable(f"plan {plan.id} changes accounts, but PROVISION_SLACK_USER_DATA is off by now")
-    if pending & {Kind.MAP, Kind.UNMAP} and _is_mapping_off_since(runtime, plan):
+    if pending & {Kind.MAP, Kind.UNMAP} and _is_mapping_off_since(runtime.behaviour, plan):
         raise PlanNotApplicable(f"plan {plan.id} changes mappings, but MAP_SLACK_USER_DATA is off by now")
 
 
-def _is_mapping_off_since(runtime: Runtime, plan: Plan) -> bool:
+def _is_mapping_off_since(behaviour: IntegrationSettings, plan: Plan) -> bool:
     """Tell whether mapping was switched off since the plan: while it is off, earlier mappings may still pass on."""
-    return planned_behaviour(runtime, plan).map_slack_user_data and not runtime.behaviour.map_slack_user_data
+    return planned_behaviour(behaviour, plan).map_slack_user_data and not behaviour.map_slack_user_data

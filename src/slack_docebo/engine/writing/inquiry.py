@@ -40,6 +40,7 @@ from slack_docebo.engine.reading.scim import read_scim, with_scim
 from slack_docebo.engine.writing.leavers import MADE_BY_RULES, NO_ACCOUNT_BY_NOW, holders_before
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import Plan, PlanKind
+from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
 OPERATIONS_AT_ONCE = 500
@@ -228,8 +229,8 @@ async def inquire(
         roll = await call_roll(runtime, workspace, people, given) if questions else Roll({}, {})
         if by_fields:
             roll = replace(roll, people={**roll.people, **await _as_read_last(runtime, workspace, roll, by_fields)})
-    untouchable = await to_completion(_untouchable, runtime, workspace, roll)
-    had = await to_completion(_former_accounts, runtime, plan, [roll.people[slack_id] for slack_id in newcomers])
+    untouchable = await to_completion(_untouchable, runtime.store, workspace, roll)
+    had = await to_completion(_former_accounts, runtime.store, plan, [roll.people[slack_id] for slack_id in newcomers])
     return Inquiry(
         roll,
         accounts,
@@ -244,18 +245,18 @@ async def inquire(
     )
 
 
-def _former_accounts(runtime: Runtime, plan: Plan, newcomers: Iterable[Observation[SourceUser]]) -> dict[str, Applied]:
+def _former_accounts(store: Store, plan: Plan, newcomers: Iterable[Observation[SourceUser]]) -> dict[str, Applied]:
     """Return which account each of *newcomers* was given before, by Slack id, if it is unmapped by now."""
     shown = [seen.value for seen in newcomers if isinstance(seen, Present)]
-    with runtime.store.reading() as tables:
+    with store.reading() as tables:
         had = tables.applied(plan.docebo).of_people(plan.slack_team, shown)
         mapped = tables.mappings(plan.docebo).of_accounts(plan.slack_team, [one.docebo_id for one in had.values()])
     return {slack_id: one for slack_id, one in had.items() if one.docebo_id not in mapped}
 
 
-def _untouchable(runtime: Runtime, workspace: Workspace, roll: Roll) -> dict[str, str]:
+def _untouchable(store: Store, workspace: Workspace, roll: Roll) -> dict[str, str]:
     """Return the people in *roll*, by Slack id, who were forgotten or are never to be touched, under any id."""
-    with runtime.store.reading() as tables:
+    with store.reading() as tables:
         excluded, decisions = tables.exclusions.all(), tables.binding(workspace.team)
     shown = {slack_id: seen.value for slack_id, seen in roll.people.items() if isinstance(seen, Present)}
     forgotten = {slack_id: FORGOTTEN for slack_id, user in shown.items() if excluded.cover(user)}

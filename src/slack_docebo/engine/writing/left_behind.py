@@ -115,7 +115,7 @@ async def _settle(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> 
         await know_fields(runtime, fields)  # else a field that no rule names any more would seem to be emptied
     with runtime.store.reading() as tables:
         recorded = partial(record, runtime, plan_id, flow_run=tables.intents.run_of(plan_id))
-    by_others = made_by_others(runtime, plan_id, batch)
+    by_others = made_by_others(runtime.store, runtime.settings.docebo_url, plan_id, batch)
     recorded(batch, by_others)
     settled = {result.seq for result in by_others}
     verifier = Verifier(runtime, plan_id, Rereading(runtime), recorded)

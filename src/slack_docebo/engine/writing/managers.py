@@ -11,8 +11,9 @@ from slack_docebo.domain.effects import managers_of
 from slack_docebo.domain.managers import IN_A_CIRCLE, NOT_THEIRS, MayHave, closing_if_refused, not_writable
 from slack_docebo.domain.targets import is_manager, manager_column, manager_type_of
 from slack_docebo.engine.writing.recording import Numbered
-from slack_docebo.runtime import Runtime
+from slack_docebo.runtime import Managers, Runtime
 from slack_docebo.storage.plans import Plan, PlanKind
+from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
 
@@ -23,21 +24,19 @@ def reasons_by_managers(runtime: Runtime, tables: Tables, plan: Plan, batch: Seq
     for type_id, managers in named.items():
         circled |= not_writable(managers, _set_before(tables, runtime.settings.docebo_url, type_id, managers))
     reasons = {seq: IN_A_CIRCLE for seq, operation in batch if operation.docebo_id in circled}
-    return reasons | (_not_theirs(runtime, tables, plan, batch) if named else {})
+    return reasons | (_not_theirs(tables, runtime.managers, plan, batch) if named else {})
 
 
-def rows_before_a_circle(runtime: Runtime, batch: Sequence[Numbered]) -> Sequence[Numbered]:
+def rows_before_a_circle(store: Store, docebo: str, batch: Sequence[Numbered]) -> Sequence[Numbered]:
     """Return the first rows of *batch*, up to the one that would close a circle if an earlier row is refused."""
     named = _named(batch)
     if not named:
         return batch
-    with runtime.store.reading() as tables:
+    with store.reading() as tables:
         closing = {
             account
             for type_id, managers in named.items()
-            for account in closing_if_refused(
-                managers, _set_before(tables, runtime.settings.docebo_url, type_id, managers)
-            )
+            for account in closing_if_refused(managers, _set_before(tables, docebo, type_id, managers))
         }
     first = next((place for place, (_, operation) in enumerate(batch) if operation.docebo_id in closing), 0)
     return batch[:first] or batch
@@ -72,7 +71,7 @@ def _set_before(tables: Tables, docebo: str, type_id: int, named: Mapping[int, i
     return found
 
 
-def _not_theirs(runtime: Runtime, tables: Tables, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
+def _not_theirs(tables: Tables, managers: Managers, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
     """Return the rows of *batch*, by number, whose manager's account is no longer that person's.
 
     An undo has none: it brings back whoever was the manager.
@@ -81,5 +80,5 @@ def _not_theirs(runtime: Runtime, tables: Tables, plan: Plan, batch: Sequence[Nu
         return {}
     accounts = {one for _, operation in batch for one in managers_of(operation)}
     holders = tables.mappings(plan.docebo).holders(plan.slack_team, accounts)
-    moved = {one for one in accounts if holders.get(one) != runtime.managers.planned.get(one)}
+    moved = {one for one in accounts if holders.get(one) != managers.planned.get(one)}
     return {seq: NOT_THEIRS for seq, operation in batch if not moved.isdisjoint(managers_of(operation))}

@@ -16,6 +16,7 @@ from slack_docebo.domain.quoting import MEANINGS
 from slack_docebo.domain.targets import TITLED
 from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.errors import RemoteError
+from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.runtime import Runtime
 
 ENOUGH = 3  # new people who are refused, and nobody taken, before it is for none of theirs
@@ -27,7 +28,7 @@ async def reason_not_to_create(runtime: Runtime) -> str:
     if not known:
         return ""
     fields = await _unfilled(runtime)
-    if known != _answer(runtime, fields):
+    if known != _answer(runtime.behaviour, fields):
         return ""
     names = ", ".join(as_in_rules(f"{TITLED}{field.title}") for field in fields)
     return (
@@ -56,7 +57,8 @@ async def learn_what_is_mandatory(runtime: Runtime, plan_id: str) -> None:
         return
     with suppress(RemoteError):  # then the next run learns it
         if fields := await _unfilled(runtime):
-            learn(runtime, MANDATORY_FIELDS, _answer(runtime, fields), source="new accounts, of which each was refused")
+            answer = _answer(runtime.behaviour, fields)
+            learn(runtime, MANDATORY_FIELDS, answer, source="new accounts, of which each was refused")
 
 
 async def _unfilled(runtime: Runtime) -> list[UserField]:
@@ -64,9 +66,8 @@ async def _unfilled(runtime: Runtime) -> list[UserField]:
     return [field for field in await runtime.docebo.fields.all() if field.mandatory and field.id not in filled]
 
 
-def _answer(runtime: Runtime, fields: list[UserField]) -> str:
+def _answer(behaviour: IntegrationSettings, fields: list[UserField]) -> str:
     """Return the answer to store, which changes with the fields, the rules and the branch of new accounts."""
-    behaviour = runtime.behaviour
     rules = [*map(str, behaviour.attributes), str(behaviour.destination_branch)]
     digest = fingerprint({str(number): rule for number, rule in enumerate(rules)})
     ids = ", ".join(f"field_{number}" for number in sorted(field.id for field in fields))

@@ -14,7 +14,7 @@ from slack_docebo.domain.stamps import TOLERANCE, UNSTAMPED
 from slack_docebo.domain.targets import BRANCH, EXPIRATION, MANAGER, is_manager, manager_type_of
 from slack_docebo.engine.writing.standing import BRINGS_IN_LINE, note_standings
 from slack_docebo.errors import StorageConflict
-from slack_docebo.runtime import Runtime
+from slack_docebo.runtime import OrgChart, Runtime
 from slack_docebo.storage.accounts import Written
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import Plan, PlanKind
@@ -180,7 +180,7 @@ def _note_accounts(runtime: Runtime, tables: Tables, plan: Plan, applied: Sequen
         accounts.note_managers(_managers(applied))
         accounts.note_placed({one: int(op.changes[BRANCH]) for one, op in by_account if BRANCH in op.changes})
         moves = [(one, op) for one, op in by_account if op.kind is Kind.MOVE]
-        away = {one for one, op in moves if _is_to_leavers(runtime, plan, op)}
+        away = {one for one, op in moves if _is_to_leavers(runtime.org_chart, plan, op)}
         accounts.note_left({one: int(op.before[BRANCH]) for one, op in moves if one in away and BRANCH in op.before})
         accounts.clear_left(one for one, _ in moves if one not in away)
     if inactive := [one for one, op in by_account if op.deactivated and not op.maps]:
@@ -188,9 +188,9 @@ def _note_accounts(runtime: Runtime, tables: Tables, plan: Plan, applied: Sequen
         accounts.note_deactivated(inactive, now=now, run=runtime.run_id)
 
 
-def _is_to_leavers(runtime: Runtime, plan: Plan, move: Operation) -> bool:
+def _is_to_leavers(org_chart: OrgChart, plan: Plan, move: Operation) -> bool:
     """Tell whether *move* brings an account to the leavers' branch; an undo may bring it back there."""
-    is_there_again = plan.kind is PlanKind.UNDO and move.changes[BRANCH] == str(runtime.org_chart.of_leavers)
+    is_there_again = plan.kind is PlanKind.UNDO and move.changes[BRANCH] == str(org_chart.of_leavers)
     return is_there_again or move.reason == HAS_LEFT
 
 

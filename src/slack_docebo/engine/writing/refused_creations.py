@@ -12,22 +12,23 @@ from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import RemoteError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
+from slack_docebo.storage.store import Store
 
 WRITTEN_MEANWHILE = f"another run has written the same meanwhile{SENT_BEFORE}"
 
 
-def sent_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
+def sent_by_others(store: Store, docebo: str, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
     """Return the creations in *batch* that another plan has also sent, with an unknown outcome."""
-    with runtime.store.reading() as tables:
+    with store.reading() as tables:
         slack_ids = [operation.slack_id for _, operation in batch]
-        people = tables.intents.creations(runtime.settings.docebo_url, slack_ids, but_of=plan_id)
+        people = tables.intents.creations(docebo, slack_ids, but_of=plan_id)
     return _about(people, batch)
 
 
-def given_up(runtime: Runtime, batch: Sequence[Numbered]) -> list[Numbered]:
+def given_up(store: Store, docebo: str, batch: Sequence[Numbered]) -> list[Numbered]:
     """Return the creations in *batch* for people who may have an account that no run looks for any more."""
-    with runtime.store.reading() as tables:
-        people = tables.intents.given_up(runtime.settings.docebo_url, [operation.slack_id for _, operation in batch])
+    with store.reading() as tables:
+        people = tables.intents.given_up(docebo, [operation.slack_id for _, operation in batch])
     return _about(people, batch)
 
 
@@ -36,13 +37,15 @@ def _about(people: Collection[tuple[str, str]], batch: Sequence[Numbered]) -> li
     return [(seq, operation) for seq, operation in batch if (operation.slack_team, operation.slack_id) in people]
 
 
-def perhaps_made_before(runtime: Runtime, plan_id: str, batch: Sequence[Numbered], why: str) -> dict[int, RowOutcome]:
+def perhaps_made_before(
+    store: Store, docebo: str, plan_id: str, batch: Sequence[Numbered], *, why: str
+) -> dict[int, RowOutcome]:
     """Return the outcomes, by number, of creations not sent, for *why*, whose account may exist from before."""
-    unknown = (*sent_by_others(runtime, plan_id, batch), *given_up(runtime, batch))
+    unknown = (*sent_by_others(store, docebo, plan_id, batch), *given_up(store, docebo, batch))
     return {seq: RowOutcome(seq, Outcome.SKIPPED, error=f"{why}{SENT_BEFORE}") for seq, _ in unknown}
 
 
-def made_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[RowOutcome]:
+def made_by_others(store: Store, docebo: str, plan_id: str, batch: Sequence[Numbered]) -> list[RowOutcome]:
     """Return the outcomes of rows sent by *plan_id* whose account another plan has made or changed since.
 
     Although the account looks as *plan_id* wanted it, the other plan's call was carried out: had ours been, the other
@@ -53,11 +56,11 @@ def made_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) ->
     changes = [(seq, op) for seq, op in batch if op.docebo_id and op.changes and op.slack_id]
     if not (creations or changes):
         return []
-    with runtime.store.reading() as tables:
+    with store.reading() as tables:
         since = tables.plans.read(plan_id).created_at
         # By the clock of another machine. Of changes an earlier one is another one: something else may lie between the two.
         made = tables.operations.made_by_others(plan_id, creations, since=since - TOLERANCE)
-        gone = tables.accounts_at(runtime.settings.docebo_url).gone()
+        gone = tables.accounts_at(docebo).gone()
         written = tables.operations.written_by_others(plan_id, (op.slack_id for _, op in changes), since=since)
     return [
         *(
@@ -75,16 +78,16 @@ def made_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) ->
 
 async def made_before(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> dict[int, RowOutcome]:
     """Return the outcomes, by number, of creations whose account we made meanwhile or for another Slack id."""
-    meanwhile = made_meanwhile(runtime, plan_id, batch)
+    meanwhile = made_meanwhile(runtime.store, runtime.settings.docebo_url, plan_id, batch)
     return meanwhile | await made_for_another_id(runtime, [one for one in batch if one[0] not in meanwhile])
 
 
-def made_meanwhile(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> dict[int, RowOutcome]:
+def made_meanwhile(store: Store, docebo: str, plan_id: str, batch: Sequence[Numbered]) -> dict[int, RowOutcome]:
     """Return the outcomes, by number, of creations whose account another run made since the plan was made."""
     found: dict[int, RowOutcome] = {}
-    with runtime.store.reading() as tables:
+    with store.reading() as tables:
         since = tables.plans.read(plan_id).created_at - TOLERANCE  # by the clock of another machine
-        applied, accounts = tables.applied(runtime.settings.docebo_url), tables.accounts_at(runtime.settings.docebo_url)
+        applied, accounts = tables.applied(docebo), tables.accounts_at(docebo)
         for team in {operation.slack_team for _, operation in batch}:
             of_team = {op.slack_id: seq for seq, op in batch if op.slack_team == team}
             given = applied.of(team, list(of_team))

@@ -59,6 +59,7 @@ class Verifier:
 
     def __init__(self, runtime: Runtime, plan_id: str, rereading: Rereading, record: Record) -> None:
         self._runtime = runtime
+        self._store, self._docebo = runtime.store, runtime.settings.docebo_url
         self._plan_id = plan_id
         self.rereading = rereading
         self._record = record
@@ -84,7 +85,7 @@ class Verifier:
         by_others = await to_completion(self._made_by_others, batch, dict(carried_out))
         results = list(_done(dict(carried_out), by_others=by_others).values())
         # Done is done, but a mapping that was corrected meanwhile stays as it is.
-        remapped = remapped_meanwhile(self._runtime, batch)
+        remapped = remapped_meanwhile(self._store, self._docebo, batch)
         unmapped = [(seq, replace(op, maps=False, fingerprint="") if seq in remapped else op) for seq, op in batch]
         self._record(unmapped, results)
         done = {result.seq for result in results}
@@ -181,8 +182,10 @@ class Verifier:
         if operation.kind is not Kind.CREATE:
             in_doubt = may_be_done = seq in self.in_doubt and is_looked_for(operation)
         else:
-            in_doubt = seq in self.in_doubt or bool(sent_by_others(self._runtime, self._plan_id, [numbered]))
-            may_be_done = in_doubt or bool(given_up(self._runtime, [numbered]))
+            in_doubt = seq in self.in_doubt or bool(
+                sent_by_others(self._store, self._docebo, self._plan_id, [numbered])
+            )
+            may_be_done = in_doubt or bool(given_up(self._store, self._docebo, [numbered]))
         return _perhaps_done(refused, in_doubt=in_doubt) if may_be_done else refused
 
     def _made_by_others(self, batch: Sequence[Numbered], accounts: MappingType[int, int]) -> set[int]:
@@ -191,7 +194,7 @@ class Verifier:
         read = self.rereading.accounts or Accounts()
         return {
             seq
-            for seq, operation in sent_by_others(self._runtime, self._plan_id, made)
+            for seq, operation in sent_by_others(self._store, self._docebo, self._plan_id, made)
             if (account := read.get(accounts[seq]))
             and any(differs(account, name, value) for name, value in operation.changes.items())
         }
@@ -199,8 +202,8 @@ class Verifier:
     def _without_known_ids(self, results: Sequence[RowOutcome]) -> list[RowOutcome]:
         """Return *results* of new accounts without ids that an earlier list has shown, or that appear twice."""
         if self._listed is None:
-            with self._runtime.store.reading() as tables:
-                self._listed = listed_last(tables, self._runtime.settings.docebo_url)
+            with self._store.reading() as tables:
+                self._listed = listed_last(tables, self._docebo)
         told = Counter(result.docebo_id for result in results)
         return [
             replace(result, docebo_id=None)
@@ -256,12 +259,13 @@ class Verifier:
         Docebo also refuses a creation that it has carried out before, and its search may be behind.
         """
         sent_before = [numbered for numbered in refused if numbered[0] in self.in_doubt]
-        by_others = sent_by_others(self._runtime, self._plan_id, [one for one in refused if one not in sent_before])
+        others = [one for one in refused if one not in sent_before]
+        by_others = sent_by_others(self._store, self._docebo, self._plan_id, others)
         sent_before += by_others
-        unsought = given_up(self._runtime, [one for one in refused if one not in sent_before])
+        unsought = given_up(self._store, self._docebo, [one for one in refused if one not in sent_before])
         settled = {seq: RowOutcome(seq, Outcome.SKIPPED, error=NOT_SHOWN_YET, in_doubt=True) for seq, _ in sent_before}
         settled |= {seq: _perhaps_done(said[seq], in_doubt=False) for seq, _ in unsought}
-        settled |= made_meanwhile(self._runtime, self._plan_id, refused)
+        settled |= made_meanwhile(self._store, self._docebo, self._plan_id, refused)
         settled |= await made_for_another_id(self._runtime, [one for one in refused if one[0] not in settled])
         looked_for = [*sent_before, *unsought]
         done = dict(await self.rereading.carried_out(looked_for))
