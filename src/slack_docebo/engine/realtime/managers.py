@@ -22,6 +22,7 @@ from slack_docebo.engine.reading.evidence import observe_person
 from slack_docebo.engine.reading.profiles import fields_wanted, keep_fields_shown, with_fields_read_before
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind
+from slack_docebo.storage.store import Store
 
 
 async def plan_managers_of(
@@ -61,7 +62,8 @@ async def plan_managers_of(
                 confirmed[whom] = await _is_named_so(runtime, workspace, *whom, there=there)
             if not confirmed[whom]:
                 del relations.managers[account]
-    for account in relations.circled(await to_completion(_may_have_as, runtime, runtime.managers.type_id)):
+    store, docebo = runtime.store, runtime.settings.docebo_url
+    for account in relations.circled(await to_completion(_may_have_as, store, docebo, runtime.managers.type_id)):
         del relations.managers[account]
     return await plan_relations(runtime, workspace, relations, kind=PlanKind.REALTIME_SYNC)
 
@@ -70,12 +72,13 @@ def _relations(
     runtime: Runtime, workspace: Workspace, users: Sequence[SourceUser], *, rule: AttributeRule, type_id: int
 ) -> Relations:
     """Return the managers that the events name, as far as these managers are mapped."""
+    store, docebo = runtime.store, runtime.settings.docebo_url
     wishes = wishes_for(runtime, workspace, users, rule)
-    with runtime.store.reading() as tables:
-        accounts = tables.accounts_at(runtime.settings.docebo_url)
+    with store.reading() as tables:
+        accounts = tables.accounts_at(docebo)
         placed = accounts.managers_as(type_id, wishes.mappings)
         found = Relations(wishes, placed, may_have(placed, accounts.in_doubt_as(type_id, wishes.mappings)))
-    named = _mapped_as(runtime, workspace.team, set(found.wishes.values.values()))
+    named = _mapped_as(store, docebo, workspace.team, set(found.wishes.values.values()))
     for account, name in found.wishes.values.items():
         if not found.wishes.mappings[account].fingerprint:
             continue  # an administrator's, say: nothing is ever written to it
@@ -88,19 +91,19 @@ def _relations(
     return found
 
 
-def _may_have_as(runtime: Runtime, type_id: int) -> MayHave:
-    with runtime.store.reading() as tables:
-        return tables.accounts_at(runtime.settings.docebo_url).may_have_as(type_id)
+def _may_have_as(store: Store, docebo: str, type_id: int) -> MayHave:
+    with store.reading() as tables:
+        return tables.accounts_at(docebo).may_have_as(type_id)
 
 
-def _mapped_as(runtime: Runtime, team: str, names: Iterable[str]) -> Mapping[str, Link]:
+def _mapped_as(store: Store, docebo: str, team: str, names: Iterable[str]) -> Mapping[str, Link]:
     """Return the mappings of managers by their *names*, Slack ids or addresses, if exactly one person has the name."""
     ids = {name for name in names if SLACK_ID.fullmatch(name)}
     addresses = {name for name in names if "@" in name}
-    with runtime.store.reading() as tables:
-        mappings = tables.mappings(runtime.settings.docebo_url)
+    with store.reading() as tables:
+        mappings = tables.mappings(docebo)
         found: dict[str, Link] = dict(mappings.of(team, ids))
-        bearing = tables.accounts_at(runtime.settings.docebo_url).with_addresses(addresses)
+        bearing = tables.accounts_at(docebo).with_addresses(addresses)
         of_accounts = mappings.of_accounts(team, {one for accounts in bearing.values() for one in accounts})
     for address, accounts in bearing.items():
         theirs = [of_accounts[one] for one in accounts if one in of_accounts]

@@ -42,7 +42,7 @@ def tidy(runtime: Runtime) -> Upkeep:
     Plans stay as long as the limits count the people whom they have changed.
     """
     left, now = runtime.budget.part_left(), runtime.now()
-    surely = _surely_by_now(runtime, now)
+    surely = _surely_by_now(runtime.store, runtime.settings.docebo_url, now)
     oldest = surely - timedelta(days=runtime.behaviour.journal_keep_days)
     counted = surely - timedelta(hours=runtime.behaviour.limit_window_hours)
     plans = sum(_purged_plans(runtime.store, min(oldest, counted)))
@@ -69,13 +69,13 @@ def tidy(runtime: Runtime) -> Upkeep:
         return Upkeep(status=inbox.status(), due=due, purged=purged, plans=plans, files=files)
 
 
-def _surely_by_now(runtime: Runtime, now: datetime) -> datetime:
+def _surely_by_now(store: Store, docebo: str, now: datetime) -> datetime:
     """Return *now* or, if that is earlier, a day after the last sweep.
 
     A clock that is far ahead, as on a machine that has just woken up, is mostly right again by the next sweep.
     """
-    with runtime.store.reading() as tables:
-        last = tables.milestones.last(runtime.settings.docebo_url, now=now).get(Milestone.SWEEP, now)
+    with store.reading() as tables:
+        last = tables.milestones.last(docebo, now=now).get(Milestone.SWEEP, now)
     return min(now, last + BETWEEN_SWEEPS)
 
 
