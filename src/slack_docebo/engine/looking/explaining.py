@@ -5,6 +5,7 @@ from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from slack_docebo.clients.slack import SlackClient
 from slack_docebo.domain.addresses import as_meant
 from slack_docebo.domain.attributes import current_value, same
 from slack_docebo.domain.decisions import Decision
@@ -230,7 +231,7 @@ async def _start_at_account(runtime: Runtime, team: str, docebo_id: int, *, foun
     if viewed:
         near.add(await runtime.docebo.find_users(viewed.username))  # the view lacks attributes that the search has
         if not found.slack_id and viewed.email:
-            await _search_slack(runtime, viewed.email, found)
+            await _search_slack(runtime.slack, viewed.email, found)
     found.account = near.get(docebo_id) or viewed
 
 
@@ -245,11 +246,11 @@ async def _start_at_address(runtime: Runtime, team: str, address: str, *, found:
     if len(holders) == 1:
         found.slack_id = next(iter(holders.values()))
         return
-    await _search_slack(runtime, address, found)
+    await _search_slack(runtime.slack, address, found)
 
 
-async def _search_slack(runtime: Runtime, address: str, found: Explanation) -> None:
-    user = await runtime.slack.find_user(address)
+async def _search_slack(slack: SlackClient, address: str, found: Explanation) -> None:
+    user = await slack.find_user(address)
     if user is None:
         found.notes.append(HIDDEN)
         return

@@ -5,7 +5,9 @@ from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from slack_docebo.clients.docebo import DoceboClient
 from slack_docebo.clients.docebo_wire import UserField
+from slack_docebo.clients.slack import SlackClient
 from slack_docebo.clients.slack_wire import ProfileField
 from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.formulas import as_in_rules
@@ -60,7 +62,7 @@ async def show_fields(runtime: Runtime) -> tuple[list[FieldShown], list[str]]:
     """
     rules = runtime.behaviour.attributes
     labels, fields, session = await asyncio.gather(
-        _profile_fields(runtime), runtime.docebo.fields.all(), runtime.docebo.session()
+        _profile_fields(runtime.slack), runtime.docebo.fields.all(), runtime.docebo.session()
     )
     await runtime.docebo.fields.read_options(fields)
     custom, notes = labels
@@ -78,14 +80,14 @@ async def show_fields(runtime: Runtime) -> tuple[list[FieldShown], list[str]]:
             FieldShown(side="Docebo", name=name, rules=_filling(rules, name), options=options.get(name, ()))
             for name in TARGETS
         ),
-        *(_of_docebo(runtime, rules, field) for field in fields),
+        *(_of_docebo(runtime.docebo, rules, field) for field in fields),
     ]
     return shown, [*notes, *why_none, *why_no_types]
 
 
-async def _profile_fields(runtime: Runtime) -> tuple[list[ProfileField], list[str]]:
+async def _profile_fields(slack: SlackClient) -> tuple[list[ProfileField], list[str]]:
     try:
-        return await runtime.slack.profile_fields(), []
+        return await slack.profile_fields(), []
     except AccessDenied as error:
         return [], [f"Slack's custom profile fields could not be read: {error}"]
 
@@ -111,8 +113,8 @@ def _of_slack(rules: Iterable[AttributeRule], field: ProfileField) -> FieldShown
     )
 
 
-def _of_docebo(runtime: Runtime, rules: Iterable[AttributeRule], field: UserField) -> FieldShown:
-    held = runtime.docebo.fields.options.get(field.id)
+def _of_docebo(docebo: DoceboClient, rules: Iterable[AttributeRule], field: UserField) -> FieldShown:
+    held = docebo.fields.options.get(field.id)
     options = tuple(filter(None, held.labels.values())) if isinstance(held, Options) else ()
     name, filling = as_in_rules(f"{TITLED}{field.title}"), rules_filling(rules, field)
     return FieldShown(

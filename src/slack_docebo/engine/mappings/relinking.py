@@ -4,6 +4,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from slack_docebo.clients.docebo import DoceboClient
 from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.observation import Present
 from slack_docebo.engine.reading.connection import check_rights
@@ -69,7 +70,7 @@ async def relink(runtime: Runtime, relation: Relation, *, dry_run: bool) -> Reli
     check_rights(runtime, await runtime.docebo.session())
     found = Relinked(former.address, address, relation, dry_run=dry_run)
     if relation is Relation.SAME:
-        found = await _prove(runtime, found, _sample(runtime.store, former))
+        found = await _prove(runtime.docebo, found, _sample(runtime.store, former))
     if dry_run:
         return found
     with ExitStack() as stack:
@@ -93,10 +94,10 @@ def _sample(store: Store, former: Platform) -> dict[int, str]:
     return dict(known[place * len(known) // size] for place in range(size))
 
 
-async def _prove(runtime: Runtime, found: Relinked, sample: dict[int, str]) -> Relinked:
+async def _prove(docebo: DoceboClient, found: Relinked, sample: dict[int, str]) -> Relinked:
     alike = 0
     for docebo_id, username in sample.items():
-        seen = await observe_account(runtime.docebo, docebo_id)
+        seen = await observe_account(docebo, docebo_id)
         alike += isinstance(seen, Present) and digest(seen.value.username) == username
     if not sample or alike * 100 < PROOF * len(sample):
         raise NotConfirmed(

@@ -20,6 +20,7 @@ from slack_docebo.storage.faults import translated_files
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import Plan, PlanKind, PlanState
 from slack_docebo.storage.statements import chunks
+from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
 MAPPINGS_AT_ONCE = 5000  # deleted in one transaction
@@ -57,7 +58,7 @@ def plan_reset(runtime: Runtime, workspace: Workspace, accounts: Accounts, slack
     skipped. The plan is stored as abandoned, so that nobody can apply it before `back_up`. Raises ConfigurationError
     where one of *slack_ids* has no mapping.
     """
-    _check_named(runtime, workspace, slack_ids)
+    _check_named(runtime.store, runtime.settings.docebo_url, workspace, slack_ids)
     plan = new_plan(runtime, workspace, PlanKind.RESET_MAPPINGS, PlanState.ABANDONED)
     emptied = 0  # fields come before mappings in the plan: a reset that is cut off in between can be repeated
     with runtime.store.transaction() as tables:
@@ -123,9 +124,9 @@ def _backup_file(report_dir: Path, plan_id: str) -> Path:
     return report_dir / f"mappings-{plan_id}.csv"
 
 
-def _check_named(runtime: Runtime, workspace: Workspace, slack_ids: Collection[str]) -> None:
-    with runtime.store.reading() as tables:
-        known = tables.mappings(runtime.settings.docebo_url).of(workspace.team, slack_ids)
+def _check_named(store: Store, docebo: str, workspace: Workspace, slack_ids: Collection[str]) -> None:
+    with store.reading() as tables:
+        known = tables.mappings(docebo).of(workspace.team, slack_ids)
     if unknown := sorted(set(slack_ids) - known.keys()):
         raise ConfigurationError(f"nothing was deleted: these Slack users have no mapping: {some_of(unknown)}")
 
