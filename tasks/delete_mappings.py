@@ -39,6 +39,6 @@ async def delete_mappings(runtime: Runtime, workspace: Workspace, plan_id: str, 
     )
     begin(runtime, plan_id)
     emptied = summary(runtime.store, plan_id).count(Kind.UPDATE, outcome=Outcome.PLANNED)
-    async with shown(runtime, f"progress-{plan_id}", emptied) as progress:
+    async with shown(runtime.budget, f"progress-{plan_id}", emptied) as progress:
         await apply_accounts(runtime, plan_id, progress.advance)
     delete_planned(runtime, workspace, plan_id)

@@ -23,5 +23,5 @@ async def process_user_details(runtime: Runtime, plan_id: str) -> None:
     begin(runtime, plan_id)
     planned = summary(runtime.store, plan_id)
     total = planned.count(*TO_ACCOUNTS, outcome=Outcome.PLANNED)
-    async with shown(runtime, f"progress-{plan_id}", total) as progress:
+    async with shown(runtime.budget, f"progress-{plan_id}", total) as progress:
         await apply_accounts(runtime, plan_id, progress.advance)

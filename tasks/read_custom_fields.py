@@ -25,7 +25,7 @@ async def read_custom_fields(runtime: Runtime, workspace: Workspace, people: Sou
     to_read = await to_completion(due, runtime, workspace, people)
     if not to_read:
         return ProfilesRead()
-    async with shown(runtime, "slack-profiles", len(to_read)) as progress:
+    async with shown(runtime.budget, "slack-profiles", len(to_read)) as progress:
         done = await read_profiles(runtime, workspace, to_read, progress.advance, to_compare=people.to_compare)
     get_run_logger().info(
         "Slack: custom fields of %d people read, %d of them changed; %d people are left for the next run",

@@ -21,7 +21,7 @@ from tasks.retrieve_user_details import retrieve_user_details
 async def retrieve_all_user_details(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> None:
     """Follow the cursor chain until all users are in *people*, and prove that they are all there."""
     last = last_list(runtime.store, workspace)
-    async with shown(runtime, "slack-users", last.people if last else 0) as progress:
+    async with shown(runtime.budget, "slack-users", last.people if last else 0) as progress:
 
         async def read(people: SourceSnapshot, cursor: str) -> str:
             before = people.people

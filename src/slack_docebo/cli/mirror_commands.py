@@ -9,8 +9,8 @@ from slack_docebo.engine.mappings.restoring import Taken, rebuild_from_mirror
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.mirror_fields import prepare_mirror as make_fields
 from slack_docebo.engine.writing.admitting import check_halt
-from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import RunLock, import_lock
+from slack_docebo.storage.store import Store
 
 
 def rebuild(*, dry_run: DryRun = False, json: Json = False) -> None:
@@ -35,18 +35,18 @@ def prepare_mirror(*, json: Json = False) -> None:
 
 async def _rebuild(*, dry_run: bool) -> Taken:
     async with open_changing_session() as runtime:
-        with _alone(runtime, "rebuild"):
+        with _alone(runtime.store, runtime.settings.docebo_url, "rebuild"):
             return await rebuild_from_mirror(runtime, await validate(runtime), dry_run=dry_run)
 
 
 async def _prepare_mirror() -> list[tuple[str, int, bool]]:
     async with open_session() as runtime:
-        with _alone(runtime, "prepare-mirror"):
+        with _alone(runtime.store, runtime.settings.docebo_url, "prepare-mirror"):
             with runtime.store.reading() as tables:
                 check_halt(runtime, tables)
             return await make_fields(runtime)
 
 
-def _alone(runtime: Runtime, command: str) -> RunLock:
+def _alone(store: Store, docebo: str, command: str) -> RunLock:
     holder = f"slack-docebo mappings {command}"
-    return import_lock(runtime.store, runtime.settings.docebo_url, holder=holder)
+    return import_lock(store, docebo, holder=holder)
