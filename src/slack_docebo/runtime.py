@@ -73,6 +73,7 @@ class Evidence:
 class Runtime:
     """Everything that a run reads from and writes to, and what it has learned.
 
+    A function that uses one part of it, or only the store and Docebo's address, takes these instead.
     A plain class on purpose: Prefect looks into dataclasses and pydantic models among a task's arguments.
     """
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -693,9 +692,9 @@ def test_people_are_counted_once_over_however_many_plans_and_not_where_somebody_
 
 def test_an_account_that_ends_today_where_the_day_begins_before_that_of_utc_counts_as_deactivated():
     rows = {"TIME_ZONE": "Pacific/Kiritimati", "LIMIT_WINDOW_HOURS": "1"}
-    at_noon = SimpleNamespace(behaviour=read_rows(table({**ON, **rows})), now=lambda: NOW + timedelta(hours=12))
+    at_noon = NOW + timedelta(hours=12)
 
-    assert end_of_window(at_noon) == NOW.date() + timedelta(days=1)
+    assert end_of_window(read_rows(table({**ON, **rows})), at_noon) == NOW.date() + timedelta(days=1)
 
 
 def test_of_a_plan_that_was_let_through_what_is_under_another_limit_counts(store):

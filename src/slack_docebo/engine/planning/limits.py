@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from slack_docebo.domain.guards import NOBODY, Change, Excess, Limit, exceeded, too_many_accounts
 from slack_docebo.domain.stamps import TOLERANCE
 from slack_docebo.engine.reading.accounts import last_listing
+from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import OVER, PlanKind
 from slack_docebo.storage.tables import Tables
@@ -46,11 +47,11 @@ def measure(runtime: Runtime, tables: Tables, plan_id: str, *, looked_after: int
 
     People who were changed by any run within the last LIMIT_WINDOW_HOURS count with those of the plan.
     """
-    behaviour = runtime.behaviour
-    ends_by = end_of_window(runtime)
+    behaviour, now = runtime.behaviour, runtime.now()
+    ends_by = end_of_window(behaviour, now)
     sizes = tables.journal.sizes(plan_id, ends_by)
     limited = {change: people for change, people in sizes.items() if behaviour.limits[change] != Limit()}
-    now, window = runtime.now(), timedelta(hours=behaviour.limit_window_hours)
+    window = timedelta(hours=behaviour.limit_window_hours)
     over = exceeded(
         sizes,
         looked_after,
@@ -70,13 +71,13 @@ def measure(runtime: Runtime, tables: Tables, plan_id: str, *, looked_after: int
     )
 
 
-def end_of_window(runtime: Runtime) -> date:
-    """Return the last day of the limits' window: an account that is made to expire by then counts as deactivated.
+def end_of_window(behaviour: IntegrationSettings, now: datetime) -> date:
+    """Return the last day of the limits' window as of *now*: an account that is to expire by then counts as deactivated.
 
     It is a day of TIME_ZONE, like the one on which an account expires.
     """
-    end = runtime.now() + timedelta(hours=runtime.behaviour.limit_window_hours)
-    return end.astimezone(ZoneInfo(runtime.behaviour.time_zone)).date()
+    end = now + timedelta(hours=behaviour.limit_window_hours)
+    return end.astimezone(ZoneInfo(behaviour.time_zone)).date()
 
 
 def over_by_now(runtime: Runtime, tables: Tables, plan_id: str) -> list[str]:

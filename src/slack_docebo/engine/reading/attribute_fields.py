@@ -16,6 +16,7 @@ from slack_docebo.domain.texts import shortened
 from slack_docebo.engine.reading.branches import read_branches
 from slack_docebo.engine.reading.mirror_fields import find_mirror
 from slack_docebo.errors import AccessDenied, ConfigurationError, Rejected
+from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.reads import ProvenRead, slack_source
 from slack_docebo.storage.store import Store
@@ -49,7 +50,7 @@ async def find_profile_fields(runtime: Runtime, team: str) -> None:
         by_label.add(field_id)
         return CUSTOM + field_id
 
-    _name_by_id(runtime, lambda rule: rule.with_sources(by_id))
+    runtime.behaviour = _named_by_id(runtime.behaviour, lambda rule: rule.with_sources(by_id))
     await to_completion(_check_labels, runtime.store, team, {field_id: labels[field_id] for field_id in by_label})
     wanted = custom_fields(runtime.behaviour.attributes)
     if unknown := sorted(wanted - labels.keys()):
@@ -116,7 +117,7 @@ async def find_additional_fields(runtime: Runtime, session: Session) -> None:
             raise ValueError(f"Docebo has no additional field with this id: there are {there}")
         return rule
 
-    _name_by_id(runtime, by_id)
+    runtime.behaviour = _named_by_id(runtime.behaviour, by_id)
     wanted = {rule.field_id for rule in runtime.behaviour.attributes if rule.field_id}
     runtime.docebo.want_fields(wanted)
     await runtime.docebo.fields.read_options(field for field in fields if field.id in wanted)
@@ -182,12 +183,15 @@ def _leavers_branch(name: str, branches: Branches) -> int | None:
     )
 
 
-def _name_by_id(runtime: Runtime, named: Callable[[AttributeRule], AttributeRule]) -> None:
+def _named_by_id(
+    behaviour: IntegrationSettings, named: Callable[[AttributeRule], AttributeRule]
+) -> IntegrationSettings:
+    """Return the settings with rules that name fields by their ids, as *named* finds them."""
     try:
-        rules = distinct(read_each(runtime.behaviour.attributes, named, called="rule"))
+        rules = distinct(read_each(behaviour.attributes, named, called="rule"))
     except ValueError as error:
         raise ConfigurationError(f"{ROW}: {error}") from None
-    runtime.behaviour = runtime.behaviour.model_copy(update={"attributes": rules})
+    return behaviour.model_copy(update={"attributes": rules})
 
 
 def _the_one(name: str, names: Mapping[str, str], where: str) -> str:

@@ -122,7 +122,7 @@ def _hold_back(
     """Hold back the people in *cases* whose changes are *over* a limit, and return their Slack ids."""
     if not over:
         return set()
-    ends_by = end_of_window(runtime)
+    ends_by = end_of_window(runtime.behaviour, runtime.now())
     with runtime.store.reading() as tables:
         passed_on = passed_on_to(tables, operations[0].slack_team, operations)
     held = {op.slack_id for op in operations if not over.keys().isdisjoint(changes_of(op, ends_by, passed_on))}

@@ -42,6 +42,7 @@ from slack_docebo.engine.writing.left_behind import settle_for
 from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead, Rejected, told
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.events import MEMBERS_CHANGED, InboxEntry
+from slack_docebo.storage.store import Store
 
 logger = logging.getLogger(__name__)
 
@@ -71,15 +72,15 @@ async def serve_round(runtime: Runtime, workspace: Workspace, served: ServeResul
         is_done = await _Round(runtime, workspace, served).work(*merge(entries))
     finally:
         if not is_done:
-            await to_completion(release_claims, runtime)
+            await to_completion(release_claims, runtime.store, runtime.run_id)
             served.drop_unfinished()
     return len(entries)
 
 
-def release_claims(runtime: Runtime) -> int:
-    """Let the events that this run claimed and did not finish wait for another round; return how many there are."""
-    with runtime.store.transaction() as tables:
-        return tables.inbox.release(run=runtime.run_id)
+def release_claims(store: Store, run: str) -> int:
+    """Let the events that *run* has claimed and not finished wait for another round; return how many there are."""
+    with store.transaction() as tables:
+        return tables.inbox.release(run=run)
 
 
 def _claim(runtime: Runtime) -> list[InboxEntry]:
