@@ -8,6 +8,7 @@ from sandbox.server import Sandbox
 from slack_docebo.clients.slack import SlackClient
 from slack_docebo.clients.slack_wire import UserPage, source_user
 from slack_docebo.domain.decisions import NEVER
+from slack_docebo.domain.observation import Present
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
@@ -248,6 +249,42 @@ async def test_who_is_forgotten_stays_so_under_the_organisations_id_and_another_
         remember(store, ada)
     await run_import(settings, rows=LEAVERS)
     assert organisation_id(ada) in mapped(sqlite_url, team(sandbox))
+
+
+@pytest.mark.parametrize("road", ["event", "event that Slack explains later", "by name"])
+@pytest.mark.variants(1)
+async def test_who_gets_another_address_as_the_company_joins_grid_gets_no_second_account_before_an_import(
+    sandbox, sqlite_url, tmp_path, monkeypatch, road
+):
+    settings, (ada, *_) = settings_for(sandbox.facts(), sqlite_url), people(sandbox)
+    await run_import(settings, rows=LEAVERS)
+    account = mapped(sqlite_url, team(sandbox))[ada]
+    sandbox.slack.change(ada, {"profile": {"email": "king@example.com"}})
+    join_grid(sandbox)
+    shown, read_one = replace(source_user(sandbox.slack.get(ada)), local_id=""), SlackClient.user
+
+    async def without_local_id(client, slack_id, **options):
+        seen = await read_one(client, slack_id, **options)
+        return replace(seen, value=replace(seen.value, local_id="")) if isinstance(seen, Present) else seen
+
+    monkeypatch.setattr(SlackClient, "user", without_local_id)
+    async with world(sandbox, sqlite_url, tmp_path, **LEAVERS) as here:
+        if road == "by name":
+            await carry_out(here.runtime, await plan_named(here.runtime, here.workspace, [shown]))
+        else:
+            event = replaced(here.event(ada), slack_id=shown.slack_id, profile=asdict(shown))
+            here.put(event)
+            if road != "event":
+                sandbox.slack_gate.faults.add("migration.exchange", "html_503", times=-1)
+                await here.serve()
+                assert (here.state(event), here.docebo_id(organisation_id(ada))) == (EventState.PARKED, None)
+                sandbox.slack_gate.faults.clear()
+                here.replay(event)
+            await here.serve()
+
+    assert mapped(sqlite_url, team(sandbox))[organisation_id(ada)] == account
+    assert sandbox.docebo.accounts[account].email == "king@example.com"
+    assert len([one for one in sandbox.docebo.accounts if one.provisioned_by]) == 3
 
 
 @pytest.mark.long

@@ -32,6 +32,7 @@ MENDED = [
     (2, Promise.SECOND_ACCOUNT, 240000100),
     (2, Promise.SECOND_ACCOUNT, 270000757),
     (2, Promise.SECOND_ACCOUNT, 1400001062),
+    (2, Promise.SECOND_ACCOUNT, 17100000300),
     (3, Promise.LIMITS, 31),
     (3, Promise.LIMITS, 16000000464),
     (4, Promise.NEWEST, 164),

@@ -14,12 +14,13 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.decisions import never_touched
 from slack_docebo.domain.observation import Present, Unknown
 from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.scope import Scope
 from slack_docebo.domain.texts import some_of
 from slack_docebo.engine.reading.connection import Workspace, recall_other_ids
 from slack_docebo.engine.reading.evidence import ask_for_people, check_calls, counted, reserve_calls
 from slack_docebo.engine.reading.renewing import renewed
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
-from slack_docebo.errors import ConfigurationError, RemoteError
+from slack_docebo.errors import ConfigurationError, RemoteError, TransientError
 from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.store import Store
@@ -76,25 +77,47 @@ async def learn_who_is_forgotten(runtime: Runtime, workspace: Workspace, people:
     Only digests of forgotten people are stored, so Slack is asked for the former id of everybody who is new to us. From
     then on the forgotten are known by the new id, too.
     """
-    if not workspace.organisation or not (ids := await to_completion(_strangers, runtime, workspace.team, people)):
-        return set()
-    if not reserve_calls(runtime, people=-(-len(ids) // EXCHANGED_AT_ONCE)):
-        _log.warning(
-            "whether any of %d people new to us was forgotten under a former id is not known: EVIDENCE_CALLS", len(ids)
-        )
+    if not await to_completion(_is_anybody_forgotten, runtime.store):
         return set()
     try:
-        with counted(runtime):
-            former = await runtime.slack.local_ids(ids, team_id=workspace.team)
-    except RemoteError as error:
+        shown = await find_former_ids(runtime, workspace, people)
+    except TransientError as error:
         _log.warning("whether somebody new was forgotten under a former id is not known: %s", error)
         return set()
+    with runtime.store.reading() as tables:
+        excluded = tables.exclusions.all()
+    return {slack_id for slack_id, user in shown.items() if excluded.cover_any(user.ids)}
+
+
+async def find_former_ids(
+    runtime: Runtime, workspace: Workspace, people: Iterable[SourceUser]
+) -> dict[str, SourceUser]:
+    """Return those of *people* who are new to us with the ids that they had before, by the ids that Slack shows now.
+
+    Slack may show somebody under the id of the organisation alone who is known to us under another. Whoever was forgotten
+    under that is known by the new one, too, from then on. Nobody is returned where Slack lets us not ask, or
+    EVIDENCE_CALLS does not; raises TransientError where Slack does not answer.
+    """
+    new = await to_completion(_strangers, runtime.store, runtime.behaviour.policy(workspace.team).scope, people)
+    if not new:
+        return {}
+    if not reserve_calls(runtime, people=-(-len(new) // EXCHANGED_AT_ONCE)):
+        _log.warning("under which ids %d people new to us were known before is not known: EVIDENCE_CALLS", len(new))
+        return {}
+    try:
+        with counted(runtime):
+            former = await runtime.slack.local_ids(sorted(new), team_id=workspace.team)
+    except TransientError:
+        raise
+    except RemoteError as error:
+        _log.warning("under which ids people new to us were known before is not known: %s", error)
+        return {}
     with runtime.store.transaction() as tables:
         excluded = tables.exclusions.all()
-        forgotten = {now: before for now, before in former.items() if excluded.cover_any([before])}
-        for now, before in forgotten.items():
-            tables.exclusions.note_other_id(now, before)
-    return set(forgotten)
+        for now, before in former.items():
+            if excluded.cover_any([before]):
+                tables.exclusions.note_other_id(now, before)
+    return {now: replace(new[now], local_id=before) for now, before in former.items() if before != now}
 
 
 def check_excluded(behaviour: IntegrationSettings, unknown: Collection[str]) -> None:
@@ -113,16 +136,21 @@ def _are_new(store: Store, docebo: str, team: str, slack_ids: Collection[str]) -
     return not mapped.keys() | told.keys() >= set(slack_ids)
 
 
-def _strangers(runtime: Runtime, team: str, people: Iterable[SourceUser]) -> list[str]:
-    """Return those of *people*, as Slack ids, in scope and new to us who may have been forgotten under a former id."""
-    with runtime.store.reading() as tables:
-        excluded = tables.exclusions.all()
-        if not excluded.digests:
-            return []
-        scope = runtime.behaviour.policy(team).scope
-        shown = [user for user in people if user.organisation and not user.local_id and not excluded.cover(user)]
-        ids = {user.slack_id for user in shown if not scope.reason_against(user)}
-        return sorted(ids - tables.people.of(team, ids).keys())
+def _is_anybody_forgotten(store: Store) -> bool:
+    with store.reading() as tables:
+        return bool(tables.exclusions.all().digests)
+
+
+def _strangers(store: Store, scope: Scope, people: Iterable[SourceUser]) -> dict[str, SourceUser]:
+    """Return those of *people* in *scope*, by Slack id, who are new to us and may be known by a former id."""
+    shown = {user.slack_id: user for user in people if user.organisation and not user.local_id}
+    with store.reading() as tables:
+        excluded, known = tables.exclusions.all(), tables.people.of(scope.team, shown)
+    return {
+        slack_id: user
+        for slack_id, user in shown.items()
+        if slack_id not in known and not excluded.cover(user) and not scope.reason_against(user)
+    }
 
 
 def _named(runtime: Runtime, team: str) -> list[str]:

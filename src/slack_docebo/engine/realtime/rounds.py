@@ -24,7 +24,7 @@ from slack_docebo.engine.reading.accounts import are_few, ask_for_unlisted, chec
 from slack_docebo.engine.reading.bearers import find_bearers
 from slack_docebo.engine.reading.connection import Workspace, recall_other_ids
 from slack_docebo.engine.reading.evidence import ask_for_accounts, observe_person
-from slack_docebo.engine.reading.organisation import learn_who_is_forgotten, learn_who_is_named
+from slack_docebo.engine.reading.organisation import find_former_ids, learn_who_is_named
 from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo, ping_slack
 from slack_docebo.engine.reading.overtaken import ANSWERS_LAG, is_behind
 from slack_docebo.engine.reading.profiles import check_fields_left_out, keep_fields_shown
@@ -39,7 +39,7 @@ from slack_docebo.engine.realtime.sorting import Sorter
 from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.engine.writing.left_behind import settle_for
-from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead, Rejected, told
+from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead, Rejected, TransientError, told
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.events import MEMBERS_CHANGED, InboxEntry
 from slack_docebo.storage.store import Store
@@ -133,7 +133,7 @@ class _Round:
             todo = [*todo, *read]
             if await learn_who_is_named(self._runtime, self._workspace, [case.person for case in todo]):
                 self._planner.policy = self._runtime.behaviour.policy(self._team)
-            await learn_who_is_forgotten(self._runtime, self._workspace, [case.person for case in todo])
+            todo = await self._under_both_ids(todo)
             todo = await to_completion(self._sorter.not_in_line, joined(todo))
             await to_completion(keep_fields_shown, self._runtime, self._team, [case.person for case in todo])
         with self._runtime.store.reading() as tables:
@@ -144,6 +144,30 @@ class _Round:
                 parts[:0] = await self._serve(parts.pop(0), through.get(group[0].incident, NOTHING))
             if self._is_over:
                 break
+
+    async def _under_both_ids(self, cases: list[Case]) -> list[Case]:
+        """Return *cases*, in which whoever was known by another id, before the company joined an organisation, has both.
+
+        Such a person would get a second account before an import has read everybody. Where Slack does not answer, whoever may
+        be one is tried again later.
+        """
+        try:
+            found = await find_former_ids(self._runtime, self._workspace, [case.person for case in cases])
+        except TransientError as error:
+            await self._slack.check(error)
+            doubtful = [case for case in cases if case.person.organisation and case.known is None]
+            await to_completion(self._settlement.fail, doubtful, told(error))
+            return [case for case in cases if case not in doubtful]
+        return [
+            self._as_known(replace(case, user=user)) if (user := found.get(case.person.slack_id)) else case
+            for case in cases
+        ]
+
+    def _as_known(self, case: Case) -> Case:
+        """Return *case* with the account that the person has, or had, under any of the ids that Slack shows."""
+        with self._runtime.store.reading() as tables:
+            known = tables.mappings(self._runtime.settings.docebo_url).known_of_people(self._team, [case.person])
+        return replace(case, slack_id=case.person.slack_id, known=known.get(case.person.slack_id))
 
     async def _settle_what_was_sent(self, cases: list[Case]) -> None:
         """Find out what became of rows that a run has sent for these people and not recorded; if it cannot, the round goes on."""
@@ -234,9 +258,7 @@ class _Round:
         )
         if case.slack_id == user.slack_id and not user.local_id:
             return case
-        with self._runtime.store.reading() as tables:  # the event may have borne an older, local id
-            known = tables.mappings(self._runtime.settings.docebo_url).known_of_people(self._team, [user])
-        return replace(case, slack_id=user.slack_id, known=known.get(user.slack_id))
+        return self._as_known(case)  # the event may have borne an older, local id
 
     def _is_overtaken(self, user: SourceUser, case: Case) -> bool:
         """Tell whether *user*, Slack's answer, is older than the newest event of *case*, which came lately.
