@@ -113,8 +113,7 @@ class PrefectUI:
                 break
             await self.page.reload()
             await self.settle()
-        await self.page.get_by_role("link", name=re.compile("^[0-9a-f]{8}$")).first.click()  # the newest under its key
-        await self.page.get_by_role("tabpanel", name="Artifact").get_by_role("table").first.wait_for()
+        await self._open_newest()
 
     async def open_page_of_artifact(self, artifact: str) -> None:
         """Go to the page of the *artifact* with this id, and once more where Prefect was busy: its page does not ask again."""
@@ -129,6 +128,10 @@ class PrefectUI:
         """Go to the page that says how things stand, as somebody does who has no bookmark yet."""
         await self.open("/v2/artifacts")
         await self.page.get_by_role("link", name=re.compile("slack-docebo-status")).first.click()
+        await self._open_newest()
+
+    async def _open_newest(self) -> None:
+        """Of the artifacts under one key that the page lists, go to the newest."""
         await self.page.get_by_role("link", name=re.compile("^[0-9a-f]{8}$")).first.click()
         await self.page.get_by_role("tabpanel", name="Artifact").get_by_role("table").first.wait_for()
 

@@ -89,6 +89,20 @@ async def test_a_plan_that_was_applied_late_is_kept_from_then_on(company, sqlite
             assert saved in plans_of(here.runtime)
 
 
+async def test_a_plan_is_kept_for_what_was_sent_late_and_may_have_been_done(company, sqlite_url, tmp_path):
+    company.reset()
+    settings = settings_for(company.facts(), sqlite_url, report_dir=tmp_path)
+    saved = (await run_import(settings, dry_run=True)).plan.id
+    with later(91):
+        async with world(company, sqlite_url, tmp_path, JOURNAL_KEEP_DAYS="90") as here:
+            with here.runtime.store.transaction() as tables:
+                tables.intents.note(saved, [0], flow_run="died", now=here.runtime.now())
+                tables.intents.give_up(saved, [0])
+            await run_import(settings)
+            tidy(here.runtime)
+            assert saved in plans_of(here.runtime)
+
+
 async def test_events_that_are_done_and_backups_are_kept_for_as_long_as_the_settings_say(company, sqlite_url, tmp_path):
     kept = {"INBOX_KEEP_DAYS": "7", "JOURNAL_KEEP_DAYS": "90"}
     async with world(company, sqlite_url, tmp_path, **kept) as here:

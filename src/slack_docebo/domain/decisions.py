@@ -78,8 +78,7 @@ def reason_by_decision(decisions: Decisions, operation: Operation, former_holder
         untouchable.insert(0, operation.mapped_as)
     if not untouchable:
         return ""
-    account = operation.prior.docebo_id if operation.prior else operation.docebo_id
-    return f"account {account} belongs to {untouchable[0]}, about whom somebody has decided: never this person"
+    return f"account {operation.account_before} belongs to {untouchable[0]}, about whom somebody has decided: never this person"
 
 
 def never_touched(decisions: Decisions) -> set[str]:

@@ -128,6 +128,11 @@ class Operation:
         """The Slack id that has the mapping before the operation; afterwards `slack_id` has it."""
         return self.prior.slack_id if self.prior else self.slack_id
 
+    @property
+    def account_before(self) -> int | None:
+        """The account that the person has before the operation, or that it changes."""
+        return self.prior.docebo_id if self.prior else self.docebo_id
+
     def left_alone(self, reason: str) -> "Operation":
         """Return the operation that leaves the person and the account of before alone instead, for this *reason*."""
         return Operation(
@@ -136,7 +141,7 @@ class Operation:
             slack_name=self.slack_name,
             kind=Kind.LEAVE,
             reason=reason,
-            docebo_id=self.prior.docebo_id if self.prior else self.docebo_id,
+            docebo_id=self.account_before,
         )
 
 

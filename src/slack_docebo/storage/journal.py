@@ -37,7 +37,7 @@ from slack_docebo.domain.operations import NOT_SENT, PASSED_ON, Kind, Outcome
 from slack_docebo.domain.targets import EXPIRATION, USERNAME
 from slack_docebo.storage.operations import JournalEntry, entry_of
 from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRepository, PlanState, plan_of
-from slack_docebo.storage.schema import given_up, identity, intent, mapping, platform
+from slack_docebo.storage.schema import identity, mapping, platform, sent
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
 from slack_docebo.storage.statements import WhereIn, in_portions, replace_mentions
@@ -96,12 +96,11 @@ def _in_plan(plan_id: BindParameter[str]) -> tuple[ColumnElement[bool], ...]:
 _since: BindParameter[datetime] = bindparam("since")
 # The conditions that an operation was carried out since then.
 DONE = operations.c.done_at >= _since, operations.c.outcome == Outcome.APPLIED.value
-_sent = union_all(*(select(table.c.plan_id, table.c.seq, table.c.noted_at) for table in (intent, given_up))).subquery()
-_of_operation = _sent.c.plan_id == operations.c.plan_id, _sent.c.seq == operations.c.seq
+_of_operation = sent.c.plan_id == operations.c.plan_id, sent.c.seq == operations.c.seq
 # The conditions that an operation was sent since then, and that nobody knows what became of it.
 SENT = (
-    operations.c.plan_id.in_(select(_sent.c.plan_id)),  # few of all, whose operations are looked at
-    exists().where(*_of_operation, _sent.c.noted_at >= _since),
+    operations.c.plan_id.in_(select(sent.c.plan_id)),  # few of all, whose operations are looked at
+    exists().where(*_of_operation, sent.c.noted_at >= _since),
     operations.c.outcome != Outcome.APPLIED.value,
 )
 
@@ -181,7 +180,7 @@ def _let_through(change: Change) -> str:
 
 LOOKED_AT = 1000  # operations: so many are looked at one by one before all plans are
 DONE_SINCE = select(operations.c.plan_id).where(*DONE).order_by(operations.c.done_at.desc()).limit(LOOKED_AT)
-OTHERS_SENT = select(1).where(_sent.c.plan_id != _plan_id, _sent.c.noted_at >= _since).limit(1)
+OTHERS_SENT = select(1).where(sent.c.plan_id != _plan_id, sent.c.noted_at >= _since).limit(1)
 CREATED_SINCE = [
     select(func.count())
     .select_from(operations)

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, exists
 
 from slack_docebo.domain.guards import Change
 from slack_docebo.errors import PlanNotApplicable
-from slack_docebo.storage.schema import inbox_event, intent, operation
+from slack_docebo.storage.schema import inbox_event, operation, sent
 from slack_docebo.storage.schema import plan as plans
 from slack_docebo.storage.unfound import PLANS as WITH_UNFOUND
 
@@ -227,8 +227,11 @@ class PlanRepository:
         old = select(plans.c.id).where(plans.c.created_at < before, plans.c.id != newest, plans.c.id.not_in(incidents))
         of_plan = operation.c.plan_id == plans.c.id
         at_work = exists().where(of_plan, operation.c.done_at >= before)
-        sent = select(intent.c.plan_id).where(intent.c.noted_at >= before)
-        old = old.where(plans.c.id.not_in(WITH_UNFOUND), plans.c.id.not_in(sent), ~at_work)
+        old = old.where(
+            plans.c.id.not_in(WITH_UNFOUND),
+            plans.c.id.not_in(select(sent.c.plan_id).where(sent.c.noted_at >= before)),
+            ~at_work,
+        )
         ids = list(self._connection.scalars(old.order_by(plans.c.created_at).limit(limit)))
         return self._connection.execute(delete(plans).where(plans.c.id.in_(ids))).rowcount
 

@@ -17,7 +17,9 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    select,
     text,
+    union_all,
 )
 
 from slack_docebo.storage.column_types import FreeText, Instant
@@ -201,6 +203,8 @@ given_up = Table(
     Column("seq", Integer, primary_key=True, autoincrement=False),
     Column("noted_at", Instant, nullable=False),  # like an intent
 )
+# What was sent without a known outcome, whether a run still looks or not.
+sent = union_all(*(select(one.c.plan_id, one.c.seq, one.c.noted_at) for one in (intent, given_up))).subquery("sent")
 
 halt = Table(
     "halt",  # while there is a row, nothing is written to that Docebo
