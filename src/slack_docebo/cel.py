@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from slack_docebo.domain.expressions import LookUp, Program
+from slack_docebo.domain.expressions import LookUp, Program, place_of
 from slack_docebo.domain.functions import FUNCTIONS, NoValueError
 from slack_docebo.domain.lookup import NoValue
 from slack_docebo.domain.sources import CUSTOM, SOURCES
@@ -133,7 +133,7 @@ def _explained(errors: str) -> str:
     else:
         said = ((pattern.search(what), means) for pattern, means in _IN_WORDS)
         told = next((match.expand(means) for match, means in said if match), NO_EXPRESSION)
-    return f"at {f'character {column}' if line == 1 else f'line {line}, character {column}'}: {told}"
+    return f"{place_of(line, column)}: {told}"
 
 
 def _unknown(name: str) -> str:

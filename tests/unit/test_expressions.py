@@ -135,6 +135,9 @@ ENDLESS = "[1, 2, 3].map(x, [1, 2, 3].map(y, x * y)).size() > 1 ? 'a' : 'b'"
         ("lower(titel)", r"rule 2: in its expression: at character 7: unknown name: allowed are first_name"),
         ('custom:"Cost centre" == "a" ? titel : ""', "at character 31: unknown name"),
         ("lower(\n  titel)", "at line 2, character 3: unknown name"),
+        ("lower(scim:Department)", r"at character 7: unknown source: allowed are .*scim:department"),
+        ("lower(\n  scim:dept)", "at line 2, character 3: unknown source"),
+        ('title + custom:" "', "at character 9: unknown source"),
         (
             "trim(title)",
             r"at character 5: unknown name: allowed are .* and the functions lower, upper, title",

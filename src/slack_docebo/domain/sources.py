@@ -80,6 +80,11 @@ def said(user: SourceUser, source: str) -> str | None:
     return None if text is None else clean(text)
 
 
+UNKNOWN_SOURCE = (
+    f"unknown source: allowed are {', '.join((*SOURCES, *SCIM_SOURCES))} and {CUSTOM}<label or id of a profile field>"
+)
+
+
 def is_source(name: str) -> bool:
     """Tell whether *name* is a source that a rule can read."""
     return (
