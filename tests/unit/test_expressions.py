@@ -36,6 +36,7 @@ CENTRES = LookupTable.of("centres", [("sales", "S-100"), ("Analyst", "A-1")])
         ('custom:Xf1 == "Sales" ? "yes" : "no"', "yes"),
         ('custom:"Xf1" in ["Space", "Sea"] ? "yes" : "no"', "no"),
         ('title.startsWith("Ana") && !email.endsWith(".org") ? title : ""', "Analyst"),
+        ('title.matches("(" + "Ana|Eng" + ")") ? "fits matches(\'(\')" : ""', "fits matches('(')"),
         ("lower(ascii(first(first_name, 1) + last_name))", "zo'neill-lukasz"),
         ("title(last_name)", "O'neill-Łukasz"),
         ("upper(title)", "ANALYST"),
@@ -159,6 +160,11 @@ ENDLESS = "[1, 2, 3].map(x, [1, 2, 3].map(y, x * y)).size() > 1 ? 'a' : 'b'"
         (
             "table(branches custom:Department)",
             "at character 16: this is too much: a comma",
+        ),
+        ('title.matches("(") ? "a" : "b"', r"at character 15: this pattern is wrong: missing \)$"),
+        (
+            "'matches(\"(\")' + (matches(title,\n r'\\q') ? 'a' : 'b')",
+            "at line 2, character 2: this pattern is wrong: invalid",
         ),
         ("size(title)", "the result is int and should be a text: write string"),
         ("title == 'a'", "the result is bool and should be a text"),

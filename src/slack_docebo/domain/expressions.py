@@ -130,8 +130,7 @@ def _prepared(text: str) -> _Prepared:
         if found["source"]:
             source = written.replace('"', "")
             if not is_source(source):
-                lines = text[: found.start() + 1].split("\n")
-                raise ValueError(f"{place_of(len(lines), len(lines[-1]))}: {UNKNOWN_SOURCE}")
+                raise ValueError(f"{place_in(text, found.start())}: {UNKNOWN_SOURCE}")
             known = (name for name, one in names.items() if one == source and len(name) == len(written))
             name = next(known, f"s{len(names)}".ljust(len(written), "_"))
             names[name] = source
@@ -141,6 +140,12 @@ def _prepared(text: str) -> _Prepared:
         return written
 
     return _Prepared(_TOKEN.sub(stand_in, text), names, tables)
+
+
+def place_in(text: str, start: int) -> str:
+    """Return how the place is told that is *start* characters behind the beginning of *text*."""
+    lines = text[: start + 1].split("\n")
+    return place_of(len(lines), len(lines[-1]))
 
 
 def place_of(line: int, character: int) -> str:
