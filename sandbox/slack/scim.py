@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -58,17 +59,24 @@ class ScimApi:
             )
         start = max(1, int(request.query_params.get("startIndex", 1)))
         count = min(LARGEST_PAGE, int(request.query_params.get("count", DEFAULT_PAGE)))
-        end = min(len(self._workspace), start - 1 + count)
-        people = [self._shown(self._workspace.at(index)) for index in range(start - 1, end)]
+        listed = self._listed()
+        people = [self._shown(self._workspace.at(index)) for index in listed[start - 1 : start - 1 + count]]
         return JsonAnswer(
             {
                 "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
-                "totalResults": len(self._workspace),
+                "totalResults": len(listed),
                 "itemsPerPage": len(people),
                 "startIndex": start,
                 "Resources": people,
             }
         )
+
+    def _listed(self) -> Sequence[int]:
+        """Return the places of those whom the list shows."""
+        everybody = range(len(self._workspace))
+        if self._workspace.switches.scim_lists_deactivated:
+            return everybody
+        return [index for index in everybody if not self._workspace.at(index).get("deleted")]
 
     def _shown(self, user: User) -> dict[str, Any]:
         """Return the person; an absent attribute is null, an empty object or missing, as in Slack's answers."""

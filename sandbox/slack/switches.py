@@ -27,6 +27,7 @@ class SlackSwitches:
     scopes_header: bool = True  # replies carry X-OAuth-Scopes
     user_groups: str = "on"  # on | plan_upgrade_required (documented) | paid_teams_only (seen), on a free plan
     scim: str = "on"  # on | plus_teams_only | non_org_teams_only
+    scim_lists_deactivated: bool = True  # SCIM's list shows who is deactivated; asked for the person, it always does
     identity_team: str = "own"  # auth.test's `team_id`: own | null | other (a workspace that nobody knows)
 
 

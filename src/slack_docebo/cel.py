@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from slack_docebo.domain.expressions import LookUp, Program
+from slack_docebo.domain.expressions import TEXT, LookUp, Program, place_in, place_of
 from slack_docebo.domain.functions import FUNCTIONS, NoValueError
 from slack_docebo.domain.lookup import NoValue
 from slack_docebo.domain.sources import CUSTOM, SOURCES
@@ -45,6 +45,9 @@ _IN_WORDS = (  # what the engine says, and what that means to who has written th
         r"\1 does not go with these values: \2",
     ),
 )
+# A pattern that is written as a text in quotes; within another text there is none.
+_PATTERN = re.compile(rf"\bmatches\s*\((?:[^()\"']*,)?\s*(?P<pattern>{TEXT})\s*\)|{TEXT}", re.DOTALL)
+_WRONG_PATTERN = re.compile(r"invalid regular expression: ([^:]*)")
 _raised = threading.local()  # what a function of ours has raised: the engine tells no more than its words
 
 
@@ -67,6 +70,9 @@ def compiled(text: str, names: Mapping[str, str], tables: Mapping[str, LookUp]) 
         raise ValueError(
             f"the result is {result.name().lower()} and should be a text: write string(...) or a choice of two texts"
         )
+    for found in _PATTERN.finditer(text):
+        if (pattern := found["pattern"]) and (wrong := _wrong_in(environment, pattern)):
+            raise ValueError(f"{place_in(text, found.start('pattern'))}: this pattern is wrong: {wrong}")
 
     def evaluate(values: Mapping[str, str]) -> str | NoValue:
         _raised.by = None
@@ -79,6 +85,13 @@ def compiled(text: str, names: Mapping[str, str], tables: Mapping[str, LookUp]) 
         return raised if raised and raised.why in error else NoValue(error, NOT_WORKED_OUT)
 
     return evaluate
+
+
+def _wrong_in(environment: Any, pattern: str) -> str:
+    """Return what is wrong with a *pattern*, a text in quotes, in the engine's words; "" if nothing is."""
+    found = environment.compile(f"''.matches({pattern})").eval(data={})
+    wrong = _WRONG_PATTERN.search(str(found.value()))
+    return wrong[1] if wrong else ""
 
 
 def _functions(cel: Any, tables: Mapping[str, LookUp]) -> list["cel.FunctionDecl"]:
@@ -133,7 +146,7 @@ def _explained(errors: str) -> str:
     else:
         said = ((pattern.search(what), means) for pattern, means in _IN_WORDS)
         told = next((match.expand(means) for match, means in said if match), NO_EXPRESSION)
-    return f"at {f'character {column}' if line == 1 else f'line {line}, character {column}'}: {told}"
+    return f"{place_of(line, column)}: {told}"
 
 
 def _unknown(name: str) -> str:

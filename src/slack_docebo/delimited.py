@@ -27,14 +27,20 @@ def read_table(text: str) -> Iterator[tuple[int, list[str]]]:
 def read_rows(text: str) -> Iterator[tuple[int, list[str]]]:
     """Yield each row that holds anything, with the line on which it begins; the first is the header.
 
-    The delimiter is the one that the first line names (`sep=;`) or has most of. Raises BadTableError for what is not CSV.
+    The delimiter is the one that the first line names (`sep=;`) or has most of. Raises BadTableError for what is not CSV,
+    and where the first line has as many of another.
     """
     file = io.StringIO(text.removeprefix("\ufeff"), newline="")
     first, before = file.readline(), 0
     if first.lower().startswith("sep="):
         delimiter, before = first[4:5], 1
     else:
-        delimiter = max(DELIMITERS, key=first.count)
+        other, delimiter = sorted(DELIMITERS, key=first.count)[-2:]
+        if first.count(other) == first.count(delimiter) > 0:
+            raise BadTableError(
+                "line 1: nobody can tell whether commas, semicolons or tabs stand between cells: put a line above it that"
+                " says so, like sep=; for semicolons"
+            )
         file.seek(0)
     if delimiter not in DELIMITERS:
         raise BadTableError("line 1: the delimiter is no comma, semicolon or tab")

@@ -12,8 +12,8 @@ from slack_docebo.given_files import UnusableFileError, read_given_text
 PREFIX = "table_"  # before the table's name, in that of the Variable
 LARGEST_FILE = 10_000_000  # bytes
 TWO_COLUMNS = "two columns below a line with their names: the value, and what stands for it"
-# A formula, or what spreadsheets write in the place of one that fails: #REF!, #N/A, in German #BEZUG!, #NV.
-OF_A_SPREADSHEET = re.compile(r"\s*(=.+|#\S+[!?]|#N/A|#NV|#N/D)\s*")
+# A formula, or what spreadsheets write in the place of one that fails: #REF!, #N/A, in German #BEZUG!, #NV; Err:502.
+OF_A_SPREADSHEET = re.compile(r"\s*(=.+|#\S+[!?]|#N/A|#NV|#N/D|Err:\d+)\s*")
 EXAMPLE = '{"Sales": "SAL", "*": "REST"}'
 
 ReadVariable = Callable[[str], Awaitable[object]]  # returns what Prefect's Variable of that name holds, None without it

@@ -14,6 +14,7 @@ from slack_docebo.current_settings import Current
 from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.mirror import Mirror
 from slack_docebo.domain.rules import custom_fields
+from slack_docebo.domain.sources import OF_LOCALE
 from slack_docebo.domain.user_groups import UserGroup
 from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.settings import DoceboSettings, Settings
@@ -148,7 +149,7 @@ async def open_runtime(
                 base_url=settings.slack_api_url,
                 page_size=settings.slack_page_size,
                 calls_per_minute=settings.slack_calls_per_minute,
-                with_locale=any("language" in rule.sources for rule in rules),
+                with_locale=any(not OF_LOCALE.isdisjoint(rule.sources) for rule in rules),
                 wanted_fields=custom_fields(rules),
                 recorder=recorder,
             ) as slack,

@@ -50,7 +50,7 @@ async def test_what_is_null_empty_or_missing_is_not_said():
         return_value=page(
             person("U1", **{scim.ENTERPRISE: {"department": None, "manager": {"managerId": None}, "division": ""}}),
             person("U2", **{scim.ENTERPRISE: {"manager": {}, "employeeNumber": 7}, scim.OF_SLACK: {}}),
-            person("U3", **{scim.ENTERPRISE: None}),
+            person("U3", **{scim.ENTERPRISE: None, scim.OF_SLACK: {"startDate": {"value": None}}}),
             total=3,
         )
     )

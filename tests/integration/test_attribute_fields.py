@@ -286,6 +286,25 @@ async def test_a_language_is_given_by_its_code_or_by_its_name(sandbox_of, sqlite
     assert again.count(outcome="applied") == 0
 
 
+async def test_the_language_of_a_country_is_given_by_a_table_for_the_locale_in_an_import_and_by_an_event(
+    shared_sandbox, sqlite_url, tmp_path
+):
+    shared_sandbox.reset()
+    ada = shared_sandbox.slack.add("Ada", "Lovelace", "ada@example.com", {"locale": "zh-TW"})["id"]
+    rules = {"ATTRIBUTES": "first_name, last_name, email, language = table(languages, locale)"}
+    languages = LookupTable.of("languages", [("zh-TW", "ja"), ("de-DE", "zh"), ("*", "en")])
+    await run_import(settings_for(shared_sandbox.facts(), sqlite_url), rows=rules, tables={"languages": languages})
+    async with world(shared_sandbox, sqlite_url, tmp_path, **rules) as here:
+        here.runtime.behaviour = here.runtime.behaviour.with_tables({"languages": languages})
+        assert here.account(ada).language == "ja"
+
+        shared_sandbox.slack.change(ada, {"locale": "de-DE"})
+        here.put(here.event(ada, profile={"locale": ""}))  # events do not show it
+        await here.serve()
+
+        assert here.account(ada).language == "zh"
+
+
 async def test_a_date_that_is_none_is_left_out_and_listed(sandbox_of, sqlite_url):
     sandbox = sandbox_of()
     settings = settings_for(sandbox.facts(), sqlite_url)

@@ -115,6 +115,7 @@ ELSEWHERE = {
     "counted_more": "test_open_questions",
     "slow_seconds": "test_slack_client",
     "scim": "test_scim",
+    "scim_lists_deactivated": "test_scim",
     "user_groups": "test_user_groups",
     "identity_team": "test_tokens",
 }

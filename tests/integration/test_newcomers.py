@@ -15,6 +15,7 @@ from slack_docebo.storage.events import EventState
 from slack_docebo.storage.schema import account as accounts
 from slack_docebo.storage.store import Store
 from tests.importing import ON, carry_out, prove, run_import, settings_for
+from tests.integration.after_an_import import apply_by_id
 from tests.integration.realtime_world import world
 
 RULES = "first_name, last_name, email, branch = title"
@@ -169,6 +170,17 @@ async def test_new_accounts_are_welcomed_only_where_the_settings_say_so(company,
     join(company, "Ada", "EU")
     done = await run_import(settings_for(company.facts(), f"sqlite:///{tmp_path}/2.db"), rows={"WELCOME_MAIL": "true"})
     assert company.docebo.notified == done.count(Kind.CREATE, outcome=Outcome.APPLIED) > 0
+
+
+async def test_a_saved_plan_sends_no_mail_that_the_settings_of_today_do_not_want(company, sqlite_url):
+    ada = join(company, "Ada", "EU")
+    settings = settings_for(company.facts(), sqlite_url)
+    plan = await run_import(settings, dry_run=True, rows={"WELCOME_MAIL": "true"})
+
+    await apply_by_id(settings, {"WELCOME_MAIL": "false"}, plan.plan.id)
+
+    assert company.docebo.accounts.by_email(ada)
+    assert company.docebo.notified == 0
 
 
 async def import_while(settings, happens):

@@ -1,8 +1,10 @@
 """Rules that read Slack's SCIM API."""
 
+from dataclasses import replace
+
 import pytest
 
-from slack_docebo.domain.operations import Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.looking.trying import try_rules
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import read_rows, table
@@ -59,6 +61,23 @@ async def test_whom_scim_does_not_show_keeps_what_is_there(company, sqlite_url, 
     await run_import(settings, rows=rows)
 
     assert units(company) == ["Sales"]
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.variants(1)
+async def test_whether_or_not_scim_lists_who_has_left_slack_alone_decides_who_has(company, sqlite_url, ada, listed):
+    company.slack.switches = replace(company.slack.switches, scim_lists_deactivated=listed)
+    settings, rows = settings_of(company, sqlite_url), {"ATTRIBUTES": RULES, "LEAVERS": "deactivate"}
+    await run_import(settings, rows=rows)
+    company.slack.deactivate(ada)
+
+    left = await run_import(settings, rows=rows)
+    units_of_the_leaver = units(company)
+    company.slack.reactivate(ada)
+    await run_import(settings, rows=rows)
+
+    assert left.count(Kind.DEACTIVATE, outcome=Outcome.APPLIED) == 1
+    assert units_of_the_leaver == units(company) == ["Sales"]
 
 
 @pytest.mark.long

@@ -134,7 +134,13 @@ def test_an_account_that_holds_what_was_written_is_in_line_however_long_the_name
     ("source", "key"),
     [
         *((name, name) for name in ("first_name", "last_name", "real_name", "display_name", "title")),
-        *(("phone", "phone"), ("pronouns", "pronouns"), ("time_zone", "tz"), ("language", "locale")),
+        *(
+            ("phone", "phone"),
+            ("pronouns", "pronouns"),
+            ("time_zone", "tz"),
+            ("language", "locale"),
+            ("locale", "locale"),
+        ),
         ("handle", "name"),
     ],
 )

@@ -79,6 +79,14 @@ def test_what_one_branch_has_as_code_and_another_as_title_is_not_guessed(others)
     assert both.named("Europe") == "2"
 
 
+@pytest.mark.parametrize("at_the_top", [Branch(3, "X", "EU", left=8, right=9), Branch(3, "", "1", left=8, right=9)])
+def test_what_one_branch_has_as_code_or_id_and_another_at_the_top_as_title_is_not_guessed(at_the_top):
+    tree = [ROOT, Branch(1, "EU", "Europe", left=2, right=7), at_the_top]
+
+    assert Branches.of(tree).named(at_the_top.title) is None
+    assert Branches.of(tree).named("Europe") == "1"
+
+
 def test_a_number_that_is_the_id_of_one_branch_and_the_code_of_another_is_not_guessed():
     numbered = Branches.of([Branch(1, "2", "One"), Branch(2, "9", "Two"), Branch(7, "7", "Seven")])
 

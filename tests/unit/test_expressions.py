@@ -36,6 +36,7 @@ CENTRES = LookupTable.of("centres", [("sales", "S-100"), ("Analyst", "A-1")])
         ('custom:Xf1 == "Sales" ? "yes" : "no"', "yes"),
         ('custom:"Xf1" in ["Space", "Sea"] ? "yes" : "no"', "no"),
         ('title.startsWith("Ana") && !email.endsWith(".org") ? title : ""', "Analyst"),
+        ('title.matches("(" + "Ana|Eng" + ")") ? "fits matches(\'(\')" : ""', "fits matches('(')"),
         ("lower(ascii(first(first_name, 1) + last_name))", "zo'neill-lukasz"),
         ("title(last_name)", "O'neill-Łukasz"),
         ("upper(title)", "ANALYST"),
@@ -135,6 +136,9 @@ ENDLESS = "[1, 2, 3].map(x, [1, 2, 3].map(y, x * y)).size() > 1 ? 'a' : 'b'"
         ("lower(titel)", r"rule 2: in its expression: at character 7: unknown name: allowed are first_name"),
         ('custom:"Cost centre" == "a" ? titel : ""', "at character 31: unknown name"),
         ("lower(\n  titel)", "at line 2, character 3: unknown name"),
+        ("lower(scim:Department)", r"at character 7: unknown source: allowed are .*scim:department"),
+        ("lower(\n  scim:dept)", "at line 2, character 3: unknown source"),
+        ('title + custom:" "', "at character 9: unknown source"),
         (
             "trim(title)",
             r"at character 5: unknown name: allowed are .* and the functions lower, upper, title",
@@ -156,6 +160,11 @@ ENDLESS = "[1, 2, 3].map(x, [1, 2, 3].map(y, x * y)).size() > 1 ? 'a' : 'b'"
         (
             "table(branches custom:Department)",
             "at character 16: this is too much: a comma",
+        ),
+        ('title.matches("(") ? "a" : "b"', r"at character 15: this pattern is wrong: missing \)$"),
+        (
+            "'matches(\"(\")' + (matches(title,\n r'\\q') ? 'a' : 'b')",
+            "at line 2, character 2: this pattern is wrong: invalid",
         ),
         ("size(title)", "the result is int and should be a text: write string"),
         ("title == 'a'", "the result is bool and should be a text"),

@@ -87,6 +87,12 @@ async def test_a_value_that_has_a_row_may_be_the_name_of_its_column(tmp_path):
             "a,b\nSales,=A1&B1\n",
             "centres.csv: entry 1 is a formula, or one that failed: write what the formula is to give",
         ),
+        (None, "a,b\nSales,Err:502\n", "centres.csv: entry 1 is a formula, or one that failed"),
+        (
+            None,
+            "Unit, team;Centre\nSales, North;S-100\n",
+            "centres.csv: line 1: nobody can tell whether commas, semicolons or tabs stand between cells: .* sep=;",
+        ),
         ({"Sales": " #NV"}, None, "the Variable table_centres: entry 1 is a formula, or one that failed: write what"),
         (
             None,

@@ -39,6 +39,12 @@ def test_an_employee_number_may_look_like_a_slack_id_which_goes_before_it():
     assert [directory(cleo, dan).find(named) for named in ("W1001", "U0CLEO")] == ["U0CLEO", "U0CLEO"]
 
 
+def test_the_blanks_around_an_employee_number_make_no_difference():
+    cleo = SourceUser("U0CLEO", "T1", scim={"employeeNumber": " 007\u00a0 "})
+
+    assert directory(cleo).find("007") == "U0CLEO"
+
+
 @pytest.mark.parametrize("named", ["U0NOBODY", "nobody@example.com", "9", "Ada"])
 def test_whom_nobody_is_is_not_found(named):
     assert directory(ADA, BOB).find(named) is None

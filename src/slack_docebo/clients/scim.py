@@ -182,13 +182,13 @@ def _person(entry: object) -> tuple[str, Mapping[str, str]]:
     slack_id = entry.get("id")
     if not isinstance(slack_id, str) or not _SLACK_ID.fullmatch(slack_id):
         raise ContractViolation(SIDE, "not everybody is an object with an id")
-    enterprise, own = _object(entry.get(ENTERPRISE)), _object(entry.get(OF_SLACK))
+    enterprise, start = _object(entry.get(ENTERPRISE)), _object(entry.get(OF_SLACK)).get("startDate")
     said = {
         **{name: enterprise.get(name) for name in ("department", "division", "costCenter", "organization")},
         "employeeNumber": enterprise.get("employeeNumber"),
         "manager": _object(enterprise.get("manager")).get("managerId"),
         "userType": entry.get("userType"),
-        "startDate": str(own.get("startDate") or "")[:10] or None,
+        "startDate": start[:10] if isinstance(start, str) and start else None,  # without the time of day
     }
     return slack_id, {name: bounded(str(text), LONGEST_VALUE) for name, text in said.items() if _is_said(text)}
 

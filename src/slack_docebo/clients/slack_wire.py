@@ -125,6 +125,7 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
                 "handle": get("name"),
                 "time_zone": get("tz"),
                 "language": get("locale"),
+                "locale": get("locale"),
                 "deactivated": "" if isinstance(get("deleted"), bool) else None,
                 "bot": "" if _is_said(get("is_bot")) else None,
                 "guest": "" if _is_said(restricted) else None,

@@ -7,7 +7,7 @@ from typing import Self
 
 from slack_docebo.domain.names import clean
 
-PATH_COLUMN = "branch_name_path"
+TITLE_COLUMN, PATH_COLUMN = "branch_name", "branch_name_path"
 PATH = "/"  # between the titles of a path, as in Docebo's CSV import
 
 
@@ -106,25 +106,29 @@ def to_be_made(wanted: Mapping[str, int], branches: Branches) -> list[NewBranch]
 
 def _names(branch: Branch, path: str) -> list[tuple[str, str]]:
     """Return the columns of a row that can name *branch*, with their values, the plainest first."""
-    columns = {"branch_code": branch.code, "branch_name": branch.title, PATH_COLUMN: path}
+    columns = {"branch_code": branch.code, TITLE_COLUMN: branch.title, PATH_COLUMN: path}
     return [(name, value) for name, value in columns.items() if value]
 
 
 def _found_by(named: Mapping[str, Iterable[tuple[str, str]]]) -> dict[str, str]:
     """Return, by each code, title and path, the id of the branch that it identifies, "" where it is ambiguous.
 
-    It is ambiguous where it is, say, the code of one branch and the title or id of another. A path may identify a
-    branch although others have the same title.
+    It is ambiguous where it is, say, the code of one branch and the title or id of another. The title of a branch at the
+    top is its path as well, and identifies it although others further down have the same title.
     """
-    called, led_to = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
+    called, titled, led_to = (defaultdict[str, set[str]](set) for _ in range(3))
     for branch_id, names in named.items():
         for column, value in names:
             key = _key(value)
-            (led_to if column == PATH_COLUMN else called)[key].add(branch_id)
+            {TITLE_COLUMN: titled, PATH_COLUMN: led_to}.get(column, called)[key].add(branch_id)
             if key in named:
                 called[key].add(key)
-    found = {value: called[value] & led_to[value] if value in led_to else ids for value, ids in called.items()}
-    found = {**led_to, **found}
+
+    def meant(value: str) -> set[str]:
+        at_the_top = led_to[value] if PATH not in value else set[str]()
+        return called[value] | (at_the_top or titled[value] | led_to[value])
+
+    found = {value: meant(value) for value in {*called, *titled, *led_to}}
     return {value: next(iter(ids)) if len(ids) == 1 else "" for value, ids in found.items()}
 
 

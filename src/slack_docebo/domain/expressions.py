@@ -13,7 +13,7 @@ from slack_docebo.domain.formulas import TABLE_NAME, Result
 from slack_docebo.domain.lookup import LookupTable, NoValue
 from slack_docebo.domain.names import clean
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.sources import PREFIXES, SOURCES, said
+from slack_docebo.domain.sources import PREFIXES, SOURCES, UNKNOWN_SOURCE, is_source, said
 
 LONGEST_EXPRESSION = 1000  # characters
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -114,6 +114,10 @@ def _not_read(value: str) -> NoValue:
 
 
 def _prepared(text: str) -> _Prepared:
+    """Return *text* with names of CEL in place of ours; raise ValueError for a source that there is not.
+
+    The engine cannot tell: to it, each source is a name of that text.
+    """
     names: dict[str, str] = {}
     tables: dict[str, str] = {}
 
@@ -125,6 +129,8 @@ def _prepared(text: str) -> _Prepared:
             return f"{function}(".rjust(len(written))
         if found["source"]:
             source = written.replace('"', "")
+            if not is_source(source):
+                raise ValueError(f"{place_in(text, found.start())}: {UNKNOWN_SOURCE}")
             known = (name for name, one in names.items() if one == source and len(name) == len(written))
             name = next(known, f"s{len(names)}".ljust(len(written), "_"))
             names[name] = source
@@ -134,3 +140,14 @@ def _prepared(text: str) -> _Prepared:
         return written
 
     return _Prepared(_TOKEN.sub(stand_in, text), names, tables)
+
+
+def place_in(text: str, start: int) -> str:
+    """Return how the place is told that is *start* characters behind the beginning of *text*."""
+    lines = text[: start + 1].split("\n")
+    return place_of(len(lines), len(lines[-1]))
+
+
+def place_of(line: int, character: int) -> str:
+    """Return how a place in an expression is told; both are counted from 1."""
+    return f"at character {character}" if line == 1 else f"at line {line}, character {character}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.people import SLACK_ID, SourceUser
-from slack_docebo.domain.sources import SCIM
+from slack_docebo.domain.sources import SCIM, said
 
 IN_DOUBT = -1  # instead of a manager's account: one was sent, and nobody knows whether it was accepted
 SEVERAL = ""  # instead of a Slack id: several people have what names the manager
@@ -38,7 +38,7 @@ class Directory:
     def add(self, users: Iterable[SourceUser]) -> None:
         """Add *users*."""
         for user in users:
-            number = (user.scim or {}).get("employeeNumber")
+            number = said(user, f"{SCIM}employeeNumber")  # in the form in which a rule gives it
             address = "" if user.unconfirmed else mailbox(user.email)
             for key in filter(None, (*user.ids, address, f"{SCIM}{number}" if number else "")):
                 known = self.people.setdefault(key, user.slack_id)

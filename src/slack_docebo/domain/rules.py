@@ -16,7 +16,7 @@ from slack_docebo.domain.lookup import LookupTable, NoValue
 from slack_docebo.domain.names import as_compared
 from slack_docebo.domain.options import Options, Values
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.sources import CUSTOM, SCIM_SOURCES, SOURCES, is_custom, is_source, label_of
+from slack_docebo.domain.sources import CUSTOM, SCIM_SOURCES, UNKNOWN_SOURCE, is_custom, is_source, label_of
 from slack_docebo.domain.targets import (
     BRANCH,
     CASELESS,
@@ -297,8 +297,5 @@ def _parse_formula(text: str, engine: Compile) -> Formula:
 def _source(written: str) -> str:
     name = written.replace('"', "")
     if not is_source(name):
-        raise ValueError(
-            f"unknown source: allowed are {', '.join((*SOURCES, *SCIM_SOURCES))} and custom:<label or id of a"
-            " profile field>"
-        )
+        raise ValueError(UNKNOWN_SOURCE)
     return name

@@ -15,6 +15,7 @@ SCIM_SOURCES = tuple(
         *("manager", "userType", "startDate"),
     )
 )
+OF_LOCALE = frozenset({"language", "locale"})  # sources that Slack's list shows only where it is asked for them
 PREFIXES = (CUSTOM, SCIM)  # of sources that have names of their own
 _PROFILE_FIELD = re.compile(r"Xf[A-Z0-9]+")  # the id of a custom profile field
 
@@ -60,6 +61,7 @@ SOURCES: dict[str, Callable[[SourceUser], str | None]] = {
     "guest": _guest,
     "time_zone": lambda user: user.time_zone,
     "language": _language,
+    "locale": lambda user: user.locale,
     "slack_id": lambda user: user.slack_id,
     "slack_team": lambda user: user.team,
 }
@@ -78,6 +80,11 @@ def said(user: SourceUser, source: str) -> str | None:
     else:
         text = None if label_of(source) else (user.custom or {}).get(source.removeprefix(CUSTOM))
     return None if text is None else clean(text)
+
+
+UNKNOWN_SOURCE = (
+    f"unknown source: allowed are {', '.join((*SOURCES, *SCIM_SOURCES))} and {CUSTOM}<label or id of a profile field>"
+)
 
 
 def is_source(name: str) -> bool:

@@ -182,7 +182,8 @@ class IntegrationSettings(BaseModel):
     welcome_mail: Flag = Field(
         False,
         title="Welcome new accounts",
-        description="true: Docebo sends its own mail to accounts that we create. It cannot be called back.",
+        description="true: Docebo sends its own mail to accounts that we create. It cannot be called back. People of a saved"
+        " plan get it if it was true when the plan was made, and still is.",
     )
     mirror_fields: ThreeTitles = Field(
         (),

@@ -8,6 +8,7 @@ from typing import Any
 
 from slack_docebo.domain.people import NOT_STORED, Known, Mapping, SourceUser
 from slack_docebo.domain.rules import AttributeRule, custom_fields, reads_scim
+from slack_docebo.domain.sources import OF_LOCALE
 from slack_docebo.domain.stamps import TOLERANCE, believed
 from slack_docebo.domain.targets import MANAGER
 from slack_docebo.storage.events import InboxEntry
@@ -147,7 +148,7 @@ def is_complete(user: SourceUser, rules: Sequence[AttributeRule]) -> bool:
     wanted = {source for rule in rules for source in rule.sources}
     return (
         bool(user.email)
-        and ("language" not in wanted or bool(user.locale))
+        and (OF_LOCALE.isdisjoint(wanted) or bool(user.locale))
         and (user.scim is not None or not reads_scim(rules))
         and custom_fields(rules) <= (user.custom or {}).keys()
         and all(getattr(user, name) is not None for name in wanted.intersection(NOT_STORED))

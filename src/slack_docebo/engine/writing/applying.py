@@ -106,7 +106,9 @@ class _Writing:
         self._rereading = Rereading(runtime)
         self._adapter = Adapter(runtime)
         self._verifier = Verifier(runtime, plan.id, self._rereading, self._record)
-        branch, welcome = planned.destination_branch, planned.welcome_mail
+        branch = planned.destination_branch
+        # A mail cannot be called back: a plan sends none that the settings of today do not want any more.
+        welcome = planned.welcome_mail and runtime.behaviour.welcome_mail
         self._sender = Sender(runtime, plan.id, self._adapter, self._verifier, branch=branch, welcome=welcome)
         self._prover = Prover(
             runtime,
