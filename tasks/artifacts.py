@@ -8,7 +8,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.objects import Artifact
 from prefect.client.schemas.sorting import ArtifactSort
 
-from slack_docebo.domain.texts import markdown
+from slack_docebo.domain.texts import cell, markdown
 from slack_docebo.engine.reporting.steps import Step
 from tasks.links import Forms, find_forms
 
@@ -46,7 +46,7 @@ async def publish_parked(rows: Sequence[Mapping[str, str | int | None]]) -> None
 
 def shown_as_text(rows: Sequence[Mapping[str, str | int | None]]) -> list[dict[str, str | int | None]]:
     """Return *rows* so that each cell is shown as it is."""
-    return [{name: markdown(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in rows]
+    return [{name: cell(value) if isinstance(value, str) else value for name, value in row.items()} for row in rows]
 
 
 async def publish_steps(steps: Iterable[Step], *, key: str) -> None:
