@@ -119,7 +119,7 @@ async def with_rules(words: str, rules: str) -> Step:
 async def save_settings(form: BaseModel, filled_from: str, changed_by: str) -> str:
     """Write what the form proposes to the Variable, and record by whom; say what was changed."""
     if not changed_by.strip():
-        raise NotConfirmed("nothing was saved: say who you are in Your name, to save")
+        raise NotConfirmed("type your name in Your name, to save; nothing was saved")
     with Store.of(load_settings(StoreSettings)) as store, RunLock(store, VARIABLE, "save", holder=changed_by):
         proposal = await propose_settings(form, filled_from, check_only=False)
         if not proposal.changes:
