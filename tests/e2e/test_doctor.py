@@ -42,6 +42,8 @@ def test_a_check_that_fails_makes_the_run_fail_in_one_line_and_the_table_says_wh
     assert run["state"]["message"] == (
         "Look at what the run has left to read: 1 of 26 checks failed: Slack; the run's table says what to do"
     )
-    assert "| Slack | fail | the token lacks users:read.email: add it to the app and install it again |" in found
+    assert (
+        "| Slack | fail | Slack's bot token lacks users:read.email: add it to the app and install it again |" in found
+    )
     [page] = deployed.post("artifacts/filter", json={"artifacts": {"key": {"any_": [KEY]}}}).json()
     assert "Slack did not take our token, or did not answer, at " in page["data"]

@@ -295,7 +295,7 @@ async def test_a_missing_scope_is_named(environment, company):
 
     assert (await findings())["Slack"] == (
         Level.FAIL,
-        "the token lacks users:read.email: add it to the app and install it again",
+        "Slack's bot token lacks users:read.email: add it to the app and install it again",
     )
 
 
