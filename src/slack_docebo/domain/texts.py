@@ -39,7 +39,7 @@ _FORMULA = re.compile(r"""[ "']*[=+\-@＝＋－＠]""")
 _FORMULA_INSIDE = re.compile(f";(?={_FORMULA.pattern})")  # where the spreadsheet parts cells at semicolons
 _BECOMES_LINK = re.compile(r"://|@|www\.", re.IGNORECASE)
 _ADDRESS = re.compile(
-    r"(?i)(?!.*www\.)[a-z0-9]+([.+_-][a-z0-9]+)*@[a-z0-9]+([.-][a-z0-9]+)*"
+    r"(?ai)(?!.*www\.)[a-z0-9]+([.+_-][a-z0-9]+)*@[a-z0-9]+([.-][a-z0-9]+)*"
 )  # without a sign of markup
 _MARKDOWN = re.compile(r"[\\`*\[\]<>|~]|&(?=#?\w+;)|(?<![^\W_])_|_(?![^\W_])")
 _CODE_OR_CALL = re.compile(r"\\`|`[^`]*`|\\?[<>@]")  # a quote that is text and begins no code, code, what calls
@@ -173,13 +173,13 @@ def markdown(text: str) -> str:
     return " ".join([_BEGINS_BLOCK.sub(r"\1\\", word) for word in words[:1]] + words[1:])
 
 
-def cell(text: str) -> str:
-    """Return *text* as `markdown` does, but an e-mail address that is all of it as it is.
+def address(text: str) -> str:
+    """Return an e-mail address as a table cell, as it is; whatever else *text* may be as `markdown` does.
 
     Prefect's new pages show the cells of table artifacts as they are, and quotes around an address would be copied with
     it; its older ones make a link of it, to write to just that address.
     """
-    return text if _ADDRESS.fullmatch(text) and len(text) <= LONGEST_ADDRESS else markdown(text)
+    return text if len(text) <= LONGEST_ADDRESS and _ADDRESS.fullmatch(text) else markdown(text)
 
 
 def chat(text: str) -> str:
