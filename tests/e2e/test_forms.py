@@ -104,6 +104,10 @@ async def test_settings_are_checked_with_what_they_do_to_people_and_then_saved(i
     assert (to_save["values"], to_save["check_only"], to_save["revision"]) == (values, False, revision(rows))
     assert "left alone" in checked.message
     assert saved.name == "Completed"
+    to_import = asked_for_by(
+        deployed, published(saved, "settings-next"), "See what an import would do now, and to whom"
+    )
+    assert to_import["dry_run"]
     now = rows_by_key(await Variable.aget(VARIABLE))
     assert (now["SCOPE_EMAIL_DOMAINS"], now["LEAVERS"]) == ("nowhere.example", "deactivate")
     assert (late.is_failed(), "are others by now" in late.message) == (True, True)
