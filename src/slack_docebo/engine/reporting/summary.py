@@ -46,6 +46,17 @@ IN_SHORT = {
 UNTOUCHED = "ended early, nobody is done yet"
 
 
+def how_far(plan: Plan) -> PlanState:
+    """Return how far *plan* has come, as people are told: a reset is kept as abandoned until its backup is written."""
+    is_planned = plan.kind is PlanKind.RESET_MAPPINGS and plan.state is PlanState.ABANDONED
+    return PlanState.PLANNED if is_planned else plan.state
+
+
+def in_short(plan: Plan) -> str:
+    """Return how far *plan* has come, in a word or two."""
+    return IN_SHORT.get(how_far(plan), how_far(plan))
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """A plan in numbers."""
@@ -109,7 +120,7 @@ class Summary:
     def line(self) -> str:
         """One line without a name in it, for states, logs and notifications."""
         over = ", over a limit" if self.plan.state is PlanState.PLANNED and self.plan.over_limit else ""
-        state = UNTOUCHED if self._is_untouched else IN_SHORT.get(self._state, self._state)
+        state = UNTOUCHED if self._is_untouched else in_short(self.plan)
         return f"plan {self.plan.id} ({state}{over}): {self.people or 'nobody'}"
 
     @property
@@ -187,7 +198,7 @@ class Summary:
 
     def markdown(self, first: Iterable[str] = (), shown: Shown = words_alone) -> str:
         """Return the summary as a page: what comes *first*, counts, reasons, calls used; steps as they are *shown*."""
-        state = UNTOUCHED if self._is_untouched else BECAME[self._state]
+        state = UNTOUCHED if self._is_untouched else BECAME[how_far(self.plan)]
         title = f"# {MADE_FOR[self.plan.kind]} {self.plan.id}: {state}"
         undone = self.plan.facts.get("undoes")
         undoes = f"It undoes what {undone} has done. " if undone else ""
@@ -328,12 +339,6 @@ class Summary:
             file = f"`{orphan_file(Path(), self.plan.id)}` below `REPORT_DIR`"
             where = f"By id, {TABLE_ROWS} at most: the table *orphans*. Each of them, on the worker's disk: {file}."
             yield [str(self.plan.facts.get("orphan_fault") or where)]
-
-    @property
-    def _state(self) -> PlanState:
-        """How far the plan has come, in words: a reset is kept as abandoned until its backup is written."""
-        is_planned = self.plan.kind is PlanKind.RESET_MAPPINGS and self.plan.state is PlanState.ABANDONED
-        return PlanState.PLANNED if is_planned else self.plan.state
 
     @property
     def _is_untouched(self) -> bool:
