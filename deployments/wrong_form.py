@@ -23,6 +23,8 @@ SHOULD = re.compile("^[A-Z][a-z]+ should ")
 
 def misfits(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> list[str]:
     """Return what is wrong in the form of *flow*, field by field; nothing if the form is right."""
+    if references := [name for name, value in parameters.items() if _refers(value)]:
+        return [f"{_field(flow, (name,))} holds a reference ($ref), which no form takes" for name in references]
     log = logging.getLogger("prefect.flows")
     log.disabled = True  # it would show what somebody has typed, such as an address
     try:
@@ -45,6 +47,13 @@ def refusing(flow: Flow[..., Any], wrong: list[str]) -> Flow[..., Any]:
 
     stored = {"persist_result": False, "result_storage": flow.result_storage}
     return Flow(refused, name=flow.name, validate_parameters=False, on_failure=flow.on_failure_hooks, **stored)
+
+
+def _refers(value: object) -> bool:
+    """Tell whether *value* holds what Prefect takes for a reference to a block: it would load that, whatever it is."""
+    if isinstance(value, Mapping):
+        return "$ref" in value or any(map(_refers, value.values()))
+    return isinstance(value, list) and any(map(_refers, value))
 
 
 def _field(flow: Flow[..., Any], place: tuple[int | str, ...]) -> str:

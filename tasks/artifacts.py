@@ -8,7 +8,8 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.objects import Artifact
 from prefect.client.schemas.sorting import ArtifactSort
 
-from slack_docebo.domain.texts import markdown
+from slack_docebo.domain.texts import address, markdown
+from slack_docebo.engine.reporting.shown import ADDRESS, Cell, Cells
 from slack_docebo.engine.reporting.steps import Step
 from tasks.links import Forms, find_forms
 
@@ -32,21 +33,27 @@ async def publish_page(page: str, *, key: str, description: str) -> None:
     await acreate_markdown_artifact(page, key=key, description=markdown(description))
 
 
-async def publish_table(rows: Sequence[Mapping[str, str | int | None]], *, key: str, description: str) -> None:
+async def publish_table(rows: Sequence[Mapping[str, Cell]], *, key: str, description: str) -> None:
     """Publish *rows*; Prefect's older pages read each cell as Markdown."""
     await acreate_table_artifact(shown_as_text(rows), key=key, description=markdown(description))
 
 
-async def publish_parked(rows: Sequence[Mapping[str, str | int | None]]) -> None:
+async def publish_parked(rows: Sequence[Mapping[str, Cell]]) -> None:
     """Publish *rows* of parked events, if there are any."""
     if rows:
         told = "Events that nobody tries any more: they failed too often, or wait for a limit"
         await publish_table(rows, key="parked-events", description=told)
 
 
-def shown_as_text(rows: Sequence[Mapping[str, str | int | None]]) -> list[dict[str, str | int | None]]:
+def shown_as_text(rows: Sequence[Mapping[str, Cell]]) -> list[Cells]:
     """Return *rows* so that each cell is shown as it is."""
-    return [{name: markdown(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in rows]
+    return [{column: _shown(column, cell) for column, cell in row.items()} for row in rows]
+
+
+def _shown(column: str, cell: Cell) -> Cell:
+    if not isinstance(cell, str):
+        return cell
+    return address(cell) if column == ADDRESS else markdown(cell)
 
 
 async def publish_steps(steps: Iterable[Step], *, key: str) -> None:

@@ -28,6 +28,7 @@ from tasks.settings_in_prefect import follow_settings
 from tasks.shown_people import check_people_shown
 
 FEW_PLANS = 20  # in which one with the settings of now is looked for
+NEXT = "settings-next"  # the key of the page with what can be done next
 
 
 class Proposal(NamedTuple):
@@ -84,7 +85,7 @@ async def propose_settings(form: BaseModel, filled_from: str, *, check_only: boo
     shown = [{"setting": key, "from": before, "to": after} for key, before, after in proposal.changes]
     await publish_table(shown, key="settings-changes", description=f"What changes: {proposal.line}")
     if proposal.changes and check_only:
-        await publish_steps([save], key="settings-next")
+        await publish_steps([save], key=NEXT)
     return proposal
 
 
@@ -119,7 +120,7 @@ async def with_rules(words: str, rules: str) -> Step:
 async def save_settings(form: BaseModel, filled_from: str, changed_by: str) -> str:
     """Write what the form proposes to the Variable, and record by whom; say what was changed."""
     if not changed_by.strip():
-        raise NotConfirmed("nothing was saved: say who you are in Your name, to save")
+        raise NotConfirmed("type your name in Your name, to save; nothing was saved")
     with Store.of(load_settings(StoreSettings)) as store, RunLock(store, VARIABLE, "save", holder=changed_by):
         proposal = await propose_settings(form, filled_from, check_only=False)
         if not proposal.changes:
@@ -128,6 +129,7 @@ async def save_settings(form: BaseModel, filled_from: str, changed_by: str) -> s
         await to_completion(_record, store, proposal.changes, changed_by)
     async with get_client() as client:
         await follow_settings(client)
+    await publish_steps([Step("See what an import would do now, and to whom", "bulk-import")], key=NEXT)
     get_run_logger().info("Saved: %s", proposal.line)
     return f"saved: {proposal.line}, in force from the next run on{proposal.left_behind()}{proposal.perhaps_not_meant}"
 

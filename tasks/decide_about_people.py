@@ -5,6 +5,7 @@ from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide, decision_rows
 from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reporting.shown import with_names
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import publish_steps, publish_table
@@ -15,7 +16,9 @@ async def decide_about_people(runtime: Runtime, workspace: Workspace, request: D
     """Do what is asked for, publish all decisions, and say what was done and how many there are."""
     done = await decide(runtime, workspace, request)
     rows = decision_rows(runtime.store, workspace)
-    await publish_table(rows, key="decisions", description="What was decided about people by hand")
+    with runtime.store.reading() as tables:
+        shown = with_names(tables, workspace.team, rows, runtime.behaviour.people_shown)
+    await publish_table(shown, key="decisions", description="What was decided about people by hand")
     steps = []
     if request.action is DecisionAction.LINK:
         alone = {"slack_ids": list(request.slack_ids), "dry_run": True}

@@ -10,7 +10,8 @@ from slack_docebo.domain.texts import markdown
 from slack_docebo.engine.mappings.personal_data import PersonalDataRequest, fulfil
 from slack_docebo.errors import SyncError
 from slack_docebo.runtime import Runtime
-from tasks.artifacts import publish_page
+from tasks.artifacts import publish_page, step_lines
+from tasks.links import find_forms
 
 
 @task(name="Fulfil request", task_run_name="Personal data: {request}", cache_policy=NO_CACHE)
@@ -22,7 +23,8 @@ async def fulfil_request(runtime: Runtime, request: PersonalDataRequest, slack_i
     done = await to_completion(
         partial(fulfil, runtime.store, runtime.settings.report_dir, request, slack_id, confirm=confirm)
     )
-    page = "\n".join([markdown(done.told), "", *(f"- {markdown(line)}" for line in done.lines)])
+    kept = [f"- {markdown(line)}" for line in done.lines]
+    page = "\n".join([markdown(done.told), "", *kept, "", *step_lines(done.next_steps, await find_forms())])
     await publish_page(page, key="personal-data", description=done.told)
     get_run_logger().info(done.told)
     if not done.is_whole:

@@ -10,6 +10,7 @@ from slack_docebo.engine.realtime.serving import InboxLease, serve
 from slack_docebo.engine.realtime.upkeep import parked_rows
 from slack_docebo.engine.reporting.attention import attention_lines
 from slack_docebo.engine.reporting.shown import with_names
+from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import publish_page, publish_parked, step_lines
 from tasks.links import find_forms
@@ -43,6 +44,8 @@ async def _publish(runtime: Runtime, team: str, served: ServeResult) -> None:
     with runtime.store.reading() as tables:
         in_need = with_names(tables, team, served.in_need, shown)
     steps = parked_steps(runtime.store) if served.parked or served.held else []
+    if served.operations:
+        steps.append(Step("Show what undoing this would do", "undo", {"of": runtime.run_id}))
     forms = await find_forms()
     first = [*attention_lines(in_need, forms.shown), *step_lines(steps, forms)]
     await publish_page(served.markdown(first), key="summary-realtime-sync", description=served.line)

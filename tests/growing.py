@@ -19,6 +19,7 @@ from slack_docebo.domain.quoting import quoted
 from slack_docebo.domain.rules import DEFAULT_RULES
 from slack_docebo.domain.scope import Scope
 from slack_docebo.domain.texts import (
+    address,
     armoured,
     as_json,
     bared,
@@ -71,6 +72,7 @@ WORKS: dict[str, Callable[[str], object]] = {
     "visible": visible,
     "line": line,
     "markdown": markdown,
+    "address": address,
     "chat": chat,
     "without_numbers": without_numbers,
     "armoured and bared": lambda text: bared(armoured(text)),

@@ -96,6 +96,11 @@ class Rejected(RemoteError):
 class AccessDenied(RemoteError):
     """The credentials are not valid or not allowed to do this."""
 
+    def __str__(self) -> str:
+        """Say first whose credentials these are and what to do; which call was refused stands behind it."""
+        call = ", ".join([self.operation, *([f"HTTP {self.status}"] if self.status else [])])
+        return f"{self.detail} ({call})" if self.detail else super().__str__()
+
 
 class ContractViolation(RemoteError):
     """The answer is not as documented, so nothing may be concluded from it."""

@@ -104,6 +104,10 @@ async def test_settings_are_checked_with_what_they_do_to_people_and_then_saved(i
     assert (to_save["values"], to_save["check_only"], to_save["revision"]) == (values, False, revision(rows))
     assert "left alone" in checked.message
     assert saved.name == "Completed"
+    to_import = asked_for_by(
+        deployed, published(saved, "settings-next"), "See what an import would do now, and to whom"
+    )
+    assert to_import["dry_run"]
     now = rows_by_key(await Variable.aget(VARIABLE))
     assert (now["SCOPE_EMAIL_DOMAINS"], now["LEAVERS"]) == ("nowhere.example", "deactivate")
     assert (late.is_failed(), "are others by now" in late.message) == (True, True)
@@ -190,11 +194,16 @@ async def test_the_reconciliation_begins_when_the_settings_say_also_after_a_depl
 
 
 @pytest.mark.long
-async def test_what_is_decided_about_a_person_is_kept_and_shown(imported, sandbox):
+async def test_what_is_decided_about_a_person_is_kept_and_shown_by_name_where_that_is_wanted(
+    imported, sandbox, tmp_path
+):
     from flows.decide import decide
     from slack_docebo.engine.mappings.deciding import DecisionAction
 
     who = sandbox.slack.add("Ada", "New", "ada@example.com")["id"]
+    names = {**ON, "PEOPLE_SHOWN": "names"}
+    await ensure_settings(table(names))
+    await run_import(settings_for(sandbox.facts(), f"sqlite:///{tmp_path}/slack-docebo.db"), dry_run=True, rows=names)
     words = {"why": "an intern", "decided_by": "Bob"}
     kept = await decide(DecisionAction.NEVER, slack_ids=[who], **words, return_state=True)
     shown = await decide(return_state=True)
@@ -203,8 +212,13 @@ async def test_what_is_decided_about_a_person_is_kept_and_shown(imported, sandbo
         "Completed",
         f"{who} will never be touched by a run, from its next batch on; 1 decision is kept",
     )
-    table_ = published(shown, "decisions")
-    assert ("an intern" in table_, who in table_) == (True, True)
+    [row] = json.loads(published(shown, "decisions"))
+    assert (row["Slack user"], row["name"], row["e-mail address"], row["why"]) == (
+        who,
+        "Ada New",
+        "ada@example.com",
+        "an intern",
+    )
 
 
 @pytest.mark.long

@@ -18,7 +18,7 @@ from slack_docebo.storage.events import Event, EventState
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.store import Store
 from tasks.status_page import KEY
-from tests.e2e.prefect_http import artifacts_of, is_done, prefect_http, set_table
+from tests.e2e.prefect_http import artifacts_of, asked_for_by, is_done, prefect_http, set_table
 from tests.ending import a_process_that_ends
 from tests.integration.realtime_world import ON
 from tests.smtp import Mailbox
@@ -87,6 +87,19 @@ async def test_a_waiting_event_is_brought_into_docebo_and_shown(sandbox, store):
     assert len(sandbox.docebo.accounts.by_email("ada@example.com")) == 1
     assert state_of(store, event) is EventState.APPLIED
     assert "| write |" in artifacts(state)["summary-realtime-sync"]["data"]
+
+
+@pytest.mark.long
+async def test_what_events_have_changed_is_undone_by_the_form_that_the_runs_page_links_to(sandbox, store, deployed):
+    from flows.undo import undo
+
+    joined(sandbox, store, "ada@example.com")
+    done = await sync(linger_seconds=0)
+    page = artifacts(done)["summary-realtime-sync"]["data"]
+    shown = await undo(**asked_for_by(deployed, page, "Show what undoing this would do"), return_state=True)
+
+    assert "1 round." in page
+    assert (shown.name, "1 left alone" in shown.message) == ("Completed", True)
 
 
 @pytest.mark.long

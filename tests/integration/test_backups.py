@@ -42,7 +42,7 @@ async def test_a_backup_is_shown_and_brought_back_once_its_number_is_given(runti
     assert [backup.plan_id for backup in backups(runtime.settings.report_dir)] == [plan_id]
 
     there = restorable(runtime, team, plan_id)
-    with pytest.raises(NotConfirmed, match=f"give the number of mappings, {len(before)}"):
+    with pytest.raises(NotConfirmed, match=f"type the number of mappings, {len(before)}"):
         restore_backup(runtime, team, plan_id, confirm=len(before) + 1)
     assert (there, mappings(runtime, sandbox)) == (len(before), {})
 

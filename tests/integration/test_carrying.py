@@ -55,7 +55,7 @@ async def test_a_table_that_is_pasted_is_checked_and_then_taken_over_once_its_nu
     before = mappings(here)
     [step] = checked.next_steps
     kept = files(here)
-    with pytest.raises(NotConfirmed, match="the number of mappings, 1"):
+    with pytest.raises(NotConfirmed, match="type their number, 1"):
         await carried(here, **step.values, confirm=2)
     done = await carried(here, **step.values, confirm=1)
 

@@ -186,7 +186,7 @@ OURS = [{"name": name, "paused": False} for name in ("slack-events", "sweep", "r
 @pytest.mark.parametrize(
     ("answers", "level", "told"),
     [
-        ({}, Level.OK, "1 worker(s) at work"),
+        ({}, Level.OK, "1 worker at work"),
         ({POOL: {**FREE, "is_paused": True}}, Level.FAIL, "the work pool slack-docebo-flows is paused"),
         ({f"{POOL}/queues/default": {**FREE, "is_paused": True}}, Level.FAIL, "the work queue default is paused"),
         ({POOL: {**FREE, "concurrency_limit": 0}}, Level.WARN, "has a concurrency limit of 0"),
@@ -295,7 +295,7 @@ async def test_a_missing_scope_is_named(environment, company):
 
     assert (await findings())["Slack"] == (
         Level.FAIL,
-        "the token lacks users:read.email: add it to the app and install it again",
+        "Slack's bot token lacks users:read.email: add it to the app and install it again",
     )
 
 

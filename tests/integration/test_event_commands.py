@@ -181,8 +181,8 @@ def test_who_is_forgotten_is_gone_from_inbox_mapping_and_reports(env, inbox, rep
     forgotten = run(env, "forget", ADA.slack_id, "--yes")
 
     assert forgotten.returncode == 0, forgotten.stderr
-    counts = ["1 mapping(s)", "1 record(s) of what was last applied", "1 event(s) in the inbox"]
-    counts.append(f"1 row(s) in {report}")
+    counts = ["1 mapping", "1 record of what was last applied", "1 event in the inbox"]
+    counts.append(f"1 row in {report}")
     assert forgotten.stderr == "\n".join([f"Kept about {ADA.slack_id}:", *counts]) + "\n"
     assert (
         forgotten.stdout

@@ -95,7 +95,7 @@ async def test_custom_fields_and_that_somebody_has_left_are_shown_before_they_ar
     forget(here.runtime.store, tmp_path / "reports", "U0IDA")
     left = traces(here.runtime.store, tmp_path / "reports", "U0IDA")
 
-    assert shown.lines == ["1 record(s) of custom profile fields", "1 note(s) that the person has left"]
+    assert shown.lines == ["1 record of custom profile fields", "1 note that the person has left"]
     assert left.lines == []
 
 

@@ -298,7 +298,9 @@ def test_every_kind_of_trouble_has_words_and_advice(trouble):
         (LockLost("another run took this one's place"), "Leave it to the other run."),
         (KeyError("ada@example.com"), "Report this, with the run's log."),
         (
-            NotConfirmed("nothing was deleted: confirm with exactly this: everybody of Acme"),
+            NotConfirmed(
+                "nothing was deleted; to delete the mappings of everybody, type exactly this: everybody of Acme"
+            ),
             "Start again, as this says.",
         ),
     ],

@@ -82,7 +82,7 @@ def test_what_is_dropped_is_neither_tried_nor_taken_again(inbox):
 
 @pytest.mark.parametrize("confirm", [0, 2, 4])
 def test_nothing_is_dropped_without_their_number(inbox, confirm):
-    with pytest.raises(NotConfirmed, match="give their number, 3"):
+    with pytest.raises(NotConfirmed, match="type their number, 3"):
         drop_parked(inbox, ALL, NOW, confirm=confirm)
 
     assert in_state(inbox, EventState.PARKED) == PARKED

@@ -161,7 +161,7 @@ async def test_what_a_stopped_import_has_left_is_something_to_do_until_it_is_don
 
     rest = {"plan_id": planned.plan.id, "dry_run": False}
     assert [step.values for step in stopped.next_steps if step.flow == "bulk-import"] == [rest]
-    assert [step.values for step in to_do if "applied in part" in step.words] == [rest]
+    assert [step.values for step in to_do if "ended early" in step.words] == [rest]
     assert not [step for step in (*done.next_steps, *afterwards) if step.flow == "bulk-import"]
 
 
@@ -194,7 +194,7 @@ async def test_without_their_number_nobody_is_taken_out(settings):
 
     async with at_work(settings, "typed") as runtime:
         everybody = people(runtime, planned.plan.id)
-        with pytest.raises(NotConfirmed, match=f"number of people: 3 of {len(everybody)}"):
+        with pytest.raises(NotConfirmed, match=f"type 3 of {len(everybody)} as the number of people"):
             take_part(runtime, planned.plan.id, PartChoice(first=3), confirm="3")
         assert people(runtime, planned.plan.id) == everybody
 

@@ -139,9 +139,14 @@ async def test_what_is_asked_for_is_told_without_the_persons_data(here, ada):
     forgotten = fulfil(store, reports, PersonalDataRequest.FORGET, ada, confirm=ada)
     again = fulfil(store, reports, PersonalDataRequest.LOOK_AFTER_AGAIN, ada, confirm="")
 
-    assert (shown.told.startswith(f"{ada} is not forgotten"), "1 mapping(s)" in shown.lines) == (True, True)
+    assert (shown.told.startswith(f"{ada} is not forgotten"), "1 mapping" in shown.lines) == (True, True)
     assert shown.lines == forgotten.lines
     assert again.told.startswith(f"{ada} is looked after again")
+    assert [[step.values["request"] for step in one.next_steps] for one in (shown, forgotten, again)] == [
+        [PersonalDataRequest.GIVE_OUT, PersonalDataRequest.FORGET],
+        [PersonalDataRequest.LOOK_AFTER_AGAIN],
+        [],
+    ]
     for one in (shown, forgotten, again):
         assert not any("Lovelace" in line or "ada@" in line for line in (one.told, *one.lines))
 

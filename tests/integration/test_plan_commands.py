@@ -12,7 +12,7 @@ from sandbox.server import Sandbox
 from slack_docebo.errors import TooManyRejected
 from slack_docebo.integration_settings import VARIABLE, table
 from slack_docebo.storage.gate import RunLock
-from slack_docebo.storage.plans import PlanKind
+from slack_docebo.storage.plans import Plan, PlanKind, PlanState
 from slack_docebo.storage.store import Store
 from tests.importing import ON, run_import, settings_for
 from tests.integration.commands import environment, run, run_at_terminal, run_process_at_terminal
@@ -58,6 +58,21 @@ async def test_a_run_over_a_limit_is_refused_and_exactly_its_plan_can_be_let_thr
     assert (applied.returncode, json.loads(applied.stdout)["state"]) == (0, "applied")
     assert len(target(sandbox)) > len(before)
     assert run(env, "plan", "apply", first["plan"], "--yes").returncode == 2  # not twice
+
+
+def test_a_reset_that_was_only_looked_at_is_listed_as_planned(env, sqlite_url):
+    with Store.open(sqlite_url) as store, store.transaction() as tables:
+        made_at = datetime(2026, 3, 4, tzinfo=UTC)
+        tables.plans.create(
+            Plan("1reset00", PlanKind.RESET_MAPPINGS, made_at, docebo=env["DOCEBO_URL"], slack_team="T1")
+        )
+        tables.plans.set_state("1reset00", PlanState.ABANDONED)
+
+    listed = run(env, "plan", "list").stdout
+    [for_programs] = json.loads(run(env, "plan", "list", "--json").stdout)
+
+    assert all(words in listed for words in ("Reset of mappings", "planned"))
+    assert for_programs["state"] == "abandoned"
 
 
 @pytest.mark.long

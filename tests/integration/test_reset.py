@@ -157,14 +157,14 @@ async def test_an_unknown_name_stops_it_before_anything_is_planned(database_url,
 @pytest.mark.parametrize("typed", ["", "acme", "Ac me", "T1", "everybody of Acme"])
 def test_only_the_exact_name_confirms(typed):
     check_confirmation(ACME, ["U1"], "Acme")
-    with pytest.raises(NotConfirmed, match=r"1 person .* confirm with exactly this: Acme"):
+    with pytest.raises(NotConfirmed, match=r"1 person .* type exactly this: Acme"):
         check_confirmation(ACME, ["U1"], typed)
 
 
 @pytest.mark.parametrize("typed", ["", "Acme", "everybody", "Everybody of Acme"])
 def test_what_confirms_for_some_does_not_for_everybody(typed):
     check_confirmation(ACME, [], "everybody of Acme")
-    with pytest.raises(NotConfirmed, match=r"everybody .* confirm with exactly this: everybody of Acme"):
+    with pytest.raises(NotConfirmed, match=r"everybody .* type exactly this: everybody of Acme"):
         check_confirmation(ACME, [], typed)
 
 

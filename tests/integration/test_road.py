@@ -33,7 +33,7 @@ from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.safe_points import tell_to_end
 from slack_docebo.settings import Settings
 from slack_docebo.storage.operations import RowOutcome
-from slack_docebo.storage.plans import PlanKind
+from slack_docebo.storage.plans import PlanKind, PlanState
 from slack_docebo.storage.schema import plan as plans
 from slack_docebo.storage.store import Store
 from tasks.plan_named_users import plan_named_users
@@ -672,6 +672,20 @@ async def test_on_days_that_are_frozen_nothing_is_written_and_a_dry_run_works(sa
 
         assert sandbox.docebo_gate.counters.rows["created"] == 0
         assert "FREEZE" in status(runtime).page(next_import=None, forms={}, shown=str)
+
+
+async def test_on_days_that_are_frozen_nobody_is_asked_to_let_a_plan_through_that_is_over_a_limit(sandbox, sqlite_url):
+    rows = {**ON, "FREEZE": str(datetime.now(UTC).date()), "LIMIT_CREATIONS": "1"}
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    async with open_runtime(settings, read_rows(table(rows)), run_id="run") as runtime:
+        plan_id = await plan_import(runtime)
+
+        with pytest.raises(Frozen):
+            begin(runtime, plan_id)
+
+        kept = finish(runtime, plan_id).plan
+        assert (kept.state, bool(kept.over_limit)) == (PlanState.PLANNED, True)
+        assert status(runtime).over_limit == []
 
 
 @pytest.mark.long

@@ -91,7 +91,7 @@ def test_an_error_holds_no_secret_not_even_in_its_arguments():
 
     assert str(error) == "batch: HTTP 400: no such token: (secret)"
     assert "pl4nted" not in repr(error) + repr(error.args) + error.detail
-    assert str(pickle.loads(pickle.dumps(AccessDenied("token", SECRET)))) == "token: (secret)"
+    assert str(pickle.loads(pickle.dumps(AccessDenied("token", SECRET)))) == "(secret) (token)"
     assert pickle.loads(pickle.dumps(RateLimited("token"))).retry_after is None
 
 

@@ -103,6 +103,24 @@ def test_what_was_only_looked_at_is_not_called_abandoned():
     )
 
 
+def test_a_plan_whose_run_ended_before_anybody_was_done_is_not_called_done_in_part():
+    stopped = Summary(
+        replace(PLAN, state=PlanState.PARTLY_APPLIED),
+        [(Kind.CREATE, "new", Outcome.PLANNED, 3), (Kind.LEAVE, "in line", Outcome.LEFT, 5)],
+        rest=PLAN.id,
+    )
+
+    assert stopped.line == "plan 1abcdefg (ended early, nobody is done yet): 3 to create, 5 left alone"
+    assert stopped.markdown().startswith("# Import 1abcdefg: ended early, nobody is done yet")
+    assert [step.words for step in stopped.next_steps] == ["Apply this plan"]
+
+
+def test_what_is_perhaps_not_meant_in_the_settings_stands_before_the_numbers():
+    page = Summary(replace(PLAN, facts={"remarks": ["SCOPE_EXCLUDE: entry 1 of the list fits nobody"]}), []).markdown()
+
+    assert page.index("SCOPE_EXCLUDE") < page.index("## In numbers")
+
+
 def test_an_attribute_that_is_kept_back_for_more_than_a_few_people_is_named():
     told = Summary(
         PLAN,

@@ -15,6 +15,7 @@ from slack_docebo.cli import output
 from slack_docebo.domain.texts import (
     LONGEST_LINE,
     MARKS_KEPT,
+    address,
     armoured,
     as_json,
     bared,
@@ -170,6 +171,17 @@ def test_what_ends_a_sentence_is_no_part_of_an_address():
     assert markdown("answers at http://a.example/api; or ada@a.example.") == (
         "answers at `http://a.example/api`; or `ada@a.example`."
     )
+
+
+def test_a_cell_that_is_an_address_can_be_copied_as_it_is():
+    assert address("ada_l.love-lace+lms@a-b.example") == "ada_l.love-lace+lms@a-b.example"
+
+
+@pytest.mark.parametrize(
+    "text", ["www.a@e.example", "ada@e.example bob@e.example", "_ada_@e.example", "a@http://e.example", "<a@e.example>"]
+)
+def test_a_cell_that_is_more_than_an_address_is_escaped_like_other_text(text):
+    assert address(text) == markdown(text) != text
 
 
 @pytest.mark.parametrize("text", ["see http://e.example", "www.e.example", "mail a@e.example", "HTTPS://e.example"])

@@ -41,6 +41,13 @@ def test_what_does_not_fit_is_told_by_the_names_of_the_fields_and_repeats_nothin
     assert "ada@example.com" not in caplog.text
 
 
+@pytest.mark.parametrize("reference", [{"$ref": 5}, [{"$ref": {"block_document_id": "x"}}], {"a": [{"$ref": "x"}]}])
+def test_a_reference_is_refused_and_no_block_is_looked_for(reference):
+    assert misfits(FLOWS["explain-user"], {"who": reference}) == [
+        "Slack id or docebo:ID holds a reference ($ref), which no form takes"
+    ]
+
+
 def test_a_field_that_is_left_empty_is_named():
     assert misfits(FLOWS["explain-user"], {}) == ["Slack id or docebo:ID has to be filled in"]
 

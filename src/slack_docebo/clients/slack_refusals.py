@@ -82,7 +82,7 @@ def translated(method: str, error: SlackApiError) -> RemoteError:
         advice = ADVICE[code]
         if SCOPES.fullmatch(needed := text_of(body.get("needed"))):
             advice = f"{advice} (needed: {quoted_code(needed)})"
-        return AccessDenied(method, f"{code}: {advice}")
+        return AccessDenied(f"{method}: {code}", advice)
     if code == "invalid_cursor":
         return StaleCursor(method, code)
     if code == "limit_required":

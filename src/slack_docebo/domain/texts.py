@@ -38,6 +38,9 @@ _HTML = re.compile(r"&(?:amp|lt|gt|quot|apos|#0?3[489]|#6[02]|#x2[267]|#x3[ce]);
 _FORMULA = re.compile(r"""[ "']*[=+\-@＝＋－＠]""")
 _FORMULA_INSIDE = re.compile(f";(?={_FORMULA.pattern})")  # where the spreadsheet parts cells at semicolons
 _BECOMES_LINK = re.compile(r"://|@|www\.", re.IGNORECASE)
+_ADDRESS = re.compile(
+    r"(?ai)(?!.*www\.)[a-z0-9]+([.+_-][a-z0-9]+)*@[a-z0-9]+([.-][a-z0-9]+)*"
+)  # without a sign of markup
 _MARKDOWN = re.compile(r"[\\`*\[\]<>|~]|&(?=#?\w+;)|(?<![^\W_])_|_(?![^\W_])")
 _CODE_OR_CALL = re.compile(r"\\`|`[^`]*`|\\?[<>@]")  # a quote that is text and begins no code, code, what calls
 _CALLS = re.compile("[<>@]")
@@ -168,6 +171,15 @@ def markdown(text: str) -> str:
         for word in line(text).split()
     ]
     return " ".join([_BEGINS_BLOCK.sub(r"\1\\", word) for word in words[:1]] + words[1:])
+
+
+def address(text: str) -> str:
+    """Return an e-mail address as a table cell, as it is; whatever else *text* may be as `markdown` does.
+
+    Prefect's new pages show the cells of table artifacts as they are, and quotes around an address would be copied with
+    it; its older ones make a link of it, to write to just that address.
+    """
+    return text if len(text) <= LONGEST_ADDRESS and _ADDRESS.fullmatch(text) else markdown(text)
 
 
 def chat(text: str) -> str:

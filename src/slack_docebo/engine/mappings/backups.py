@@ -52,7 +52,7 @@ def restore_backup(runtime: Runtime, team: str, plan_id: str, *, confirm: int) -
     """
     there = restorable(runtime, team, plan_id)
     if confirm != there:
-        raise NotConfirmed(f"nothing was written: to restore this backup, give the number of mappings, {there}")
+        raise NotConfirmed(f"to restore this backup, type the number of mappings, {there}; nothing was written")
     return f"{mappings(_restored(runtime, team, plan_id, dry_run=False))} written"
 
 

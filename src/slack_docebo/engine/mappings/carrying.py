@@ -157,4 +157,4 @@ def _to_confirm(number: int, action: MappingAction, more: dict[str, str]) -> Car
 
 def _require(request: MappingRequest, number: int) -> None:
     if request.confirm != number:
-        raise NotConfirmed(f"nothing was written: give the number of mappings, {number}")
+        raise NotConfirmed(f"to write these mappings, type their number, {number}; nothing was written")

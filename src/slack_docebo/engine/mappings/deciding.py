@@ -17,6 +17,7 @@ from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import people, some_of
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import observe_account, observe_person
+from slack_docebo.engine.reporting.shown import Cells
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
@@ -84,7 +85,7 @@ async def decide(runtime: Runtime, workspace: Workspace, request: DecisionReques
             return _not_made(runtime, workspace, request)
 
 
-def decision_rows(store: Store, workspace: Workspace) -> list[dict[str, str | int | None]]:
+def decision_rows(store: Store, workspace: Workspace) -> list[Cells]:
     """Return all decisions as rows of a table; a person may have two, one of them an acknowledgement."""
     with store.reading() as tables:
         binding, acknowledged = (
@@ -146,7 +147,7 @@ def _all_who_wait(tables: Tables, docebo: str, team: str, confirm: int) -> dict[
         raise ConfigurationError("nothing was kept: nobody waits for a decision, as the last import says")
     if confirm != len(waiting):
         raise NotConfirmed(
-            f"nothing was kept: to acknowledge all who wait for a decision, give their number, {len(waiting)}"
+            f"to acknowledge all who wait for a decision, type their number, {len(waiting)}; nothing was kept"
         )
     return waiting
 

@@ -57,7 +57,7 @@ class Traces:
             (self.leavers, "note(s) that the person has left"),
             *((count, f"row(s) in {file}") for file, count in self.rows.items()),
         )
-        return [f"{count} {what}" for count, what in counts if count]
+        return [f"{count} {what.replace('(s)', '' if count == 1 else 's')}" for count, what in counts if count]
 
 
 class _NotAReport(Exception):

@@ -41,8 +41,8 @@ def check_confirmation(workspace: Workspace, slack_ids: Collection[str], confirm
     if _as_shown(confirm) != wanted or not _as_shown(workspace.name):
         whose = people(len(set(slack_ids))) if slack_ids else "everybody"
         raise NotConfirmed(
-            f"nothing was deleted: to reset the mappings of {whose} in workspace {workspace.team}, confirm with exactly"
-            f" this: {wanted}"
+            f"nothing was deleted; to delete the mappings of {whose} in workspace {workspace.team}, type exactly this:"
+            f" {wanted}"
         )
 
 

@@ -87,7 +87,7 @@ def take_part(runtime: Runtime, plan_id: str, choice: PartChoice, *, confirm: st
         chosen = choice.find(tables, plan)
         people = len(tables.operations.people_planned(plan_id, set(Kind)))
         if confirm.split() != (wanted := f"{len(chosen)} of {people}").split():
-            raise NotConfirmed(f"nothing was written: to apply this, give as the number of people: {wanted}")
+            raise NotConfirmed(f"to apply this, type {wanted} as the number of people; nothing was written")
         if len(chosen) == people:
             return plan_id
         if not plan.may_be_parted or tables.intents.of(plan_id):

@@ -203,7 +203,7 @@ def reason_by_scopes(identity: Identity, rules: Iterable[AttributeRule], *, user
     if user_groups:
         needed.append(USER_GROUPS_SCOPE)
     missing = [scope for scope in needed if scope not in identity.scopes]
-    return f"the token lacks {', '.join(missing)}: add it to the app and install it again" if missing else ""
+    return f"Slack's bot token lacks {', '.join(missing)}: add it to the app and install it again" if missing else ""
 
 
 def _check_scopes(behaviour: IntegrationSettings, identity: Identity) -> None:

@@ -92,6 +92,6 @@ def drop_parked(store: Store, choice: ParkedChoice, now: datetime, *, confirm: i
     with store.transaction() as tables:
         chosen = choice.find(tables)
         if confirm != len(chosen):
-            raise NotConfirmed(f"nothing was dropped: to drop these events, give their number, {len(chosen)}")
+            raise NotConfirmed(f"to drop these events, type their number, {len(chosen)}; nothing was dropped")
         count = tables.inbox.drop(chosen, now)
     return f"{events(count)} dropped; the next import looks at the people whom they were about"

@@ -188,7 +188,8 @@ class ServeResult:
 
     def markdown(self, first: Iterable[str] = ()) -> str:
         """Return the summary as a page: the lines *first*, then counts, stages and plans."""
-        lines = [f"# {self.line}", "", *first, f"{self.rounds} rounds.", "", "| stage | seconds |", "|---|--:|"]
+        rounds = "1 round." if self.rounds == 1 else f"{self.rounds} rounds."
+        lines = [f"# {self.line}", "", *first, rounds, "", "| stage | seconds |", "|---|--:|"]
         lines += [f"| {stage} | {seconds:.2f} |" for stage, seconds in self.seconds.items()]
         if self.plans:
             lines += ["", f"Plans, the last {PLANS_SHOWN} at the most: {', '.join(self.plans[-PLANS_SHOWN:])}"]

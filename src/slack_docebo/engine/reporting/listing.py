@@ -48,7 +48,7 @@ class PeoplePage:
 
     @property
     def next_steps(self) -> list[Step]:
-        """The pages before and after, each reason alone, and deciding about those who wait for it."""
+        """The pages before and after, each reason alone, and what is done about one of them or some."""
         beside = pages_beside(self.page, self.pages)
         steps = [self._showing(words, self.reason, page) for words, page in beside.items()]
         steps += [self._showing(f"{why}: {people(count)}", why) for why, count in self.reasons.items()]
@@ -57,6 +57,8 @@ class PeoplePage:
             steps.append(Step("Apply the plan to some of them: give their ids, or how many", "apply-plan", part))
         if any(map(is_undecided, self.reasons)):
             steps.append(Step("Decide about people who wait for it: give their ids", "decide"))
+        if self.rows:
+            steps.append(Step("Explain one of them: give the id", "explain-user"))
         return steps
 
     def _showing(self, words: str, reason: str, page: int = 1) -> Step:

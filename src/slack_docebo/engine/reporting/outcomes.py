@@ -119,7 +119,7 @@ def _cells(operation: Operation | Row[Any], outcome: str, error: str) -> Cells:
         "Slack user": operation.slack_id,
         "Docebo user": operation.docebo_id,
         "operation": IN_WORDS.get(Kind(operation.kind), operation.kind),
-        "outcome": outcome,
+        "outcome": DONE[Kind.LEAVE] if outcome == Outcome.LEFT else outcome,
         "why": error or operation.reason,
         "attributes": ", ".join(operation.changes),
     }

@@ -9,6 +9,8 @@ from slack_docebo.storage.tables import Tables
 Cell = str | int | None
 Cells = dict[str, Cell]
 NOT_KEPT = PersonName()
+ADDRESS = "e-mail address"
+"""The column with the address that a person has in Slack."""
 
 
 def with_names(tables: Tables, team: str, rows: Sequence[Cells], shown: PeopleShown) -> list[Cells]:
@@ -20,7 +22,7 @@ def with_names(tables: Tables, team: str, rows: Sequence[Cells], shown: PeopleSh
         {
             "Slack user": row["Slack user"],
             "name": (name := names.get(str(row["Slack user"]), NOT_KEPT)).name,
-            "e-mail address": name.email,
+            ADDRESS: name.email,
             **row,
         }
         for row in rows

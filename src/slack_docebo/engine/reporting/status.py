@@ -144,7 +144,10 @@ class Status:
             again = f"{failed} failed in the last import: {LOOK_AT_IT}, correct what it says, and import again."
             found.append(Step(again, "bulk-import"))
         if self.last_import and (rest := self.last_import.rest):
-            others = f"Plan {rest} was applied in part: {LOOK_AT_IT} and, if it is right, apply the rest."
+            became, left = (
+                ("ended early", "it") if self.last_import.rest_is_all else ("was applied in part", "the rest")
+            )
+            others = f"Plan {rest} {became}: {LOOK_AT_IT} and, if it is right, apply {left}."
             found.append(self.last_import.rest_step(others))
         return found
 

@@ -43,6 +43,18 @@ IN_SHORT = {
     PlanState.PARTLY_APPLIED: "applied in part",
     PlanState.ABANDONED: "not carried out",
 }
+UNTOUCHED = "ended early, nobody is done yet"
+
+
+def how_far(plan: Plan) -> PlanState:
+    """Return how far *plan* has come, as people are told: a reset is kept as abandoned until its backup is written."""
+    is_planned = plan.kind is PlanKind.RESET_MAPPINGS and plan.state is PlanState.ABANDONED
+    return PlanState.PLANNED if is_planned else plan.state
+
+
+def in_short(plan: Plan) -> str:
+    """Return how far *plan* has come, in a word or two."""
+    return IN_SHORT.get(how_far(plan), how_far(plan))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +120,8 @@ class Summary:
     def line(self) -> str:
         """One line without a name in it, for states, logs and notifications."""
         over = ", over a limit" if self.plan.state is PlanState.PLANNED and self.plan.over_limit else ""
-        return f"plan {self.plan.id} ({IN_SHORT.get(self._state, self._state)}{over}): {self.people or 'nobody'}"
+        state = UNTOUCHED if self._is_untouched else in_short(self.plan)
+        return f"plan {self.plan.id} ({state}{over}): {self.people or 'nobody'}"
 
     @property
     def people(self) -> str:
@@ -154,7 +167,8 @@ class Summary:
             if plan.may_be_parted:
                 steps.append(Step("Apply a part of it first", "apply-plan", {"plan_id": plan.id, "first": 20}))
         if self.rest and not may_be_applied:
-            steps.append(self.rest_step("Apply the rest of the plan, to everybody else"))
+            words = "Apply this plan" if self.rest_is_all else "Apply the rest of the plan, to everybody else"
+            steps.append(self.rest_step(words))
         if self.undecided and plan.kind is PlanKind.BULK_IMPORT and not may_be_applied:  # as the last import says
             seen = {"action": "leave it so", "all_who_wait": True}
             words = f"Acknowledge all who wait for a decision, and leave them as they are: type {self.undecided}"
@@ -173,13 +187,19 @@ class Summary:
             yield Step("Show what it would do if accounts that were created were deactivated", "undo", with_created)
         yield Step("Change the settings: else the next import does again what is undone", "settings")
 
+    @property
+    def rest_is_all(self) -> bool:
+        """Whether what is left to apply is this plan as it was made."""
+        return self.rest == self.plan.id and self._is_untouched
+
     def rest_step(self, words: str) -> Step:
         """Return the step that applies what is left of this plan, or of that of which it is a part."""
         return Step(words, "bulk-import", {"plan_id": self.rest, "dry_run": False})
 
     def markdown(self, first: Iterable[str] = (), shown: Shown = words_alone) -> str:
         """Return the summary as a page: what comes *first*, counts, reasons, calls used; steps as they are *shown*."""
-        title = f"# {MADE_FOR[self.plan.kind]} {self.plan.id}: {BECAME[self._state]}"
+        state = UNTOUCHED if self._is_untouched else BECAME[how_far(self.plan)]
+        title = f"# {MADE_FOR[self.plan.kind]} {self.plan.id}: {state}"
         undone = self.plan.facts.get("undoes")
         undoes = f"It undoes what {undone} has done. " if undone else ""
         sides = f"{undoes}Slack workspace {markdown(self.plan.slack_team)} to {markdown(self.plan.docebo)}"
@@ -187,13 +207,14 @@ class Summary:
             [title],
             [sides],
             *self._limits(),
-            [*first, *self._numbers(shown)],
+            [*first],
+            *self._remarks(),
+            [*self._numbers(shown)],
             *self._why(shown),
             *self._not_as_in_slack(),
             *self._of_people(shown),
             self._calls(),
             self._accounts(),
-            *self._remarks(),
             *self._orphans(),
         )
         return "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
@@ -307,7 +328,7 @@ class Summary:
     def _remarks(self) -> Iterator[list[str]]:
         remarks = self.plan.facts.get("remarks")
         if isinstance(remarks, list) and remarks:
-            yield ["In the settings, perhaps not meant:"]
+            yield ["## In the settings, perhaps not meant"]
             yield [f"- {markdown(str(one))}" for one in remarks]
 
     def _orphans(self) -> Iterator[list[str]]:
@@ -320,10 +341,10 @@ class Summary:
             yield [str(self.plan.facts.get("orphan_fault") or where)]
 
     @property
-    def _state(self) -> PlanState:
-        """How far the plan has come, in words: a reset is kept as abandoned until its backup is written."""
-        is_planned = self.plan.kind is PlanKind.RESET_MAPPINGS and self.plan.state is PlanState.ABANDONED
-        return PlanState.PLANNED if is_planned else self.plan.state
+    def _is_untouched(self) -> bool:
+        """Whether the run that was to apply the plan has ended before anything of it was known to be done."""
+        became = {outcome for _, _, outcome, _ in self.tally}
+        return self.plan.state is PlanState.PARTLY_APPLIED and became <= {Outcome.PLANNED, Outcome.LEFT}
 
     def _people(self, words: str, kind: Kind, reason: str = "") -> Step:
         return Step(words, "plan-people", {"plan_id": self.plan.id, "what": DONE[kind], "reason": reason})

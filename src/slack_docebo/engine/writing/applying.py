@@ -47,7 +47,8 @@ def begin(runtime: Runtime, plan_id: str) -> None:
 
     Only the run that made the plan is refused. Whoever later applies exactly this plan lets it exceed the limits that
     it was said to exceed: it is measured again, and refused if it exceeds another one by now. A part of another plan is
-    measured here for the first time. MAX_ACCOUNTS holds for everybody.
+    measured here for the first time. MAX_ACCOUNTS holds for everybody. While nothing may be written anyhow, nobody is
+    asked to let a plan through: Halted is raised, and the plan stays as it was.
     """
     with runtime.store.transaction() as tables:
         plan = tables.plans.read(plan_id)
@@ -59,6 +60,8 @@ def begin(runtime: Runtime, plan_id: str) -> None:
             facts |= measured.facts
             refused = [excess.sentence for excess in measured.refused(plan.over)]
             facts[LET_THROUGH] = bool(measured.over) and not refused
+        if refused:
+            check_halt(runtime, tables)
         tables.plans.set_state(plan_id, PlanState.REFUSED if refused else PlanState.APPLYING, facts=facts)
         if facts.get(LET_THROUGH):
             tables.inbox.replay_held(plan_id, runtime.now())

@@ -160,7 +160,7 @@ async def dialect(check: str, seen: Seen) -> Finding:
     ]
     if not told:
         return ok(check, "nothing unusual is known of this platform yet; docs/dialect.md says what is assumed")
-    return ok(check, f"{'; '.join(told)}; `slack-docebo dialect` and the form of that name say more")
+    return ok(check, f"{'; '.join(told)}; the form How this Docebo answers says more, as does `slack-docebo dialect`")
 
 
 def _dialect(seen: Seen) -> Dialect:

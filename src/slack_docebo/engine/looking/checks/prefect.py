@@ -40,7 +40,8 @@ async def worker(check: str, seen: Seen) -> Finding:
         if (limit := gives.get("concurrency_limit")) is not None:
             told = f"the {what} has a concurrency limit of {limit}, whose places runs keep that died with their worker"
             return warn(check, f"{told}: take it away in Prefect's UI, for each worker has a limit of its own")
-    return ok(check, f"answers at {seen.settings.prefect_api_url}; {online} worker(s) at work")
+    workers = "1 worker" if online == 1 else f"{online} workers"
+    return ok(check, f"answers at {seen.settings.prefect_api_url}; {workers} at work")
 
 
 async def prefect_access(check: str, seen: Seen) -> Finding:
