@@ -19,7 +19,7 @@ from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.realtime import rounds
 from slack_docebo.engine.realtime.serve_result import Became
 from slack_docebo.engine.realtime.settling import Settlement
-from slack_docebo.errors import ConfigurationError
+from slack_docebo.errors import ConfigurationError, IncompleteRead, TransientError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.events import EventState
@@ -285,6 +285,42 @@ async def test_who_gets_another_address_as_the_company_joins_grid_gets_no_second
     assert mapped(sqlite_url, team(sandbox))[organisation_id(ada)] == account
     assert sandbox.docebo.accounts[account].email == "king@example.com"
     assert len([one for one in sandbox.docebo.accounts if one.provisioned_by]) == 3
+
+
+@pytest.mark.parametrize("calls", ["0", "1000"], ids=["EVIDENCE_CALLS", "no answer"])
+@pytest.mark.variants(1)
+async def test_who_may_have_a_former_id_that_cannot_be_asked_for_waits_and_keeps_nobody_else_waiting(
+    sandbox, sqlite_url, tmp_path, monkeypatch, calls
+):
+    settings, (ada, *_) = settings_for(sandbox.facts(), sqlite_url), people(sandbox)
+    await run_import(settings, rows=LEAVERS)
+    sandbox.slack.change(ada, {"profile": {"email": "king@example.com"}})
+    kim = sandbox.slack.add("Kim", "Grid", "kim@example.com")["id"]
+    guest = sandbox.slack.add("Gus", "Grid", "gus@example.com", {"is_restricted": True})["id"]
+    join_grid(sandbox)
+    shown = {one: source_user(sandbox.slack.get(one)) for one in (ada, kim, guest)}
+    shown |= {one: replace(shown[one], local_id="") for one in (ada, guest)}
+    read_one = SlackClient.user
+
+    async def without_local_id(client, slack_id, **options):
+        seen = await read_one(client, slack_id, **options)
+        is_told = slack_id == organisation_id(kim) or not isinstance(seen, Present)
+        return seen if is_told else replace(seen, value=replace(seen.value, local_id=""))
+
+    monkeypatch.setattr(SlackClient, "user", without_local_id)
+    if calls != "0":
+        sandbox.slack_gate.faults.add("migration.exchange", "html_503", times=-1)
+    async with world(sandbox, sqlite_url, tmp_path, **LEAVERS, EVIDENCE_CALLS=calls) as here:
+        events = [replaced(here.event(one), slack_id=as_.slack_id, profile=asdict(as_)) for one, as_ in shown.items()]
+        here.put(*events)
+        await here.serve()
+        states = [here.state(event) for event in events]
+        with pytest.raises((IncompleteRead, TransientError)):
+            await plan_named(here.runtime, here.workspace, [shown[ada]])
+
+    assert states == [EventState.PARKED, EventState.APPLIED, EventState.APPLIED]
+    addresses = {account.email for account in sandbox.docebo.accounts if account.provisioned_by}
+    assert addresses == {"ada@example.com", "ida@example.com", "eva@example.com", "kim@example.com"}
 
 
 @pytest.mark.long

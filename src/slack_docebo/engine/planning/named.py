@@ -10,7 +10,7 @@ from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.planning.few import plan_few
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import observe_person
-from slack_docebo.engine.reading.organisation import find_former_ids, learn_who_is_named
+from slack_docebo.engine.reading.organisation import find_former_ids, learn_who_is_named, strangers
 from slack_docebo.engine.reading.overtaken import stamps_of_overtaken
 from slack_docebo.engine.reading.profiles import check_fields_left_out, keep_fields_shown
 from slack_docebo.errors import IncompleteRead, Rejected
@@ -50,8 +50,8 @@ async def read_named(runtime: Runtime, slack_ids: Sequence[str], emails: Sequenc
 async def plan_named(runtime: Runtime, workspace: Workspace, people: Sequence[SourceUser]) -> str:
     """Compare *people* with their accounts, and return the id of the stored plan, which is about nobody else.
 
-    Raises IncompleteRead where Slack shows one of them as before an event that was applied, and TransientError where it
-    does not answer.
+    Raises IncompleteRead where Slack shows one of them as before an event that was applied, or may not be asked by which
+    ids they were known before, and TransientError where it does not answer.
     """
     if behind := await to_completion(stamps_of_overtaken, runtime, workspace.team, people):
         raise IncompleteRead(
@@ -59,6 +59,6 @@ async def plan_named(runtime: Runtime, workspace: Workspace, people: Sequence[So
         )
     await to_completion(keep_fields_shown, runtime, workspace.team, people)
     await learn_who_is_named(runtime, workspace, people)
-    found = await find_former_ids(runtime, workspace, people)
+    found = await find_former_ids(runtime, workspace, await strangers(runtime, workspace, people))
     people = [found.get(user.slack_id, user) for user in people]
     return await plan_few(runtime, workspace, people, kind=PlanKind.REALTIME_SYNC)

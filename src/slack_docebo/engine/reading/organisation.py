@@ -5,7 +5,7 @@ many calls as there are people; here one call tells 400 ids.
 """
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -20,7 +20,7 @@ from slack_docebo.engine.reading.connection import Workspace, recall_other_ids
 from slack_docebo.engine.reading.evidence import ask_for_people, check_calls, counted, reserve_calls
 from slack_docebo.engine.reading.renewing import renewed
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
-from slack_docebo.errors import ConfigurationError, RemoteError, TransientError
+from slack_docebo.errors import ConfigurationError, IncompleteRead, RemoteError, TransientError
 from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.store import Store
@@ -80,8 +80,8 @@ async def learn_who_is_forgotten(runtime: Runtime, workspace: Workspace, people:
     if not await to_completion(_is_anybody_forgotten, runtime.store):
         return set()
     try:
-        shown = await find_former_ids(runtime, workspace, people)
-    except TransientError as error:
+        shown = await find_former_ids(runtime, workspace, await strangers(runtime, workspace, people))
+    except (TransientError, IncompleteRead) as error:
         _log.warning("whether somebody new was forgotten under a former id is not known: %s", error)
         return set()
     with runtime.store.reading() as tables:
@@ -89,21 +89,26 @@ async def learn_who_is_forgotten(runtime: Runtime, workspace: Workspace, people:
     return {slack_id for slack_id, user in shown.items() if excluded.cover_any(user.ids)}
 
 
-async def find_former_ids(
-    runtime: Runtime, workspace: Workspace, people: Iterable[SourceUser]
-) -> dict[str, SourceUser]:
-    """Return those of *people* who are new to us with the ids that they had before, by the ids that Slack shows now.
+async def strangers(runtime: Runtime, workspace: Workspace, people: Iterable[SourceUser]) -> dict[str, SourceUser]:
+    """Return those of *people*, by Slack id, who are new to us and in scope, and may be known to us by a former id.
 
-    Slack may show somebody under the id of the organisation alone who is known to us under another. Whoever was forgotten
-    under that is known by the new one, too, from then on. Nobody is returned where Slack lets us not ask, or
-    EVIDENCE_CALLS does not; raises TransientError where Slack does not answer.
+    Slack may show somebody under the id of the organisation alone who is known to us under another.
     """
-    new = await to_completion(_strangers, runtime.store, runtime.behaviour.policy(workspace.team).scope, people)
+    return await to_completion(_strangers, runtime.store, runtime.behaviour.policy(workspace.team).scope, people)
+
+
+async def find_former_ids(
+    runtime: Runtime, workspace: Workspace, new: Mapping[str, SourceUser]
+) -> dict[str, SourceUser]:
+    """Return those of *new*, the `strangers`, who had other ids before, with these, by the ids that Slack shows now.
+
+    Whoever was forgotten under a former id is known by the new one, too, from then on. Nobody is returned where Slack does
+    not let us ask; raises TransientError where it does not answer, and IncompleteRead where EVIDENCE_CALLS does not allow
+    to ask.
+    """
     if not new:
         return {}
-    if not reserve_calls(runtime, people=-(-len(new) // EXCHANGED_AT_ONCE)):
-        _log.warning("under which ids %d people new to us were known before is not known: EVIDENCE_CALLS", len(new))
-        return {}
+    check_calls(runtime, people=-(-len(new) // EXCHANGED_AT_ONCE))
     try:
         with counted(runtime):
             former = await runtime.slack.local_ids(sorted(new), team_id=workspace.team)
@@ -142,7 +147,6 @@ def _is_anybody_forgotten(store: Store) -> bool:
 
 
 def _strangers(store: Store, scope: Scope, people: Iterable[SourceUser]) -> dict[str, SourceUser]:
-    """Return those of *people* in *scope*, by Slack id, who are new to us and may be known by a former id."""
     shown = {user.slack_id: user for user in people if user.organisation and not user.local_id}
     with store.reading() as tables:
         excluded, known = tables.exclusions.all(), tables.people.of(scope.team, shown)

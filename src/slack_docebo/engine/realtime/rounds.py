@@ -24,7 +24,7 @@ from slack_docebo.engine.reading.accounts import are_few, ask_for_unlisted, chec
 from slack_docebo.engine.reading.bearers import find_bearers
 from slack_docebo.engine.reading.connection import Workspace, recall_other_ids
 from slack_docebo.engine.reading.evidence import ask_for_accounts, observe_person
-from slack_docebo.engine.reading.organisation import find_former_ids, learn_who_is_named
+from slack_docebo.engine.reading.organisation import find_former_ids, learn_who_is_named, strangers
 from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo, ping_slack
 from slack_docebo.engine.reading.overtaken import ANSWERS_LAG, is_behind
 from slack_docebo.engine.reading.profiles import check_fields_left_out, keep_fields_shown
@@ -148,14 +148,15 @@ class _Round:
     async def _under_both_ids(self, cases: list[Case]) -> list[Case]:
         """Return *cases*, in which whoever was known by another id, before the company joined an organisation, has both.
 
-        Such a person would get a second account before an import has read everybody. Where Slack does not answer, whoever may
-        be one is tried again later.
+        Such a person would get a second account before an import has read everybody. Where Slack does not answer, or
+        EVIDENCE_CALLS does not allow to ask, whoever may be one is tried again later.
         """
+        new = await strangers(self._runtime, self._workspace, [case.person for case in cases])
         try:
-            found = await find_former_ids(self._runtime, self._workspace, [case.person for case in cases])
-        except TransientError as error:
+            found = await find_former_ids(self._runtime, self._workspace, new)
+        except (TransientError, IncompleteRead) as error:
             await self._slack.check(error)
-            doubtful = [case for case in cases if case.person.organisation and case.known is None]
+            doubtful = [case for case in cases if case.person.slack_id in new and case.known is None]
             await to_completion(self._settlement.fail, doubtful, told(error))
             return [case for case in cases if case not in doubtful]
         return [
