@@ -766,6 +766,19 @@ def test_who_was_sent_by_a_run_that_died_and_who_was_forgotten_since_counts_as_c
     assert changed(store) == {"deactivate": 5}
 
 
+@pytest.mark.parametrize("are_given_up", [True, False])
+def test_what_was_sent_once_more_counts_from_then_on_as_what_may_have_been_done(store, are_given_up):
+    with store.transaction() as tables:
+        tables.plans.create(Plan("1dead", PlanKind.BULK_IMPORT, NOW, docebo=DOCEBO, slack_team="T1"))
+        tables.operations.add("1dead", 0, [operation("U1", Kind.DEACTIVATE, 1)])
+        for sent_at in (NOW - timedelta(days=1), NOW):
+            tables.intents.note("1dead", [0], flow_run="dead", now=sent_at)
+            if are_given_up:
+                tables.intents.give_up("1dead", [0])
+
+    assert changed(store) == {"deactivate": 1}
+
+
 @pytest.mark.parametrize("mapping", ["true", "false"])
 @pytest.mark.variants(1)
 async def test_a_limit_is_a_share_of_everybody_whoever_few_a_run_is_about(

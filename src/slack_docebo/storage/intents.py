@@ -19,8 +19,10 @@ from slack_docebo.storage.statements import WhereIn, carry_out, insertion_text, 
 PATIENCE = "30s"  # for which the transaction of somebody who stands still is waited for
 
 # Made once: around every call, building a statement would take longer than carrying it out.
-NOTE = insertion_text(intent.columns, "(plan_id, seq) DO UPDATE SET flow_run = excluded.flow_run")
-NOTE_GIVEN_UP = insertion_text(given_up.columns, "(plan_id, seq) DO NOTHING")
+NOTE = insertion_text(
+    intent.columns, "(plan_id, seq) DO UPDATE SET flow_run = excluded.flow_run, noted_at = excluded.noted_at"
+)
+NOTE_GIVEN_UP = insertion_text(given_up.columns, "(plan_id, seq) DO UPDATE SET noted_at = excluded.noted_at")
 SETTLE = delete(intent).where(intent.c.plan_id == bindparam("of"), intent.c.seq == bindparam("place"))
 _LAST_NOTED = (
     select(intent.c.plan_id).group_by(intent.c.plan_id).having(func.max(intent.c.noted_at) < bindparam("before"))

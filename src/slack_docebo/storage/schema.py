@@ -201,7 +201,7 @@ given_up = Table(
     metadata,
     Column("plan_id", ForeignKey(plan.c.id, ondelete="CASCADE"), primary_key=True),
     Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("noted_at", Instant, nullable=False),  # like an intent
+    Column("noted_at", Instant, nullable=False),  # when its last intent was
 )
 # What was sent without a known outcome, whether a run still looks or not.
 sent = union_all(*(select(one.c.plan_id, one.c.seq, one.c.noted_at) for one in (intent, given_up))).subquery("sent")

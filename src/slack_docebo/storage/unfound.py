@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, delete, or_, select, union
+from sqlalchemy import Connection, Select, and_, bindparam, delete, or_, select
 
 from slack_docebo.domain.operations import SAID_TO_BE_MADE, Kind, Outcome
 from slack_docebo.domain.unfound import Unfound
-from slack_docebo.storage.schema import given_up, intent, operation, plan
+from slack_docebo.storage.schema import given_up, intent, operation, plan, sent
 
-_sent = union(*(select(table.c.plan_id, table.c.seq) for table in (intent, given_up))).subquery()
+_sent = select(sent.c.plan_id, sent.c.seq).distinct().subquery()  # both sent again and given up before, perhaps
 _later, _its_plan = operation.alias(), plan.alias()
 _has_no_id = and_(operation.c.outcome == Outcome.APPLIED.value, operation.c.docebo_id.is_(None))
 _is_unknown = operation.c.outcome.in_([Outcome.PLANNED.value, Outcome.SKIPPED.value])
