@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from slack_docebo.domain.expressions import TEXT, LookUp, Program, place_in, place_of
+from slack_docebo.domain.expressions import COMMENT, TEXT, LookUp, Program, place_in, place_of
 from slack_docebo.domain.functions import FUNCTIONS, NoValueError
 from slack_docebo.domain.lookup import NoValue
 from slack_docebo.domain.sources import CUSTOM, SOURCES
@@ -45,8 +45,8 @@ _IN_WORDS = (  # what the engine says, and what that means to who has written th
         r"\1 does not go with these values: \2",
     ),
 )
-# A pattern that is written as a text in quotes; within another text there is none.
-_PATTERN = re.compile(rf"\bmatches\s*\((?:[^()\"']*,)?\s*(?P<pattern>{TEXT})\s*\)|{TEXT}", re.DOTALL)
+# A pattern that is written as a text in quotes; within another text, or a comment, there is none.
+_PATTERN = re.compile(rf"\bmatches\s*\((?:[^()\"']*,)?\s*(?P<pattern>{TEXT})\s*\)|{TEXT}|{COMMENT}", re.DOTALL)
 _WRONG_PATTERN = re.compile(r"invalid regular expression: ([^:]*)")
 _raised = threading.local()  # what a function of ours has raised: the engine tells no more than its words
 

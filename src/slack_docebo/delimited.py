@@ -2,9 +2,11 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 
 DELIMITERS = ",;\t"
+_QUOTED = re.compile('"[^"]*"')
 
 
 class BadTableError(Exception):
@@ -27,16 +29,17 @@ def read_table(text: str) -> Iterator[tuple[int, list[str]]]:
 def read_rows(text: str) -> Iterator[tuple[int, list[str]]]:
     """Yield each row that holds anything, with the line on which it begins; the first is the header.
 
-    The delimiter is the one that the first line names (`sep=;`) or has most of. Raises BadTableError for what is not CSV,
-    and where the first line has as many of another.
+    The delimiter is the one that the first line names (`sep=;`) or has most of outside quotes. Raises BadTableError for what
+    is not CSV, and where the first line has as many of another.
     """
     file = io.StringIO(text.removeprefix("\ufeff"), newline="")
     first, before = file.readline(), 0
     if first.lower().startswith("sep="):
         delimiter, before = first[4:5], 1
     else:
-        other, delimiter = sorted(DELIMITERS, key=first.count)[-2:]
-        if first.count(other) == first.count(delimiter) > 0:
+        between = _QUOTED.sub("", first)
+        other, delimiter = sorted(DELIMITERS, key=between.count)[-2:]
+        if between.count(other) == between.count(delimiter) > 0:
             raise BadTableError(
                 "line 1: nobody can tell whether commas, semicolons or tabs stand between cells: put a line above it that"
                 " says so, like sep=; for semicolons"

@@ -37,6 +37,7 @@ CENTRES = LookupTable.of("centres", [("sales", "S-100"), ("Analyst", "A-1")])
         ('custom:"Xf1" in ["Space", "Sea"] ? "yes" : "no"', "no"),
         ('title.startsWith("Ana") && !email.endsWith(".org") ? title : ""', "Analyst"),
         ('title.matches("(" + "Ana|Eng" + ")") ? "fits matches(\'(\')" : ""', "fits matches('(')"),
+        ("title // not matches('(') of scim:Dept", "Analyst"),
         ("lower(ascii(first(first_name, 1) + last_name))", "zo'neill-lukasz"),
         ("title(last_name)", "O'neill-Łukasz"),
         ("upper(title)", "ANALYST"),

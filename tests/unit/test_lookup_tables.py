@@ -51,6 +51,15 @@ async def test_a_table_whose_columns_have_no_names_says_so_for_the_value_in_its_
     )
 
 
+@pytest.mark.parametrize("named", ['"Unit, team";Centre', '"Region, unit, ""team""";Centre'])
+async def test_a_delimiter_within_quotes_stands_between_no_cells(named, tmp_path):
+    (tmp_path / "centres.csv").write_text(f"{named}\nSales, North;S-100\n", encoding="utf-8")
+
+    tables = await find_tables(["centres"], tmp_path, prefect())
+
+    assert tables["centres"].find("sales, north") == "S-100"
+
+
 async def test_a_value_that_has_a_row_may_be_the_name_of_its_column(tmp_path):
     tables = await find_tables(["centres"], tmp_path, prefect(table_centres="Sales,Centre\nSales,S-100\n"))
 

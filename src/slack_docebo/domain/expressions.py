@@ -24,8 +24,9 @@ _QUOTED += r"|(?<!\w)(?:'''(?:[^\\]|\\.)*?'''|'(?:[^'\\\n]|\\.)*')"
 _RAW = r'(?<!\w)[rR](?:"[^"\n]*"|'
 _RAW += r"'[^'\n]*')"
 TEXT = f"{_RAW}|{_QUOTED}"
+COMMENT = r"//[^\n]*"
 _TOKEN = re.compile(
-    rf"(?P<text>{TEXT})|(?P<table>table\([ \t]*(?P<name>{TABLE_NAME.pattern})[ \t]*,)"
+    rf"(?P<text>{TEXT}|{COMMENT})|(?P<table>table\([ \t]*(?P<name>{TABLE_NAME.pattern})[ \t]*,)"
     rf"|(?P<source>{_PREFIXED})|(?P<member>\.\s*{WORD.pattern})|(?P<call>{WORD.pattern}\s*\()|(?P<word>\w+)",
     re.DOTALL,
 )
