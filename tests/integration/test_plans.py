@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from slack_docebo.domain.operations import Kind, Operation, Outcome
+from slack_docebo.engine.reporting.summary import summary
 from slack_docebo.errors import PlanNotApplicable, StorageError
 from slack_docebo.storage.operations import JournalEntry, RowOutcome
 from slack_docebo.storage.plans import CROCKFORD, Plan, PlanKind, PlanState, new_plan_id
@@ -232,6 +233,20 @@ def test_who_was_given_an_address_or_had_it_taken_is_found_by_it_in_any_case(pla
         assert tables.journal.bearers("ADA@example.com") == {"U1"}
         assert tables.journal.bearers("ÄDA@EXAMPLE.com") == {"U4"}
         assert tables.journal.bearers("a%@example.com") == set()
+
+
+@pytest.mark.parametrize("are_given_up", [False, True])
+def test_of_a_plan_whose_run_died_over_a_call_nobody_says_that_nobody_is_done(planned, are_given_up):
+    with planned.transaction() as tables:
+        tables.plans.set_state(PLAN.id, PlanState.PARTLY_APPLIED)
+    before = summary(planned, PLAN.id).line
+    with planned.transaction() as tables:
+        tables.intents.note(PLAN.id, [1], flow_run="run-1", now=NOW)
+        if are_given_up:
+            tables.intents.give_up(PLAN.id, [1])
+
+    assert "nobody is done yet" in before
+    assert "nobody is done yet" not in summary(planned, PLAN.id).line
 
 
 def test_what_was_sent_is_found_without_a_look_at_all_that_was_ever_done(sqlite_url):

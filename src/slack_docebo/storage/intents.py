@@ -8,12 +8,13 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, Select, Table, and_, bindparam, delete, func, or_, select
+from sqlalchemy import Column, Connection, Row, Select, Table, and_, bindparam, delete, exists, func, or_, select
 
 from slack_docebo.domain.operations import Kind, Outcome, Value
 from slack_docebo.storage.locks import take_turns
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.schema import given_up, intent, operation, plan
+from slack_docebo.storage.schema import sent as all_sent
 from slack_docebo.storage.statements import WhereIn, carry_out, insertion_text, is_postgresql
 
 PATIENCE = "30s"  # for which the transaction of somebody who stands still is waited for
@@ -72,6 +73,10 @@ class IntentRepository:
             .where(given_up.c.plan_id == plan_id, operation.c.kind == Kind.CREATE.value)
         )
         return self.of(plan_id) | set(self._connection.scalars(creations))
+
+    def has_doubtful(self, plan_id: str) -> bool:
+        """Tell whether the plan has operations that may have been carried out, given up or not."""
+        return bool(self._connection.scalar(select(exists().where(all_sent.c.plan_id == plan_id))))
 
     def creations(self, docebo: str, slack_ids: Iterable[str], *, but_of: str) -> set[tuple[str, str]]:
         """Return team and Slack id of people for whom another plan than *but_of* has sent a creation of unknown outcome."""

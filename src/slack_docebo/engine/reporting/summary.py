@@ -65,6 +65,7 @@ class Summary:
     tally: list[tuple[Kind, str, Outcome, int]]
     acknowledged: Mapping[Outcome, int] = field(default_factory=dict)  # of those who failed or were skipped
     rest: str = ""  # this plan where its run ended early, or that of which it is a part, while there is more to apply
+    may_have_begun: bool = False  # something was sent, and nobody knows what became of it
 
     def count(self, *kinds: Kind, outcome: Outcome | None = None) -> int:
         """Return how many people have one of *kinds* (any, if none is named) and *outcome* (any, if None)."""
@@ -342,9 +343,10 @@ class Summary:
 
     @property
     def _is_untouched(self) -> bool:
-        """Whether the run that was to apply the plan has ended before anything of it was known to be done."""
+        """Whether the run that was to apply the plan has ended before it sent anything of it."""
         became = {outcome for _, _, outcome, _ in self.tally}
-        return self.plan.state is PlanState.PARTLY_APPLIED and became <= {Outcome.PLANNED, Outcome.LEFT}
+        is_untouched = not self.may_have_begun and became <= {Outcome.PLANNED, Outcome.LEFT}
+        return self.plan.state is PlanState.PARTLY_APPLIED and is_untouched
 
     def _people(self, words: str, kind: Kind, reason: str = "") -> Step:
         return Step(words, "plan-people", {"plan_id": self.plan.id, "what": DONE[kind], "reason": reason})
@@ -383,7 +385,8 @@ def summary(store: Store, plan_id: str) -> Summary:
         whole = tables.plans.get(str(plan.facts.get(PART_OF, "")))
         open_ones = [one for one in (plan, whole) if one and one.may_be_gone_on_with]
         rest = next((one.id for one in open_ones if tables.operations.people_planned(one.id, set(Kind))), "")
+        may_have_begun = tables.intents.has_doubtful(plan_id)
     people = Counter({(kind, reason, outcome): count for kind, reason, outcome, count in told})
     for reason, count in plan.left_as_before.items():
         people[Kind.LEAVE, reason, Outcome.LEFT] += count
-    return Summary(plan, sorted((*what, count) for what, count in people.items()), acknowledged, rest)
+    return Summary(plan, sorted((*what, count) for what, count in people.items()), acknowledged, rest, may_have_begun)
