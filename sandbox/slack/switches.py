@@ -27,6 +27,7 @@ class SlackSwitches:
     scopes_header: bool = True  # replies carry X-OAuth-Scopes
     user_groups: str = "on"  # on | plan_upgrade_required (documented) | paid_teams_only (seen), on a free plan
     scim: str = "on"  # on | plus_teams_only | non_org_teams_only
+    token_expires_in: int = 0  # seconds for which `auth.test` says that the token still holds; 0: it names no end
     identity_team: str = "own"  # auth.test's `team_id`: own | null | other (a workspace that nobody knows)
 
 

@@ -290,6 +290,16 @@ async def test_a_wrong_token_is_told_and_the_rest_is_looked_at(environment):
     assert found["Docebo"][0] is Level.OK
 
 
+async def test_a_token_that_rotates_is_told_while_it_holds(environment, company):
+    company.slack.switches = replace(company.slack.switches, token_expires_in=40_000)
+
+    level, message = (await findings())["Slack"]
+
+    assert level is Level.WARN
+    assert "expires in 11 h 6 min" in message
+    assert "SLACK_BOT_TOKEN_FILE" in message
+
+
 async def test_a_missing_scope_is_named(environment, company):
     company.slack.scopes = frozenset({"users:read"})
 

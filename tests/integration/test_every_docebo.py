@@ -117,6 +117,7 @@ ELSEWHERE = {
     "scim": "test_scim",
     "user_groups": "test_user_groups",
     "identity_team": "test_tokens",
+    "token_expires_in": "test_doctor",  # the run goes on
 }
 """In which tests the other switches are: with them people are left out, told of, or kept waiting."""
 
