@@ -79,6 +79,7 @@ class Switches:
     updates_also: str = ""  # what else the update of a row changes: force_change | branches | status
     columns_listed: bool = False  # the list of users shows country and format of dates
     branches_shown: bool = False  # the view of one account shows its branches
+    level_viewed: bool = True  # the view of one account shows its level
     searches_behind: int = 0  # searches that do not find an account yet that was made by a row
     description_lacks: str = ""  # calls ("PUT /manage/v1/...") and names that the platform's own description leaves out
     slack_service_listed: bool = False  # microservices list an app called slack

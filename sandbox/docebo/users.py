@@ -60,6 +60,8 @@ class UserCalls:
             "force_change": number(account.force_change),
             "email_validation_status": number(account.email_validated),
         }
+        if not self.platform.switches.level_viewed:
+            del user_data["level"]
         fields = [
             {**described(field, self.platform), "value": self.platform.shown_value(account, field)}
             for field in self.platform.fields.values()

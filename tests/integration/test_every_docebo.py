@@ -76,6 +76,7 @@ OTHERWISE: dict[str, tuple[Any, ...]] = {
     "passwordless": ("refused",),
     "columns_listed": (True,),
     "branches_shown": (True,),
+    "level_viewed": (False,),
     "slack_service_listed": (True,),
     # Slack's
     "most_people": (50,),
@@ -250,6 +251,9 @@ def learning(otherwise: Otherwise) -> int:
     calls += 12 * (otherwise.get("passwordless") == "refused")  # likewise
     calls += 8 * (otherwise.get("scope_refused") is True)  # once in each run
     calls += 8 * (otherwise.get("option_form") == "label")
+    calls += 16 * (
+        otherwise.get("level_viewed") is False
+    )  # each account that is asked for is looked up in the list, too
     calls += 2 * (otherwise.get("first_page") == 0)
     calls += 16 * (otherwise.get("more_announced") == "always")  # an empty page behind what nobody has counted
     if otherwise.get("batch_answer") == "failed":  # after each call the accounts are read
