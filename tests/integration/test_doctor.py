@@ -379,6 +379,25 @@ async def test_a_slack_service_of_the_platform_itself_is_told(environment, compa
     assert "slack" in message
 
 
+async def test_a_place_for_mappings_in_any_part_of_the_platform_is_named_whatever_else_is_found(environment, company):
+    switch(company, {"description_lacks": "provisioned_by"})
+    urls = {name: f"/swagger/{name}.json" for name in ("manage", "gone", "ids")} | {
+        "pages": "https://x.example/pages.json"
+    }
+    instead = {
+        "/manage/v1/site/microservices": in_json({"data": [{"app": app, "url": url} for app, url in urls.items()]}),
+        "/swagger/ids.json": in_json({"basePath": "/external-ids/v1", "paths": {"/mappings": {"get": {}}}}),
+        "/swagger/gone.json": Answer(404, b"{}"),
+    }
+    with between(company.docebo_url, lambda call: instead.get(call.path)) as url:
+        environment.setenv("DOCEBO_URL", url)
+        found = await findings()
+
+    assert "does not list provisioned_by" in found["Docebo's description"][1]
+    assert found["Docebo's own mappings"][0] is Level.WARN
+    assert "(/external-ids/v1/mappings); nothing is written there" in found["Docebo's own mappings"][1]
+
+
 @pytest.mark.long
 async def test_a_description_that_knows_all_that_is_used_is_told(environment):
     assert (await findings())["Docebo's description"][0] is Level.OK
