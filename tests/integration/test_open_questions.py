@@ -30,7 +30,7 @@ from slack_docebo.errors import AccessDenied, IncompleteRead, Rejected, Unproven
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
-from tests.between import Answer, Call, between
+from tests.between import Answer, Call, between, in_json
 from tests.importing import ON, run_import, settings_for
 from tests.integration.commands import environment, run
 
@@ -263,6 +263,24 @@ async def test_an_option_that_the_platform_does_not_know_is_left_out_and_the_row
     assert done.count(Kind.CREATE, outcome=Outcome.APPLIED) == 3
     assert learned(sqlite_url, sandbox, UNKNOWN_OPTIONS.name) == "provisioned_by, send_notification_email"
     assert learned(sqlite_url, sandbox, PROVEN.name) == "create, email, first_name, last_name, username"
+
+
+async def test_an_option_for_which_each_row_is_refused_is_left_out(sandbox, sqlite_url):
+    def refused(call: Call) -> Answer | None:
+        asked = json.loads(call.body) if call.path.endswith("/user/batch") else {"options": {}}
+        if "provisioned_by" not in asked["options"]:
+            return None
+        rows = [
+            {"row_index": place, "success": False, "message": f"{row['username']}: provisioned_by non valida"}
+            for place, row in enumerate(asked["items"])
+        ]
+        return in_json({"data": rows})
+
+    with between(sandbox.docebo_url, instead=refused) as url:
+        done = await run_import(settings_for(sandbox.facts(), sqlite_url, docebo_url=url), rows=ON)
+
+    assert done.count(Kind.CREATE, outcome=Outcome.APPLIED) > 1
+    assert done.count(outcome=Outcome.FAILED) == 0
 
 
 async def test_who_refuses_a_call_and_repeats_it_has_named_no_option(sandbox, sqlite_url):

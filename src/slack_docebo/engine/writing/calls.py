@@ -1,5 +1,6 @@
 """Calls: one call to Docebo for a batch of one kind, with an answer for each row."""
 
+import re
 from collections.abc import Sequence
 
 from slack_docebo.clients.docebo_rows import Row, RowResult, RowsLeftOut
@@ -77,7 +78,7 @@ class Calls:
         """Make the call; raise PlanChanged if Docebo refuses an option by name, for nothing is proven without it."""
         creates = kind is Kind.CREATE
         try:
-            return await self._docebo.upsert_users(
+            answers = await self._docebo.upsert_users(
                 rows,
                 create=creates,
                 branch=self._branch if creates else None,
@@ -85,9 +86,17 @@ class Calls:
                 without=self._adapter.unknown_options,
             )
         except Rejected as refusal:
-            if self._adapter.drop_option(refusal.said):
-                raise PlanChanged("an option of calls is left out by now") from None
+            self._leave_out_option(refusal.said)
             raise
+        if all(answer.error for answer in answers):  # each row may be refused for an option of the call
+            self._leave_out_option(*(answer.said for answer in answers))
+        return answers
+
+    def _leave_out_option(self, *refusals: str) -> None:
+        """Raise PlanChanged if all *refusals* of a call or of its rows name an option, which is left out from then on."""
+        shared = set.intersection(*(set(re.findall(r"\w+", said)) for said in refusals))
+        if self._adapter.drop_option(shared):
+            raise PlanChanged("an option of calls is left out by now") from None
 
     async def _seen(self, row: Row, doubt: RowsLeftOut) -> RowResult:
         """Return the result of a *row* that was carried out, with a new account's id; raise *doubt* if none is seen."""
