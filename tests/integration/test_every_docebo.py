@@ -271,7 +271,7 @@ def learning(otherwise: Otherwise) -> int:
     ],
     ids=lambda otherwise: ", ".join(f"{name}={value}" for name, value in otherwise.items()),
 )
-@pytest.mark.variants(2)
+@pytest.mark.variants(8)  # those in which each two switches meet
 async def test_however_they_answer_everybody_ends_with_the_same_account(sandbox, usual, sqlite_url, otherwise):
     end, calls = await travelled(sandbox, sqlite_url, otherwise)
 
