@@ -188,6 +188,8 @@ class UserCalls:
         ]
         if self.platform.switches.batch_answer == "object":
             return {str(place): answer for place, answer in enumerate(answers)}
+        if self.platform.switches.batch_answer == "bare":
+            return [{name: said for name, said in answer.items() if name != "output"} for answer in answers]
         if self.platform.switches.batch_answer == "failed":
             return [answer for answer in answers if not answer["success"]]
         return answers

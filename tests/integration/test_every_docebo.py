@@ -72,7 +72,7 @@ OTHERWISE: dict[str, tuple[Any, ...]] = {
     "rotate_refresh_token": (False,),
     "field_id_key": ("id_field", "both"),
     "unknown_options": ("powerUser_option,send_notification_email",),
-    "batch_answer": ("object", "failed"),
+    "batch_answer": ("object", "failed", "bare"),
     "passwordless": ("refused",),
     "columns_listed": (True,),
     "branches_shown": (True,),

@@ -14,6 +14,7 @@ from sandbox.docebo.switches import Switches, switched
 from sandbox.server import Sandbox
 from slack_docebo.domain.dialect import (
     ADDRESS_SEARCH,
+    LANGUAGE_FORM,
     MANDATORY_FIELDS,
     NEW_PASSWORD,
     PROVEN,
@@ -86,8 +87,10 @@ async def test_a_grant_whose_token_has_no_user_is_told_with_the_grant_to_use(san
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("answer", ["object", "failed"])
-async def test_a_batch_may_be_answered_by_place_or_with_the_failed_rows_alone(sandbox, sqlite_url, answer, tmp_path):
+@pytest.mark.parametrize("answer", ["object", "bare", "failed"])
+async def test_a_batch_may_be_answered_by_place_without_ids_or_with_the_failed_rows_alone(
+    sandbox, sqlite_url, answer, tmp_path
+):
     await imported(sandbox, f"sqlite:///{tmp_path}/usual.db")
     usual = accounts(sandbox)
     sandbox.reset()
@@ -98,6 +101,17 @@ async def test_a_batch_may_be_answered_by_place_or_with_the_failed_rows_alone(sa
     assert done.count(outcome=Outcome.FAILED) == 0
     again = await imported(sandbox, sqlite_url, batch_answer=answer)
     assert again.count(outcome=Outcome.APPLIED) == 0
+
+
+async def test_what_rows_are_refused_for_is_found_out_though_answers_show_no_ids(sandbox, sqlite_url):
+    rules = {**ON, "ATTRIBUTES": "email, first_name, last_name, language"}
+    for user in sandbox.slack:
+        sandbox.slack.change(user["id"], {"locale": "en-GB"})
+
+    done = await imported(sandbox, sqlite_url, rules, batch_answer="bare", batch_language="name")
+
+    assert done.count(outcome=Outcome.FAILED) == 0
+    assert learned(sqlite_url, sandbox, LANGUAGE_FORM.name) == "name"
 
 
 @pytest.mark.long

@@ -1,7 +1,9 @@
 """Calls: one call to Docebo for a batch of one kind, with an answer for each row."""
 
+import asyncio
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 
 from slack_docebo.clients.docebo_rows import Row, RowResult, RowsLeftOut
 from slack_docebo.domain.effects import accounts_of
@@ -11,7 +13,7 @@ from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.reading.evidence import counted, observe_account, reserve_calls
 from slack_docebo.engine.writing.adapting import Adapter
 from slack_docebo.engine.writing.recording import Numbered
-from slack_docebo.errors import AccessDenied, PlanChanged, Rejected
+from slack_docebo.errors import AccessDenied, IncompleteRead, PlanChanged, Rejected, RemoteError
 from slack_docebo.runtime import Runtime
 
 
@@ -74,6 +76,19 @@ class Calls:
         names = {"first_name": account.first_name, "last_name": account.last_name} if account else {}
         return {name: value for name, value in names.items() if value}
 
+    async def made(self, row: Row, *, after: Sequence[int] = (0,)) -> int | None:
+        """Return the id of the new account of *row*, which Docebo has accepted without saying it; None if none is shown.
+
+        The search may be behind: it is asked *after* so many seconds each time, until it shows the account.
+        """
+        for seconds in after:
+            await asyncio.sleep(seconds)
+            with suppress(RemoteError, IncompleteRead):
+                found = await self._docebo.find_users(str(row.attributes["username"]))
+                if len(found) == 1:
+                    return found[0].docebo_id
+        return None
+
     async def _written(self, kind: Kind, rows: Sequence[Row]) -> list[RowResult]:
         """Make the call; raise PlanChanged if Docebo refuses an option by name, for nothing is proven without it."""
         creates = kind is Kind.CREATE
@@ -102,7 +117,6 @@ class Calls:
         """Return the result of a *row* that was carried out, with a new account's id; raise *doubt* if none is seen."""
         if row.docebo_id is not None:
             return RowResult(row.docebo_id)
-        found = await self._docebo.find_users(str(row.attributes["username"]))
-        if len(found) != 1:
+        if (docebo_id := await self.made(row)) is None:
             raise doubt
-        return RowResult(found[0].docebo_id)
+        return RowResult(docebo_id)
