@@ -78,6 +78,25 @@ async def test_who_returns_under_a_new_id_is_reported_once_and_visibly(sandbox, 
     assert (again.undecided, again.newly_undecided) == (1, 0)
 
 
+@pytest.mark.parametrize("leavers", ["deactivate", "expire"])
+@pytest.mark.variants(1)
+async def test_who_returned_under_a_new_id_in_time_is_not_shut_out_while_nobody_has_decided(
+    sandbox, sqlite_url, leavers
+):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": leavers}
+    old, new, account = await leave_and_return(sandbox, settings, rows, nights_between=0)
+    shown = sandbox.docebo.accounts[account]
+
+    summary = await run_import(settings, rows=rows)
+
+    assert (shown.active, shown.expiration, summary.undecided) == (True, None, 1)
+    assert f"; {new} has come with the address" in entry_of(settings, summary, old).operation.reason
+
+    await run_import(settings, rows={**rows, "REHIRES": "hand-over"})
+    assert mapped(sqlite_url, sandbox.slack.team.id)[new] == account
+    assert (await run_import(settings, rows=rows)).count(outcome=Outcome.APPLIED) == 0
+
+
 @LEAVERS
 @pytest.mark.parametrize("nights_between", [0, 1])
 @pytest.mark.parametrize("verify_target", [True, False])
