@@ -218,7 +218,8 @@ async def check_first_list(runtime: Runtime, team: str, accounts: Accounts, newc
     by their addresses. An account that a run of ours has made meanwhile disproves nothing. With TARGET_MAY_SHRINK at
     100 somebody has said that any list will do.
     """
-    few = [address for address in newcomers if address][:: len(newcomers) // FEW + 1]
+    known = [address for address in newcomers if address]
+    few = known[:: max(1, -(-len(known) // FEW))]  # all where they are few, else some of each part
     is_first = accounts.pages and await to_completion(_last_read, runtime.store, runtime.settings.docebo_url) is None
     if not is_first or runtime.behaviour.target_may_shrink == 100 or not reserve_calls(runtime, accounts=len(few)):
         return
