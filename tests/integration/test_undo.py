@@ -181,6 +181,23 @@ async def test_an_account_that_was_found_and_its_mapping_are_undone_together(san
     assert mapping_of(settings, sandbox, ada) is None
 
 
+async def test_the_address_by_which_somebody_who_is_back_would_find_the_account_is_not_undone(sandbox, settings):
+    former = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings)
+    sandbox.slack.change(former, {"profile": {"email": "king@example.com"}})
+    done = await run_import(settings)
+    sandbox.slack.deactivate(former)
+    back = sandbox.slack.add("Ada", "Lovelace", "king@example.com")["id"]
+    accounts = len(sandbox.docebo.accounts)
+
+    undone = await undo(settings, done.plan.id)
+    await run_import(settings)
+
+    assert undone.count(outcome=Outcome.SKIPPED) == 1
+    assert sandbox.docebo.accounts[mapping_of(settings, sandbox, former).docebo_id].email == "king@example.com"
+    assert (len(sandbox.docebo.accounts), mapping_of(settings, sandbox, back)) == (accounts, None)
+
+
 @pytest.mark.long
 async def test_without_mapping_an_account_that_was_found_is_changed_by_saved_plans_and_undone(sandbox, settings):
     rows = {"MAP_SLACK_USER_DATA": "false"}
