@@ -74,11 +74,14 @@ class Switches:
     # which columns a batch row has: own | first (those of the first) | all (others' are emptied)
     row_columns: str = "own"
     full_search: str = "addresses"  # what a search for a full text looks at, beside user names: addresses | names
-    batch_answer: str = "array"  # of all rows, as an array or with their places as keys, or of those that failed: array | object | failed
+    # of all rows, as an array or with their places as keys, without ids and names, or of those that failed:
+    # array | object | bare | failed
+    batch_answer: str = "array"
     without_user: str = ""  # the session's answer where the token has no user: empty | 401 | 403; "" where it has one
     updates_also: str = ""  # what else the update of a row changes: force_change | branches | status
     columns_listed: bool = False  # the list of users shows country and format of dates
     branches_shown: bool = False  # the view of one account shows its branches
+    level_viewed: bool = True  # the view of one account shows its level
     searches_behind: int = 0  # searches that do not find an account yet that was made by a row
     description_lacks: str = ""  # calls ("PUT /manage/v1/...") and names that the platform's own description leaves out
     slack_service_listed: bool = False  # microservices list an app called slack
@@ -101,7 +104,7 @@ CHOICES = {
     "managers": ("any", "marked", "listed"),
     "row_columns": ("own", "first", "all"),
     "full_search": ("addresses", "names"),
-    "batch_answer": ("array", "object", "failed"),
+    "batch_answer": ("array", "object", "bare", "failed"),
     "without_user": ("", "empty", "401", "403"),
     "updates_also": ("", "force_change", "branches", "status"),
     "status_answer": ("object", "array", "ids", "rows", "silent"),

@@ -60,6 +60,8 @@ class UserCalls:
             "force_change": number(account.force_change),
             "email_validation_status": number(account.email_validated),
         }
+        if not self.platform.switches.level_viewed:
+            del user_data["level"]
         fields = [
             {**described(field, self.platform), "value": self.platform.shown_value(account, field)}
             for field in self.platform.fields.values()
@@ -186,6 +188,8 @@ class UserCalls:
         ]
         if self.platform.switches.batch_answer == "object":
             return {str(place): answer for place, answer in enumerate(answers)}
+        if self.platform.switches.batch_answer == "bare":
+            return [{name: said for name, said in answer.items() if name != "output"} for answer in answers]
         if self.platform.switches.batch_answer == "failed":
             return [answer for answer in answers if not answer["success"]]
         return answers

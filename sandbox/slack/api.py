@@ -147,6 +147,8 @@ class SlackApi:
             "bot_id": "B0SANDBOXBOT",
             "is_enterprise_install": self._org_token,
         }
+        if expires_in := self.workspace.switches.token_expires_in:
+            reply["expires_in"] = expires_in
         if organisation := self.workspace.organisation:
             reply["enterprise_id"] = organisation
         if self._org_token:

@@ -28,6 +28,7 @@ class SlackSwitches:
     user_groups: str = "on"  # on | plan_upgrade_required (documented) | paid_teams_only (seen), on a free plan
     scim: str = "on"  # on | plus_teams_only | non_org_teams_only
     scim_lists_deactivated: bool = True  # SCIM's list shows who is deactivated; asked for the person, it always does
+    token_expires_in: int = 0  # seconds for which `auth.test` says that the token still holds; 0: it names no end
     identity_team: str = "own"  # auth.test's `team_id`: own | null | other (a workspace that nobody knows)
 
 

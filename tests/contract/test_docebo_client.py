@@ -498,6 +498,27 @@ async def test_one_account_is_read_from_its_view(docebo):
 
 
 @pytest.mark.parametrize(
+    ("level", "is_administrator"), [("user", False), ("/framework/level/godadmin", True), (None, True)]
+)
+async def test_a_level_that_a_view_leaves_out_is_that_of_the_list(docebo, level, is_administrator):
+    listed = {"user_id": 7, "username": "ada", "email": "ada@x.org", "status": 1, "level": level}
+    other = {**listed, "user_id": 6, "username": "ada2", "email": "ada", "level": "admin"}
+    docebo.get(USERS).mock(return_value=ok({"items": [other, listed], "has_more_data": False}))
+    docebo.get(f"{USERS}/7").mock(return_value=ok({"user_data": {"user_id": 7, "username": "ada"}}))
+    async with opened() as client:
+        seen = await client.user(7)
+    assert isinstance(seen, Present)
+    assert seen.value.administrator is is_administrator
+
+
+async def test_an_account_is_unknown_while_nothing_shows_its_level(docebo):
+    docebo.get(USERS).mock(return_value=page())
+    docebo.get(f"{USERS}/7").mock(return_value=ok({"user_data": {"user_id": 7, "username": "ada"}}))
+    async with opened() as client:
+        assert isinstance(await client.user(7), Unknown)
+
+
+@pytest.mark.parametrize(
     ("shown", "branches"),
     [
         ({"branches": [42, "7"]}, "7,42"),
@@ -513,7 +534,9 @@ async def test_one_account_is_read_from_its_view(docebo):
     ],
 )
 async def test_branches_of_an_account_are_shown_by_their_ids_or_not_at_all(docebo, shown, branches):
-    docebo.get(f"{USERS}/7").mock(return_value=ok({"user_data": {"user_id": 7, "username": "ada"}, **shown}))
+    docebo.get(f"{USERS}/7").mock(
+        return_value=ok({"user_data": {"user_id": 7, "username": "ada", "level": 6}, **shown})
+    )
     async with opened() as client:
         seen = await client.view(7)
     assert seen.value.besides.get("branches") == branches
@@ -521,7 +544,7 @@ async def test_branches_of_an_account_are_shown_by_their_ids_or_not_at_all(doceb
 
 async def test_a_flag_that_is_a_boolean_is_read_in_the_view_of_an_account(docebo):
     def view(*, on: bool) -> httpx.Response:
-        user = {"user_id": 7, "username": "ada", "valid": on, "force_change": on}
+        user = {"user_id": 7, "username": "ada", "level": "6", "valid": on, "force_change": on}
         return ok({"user_data": user, "additional_fields": [{"id": 12, "value": on}]})
 
     docebo.get(f"{USERS}/7").mock(side_effect=[view(on=False), view(on=True)])

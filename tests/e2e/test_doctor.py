@@ -40,7 +40,7 @@ def test_a_check_that_fails_makes_the_run_fail_in_one_line_and_the_table_says_wh
 
     assert (run["state_type"], run["state_name"]) == ("FAILED", "Failed")
     assert run["state"]["message"] == (
-        "Look at what the run has left to read: 1 of 26 checks failed: Slack; the run's table says what to do"
+        "Look at what the run has left to read: 1 of 27 checks failed: Slack; the run's table says what to do"
     )
     assert (
         "| Slack | fail | Slack's bot token lacks users:read.email: add it to the app and install it again |" in found

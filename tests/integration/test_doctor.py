@@ -290,6 +290,16 @@ async def test_a_wrong_token_is_told_and_the_rest_is_looked_at(environment):
     assert found["Docebo"][0] is Level.OK
 
 
+async def test_a_token_that_rotates_is_told_while_it_holds(environment, company):
+    company.slack.switches = replace(company.slack.switches, token_expires_in=40_000)
+
+    level, message = (await findings())["Slack"]
+
+    assert level is Level.WARN
+    assert "expires in 11 h 6 min" in message
+    assert "SLACK_BOT_TOKEN_FILE" in message
+
+
 async def test_a_missing_scope_is_named(environment, company):
     company.slack.scopes = frozenset({"users:read"})
 
@@ -367,6 +377,25 @@ async def test_a_slack_service_of_the_platform_itself_is_told(environment, compa
 
     assert level is Level.WARN
     assert "slack" in message
+
+
+async def test_a_place_for_mappings_in_any_part_of_the_platform_is_named_whatever_else_is_found(environment, company):
+    switch(company, {"description_lacks": "provisioned_by"})
+    urls = {name: f"/swagger/{name}.json" for name in ("manage", "gone", "ids")} | {
+        "pages": "https://x.example/pages.json"
+    }
+    instead = {
+        "/manage/v1/site/microservices": in_json({"data": [{"app": app, "url": url} for app, url in urls.items()]}),
+        "/swagger/ids.json": in_json({"basePath": "/external-ids/v1", "paths": {"/mappings": {"get": {}}}}),
+        "/swagger/gone.json": Answer(404, b"{}"),
+    }
+    with between(company.docebo_url, lambda call: instead.get(call.path)) as url:
+        environment.setenv("DOCEBO_URL", url)
+        found = await findings()
+
+    assert "does not list provisioned_by" in found["Docebo's description"][1]
+    assert found["Docebo's own mappings"][0] is Level.WARN
+    assert "(/external-ids/v1/mappings); nothing is written there" in found["Docebo's own mappings"][1]
 
 
 @pytest.mark.long

@@ -72,10 +72,11 @@ OTHERWISE: dict[str, tuple[Any, ...]] = {
     "rotate_refresh_token": (False,),
     "field_id_key": ("id_field", "both"),
     "unknown_options": ("powerUser_option,send_notification_email",),
-    "batch_answer": ("object", "failed"),
+    "batch_answer": ("object", "failed", "bare"),
     "passwordless": ("refused",),
     "columns_listed": (True,),
     "branches_shown": (True,),
+    "level_viewed": (False,),
     "slack_service_listed": (True,),
     # Slack's
     "most_people": (50,),
@@ -118,6 +119,7 @@ ELSEWHERE = {
     "scim_lists_deactivated": "test_scim",
     "user_groups": "test_user_groups",
     "identity_team": "test_tokens",
+    "token_expires_in": "test_doctor",  # the run goes on
 }
 """In which tests the other switches are: with them people are left out, told of, or kept waiting."""
 
@@ -250,6 +252,9 @@ def learning(otherwise: Otherwise) -> int:
     calls += 12 * (otherwise.get("passwordless") == "refused")  # likewise
     calls += 8 * (otherwise.get("scope_refused") is True)  # once in each run
     calls += 8 * (otherwise.get("option_form") == "label")
+    calls += 16 * (
+        otherwise.get("level_viewed") is False
+    )  # each account that is asked for is looked up in the list, too
     calls += 2 * (otherwise.get("first_page") == 0)
     calls += 16 * (otherwise.get("more_announced") == "always")  # an empty page behind what nobody has counted
     if otherwise.get("batch_answer") == "failed":  # after each call the accounts are read
@@ -267,7 +272,7 @@ def learning(otherwise: Otherwise) -> int:
     ],
     ids=lambda otherwise: ", ".join(f"{name}={value}" for name, value in otherwise.items()),
 )
-@pytest.mark.variants(2)
+@pytest.mark.variants(8)  # those in which each two switches meet
 async def test_however_they_answer_everybody_ends_with_the_same_account(sandbox, usual, sqlite_url, otherwise):
     end, calls = await travelled(sandbox, sqlite_url, otherwise)
 

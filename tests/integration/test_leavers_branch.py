@@ -82,6 +82,19 @@ async def test_who_leaves_is_moved_once_and_who_returns_is_back_in_the_branch_of
     assert await import_then(settings, rows, plan_moves) is None
 
 
+@pytest.mark.parametrize("leavers", ["keep", "deactivate"])
+@pytest.mark.variants(1)
+async def test_the_account_of_who_returned_under_a_new_id_is_not_moved_while_nobody_has_decided(
+    company, settings, ada, leavers
+):
+    company.slack.deactivate(ada)
+    company.slack.add("Ada", "Lovelace", "ada@example.com")
+
+    assert await import_then(settings, {**ROWS, "LEAVERS": leavers}, plan_moves) is None
+
+    assert (branch_of(company), account_of(company).active) == ("SLACK", True)
+
+
 async def test_an_account_whose_branches_docebo_does_not_show_hides_those_of_no_other(company, settings, monkeypatch):
     accounts = [company.docebo.accounts.add(f"leaver{n}").user_id for n in range(3)]
     for docebo_id in accounts:

@@ -14,6 +14,7 @@ from sandbox.docebo.switches import Switches, switched
 from sandbox.server import Sandbox
 from slack_docebo.domain.dialect import (
     ADDRESS_SEARCH,
+    LANGUAGE_FORM,
     MANDATORY_FIELDS,
     NEW_PASSWORD,
     PROVEN,
@@ -30,7 +31,7 @@ from slack_docebo.errors import AccessDenied, IncompleteRead, Rejected, Unproven
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
-from tests.between import Answer, Call, between
+from tests.between import Answer, Call, between, in_json
 from tests.importing import ON, run_import, settings_for
 from tests.integration.commands import environment, run
 
@@ -86,8 +87,10 @@ async def test_a_grant_whose_token_has_no_user_is_told_with_the_grant_to_use(san
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("answer", ["object", "failed"])
-async def test_a_batch_may_be_answered_by_place_or_with_the_failed_rows_alone(sandbox, sqlite_url, answer, tmp_path):
+@pytest.mark.parametrize("answer", ["object", "bare", "failed"])
+async def test_a_batch_may_be_answered_by_place_without_ids_or_with_the_failed_rows_alone(
+    sandbox, sqlite_url, answer, tmp_path
+):
     await imported(sandbox, f"sqlite:///{tmp_path}/usual.db")
     usual = accounts(sandbox)
     sandbox.reset()
@@ -98,6 +101,17 @@ async def test_a_batch_may_be_answered_by_place_or_with_the_failed_rows_alone(sa
     assert done.count(outcome=Outcome.FAILED) == 0
     again = await imported(sandbox, sqlite_url, batch_answer=answer)
     assert again.count(outcome=Outcome.APPLIED) == 0
+
+
+async def test_what_rows_are_refused_for_is_found_out_though_answers_show_no_ids(sandbox, sqlite_url):
+    rules = {**ON, "ATTRIBUTES": "email, first_name, last_name, language"}
+    for user in sandbox.slack:
+        sandbox.slack.change(user["id"], {"locale": "en-GB"})
+
+    done = await imported(sandbox, sqlite_url, rules, batch_answer="bare", batch_language="name")
+
+    assert done.count(outcome=Outcome.FAILED) == 0
+    assert learned(sqlite_url, sandbox, LANGUAGE_FORM.name) == "name"
 
 
 @pytest.mark.long
@@ -263,6 +277,24 @@ async def test_an_option_that_the_platform_does_not_know_is_left_out_and_the_row
     assert done.count(Kind.CREATE, outcome=Outcome.APPLIED) == 3
     assert learned(sqlite_url, sandbox, UNKNOWN_OPTIONS.name) == "provisioned_by, send_notification_email"
     assert learned(sqlite_url, sandbox, PROVEN.name) == "create, email, first_name, last_name, username"
+
+
+async def test_an_option_for_which_each_row_is_refused_is_left_out(sandbox, sqlite_url):
+    def refused(call: Call) -> Answer | None:
+        asked = json.loads(call.body) if call.path.endswith("/user/batch") else {"options": {}}
+        if "provisioned_by" not in asked["options"]:
+            return None
+        rows = [
+            {"row_index": place, "success": False, "message": f"{row['username']}: provisioned_by non valida"}
+            for place, row in enumerate(asked["items"])
+        ]
+        return in_json({"data": rows})
+
+    with between(sandbox.docebo_url, instead=refused) as url:
+        done = await run_import(settings_for(sandbox.facts(), sqlite_url, docebo_url=url), rows=ON)
+
+    assert done.count(Kind.CREATE, outcome=Outcome.APPLIED) > 1
+    assert done.count(outcome=Outcome.FAILED) == 0
 
 
 async def test_who_refuses_a_call_and_repeats_it_has_named_no_option(sandbox, sqlite_url):

@@ -78,6 +78,51 @@ async def test_who_returns_under_a_new_id_is_reported_once_and_visibly(sandbox, 
     assert (again.undecided, again.newly_undecided) == (1, 0)
 
 
+@pytest.mark.parametrize("leavers", ["deactivate", "expire"])
+@pytest.mark.variants(1)
+async def test_who_returned_under_a_new_id_in_time_is_not_shut_out_while_nobody_has_decided(
+    sandbox, sqlite_url, leavers
+):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": leavers}
+    old, new, account = await leave_and_return(sandbox, settings, rows, nights_between=0)
+    shown = sandbox.docebo.accounts[account]
+
+    summary = await run_import(settings, rows=rows)
+
+    assert (shown.active, shown.expiration, summary.undecided) == (True, None, 1)
+    assert f"; {new} has come with the address" in entry_of(settings, summary, old).operation.reason
+
+    await run_import(settings, rows={**rows, "REHIRES": "hand-over"})
+    assert mapped(sqlite_url, sandbox.slack.team.id)[new] == account
+    assert (await run_import(settings, rows=rows)).count(outcome=Outcome.APPLIED) == 0
+
+
+@pytest.mark.parametrize("way", ["import", "event"])
+@pytest.mark.parametrize("leavers", ["deactivate", "expire"])
+@pytest.mark.variants(1)
+async def test_who_waits_for_the_account_of_a_former_id_is_not_shut_out_by_a_saved_plan(
+    sandbox, sqlite_url, tmp_path, leavers, way
+):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": leavers}
+    old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings, rows=rows)
+    shown = sandbox.docebo.accounts[mapped(sqlite_url, sandbox.slack.team.id)[old]]
+    sandbox.slack.deactivate(old)
+    saved = await run_import(settings, rows=rows, dry_run=True)
+    new = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    if way == "import":
+        await run_import(settings, rows=rows)
+    else:
+        async with world(sandbox, sqlite_url, tmp_path, **rows) as here:
+            here.put(here.event(new, kind="team_join"))
+            await here.serve()
+
+    applied = await apply_by_id(settings, rows, saved.plan.id)
+
+    assert (shown.active, shown.expiration) == (True, None)
+    assert f"{new} has come with the address" in entry_of(settings, applied, old).error
+
+
 @LEAVERS
 @pytest.mark.parametrize("nights_between", [0, 1])
 @pytest.mark.parametrize("verify_target", [True, False])

@@ -129,6 +129,21 @@ async def test_whom_undoing_shuts_out_again_gets_in_again_though_no_mapping_says
     assert (account.active, account.expiration) == (True, None)
 
 
+async def test_without_mappings_who_was_let_in_by_what_was_undone_is_let_in_again(sandbox, settings):
+    rows = {**LEAVERS, "MAP_SLACK_USER_DATA": "false"}
+    sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    made = await run_import(settings, rows=rows)
+    [account] = sandbox.docebo.accounts.by_email("ada@example.com")
+    await undo(settings, made.plan.id, deactivate_created=True, **rows)
+    let_in = await run_import(settings, rows=rows)
+    await undo(settings, let_in.plan.id, **rows)
+    assert not account.active
+
+    await run_import(settings, rows=rows)
+
+    assert account.active
+
+
 @pytest.mark.long
 async def test_an_end_that_somebody_else_has_given_an_account_is_not_taken_for_ours_once_it_was_undone(
     sandbox, settings
@@ -164,6 +179,23 @@ async def test_an_account_that_was_found_and_its_mapping_are_undone_together(san
 
     assert (account.firstname, account.lastname) == ("A.", "L.")
     assert mapping_of(settings, sandbox, ada) is None
+
+
+async def test_the_address_by_which_somebody_who_is_back_would_find_the_account_is_not_undone(sandbox, settings):
+    former = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings)
+    sandbox.slack.change(former, {"profile": {"email": "king@example.com"}})
+    done = await run_import(settings)
+    sandbox.slack.deactivate(former)
+    back = sandbox.slack.add("Ada", "Lovelace", "king@example.com")["id"]
+    accounts = len(sandbox.docebo.accounts)
+
+    undone = await undo(settings, done.plan.id)
+    await run_import(settings)
+
+    assert undone.count(outcome=Outcome.SKIPPED) == 1
+    assert sandbox.docebo.accounts[mapping_of(settings, sandbox, former).docebo_id].email == "king@example.com"
+    assert (len(sandbox.docebo.accounts), mapping_of(settings, sandbox, back)) == (accounts, None)
 
 
 @pytest.mark.long

@@ -104,6 +104,19 @@ async def test_the_first_list_of_all_that_leaves_out_an_account_makes_nobody_a_s
     assert mapped(sqlite_url, sandbox.slack.team.id)[slack_id] == jane(sandbox)
 
 
+async def test_of_five_newcomers_each_is_searched_for_before_the_first_list_of_all_is_believed(
+    sandbox, settings, left_out
+):
+    left_out.add(jane(sandbox))
+    ids = [
+        sandbox.slack.add(name, "Lovelace", f"{name}@example.com")["id"]
+        for name in ("ada", "jane", "ivy", "bea", "kim")
+    ]
+
+    with pytest.raises(IncompleteRead, match=rf"search finds account {jane(sandbox)}, which is not among them"):
+        await run_import(settings, rows={**ROWS, "SCOPE_INCLUDE": ", ".join(ids)})
+
+
 @pytest.mark.long
 async def test_somebody_may_take_the_first_list_as_it_is(sandbox, settings, left_out):
     left_out.add(jane(sandbox))

@@ -8,6 +8,7 @@ from slack_docebo.clients.docebo_accounts import AccountReader
 from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.attributes import differences, fingerprint, wanted
 from slack_docebo.domain.languages import Languages
+from slack_docebo.domain.options import Options
 from slack_docebo.domain.people import Account, SourceUser
 from slack_docebo.domain.rules import DEFAULT_RULES
 from tests.attribute_mapping import parse_rules
@@ -100,6 +101,24 @@ def test_the_language_is_docebos_browser_code(locale, language):
     assert wanted(SourceUser("U1", "T1", locale=locale), parse_rules("language"), creating=True).get(
         "language", ""
     ) == (language)
+
+
+@pytest.mark.parametrize(
+    ("locale", "language"),
+    [("fr-CA", "fr-ca"), ("fr-FR", "fr"), ("zh-TW", "zh-tw"), ("pt-BR", None), ("zh-CN", None), ("", "")],
+)
+def test_a_language_of_one_country_is_used_where_the_platform_has_it(locale, language):
+    of_platform = Options.of({code: code for code in ("fr", "fr-ca", "pt", "zh-tw")})
+    [rule] = parse_rules("language")
+
+    assert replace(rule, values=of_platform).value(SourceUser("U1", "T1", locale=locale)) == language
+
+
+def test_an_expression_reads_the_language_of_all_countries_whatever_the_platform_has():
+    of_platform = Options.of({code: code for code in ("fr", "fr-ca")})
+    [rule] = parse_rules('language = language == "fr" ? "fr" : "de"')
+
+    assert replace(rule, values=of_platform).value(SourceUser("U1", "T1", locale="fr-CA")) == "fr"
 
 
 attributes = st.dictionaries(st.sampled_from(["first_name", "last_name", "field_3"]), st.text(max_size=5))

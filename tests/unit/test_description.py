@@ -151,6 +151,7 @@ def test_a_description_that_refers_to_itself_has_an_end(described):
     assert "does not list active" in texts(described)
 
 
-def test_a_place_for_a_mapping_of_docebos_own_is_found():
-    description = {"basePath": "/slack/v1", "paths": {"/slack_user/{id}": {}, "/channels": {}}}
-    assert places(description) == ["/slack/v1/slack_user/{id}"]
+@pytest.mark.parametrize("place", ["/slack_user/{id}", "/SlackUsers", "/external-ids", "/mappings/external_uid"])
+def test_a_place_for_a_mapping_of_docebos_own_is_found(place):
+    description = {"basePath": "/slack/v1", "paths": {place: {}, "/channels": {}}}
+    assert places(description) == [f"/slack/v1{place}"]

@@ -112,7 +112,10 @@ def kinds(of: type[SyncError]) -> list[type[SyncError]]:
     return [of, *(kind for nearer in of.__subclasses__() for kind in kinds(nearer))]
 
 
-@pytest.mark.parametrize("kind", kinds(SyncError), ids=lambda kind: kind.__name__)
+# Sorted: Python has them in the order of the imports, which is not the same in each of pytest's processes.
+@pytest.mark.parametrize(
+    "kind", sorted(kinds(SyncError), key=lambda kind: kind.__name__), ids=lambda kind: kind.__name__
+)
 async def test_the_message_of_each_error_begins_with_what_there_is_to_do_and_goes_on_with_the_cause(kind):
     error = kind("the cause")
 

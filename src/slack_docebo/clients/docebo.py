@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -279,7 +280,17 @@ class DoceboClient:
         if seen.account.docebo_id != docebo_id:
             return Unknown(f"asked for account {docebo_id}, Docebo shows account {seen.account.docebo_id}")
         self._shows_accounts = True
-        return Present(seen)
+        if seen.besides.get("level"):
+            return Present(seen)
+        return await self._with_listed_level(seen)
+
+    async def _with_listed_level(self, seen: View) -> Observation[View]:
+        """Return what was *seen* of an account whose view leaves out its level, with the level that the list shows."""
+        with suppress(IncompleteRead):
+            for listed in await self.find_users(seen.account.username, counted_as="level"):
+                if listed.docebo_id == seen.account.docebo_id:
+                    return Present(replace(seen, account=replace(seen.account, administrator=listed.administrator)))
+        return Unknown(f"neither the view nor the search shows the level of account {seen.account.docebo_id}")
 
     async def shows_listed(self) -> bool:
         """Tell whether Docebo shows, by its id, an account that it has listed, or else the one of the grant.

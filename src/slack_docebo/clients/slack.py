@@ -39,6 +39,7 @@ from slack_docebo.clients.slack_wire import (
     members_counted,
     name_of,
     profile_field,
+    seconds_of,
     source_user,
     text_of,
     user_group,
@@ -134,6 +135,7 @@ class SlackClient:
             enterprise_id=text_of(body.get("enterprise_id")),
             is_enterprise_install=body.get("is_enterprise_install") is True,
             scopes=frozenset(filter(None, map(str.strip, headers.get("X-OAuth-Scopes", "").split(",")))),
+            expires_in=seconds_of(body.get("expires_in")),
         )
         if not (identity.team_id or identity.user_id):
             raise ContractViolation("auth.test", "the answer names neither a workspace nor a user")

@@ -14,12 +14,17 @@ OF_PAID_PLANS = (
     "Slack has user groups on its paid plans only; empty the rows SCOPE_USERGROUPS and SCOPE_EXCLUDE_USERGROUPS of the"
     " settings, and name the people by address or id"
 )
+# Slack: "Token rotation may not be turned off once it's turned on" (docs.slack.dev/authentication/using-token-rotation).
+FOR_TOKENS_THAT_ROTATE = (
+    "an app whose tokens rotate keeps doing so: make another one from `slack-docebo manifest`, or have a program of yours"
+    " keep a fresh token in the file that SLACK_BOT_TOKEN_FILE names"
+)
 ADVICE = {
     "invalid_auth": "Slack's bot token is not valid, or this network address is not allowed; check SLACK_BOT_TOKEN",
     "not_authed": "no token was sent to Slack; set SLACK_BOT_TOKEN",
     "account_inactive": "the user or workspace of Slack's bot token was deactivated; install the app again",
     "token_revoked": "Slack's bot token was revoked; install the app again, and set SLACK_BOT_TOKEN to the new one",
-    "token_expired": "Slack's bot token has expired; issue a new one, or turn token rotation off for this app",
+    "token_expired": f"Slack's bot token has expired; {FOR_TOKENS_THAT_ROTATE}",
     "missing_scope": "the Slack app lacks a scope; add it and install the app again",
     "not_allowed_token_type": "this kind of token may not do that; use the app's bot token (xoxb-)",
     "access_denied": "the app was not granted access; ask a Slack administrator to approve it",

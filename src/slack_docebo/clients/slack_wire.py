@@ -29,6 +29,7 @@ class Identity:
     enterprise_id: str
     is_enterprise_install: bool
     scopes: frozenset[str]
+    expires_in: int | None = None  # seconds for which the token still holds; None where Slack names no end
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +232,11 @@ def profile_field(shown: Mapping[str, Any]) -> ProfileField:
 def text_of(value: object) -> str:
     """Return *value* if it is a text; "" for anything else."""
     return value if isinstance(value, str) else ""
+
+
+def seconds_of(value: object) -> int | None:
+    """Return a number of seconds; None for anything else."""
+    return value if type(value) is int and value > 0 else None
 
 
 def name_of(value: object) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 DEEPEST = 8  # schemas in each other
-PLACES = ("slack_user", "slack-user", "external_id", "external-id", "externalid")  # in addresses of calls
+PLACES = ("slackuser", "externalid", "externaluid")  # in addresses of calls, without dashes and underscores
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,12 @@ USES = (
         PAGED | {"search_text", "match_type", "sort_attr", "sort_dir", "get_total_count", "branch_id", "selection_status"},
         "accounts cannot be listed",
         needed=True,
-        words={"sort_attr": frozenset({"username"}), "sort_dir": frozenset({"asc"})},
+        words={
+            "sort_attr": frozenset({"username"}),
+            "sort_dir": frozenset({"asc"}),
+            "match_type": frozenset({"full"}),
+            "selection_status": frozenset({"1"}),
+        },
     ),
     Use("GET", "/manage/v1/user/{}", frozenset(), "nobody can be asked for by the id of the account", needed=True),
     Use(
@@ -72,7 +77,13 @@ USES = (
         PAGED,
         "a circle of managers, of whom some were set by hand, is not noticed",
     ),
-    Use("PUT", "/manage/v1/user/change_status", frozenset({"user_ids", "status"}), "leavers cannot be deactivated"),
+    Use(
+        "PUT",
+        "/manage/v1/user/change_status",
+        frozenset({"user_ids", "status"}),
+        "leavers cannot be deactivated",
+        words={"status": frozenset({"0", "1"})},
+    ),
     Use("GET", "/manage/v1/user_fields", PAGED | {"as_array"}, "additional fields cannot be checked or mirrored"),
     Use("GET", "/manage/v1/user_fields/{}", frozenset(), "options are known by the labels in the list of fields alone"),
     Use(
@@ -109,7 +120,8 @@ def missing_from(description: object, uses: Iterable[Use] = USES) -> list[Differ
 
 def places(description: object) -> list[str]:
     """Return the calls of *description* whose address looks like a place for a mapping of Docebo's own."""
-    return sorted(path for path, _ in _paths(description) if any(word in path.lower() for word in PLACES))
+    addresses = {path: path.lower().replace("-", "").replace("_", "") for path, _ in _paths(description)}
+    return sorted(path for path, plain in addresses.items() if any(word in plain for word in PLACES))
 
 
 def _of_operation(use: Use, description: object, described: list[Mapping[str, Any]]) -> Iterator[Difference]:

@@ -7,7 +7,15 @@ from slack_docebo.domain.disputes import doubt_about, seen_on
 from slack_docebo.domain.expiry import has_expired
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Present, Unknown
-from slack_docebo.domain.operations import DEACTIVATED_BEFORE, OPEN_AGAIN, Kind, Operation, Value, leave_alone
+from slack_docebo.domain.operations import (
+    CONTENDED,
+    DEACTIVATED_BEFORE,
+    OPEN_AGAIN,
+    Kind,
+    Operation,
+    Value,
+    leave_alone,
+)
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.policy import SHUT_OUT, Leavers, Policy
 from slack_docebo.domain.protection import shielded
@@ -54,12 +62,14 @@ def plan_leaver(
     accounts: Accounts,
     why: str,
     heir: str,
+    contender: str,
     is_reopened: bool,
 ) -> Operation:
     """Return the operation for the account and the *mapping* of *user*, a leaver; *why* begins its reason.
 
-    *heir* is the Slack id under which the same person is back and gets the mapping, or ""; *is_reopened* says that the
-    account, which we have shut, is shown as open.
+    *heir* is the Slack id under which the same person is back and gets the mapping, or ""; *contender* is that of somebody
+    who may be the same person, and waits for a decision; *is_reopened* says that the account, which we have shut, is shown
+    as open.
     """
     seen = accounts.look(mapping.docebo_id)
     account = seen.value if isinstance(seen, Present) else None
@@ -72,6 +82,8 @@ def plan_leaver(
         return leave(DEACTIVATED_BEFORE + (OPEN_AGAIN if is_open else ""))
     if heir:
         return leave(f"; {heir} is back in this place")
+    if contender and policy.leavers is not Leavers.UNMAP:  # which would free the account for that one
+        return leave(f"; {contender}{CONTENDED}")
     if policy.leavers is Leavers.KEEP:
         return leave()
     if policy.leavers in SHUT_OUT and isinstance(seen, Unknown):

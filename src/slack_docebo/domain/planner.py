@@ -356,6 +356,7 @@ class Planner:
             accounts=self.accounts,
             why=why,
             heir=self.returns.heirs.get(mapping.slack_id, ""),
+            contender=self.returns.contenders.get(mapping.slack_id, ""),
             is_reopened=mapping.docebo_id in self.reopened,
         )
 

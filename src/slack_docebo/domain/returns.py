@@ -50,6 +50,11 @@ class Returns:
         return {*self.contested.values(), *chain(*self.given.values())}
 
     @property
+    def contenders(self) -> dict[str, str]:
+        """Who has returned with the address of an account, by the id of the holder, who is gone."""
+        return {holder: slack_id for slack_id, holder in sorted(self.returned.items())}
+
+    @property
     def former_ids(self) -> set[str]:
         """The holders that are former ids of the person who has the address."""
         return {self.contested[slack_id] for slack_id in self.one_person}
@@ -86,7 +91,7 @@ class Returns:
             bearers = Counter(self.returned.values())
             self.heirs = {holder: heir for heir, holder in self.returned.items() if bearers[holder] == 1}
         self.heirs |= {self.of_holder[one]: one for one in self.one_person & self.of_holder.keys()}
-        return {*self.of_holder, *self.returned, *self.heirs, *has_room}
+        return {*self.of_holder, *self.returned, *self.returned.values(), *self.heirs, *has_room}
 
 
 def has_left(seen: Observation[SourceUser]) -> bool:

@@ -148,6 +148,9 @@ class AttributeRule:
         return self.target in CASELESS and self.is_custom  # which may be too long
 
     def _result(self, user: SourceUser) -> Result:
+        copies_language = self.target == "language" and self.formula == OneSource("language")
+        if copies_language and self.values and self.values.named(user.locale):
+            return user.locale  # on this platform a language of its own, like fr-CA; elsewhere it is French
         result = self.formula.result(user)
         return self._fitting(result) if isinstance(result, str) else result
 

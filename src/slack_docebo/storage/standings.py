@@ -110,6 +110,15 @@ class StandingRepository:
         rows = WhereIn(query, standings.c.reason).rows(self._connection, reasons)
         return {row.slack_id: row.reason for row in rows}
 
+    def waiting_for(
+        self, docebo: str, team: str, docebo_ids: Iterable[int], reason: str, *, since: datetime
+    ) -> dict[int, str]:
+        """Return who is left alone *since* then for a reason that begins with *reason*, as Slack ids by account."""
+        begun = standings.c.since >= since, standings.c.reason.startswith(reason, autoescape=True)
+        query = select(standings.c.slack_id, standings.c.docebo_id).where(_lasting(docebo, team), *begun)
+        rows = WhereIn(query, standings.c.docebo_id).rows(self._connection, docebo_ids)
+        return {row.docebo_id: row.slack_id for row in rows}
+
     def at(self, moment: datetime, docebo: str, team: str) -> Generator[Period, None, None]:
         """Yield everybody's standing as it was at *moment*, in the order of Slack ids."""
         ends_later = or_(standings.c.until.is_(None), standings.c.until > moment)

@@ -32,6 +32,7 @@ CHECKS = (
     ("Docebo call budget", installation.budget),
     ("Docebo services", docebo.services),
     ("Docebo's description", docebo.description),
+    ("Docebo's own mappings", docebo.own_mappings),
     ("Docebo's importer", docebo.importer),
     ("Docebo's mandatory fields", docebo.mandatory_fields),
     ("Docebo's levels", docebo.levels),

@@ -24,7 +24,7 @@ from slack_docebo.engine.reading.evidence import (
     note_ids,
     note_present,
 )
-from slack_docebo.engine.reading.missing import FEW, check_still_whole
+from slack_docebo.engine.reading.missing import FEW, a_few, check_still_whole
 from slack_docebo.engine.reading.organisation import check_excluded, find_under_other_ids
 from slack_docebo.engine.reading.overtaken import overtaken
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
@@ -91,7 +91,7 @@ class Absences:
         missed_before = {one for one, why in told.items() if why.reason.startswith((NOT_LISTED, NO_LONGER_IN_SLACK))}
         expected = listed.expected - missed_before - set(acted_on)
         others = [one for one in unasked if one in expected]
-        self.to_ask = acted_on + others[:: len(others) // FEW + 1]
+        self.to_ask = [*acted_on, *a_few(others)]
         if contested:
             shown = (user for user in chain.from_iterable(listed) if contested.intersection(user.ids))
             self.seen |= {slack_id: Present(user) for user in shown for slack_id in user.ids}

@@ -7,6 +7,7 @@ from itertools import chain
 
 from slack_docebo.domain.decisions import is_for_never
 from slack_docebo.domain.leavers import is_leaver
+from slack_docebo.domain.operations import CONTENDED
 from slack_docebo.domain.people import Mapping as PersonsMapping
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import gone_people
@@ -99,7 +100,13 @@ def _touched(tables: Tables, workspace: Workspace, slack_ids: Iterable[str], *, 
 def _due(
     runtime: Runtime, tables: Tables, workspace: Workspace, left: Collection[PersonsMapping]
 ) -> Iterator[PersonsMapping]:
-    """Yield who has been gone for LEAVERS_AFTER_DAYS, or was acted on before; note those seen for the first time."""
+    """Yield who has been gone for LEAVERS_AFTER_DAYS, or was acted on before; note those seen for the first time.
+
+    Those are left out whose account the import has left alone because somebody else may be the same person.
+    """
+    standings = tables.standings.of(runtime.settings.docebo_url, workspace.team, [one.slack_id for one in left])
+    contended = {slack_id for slack_id, one in standings.items() if one.reason.endswith(CONTENDED)}
+    left = [mapping for mapping in left if mapping.slack_id not in contended]
     grace = timedelta(days=runtime.behaviour.leavers_after_days)
     since = tables.leavers.since(workspace.team, [mapping.slack_id for mapping in left]) if grace else {}
     for mapping in left:

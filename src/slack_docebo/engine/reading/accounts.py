@@ -27,7 +27,7 @@ from slack_docebo.engine.reading.evidence import (
 )
 from slack_docebo.engine.reading.hidden_addresses import check_addresses
 from slack_docebo.engine.reading.lagging import catch_up
-from slack_docebo.engine.reading.missing import FEW, check_missing_accounts
+from slack_docebo.engine.reading.missing import a_few, check_missing_accounts
 from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo
 from slack_docebo.engine.reading.searching import learn_search, search_for
 from slack_docebo.engine.reading.snapshot import Restarted
@@ -218,7 +218,7 @@ async def check_first_list(runtime: Runtime, team: str, accounts: Accounts, newc
     by their addresses. An account that a run of ours has made meanwhile disproves nothing. With TARGET_MAY_SHRINK at
     100 somebody has said that any list will do.
     """
-    few = [address for address in newcomers if address][:: len(newcomers) // FEW + 1]
+    few = a_few([address for address in newcomers if address])
     is_first = accounts.pages and await to_completion(_last_read, runtime.store, runtime.settings.docebo_url) is None
     if not is_first or runtime.behaviour.target_may_shrink == 100 or not reserve_calls(runtime, accounts=len(few)):
         return

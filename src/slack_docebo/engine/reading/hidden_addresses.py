@@ -13,7 +13,7 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Account
 from slack_docebo.engine.reading.evidence import counted, observe_account, reserve_calls
-from slack_docebo.engine.reading.missing import FEW
+from slack_docebo.engine.reading.missing import FEW, a_few
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.reads import ProvenRead
@@ -89,5 +89,5 @@ def _to_ask(runtime: Runtime, news: list[int]) -> list[int]:
     with runtime.store.reading() as tables:
         seen = tables.accounts_at(runtime.settings.docebo_url).last_seen(news)
     had_one = [docebo_id for docebo_id in news if docebo_id in seen and seen[docebo_id].address]
-    few = list(dict.fromkeys([*had_one[:: len(had_one) // FEW + 1], *news[:: (len(news) - 1) // FEW + 1]]))[:FEW]
+    few = list(dict.fromkeys([*a_few(had_one), *a_few(news)]))[:FEW]
     return few if reserve_calls(runtime, accounts=len(few)) else []

@@ -5,7 +5,9 @@ EVIDENCE_CALLS allows: in a small company or platform a few who were deleted are
 """
 
 from collections.abc import Mapping as MappingType
+from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.matching import Accounts
@@ -22,6 +24,12 @@ from slack_docebo.storage.reads import ProvenRead
 from slack_docebo.storage.store import Store
 
 FEW = 5  # in whose answers a list that is not whole shows
+T = TypeVar("T")
+
+
+def a_few(those: Sequence[T]) -> Sequence[T]:
+    """Return *those* if they are few, else FEW of them at the most, from each part of their order."""
+    return those[:: max(1, -(-len(those) // FEW))]
 
 
 async def check_missing_people(
@@ -66,7 +74,7 @@ async def check_few_missing(runtime: Runtime, workspace: Workspace, people: Sour
     """
     _, gone_since = await to_completion(_known_people, runtime.store, runtime.settings.docebo_url, workspace)
     missing = sorted(one for one in people.expected - gone_since.keys() if one not in people)
-    few = missing[:: len(missing) // FEW + 1]
+    few = a_few(missing)
     check_calls(runtime, people=len(few))
     check_still_whole(workspace, people, await ask_for_people(runtime, workspace.team, few))
 
@@ -84,7 +92,7 @@ async def check_missing_accounts(runtime: Runtime, accounts: Accounts, last: Pro
     before = max(last.people, len(listed))  # those that it had left out, and that were not asked for, are among them
     is_whole = not has_shrunk(len(accounts), before, percent)
     if is_whole:
-        to_ask = to_ask[:: len(to_ask) // FEW + 1]
+        to_ask = list(a_few(to_ask))
     if reserve_calls(runtime, accounts=len(to_ask)):
         await ask_for_accounts(runtime, accounts, {docebo_id: [] for docebo_id in to_ask})
     gone = sum(isinstance(accounts.look(docebo_id), Gone) for docebo_id in missing)

@@ -4,9 +4,8 @@ What Docebo says of a refused row is localised and documented nowhere. So a refu
 that an account need not have; each of these is then tried by itself, a language or an option in its other form as well.
 """
 
-import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from slack_docebo.domain.attributes import refused_key
 from slack_docebo.domain.dialect import (
@@ -164,14 +163,14 @@ class Adapter:
             self.rows_per_call = rows
             self._learn(ROWS_PER_CALL, str(rows), f"a call of {refused} rows that was refused as a whole")
 
-    def drop_option(self, said: str) -> bool:
-        """Leave the options that Docebo has *said* it refuses out of all calls; return False if it named none, or all.
+    def drop_option(self, words: Collection[str]) -> bool:
+        """Leave options that are named in the *words* of a refusal out of all calls; return False if none is, or all are.
 
         The message is localised, the option's name is not. Whatever names all of them, like a page of a gateway, repeats
         the call. Whatever was proven was proven with that option, and is proven again.
         """
         sent = CAUTIOUS_OPTIONS - self.unknown_options
-        named = sent.intersection(re.findall(r"\w+", said))
+        named = sent.intersection(words)
         if len(named) > 1 and named == sent:
             return False
         if named:

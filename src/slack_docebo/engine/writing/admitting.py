@@ -19,9 +19,10 @@ from slack_docebo.domain.effects import (
 from slack_docebo.domain.grace import OF_LEAVERS, is_of_leaver
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
-from slack_docebo.domain.operations import Kind, Operation, Outcome
+from slack_docebo.domain.operations import CONTENDED, Kind, Operation, Outcome
 from slack_docebo.domain.people import Account, LastSeen
 from slack_docebo.domain.policy import Policy
+from slack_docebo.domain.returns import RETURNED
 from slack_docebo.domain.situation import reason_by_account, reason_by_branch, reason_by_mapping, reason_by_sight
 from slack_docebo.domain.unfound import reason_by_unfound
 from slack_docebo.engine.planning.limits import over_by_now
@@ -182,8 +183,16 @@ def _reasons_by_events_and_grace(
         return {}
     concerned = {seq: {*people_of([op]), *holders.get(op.slack_id, ())} for seq, op in entering_or_leaving}
     people = set(chain.from_iterable(concerned.values()))
-    served = tables.inbox.applied_since(plan.read_since or plan.created_at, plan.slack_team, people)
+    read_since = plan.read_since or plan.created_at
+    served = tables.inbox.applied_since(read_since, plan.slack_team, people)
     reasons = {seq: SERVED_SINCE for seq, those in concerned.items() if not served.isdisjoint(those)}
+    leavers = {
+        seq: op for seq, op in entering_or_leaving if is_of_leaver(op.kind, op.reason) and op.kind in TO_ACCOUNTS
+    }
+    waiting = tables.standings.waiting_for(
+        plan.docebo, plan.slack_team, accounts_of(leavers.values()), RETURNED, since=read_since
+    )
+    reasons |= {seq: f"{waiting[one]}{CONTENDED}" for seq, op in leavers.items() if (one := op.docebo_id) in waiting}
     if grace := timedelta(days=runtime.behaviour.leavers_after_days):
         leaving = [(seq, op) for seq, op in entering_or_leaving if op.kind in OF_LEAVERS]
         since, due = tables.leavers.since(plan.slack_team, people_of(op for _, op in leaving)), runtime.now() - grace

@@ -1,6 +1,9 @@
 """Calls: one call to Docebo for a batch of one kind, with an answer for each row."""
 
+import asyncio
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 
 from slack_docebo.clients.docebo_rows import Row, RowResult, RowsLeftOut
 from slack_docebo.domain.effects import accounts_of
@@ -10,7 +13,7 @@ from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.reading.evidence import counted, observe_account, reserve_calls
 from slack_docebo.engine.writing.adapting import Adapter
 from slack_docebo.engine.writing.recording import Numbered
-from slack_docebo.errors import AccessDenied, PlanChanged, Rejected
+from slack_docebo.errors import AccessDenied, IncompleteRead, PlanChanged, Rejected, RemoteError
 from slack_docebo.runtime import Runtime
 
 
@@ -73,11 +76,24 @@ class Calls:
         names = {"first_name": account.first_name, "last_name": account.last_name} if account else {}
         return {name: value for name, value in names.items() if value}
 
+    async def made(self, row: Row, *, after: Sequence[int] = (0,)) -> int | None:
+        """Return the id of the new account of *row*, which Docebo has accepted without saying it; None if none is shown.
+
+        The search may be behind: it is asked *after* so many seconds each time, until it shows the account.
+        """
+        for seconds in after:
+            await asyncio.sleep(seconds)
+            with suppress(RemoteError, IncompleteRead):
+                found = await self._docebo.find_users(str(row.attributes["username"]))
+                if len(found) == 1:
+                    return found[0].docebo_id
+        return None
+
     async def _written(self, kind: Kind, rows: Sequence[Row]) -> list[RowResult]:
         """Make the call; raise PlanChanged if Docebo refuses an option by name, for nothing is proven without it."""
         creates = kind is Kind.CREATE
         try:
-            return await self._docebo.upsert_users(
+            answers = await self._docebo.upsert_users(
                 rows,
                 create=creates,
                 branch=self._branch if creates else None,
@@ -85,15 +101,22 @@ class Calls:
                 without=self._adapter.unknown_options,
             )
         except Rejected as refusal:
-            if self._adapter.drop_option(refusal.said):
-                raise PlanChanged("an option of calls is left out by now") from None
+            self._leave_out_option(refusal.said)
             raise
+        if all(answer.error for answer in answers):  # each row may be refused for an option of the call
+            self._leave_out_option(*(answer.said for answer in answers))
+        return answers
+
+    def _leave_out_option(self, *refusals: str) -> None:
+        """Raise PlanChanged if all *refusals* of a call or of its rows name an option, which is left out from then on."""
+        shared = set.intersection(*(set(re.findall(r"\w+", said)) for said in refusals))
+        if self._adapter.drop_option(shared):
+            raise PlanChanged("an option of calls is left out by now") from None
 
     async def _seen(self, row: Row, doubt: RowsLeftOut) -> RowResult:
         """Return the result of a *row* that was carried out, with a new account's id; raise *doubt* if none is seen."""
         if row.docebo_id is not None:
             return RowResult(row.docebo_id)
-        found = await self._docebo.find_users(str(row.attributes["username"]))
-        if len(found) != 1:
+        if (docebo_id := await self.made(row)) is None:
             raise doubt
-        return RowResult(found[0].docebo_id)
+        return RowResult(docebo_id)

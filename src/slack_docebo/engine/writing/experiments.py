@@ -12,6 +12,7 @@ from slack_docebo.domain.operations import Kind, Operation, Value
 from slack_docebo.engine.writing.adapting import TRIED, Adapter, needed, optional, with_password
 from slack_docebo.engine.writing.calls import Calls
 from slack_docebo.engine.writing.recording import Numbered
+from slack_docebo.engine.writing.rereading import SHOWN_AFTER
 
 
 class Experiments:
@@ -73,10 +74,15 @@ class Experiments:
             minimal = await self._calls.upsert_once(kind, secured)
             if not all(answer.error for answer in minimal):
                 self._adapter.give_passwords()
+        after: Sequence[int] = SHOWN_AFTER
         for place, row, answer in zip(tried, rows, minimal, strict=True):
             if row.attributes and not answer.error:
                 results[place] = answer
-                taken.append((batch[place][1], answer.docebo_id or batch[place][1].docebo_id))
+                docebo_id = answer.docebo_id or batch[place][1].docebo_id
+                if docebo_id is None:  # Docebo does not say it, and without it nothing is found out
+                    docebo_id = await self._calls.made(row, after=after)
+                    results[place], after = replace(answer, docebo_id=docebo_id), (0,)
+                taken.append((batch[place][1], docebo_id))
         for number, (operation, docebo_id) in enumerate(taken):
             rest = optional(operation.changes, creates=creates)
             if docebo_id is None:

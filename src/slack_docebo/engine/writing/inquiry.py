@@ -60,7 +60,9 @@ class Inquiry:
     planned_by: Policy  # the one by which the plan was made
     undoes: bool
     managers: Mapping[int, str]  # the Slack ids of those whom the plan makes managers, by their accounts
-    edited: Mapping[int, str]  # addresses that accounts of the plan bear, and that nobody has noted as theirs
+    edited: Mapping[
+        int, str
+    ]  # addresses that accounts bear, and nobody has noted as theirs, or that the plan takes back
     rules: Collection[AttributeRule]  # by which what Slack says now can be held against the plan
     untouchable: Mapping[str, str]  # why nothing is done about people, by Slack id
     had: Mapping[str, Applied]  # which account, that nobody else has, newcomers had before, by Slack id
@@ -79,13 +81,14 @@ class Inquiry:
         )
 
     def _reason_by_stranger(self, operation: Operation) -> str:
-        """Return to whom the account may belong, if its address is not on record as its own, or "".
+        """Return to whom the account may belong, if its address is not on record as its own or is taken back, or "".
 
-        When this was planned nobody in Slack had that address, so somebody had edited it by hand.
+        When a plan by rules was made nobody in Slack had that address, so somebody had edited it by hand. Without the address
+        that an undo takes back, nobody would know whose the account is.
         """
         match self.roll.bearers.get(self.edited.get(operation.docebo_id or 0, "")):
             case Present(user) if operation.slack_id not in user.ids:
-                return f"the account shows the address of {user.slack_id} in Slack by now: plan again"
+                return f"the account shows the address of {user.slack_id} in Slack by now{'' if self.undoes else ': plan again'}"
             case Unknown(why):
                 return why
         return ""
@@ -206,7 +209,7 @@ async def inquire(
         if reads_scim(field_rules) and any(rule.target == MANAGER for rule in rules):  # an employee number may name one
             by_fields.update(managers.values())
         calls_later = _calls_later(tables, plan) if of_rules else 0
-        edited = _edited(tables, plan, accounts) if of_rules else {}
+        edited = _edited(tables, plan, accounts) if of_rules else _taken_back(tables, plan, accounts)
     given.update(edited.values())
     people = dict.fromkeys([*newcomers, *changed, *managers.values()])
 
@@ -316,6 +319,13 @@ def _edited(tables: Tables, plan: Plan, accounts: Accounts) -> dict[int, str]:
             ):
                 found[docebo_id] = account.email
     return found
+
+
+def _taken_back(tables: Tables, plan: Plan, accounts: Accounts) -> dict[int, str]:
+    """Return the addresses, by account, that accounts bear and that the *plan*, an undo, takes back."""
+    changed = (one for some in _pending(tables, plan, Kind.UPDATE) for one in some if "email" in one.changes)
+    bearing = (account for one in changed if (account := accounts.get(one.docebo_id or 0)))
+    return {account.docebo_id: account.email for account in bearing if account.email}
 
 
 def _calls_later(tables: Tables, plan: Plan) -> int:

@@ -75,7 +75,10 @@ def _record(
                 tables.applied(plan.docebo).advance(plan.slack_team, stamps, now=now)
         if plan.kind in BRINGS_IN_LINE:
             tables.inbox.look_at_parked(plan.slack_team, [op.slack_id for op, _ in applied], now=now)
-        if plan.kind is PlanKind.UNDO:  # it would be written once more by what was read before
+        if plan.kind is PlanKind.UNDO:
+            # What is undone is not what Docebo has made of it. Where a mapping comes back, it brings back its own echo.
+            tables.applied(plan.docebo).forget_echoes(plan.slack_team, people_of(op for op, _ in applied))
+            # It would be written once more by what was read before.
             undone = people_of(op for op, _ in applied if _comes_from_custom_fields(op, runtime.behaviour.attributes))
             tables.profiles.doubt(plan.slack_team, tables.people.ids_of(undone))
         shut_out = _shut_out_since(tables, plan, applied)

@@ -21,6 +21,7 @@ from slack_docebo.storage.budget import CallBudget
 from slack_docebo.storage.store import Store
 
 ALWAYS_WRITTEN = frozenset({"username", "email", "firstname", "lastname", "active"})  # columns of rows
+MOST_SERVICES = 30  # of a platform, whose descriptions are read: each is a call
 NO_SUCH_CALL = (Rejected, AccessDenied, ContractViolation)  # as a platform says; no run makes these calls
 SPARED = "not looked at, to leave the few calls that may be made to runs"
 
@@ -77,20 +78,37 @@ async def description(check: str, seen: Seen) -> Finding:
             return warn(check, "the platform lists no description of its user management: the first run shows more")
         try:
             description = await docebo.described(manage)
-            found, there = missing_from(description, uses_with(_columns(seen))), places(description)
+            found = missing_from(description, uses_with(_columns(seen)))
         except (RemoteError, ValueError) as error:
             return warn(check, f"it cannot be read ({error}): the first run shows more")
     if found:
         say = fail if any(difference.fatal for difference in found) else warn
         told = "; ".join(difference.text for difference in found)
         return say(check, f"it differs from what is sent here: {told}. Try a dry run and one person first")
+    return ok(check, "it lists every call, field and value that is used here")
+
+
+async def own_mappings(check: str, seen: Seen) -> Finding:
+    """Look in all parts of the platform's API for a place where Docebo may keep mappings of its own."""
+    if seen.has_few_calls:
+        return warn(check, SPARED)
+    there, read = list[str](), 0
+    async with _docebo(seen) as docebo:
+        try:
+            services = await docebo.services()
+        except NO_SUCH_CALL as error:
+            return warn(check, f"it cannot be told whether there is a place for them ({error})")
+        for service in services[:MOST_SERVICES]:
+            with suppress(RemoteError, ValueError):  # of a part that describes itself elsewhere, or not at all
+                there += places(await docebo.described(service))
+                read += 1
     if there:
         return warn(
             check,
-            f"it lists what may be a place for a mapping of Docebo's own ({', '.join(there[:5])}); nothing is written"
-            " there: Docebo's Slack app does not read our table, nor we its",
+            f"the platform lists what may be a place for them ({', '.join(there[:5])}); nothing is written there:"
+            " Docebo's Slack app does not read our table, nor we its",
         )
-    return ok(check, "it lists every call, field and value that is used here")
+    return ok(check, f"no place for them in {read} descriptions, of {len(services)} parts of the platform's API")
 
 
 async def importer(check: str, seen: Seen) -> Finding:

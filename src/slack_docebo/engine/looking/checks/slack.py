@@ -12,6 +12,7 @@ import httpx
 from slack_docebo.clients.answers import BoundedClient
 from slack_docebo.clients.scim import open_scim
 from slack_docebo.clients.slack import open_slack
+from slack_docebo.clients.slack_refusals import FOR_TOKENS_THAT_ROTATE
 from slack_docebo.domain.rules import reads_scim
 from slack_docebo.engine.looking.checks.seen import SECONDS, Seen
 from slack_docebo.engine.looking.diagnosis import Finding, fail, ok, warn
@@ -38,6 +39,9 @@ async def token(check: str, seen: Seen) -> Finding:
     rules, groups = (seen.behaviour.attributes, seen.behaviour.reads_user_groups) if seen.behaviour else ((), False)
     if lacking := reason_by_scopes(identity, rules, user_groups=groups):
         return fail(check, lacking)
+    if identity.expires_in is not None:
+        left = f"{identity.expires_in // 3600} h {identity.expires_in // 60 % 60} min"
+        return warn(check, f"the token is valid, and expires in {left}; {FOR_TOKENS_THAT_ROTATE}")
     return ok(check, f"the token is valid for workspace {identity.team_id}, with the scopes that are needed")
 
 
