@@ -60,9 +60,8 @@ class Inquiry:
     planned_by: Policy  # the one by which the plan was made
     undoes: bool
     managers: Mapping[int, str]  # the Slack ids of those whom the plan makes managers, by their accounts
-    edited: Mapping[
-        int, str
-    ]  # addresses that accounts bear, and nobody has noted as theirs, or that the plan takes back
+    # Addresses that accounts bear, and that nobody has noted as theirs, or that the plan takes back.
+    edited: Mapping[int, str]
     rules: Collection[AttributeRule]  # by which what Slack says now can be held against the plan
     untouchable: Mapping[str, str]  # why nothing is done about people, by Slack id
     had: Mapping[str, Applied]  # which account, that nobody else has, newcomers had before, by Slack id
