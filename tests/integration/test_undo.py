@@ -9,10 +9,12 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.clients.slack_wire import source_user
+from slack_docebo.domain.observation import Present
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
+from slack_docebo.engine.reading.roll_call import call_roll
 from slack_docebo.engine.realtime.rounds import serve_round
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.reporting.summary import Summary
@@ -347,6 +349,15 @@ async def test_of_several_addresses_those_that_are_nobody_elses_are_given_back(s
 
     assert (account.email, undone.count(outcome=Outcome.SKIPPED)) == ("ada@example.com", 1)
     assert sandbox.slack_gate.counters.calls["users.lookupByEmail"] == 0  # one list tells of both
+
+
+async def test_by_the_list_an_address_is_somebodys_in_each_form_in_which_it_is_asked_for(sandbox, settings):
+    ada, _ = await somebody(sandbox, settings)
+    async with open_runtime(settings, read_rows(table(ON)), run_id="roll") as runtime:
+        roll = await call_roll(runtime, await validate(runtime), [], ["ada@example.com", "Ada@Example.com"])
+
+    assert sandbox.slack_gate.counters.calls["users.lookupByEmail"] == 0
+    assert [found.value.slack_id for found in roll.bearers.values() if isinstance(found, Present)] == [ada, ada]
 
 
 async def test_by_a_list_that_leaves_people_out_no_address_is_taken_for_nobodys(sandbox, settings):

@@ -1,5 +1,6 @@
 """Roll call: who is in Slack by now, by a question for each or by its list, whichever takes fewer calls."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -44,12 +45,14 @@ async def call_roll(
     """
     if asks_each(runtime.store, workspace, len(slack_ids) + len(addresses)):
         return Roll(await ask_for_people(runtime, workspace.team, slack_ids), await bearers_of(runtime, addresses))
-    wanted, by_mailbox = set(slack_ids), {mailbox(address): address for address in addresses}
+    wanted, by_mailbox = set(slack_ids), defaultdict[str, list[str]](list)
+    for address in addresses:
+        by_mailbox[mailbox(address)].append(address)
     people, bearers = dict[str, Observation[SourceUser]](), dict[str, Observation[SourceUser]]()
     async for user in _listed(runtime, workspace):
         people |= dict.fromkeys(wanted.intersection(user.ids), Present(user))
-        if not (user.deactivated or user.bot) and (address := by_mailbox.get(mailbox(user.email))):
-            bearers[address] = Present(user)
+        if not (user.deactivated or user.bot):
+            bearers |= dict.fromkeys(by_mailbox.get(mailbox(user.email), ()), Present(user))
     missing = sorted(wanted - people.keys())
     if reserve_calls(runtime, people=len(missing)):
         return Roll(people | await ask_for_people(runtime, workspace.team, missing), bearers)
