@@ -156,9 +156,11 @@ class _Round:
             found = await find_former_ids(self._runtime, self._workspace, new)
         except (TransientError, IncompleteRead) as error:
             await self._slack.check(error)
-            doubtful = [case for case in cases if case.person.slack_id in new and case.known is None]
+            doubtful, others = list[Case](), list[Case]()
+            for case in cases:
+                (doubtful if case.known is None and case.person.slack_id in new else others).append(case)
             await to_completion(self._settlement.fail, doubtful, told(error))
-            return [case for case in cases if case not in doubtful]
+            return others
         return [
             self._as_known(replace(case, user=user)) if (user := found.get(case.person.slack_id)) else case
             for case in cases
