@@ -89,7 +89,7 @@ async def test_who_comes_while_everybody_is_read_does_not_stop_the_run():
 
 @pytest.mark.parametrize(
     ("switch", "told"),
-    [("plus_teams_only", r"Business\+ or Enterprise"), ("non_org_teams_only", "the organisation's owner")],
+    [("plus_teams_only", "^SCIM needs Slack's plan"), ("non_org_teams_only", "^the token is of one workspace")],
 )
 async def test_a_plan_or_a_token_that_is_too_small_is_told_with_what_to_do(switch, told):
     with Sandbox(users=1, docebo_users=0) as company:

@@ -208,7 +208,7 @@ async def test_a_wrong_token_is_told(sqlite_url):
     with Store.open(sqlite_url) as store:
         async with slack_server() as slack, open_prefect(NOBODY, lambda: None, timeout=60) as prefect:
             slack.error = "invalid_auth"
-            with pytest.raises(AccessDenied, match="SLACK_APP_TOKEN"):
+            with pytest.raises(AccessDenied, match=r"^check SLACK_APP_TOKEN"):
                 async with listening(
                     lambda: TOKEN, Reception(settings(), store, prefect), base_url=f"{slack.url}/api/"
                 ):

@@ -254,7 +254,7 @@ class DoceboRequests:
                 break
             self._token.refused(token)
             if last:
-                raise AccessDenied(operation, "a new token was refused as well", status=401)
+                raise AccessDenied(operation, "Docebo refuses a new token as well", status=401)
         try:
             refuse_failure(operation, response, unanswered)
             return data_of(operation, response, NotJson if reading else OutcomeUnknown, enveloped=enveloped)

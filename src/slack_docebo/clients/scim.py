@@ -163,7 +163,7 @@ def _translated(answer: httpx.Response, body: object) -> Exception:
     if status == 429:
         return RateLimited(SIDE, retry_after=seconds_asked(answer.headers.get("Retry-After")))
     if word:
-        return AccessDenied(SIDE, f"{word}: {ADVICE[word]}", status=status)
+        return AccessDenied(f"{SIDE}: {word}", ADVICE[word], status=status)
     if status in {401, 403}:
         return AccessDenied(
             SIDE, "the token is not taken: check SLACK_SCIM_TOKEN, which needs the scope admin", status=status

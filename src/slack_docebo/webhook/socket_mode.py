@@ -97,7 +97,7 @@ async def _connect(client: SocketModeClient) -> None:
         await client.connect_to_new_endpoint(force=True)
     except SlackApiError as error:
         code = quoted_code(str(error.response.get("error", "")))
-        raise AccessDenied(METHOD, f"{code}: check SLACK_APP_TOKEN and its scope connections:write") from None
+        raise AccessDenied(f"{METHOD}: {code}", "check SLACK_APP_TOKEN and its scope connections:write") from None
     except (aiohttp.ClientError, TimeoutError) as error:
         raise TransientError(METHOD, type(error).__name__) from None  # it may quote the answer
 
