@@ -398,6 +398,20 @@ async def test_a_place_for_mappings_in_any_part_of_the_platform_is_named_whateve
     assert "(/external-ids/v1/mappings); nothing is written there" in found["Docebo's own mappings"][1]
 
 
+async def test_of_a_platform_none_of_whose_parts_can_be_looked_into_nobody_can_tell_of_a_place_for_mappings(
+    environment, company
+):
+    instead = {
+        "/manage/v1/site/microservices": in_json({"data": [{"app": "manage", "url": "/swagger/manage.json"}]}),
+        "/swagger/manage.json": Answer(404, b"{}"),
+    }
+    with between(company.docebo_url, lambda call: instead.get(call.path)) as url:
+        environment.setenv("DOCEBO_URL", url)
+        level, message = (await findings())["Docebo's own mappings"]
+
+    assert (level, "it cannot be told" in message) == (Level.WARN, True)
+
+
 @pytest.mark.long
 async def test_a_description_that_knows_all_that_is_used_is_told(environment):
     assert (await findings())["Docebo's description"][0] is Level.OK

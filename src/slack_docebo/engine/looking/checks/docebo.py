@@ -108,6 +108,10 @@ async def own_mappings(check: str, seen: Seen) -> Finding:
             f"the platform lists what may be a place for them ({', '.join(there[:5])}); nothing is written there:"
             " Docebo's Slack app does not read our table, nor we its",
         )
+    if not read:
+        return warn(
+            check, "it cannot be told whether there is a place for them: no part of the API shows its description"
+        )
     return ok(check, f"no place for them in {read} descriptions, of {len(services)} parts of the platform's API")
 
 
