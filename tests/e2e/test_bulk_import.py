@@ -56,7 +56,7 @@ async def test_a_dry_run_shows_everything_and_writes_nothing(installation, sandb
     assert "POST /manage/v1/user/batch" not in sandbox.docebo_gate.counters.calls
     shown = artifacts(state)
     assert "| create | " in shown["summary"]["data"]
-    assert "API calls: 11 (" in shown["summary"]["data"]
+    assert "API calls: 12 (" in shown["summary"]["data"]
     assert "| account without Slack user | " in shown["summary"]["data"]
     for key, operation in {"created": "create", "updated": "update", "mapped": "map"}.items():
         table = json.loads(shown[key]["data"])

@@ -14,6 +14,7 @@ from slack_docebo.engine.reporting.files import write_files
 from slack_docebo.errors import ConfigurationError, NotConfirmed, SyncError
 from slack_docebo.storage.schema import metadata
 from tasks import fulfil_request
+from tasks.links import Forms
 from tests.importing import mapped
 from tests.integration.commands import run
 from tests.integration.realtime_world import World, environment
@@ -171,6 +172,10 @@ async def test_a_run_that_leaves_a_file_to_be_looked_at_does_not_end_as_if_nothi
     async def publish_page(page, **_named):
         pages.append(page)
 
+    async def find_forms():
+        return Forms({})
+
+    monkeypatch.setattr(fulfil_request, "find_forms", find_forms)
     monkeypatch.setattr(fulfil_request, "publish_page", publish_page)
     monkeypatch.setattr(fulfil_request, "get_run_logger", logging.getLogger)
     notes = here.runtime.settings.report_dir / "notes.txt"

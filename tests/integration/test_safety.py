@@ -168,12 +168,17 @@ async def test_half_of_the_list_missing_stops_the_run_even_when_the_read_is_let_
 async def test_when_many_are_gone_from_slack_without_a_trace_the_run_is_refused(sandbox, settings, sqlite_url):
     before = target(sandbox)
     rename_all(sqlite_url, "'UGONE' || slack_id")
+    addresses = {user["id"]: user["profile"].get("email") for user in sandbox.slack}
+    for number, slack_id in enumerate(addresses):  # else all seem to be back under another id
+        sandbox.slack.change(slack_id, {"profile": {"email": f"somebody.else{number}@example.com"}})
 
     with pytest.raises(ChangeLimitExceeded, match="deactivate"):
         await run_import(settings, rows=LEAVERS)
 
     assert target(sandbox) == before
     rename_all(sqlite_url, "substr(slack_id, 6)")
+    for slack_id, address in addresses.items():
+        sandbox.slack.change(slack_id, {"profile": {"email": address}})
     await assert_clean(settings)
 
 
