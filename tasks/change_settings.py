@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.rules import NO_TITLES, AttributeRule, no_longer_filled
 from slack_docebo.domain.setting_change import SettingChange
-from slack_docebo.domain.texts import people, some_of
+from slack_docebo.domain.texts import number_of, people, some_of
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
@@ -44,7 +44,7 @@ class Proposal(NamedTuple):
     @property
     def line(self) -> str:
         keys = ", ".join(change.key for change in self.changes)
-        settings = "1 setting" if len(self.changes) == 1 else f"{len(self.changes)} settings"
+        settings = number_of("setting", len(self.changes))
         return f"{settings} ({keys})" if keys else settings
 
     @property

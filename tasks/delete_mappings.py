@@ -6,7 +6,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.domain.operations import Kind, Outcome
-from slack_docebo.domain.texts import code, mappings
+from slack_docebo.domain.texts import code, number_of
 from slack_docebo.engine.mappings.resetting import back_up, delete_planned
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reporting.summary import summary
@@ -32,10 +32,10 @@ async def delete_mappings(runtime: Runtime, workspace: Workspace, plan_id: str, 
     backup, count = back_up(runtime, workspace, plan_id, slack_ids)
     get_run_logger().info("Backup of %d mappings: %s", count, backup)
     await publish_page(
-        f"{mappings(count)}: {code(str(backup))}\n\nThey come back with the form restore-a-backup and the id"
+        f"{number_of('mapping', count)}: {code(str(backup))}\n\nThey come back with the form restore-a-backup and the id"
         f" {code(plan_id)}, or with {code(f'slack-docebo mappings restore {backup}')}",
         key=f"backup-{plan_id}",
-        description=f"Backup of {mappings(count)}",
+        description=f"Backup of {number_of('mapping', count)}",
     )
     begin(runtime, plan_id)
     emptied = summary(runtime.store, plan_id).count(Kind.UPDATE, outcome=Outcome.PLANNED)

@@ -4,6 +4,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.texts import number_of
 from slack_docebo.engine.reporting.choosing import applicable, rows, undoable
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.engine.reporting.summary import Summary
@@ -32,5 +33,5 @@ async def _publish(found: list[Summary], steps: list[Step], *, what: str) -> str
     await publish_steps(steps, key="next-plans")
     if not found:
         return f"no plan {what}, nothing was written"
-    there = "1 plan" if len(found) == 1 else f"{len(found)} plans"
+    there = number_of("plan", len(found))
     return f"{there} {what}, nothing was written; choose one by the page next-plans"

@@ -7,7 +7,7 @@ from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.moments import in_utc
-from slack_docebo.domain.texts import mappings
+from slack_docebo.domain.texts import number_of
 from slack_docebo.engine.mappings.backups import backups, restorable, restore_backup
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reporting.steps import Step
@@ -42,7 +42,7 @@ async def restore_mappings_of(
             [Step(words, "restore-mappings", {"backup": plan_id, "dry_run": False})], key=f"next-{plan_id}"
         )
         done = (
-            f"{mappings(there)} would be written, nothing was; to restore them, start again with Dry run off and {there} as"
+            f"{number_of('mapping', there)} would be written, nothing was; to restore them, start again with Dry run off and {there} as"
             " Number of mappings"
         )
     else:

@@ -2,7 +2,7 @@
 
 from prefect import runtime
 
-from slack_docebo.domain.texts import people
+from slack_docebo.domain.texts import number_of, people
 from slack_docebo.engine.mappings.carrying import MappingAction
 from slack_docebo.engine.mappings.deciding import DecisionAction
 from slack_docebo.engine.mappings.personal_data import PersonalDataRequest
@@ -57,7 +57,7 @@ def realtime_sync_run() -> str:
     named = sum(len(each(parameters.get(name) or [])) for name in ("slack_ids", "emails"))
     if not named:
         return "waiting events"
-    return f"{named} named {'user' if named == 1 else 'users'}{_dry_run(by_default=False)}"
+    return f"{number_of('named user', named)}{_dry_run(by_default=False)}"
 
 
 def undo_run() -> str:

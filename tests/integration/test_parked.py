@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from slack_docebo.domain.texts import events
+from slack_docebo.domain.texts import number_of
 from slack_docebo.engine.realtime.parked import (
     ParkedChoice,
     drop_parked,
@@ -53,7 +53,7 @@ def in_state(store: Store, state: EventState) -> set[str]:
     ids=["by id", "by incident", "all"],
 )
 def test_those_chosen_are_tried_anew_and_the_others_stay(inbox, choice, chosen):
-    assert replay_parked(inbox, choice, NOW) == f"{events(len(chosen))} will be tried anew"
+    assert replay_parked(inbox, choice, NOW) == f"{number_of('event', len(chosen))} will be tried anew"
 
     assert in_state(inbox, EventState.PARKED) == PARKED - chosen
     assert in_state(inbox, EventState.WAITING) == chosen | {"waiting"}

@@ -23,10 +23,9 @@ from slack_docebo.domain.texts import (
     chat,
     code,
     composed,
-    events,
     line,
-    mappings,
     markdown,
+    number_of,
     people,
     revealed,
     shortened,
@@ -297,5 +296,5 @@ def test_what_is_shortened_says_by_how_much():
 
 
 def test_of_one_it_is_said_that_it_is_one():
-    assert (people(1), events(1), mappings(1)) == ("1 person", "1 event", "1 mapping")
-    assert (people(5_000), events(0), mappings(2)) == ("5,000 people", "0 events", "2 mappings")
+    assert (people(1), number_of("event", 1), number_of("mapping", 1)) == ("1 person", "1 event", "1 mapping")
+    assert (people(5_000), number_of("event", 0), number_of("row", 2000)) == ("5,000 people", "0 events", "2,000 rows")

@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 from slack_docebo.cli.output import Json, Limit, first, required, show_done, show_json, show_rows
 from slack_docebo.cli.store import open_store, outdate_status_page
 from slack_docebo.domain.moments import to_the_second
-from slack_docebo.domain.texts import events
+from slack_docebo.domain.texts import number_of
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.storage.events import EventState, InboxEntry
 
@@ -63,7 +63,7 @@ def replay(*event_ids: EventId, all_: All = False, json: Json = False) -> None:
                 )
             count = tables.inbox.replay(None if all_ else event_ids, datetime.now(UTC))
         outdate_status_page(store)
-    show_done(f"{events(count)} will be tried anew.", {"replayed": count}, json=json)
+    show_done(f"{number_of('event', count)} will be tried anew.", {"replayed": count}, json=json)
 
 
 @app.command
@@ -75,7 +75,7 @@ def let_through(incident: Incident, *, json: Json = False) -> None:
     with open_store() as store:
         count = len(let_incident_through(store, incident, datetime.now(UTC)))
         outdate_status_page(store)
-    told = f"{events(count)} will be applied over the limit."
+    told = f"{number_of('event', count)} will be applied over the limit."
     show_done(told, {"incident": incident, "let_through": count}, json=json)
 
 

@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 
 from slack_docebo.cli.output import Json, Limit, NamedFile, say, show_done, show_json, show_rows
 from slack_docebo.cli.store import open_store, outdate_status_page
-from slack_docebo.domain.texts import mappings
+from slack_docebo.domain.texts import number_of
 from slack_docebo.engine.mappings.mapping_file import BadRow, MappingFile, write_mappings
 from slack_docebo.engine.mappings.restoring import Taken, import_file, linked_workspace, restore_file
 from slack_docebo.errors import ConfigurationError
@@ -51,7 +51,7 @@ def export(file: NamedFile, *, json: Json = False) -> None:
         with store.reading() as tables:
             records = tables.mappings(settings.docebo_url).records(team)
             count = write_mappings(file, records, docebo=settings.docebo_url)
-    show_done(f"{mappings(count)} written to {file}", {"written": count, "file": str(file)}, json=json)
+    show_done(f"{number_of('mapping', count)} written to {file}", {"written": count, "file": str(file)}, json=json)
 
 
 @app.command(name="import")
@@ -124,4 +124,4 @@ def show_refused(refused: Sequence[BadRow], number: str) -> None:
 
 def changed(taken: Taken, *, dry_run: bool) -> str:
     """Say how many mappings were written, or would be."""
-    return f"{mappings(taken.changed)} {'would be ' if dry_run else ''}written"
+    return f"{number_of('mapping', taken.changed)} {'would be ' if dry_run else ''}written"

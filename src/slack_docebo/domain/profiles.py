@@ -7,6 +7,7 @@ from hashlib import blake2b
 
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.scope import Scope
+from slack_docebo.domain.texts import number_of
 
 PROFILES_A_MINUTE = 90  # that are read: below Slack's limit, for one person may be read for an event meanwhile
 
@@ -50,7 +51,7 @@ def when_read(people: int, profile_minutes: int) -> str:
         return "no import reads those of others while PROFILE_MINUTES is 0"
     minutes = -(-people // PROFILES_A_MINUTE)
     if minutes <= profile_minutes:
-        return f"the others are read after it, in about {minutes} {'minute' if minutes == 1 else 'minutes'}"
+        return f"the others are read after it, in about {number_of('minute', minutes)}"
     return f"the others are read in about {minutes} minutes, spread over {-(-minutes // profile_minutes)} imports"
 
 

@@ -222,14 +222,9 @@ def some_of(names: Sequence[object]) -> str:
     return f"{', '.join(map(str, names[:NAMED_AT_MOST]))}{more}"
 
 
-def events(count: int) -> str:
-    """Return how many events *count* is, in words."""
-    return "1 event" if count == 1 else f"{count:,} events"
-
-
-def mappings(count: int) -> str:
-    """Return how many mappings *count* is, in words."""
-    return "1 mapping" if count == 1 else f"{count:,} mappings"
+def number_of(noun: str, count: int) -> str:
+    """Return how many of *noun*, which takes an s, there are, in words."""
+    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def without_numbers(text: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from slack_docebo.domain.texts import mappings
+from slack_docebo.domain.texts import number_of
 from slack_docebo.engine.mappings.mapping_file import MappingFile
 from slack_docebo.engine.mappings.restoring import restore_file
 from slack_docebo.errors import ConfigurationError, NotConfirmed
@@ -53,7 +53,7 @@ def restore_backup(runtime: Runtime, team: str, plan_id: str, *, confirm: int) -
     there = restorable(runtime, team, plan_id)
     if confirm != there:
         raise NotConfirmed(f"to restore this backup, type the number of mappings, {there}; nothing was written")
-    return f"{mappings(_restored(runtime, team, plan_id, dry_run=False))} written"
+    return f"{number_of('mapping', _restored(runtime, team, plan_id, dry_run=False))} written"
 
 
 def _restored(runtime: Runtime, team: str, plan_id: str, *, dry_run: bool) -> int:

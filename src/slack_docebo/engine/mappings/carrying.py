@@ -7,7 +7,7 @@ from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 
-from slack_docebo.domain.texts import mappings
+from slack_docebo.domain.texts import number_of
 from slack_docebo.engine.mappings.mapping_file import MappingFile, write_mappings
 from slack_docebo.engine.mappings.restoring import Taken, import_file, rebuild_from_mirror
 from slack_docebo.engine.reading.connection import Workspace
@@ -82,7 +82,7 @@ def _export(runtime: Runtime, workspace: Workspace) -> Carried:
         ]
         shown = with_names(tables, workspace.team, rows, runtime.behaviour.people_shown)
     cut = f"; the table shows the first {SHOWN:,}" if count > SHOWN else ""
-    return Carried(f"{mappings(count)} written to {path}, which only its owner can read{cut}", shown)
+    return Carried(f"{number_of('mapping', count)} written to {path}, which only its owner can read{cut}", shown)
 
 
 def _import(runtime: Runtime, workspace: Workspace, request: MappingRequest) -> Carried:
@@ -109,7 +109,7 @@ def _import(runtime: Runtime, workspace: Workspace, request: MappingRequest) -> 
     done = _take_over(runtime, workspace, path, dry_run=False)
     with suppress(OSError):  # else it goes like other reports
         path.unlink()
-    return Carried(f"{mappings(done.changed)} written")
+    return Carried(f"{number_of('mapping', done.changed)} written")
 
 
 async def _make_fields(runtime: Runtime, *, check_only: bool) -> Carried:
@@ -134,7 +134,7 @@ async def _rebuild(runtime: Runtime, workspace: Workspace, request: MappingReque
         return replace(_to_confirm(would.changed, MappingAction.REBUILD, {}), rows=left_out)
     _require(request, would.changed)
     done = await rebuild_from_mirror(runtime, workspace, dry_run=False)
-    return Carried(f"{mappings(done.changed)} written, {len(done.refused)} accounts left out", left_out)
+    return Carried(f"{number_of('mapping', done.changed)} written, {len(done.refused)} accounts left out", left_out)
 
 
 def _take_over(runtime: Runtime, workspace: Workspace, source: Path | str, *, dry_run: bool) -> Taken:
@@ -150,7 +150,7 @@ def _kept(report_dir: Path, checked: str) -> Path:
 
 
 def _to_confirm(number: int, action: MappingAction, more: dict[str, str]) -> Carried:
-    told = f"{mappings(number)} would be written, nothing was; to write them, give {number} as their number"
+    told = f"{number_of('mapping', number)} would be written, nothing was; to write them, give {number} as their number"
     filled = {"action": action, "check_only": False, **more}
     return Carried(told, next_steps=[Step(f"Write them: type {number} as their number", "mappings", filled)])
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from slack_docebo.domain.addresses import as_meant
 from slack_docebo.domain.people import SLACK_ID
-from slack_docebo.domain.texts import as_json
+from slack_docebo.domain.texts import as_json, number_of
 from slack_docebo.engine.reporting.files import VALUE_COLUMNS
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.private_files import is_draft, is_ours, rewritten_file
@@ -47,17 +47,17 @@ class Traces:
     def lines(self) -> list[str]:
         """Say where how much is stored, without anybody's data."""
         counts = (
-            (self.mappings, "mapping(s)"),
-            (self.people, "record(s) of what was last applied"),
-            (self.events, "event(s) in the inbox"),
-            (self.operations, "operation(s) in the journal"),
-            (self.standings, "reason(s) to leave the person alone"),
-            (self.decisions, "decision(s) by hand"),
-            (self.profiles, "record(s) of custom profile fields"),
-            (self.leavers, "note(s) that the person has left"),
-            *((count, f"row(s) in {file}") for file, count in self.rows.items()),
+            ("mapping", self.mappings, ""),
+            ("record", self.people, " of what was last applied"),
+            ("event", self.events, " in the inbox"),
+            ("operation", self.operations, " in the journal"),
+            ("reason", self.standings, " to leave the person alone"),
+            ("decision", self.decisions, " by hand"),
+            ("record", self.profiles, " of custom profile fields"),
+            ("note", self.leavers, " that the person has left"),
+            *(("row", count, f" in {file}") for file, count in self.rows.items()),
         )
-        return [f"{count} {what.replace('(s)', '' if count == 1 else 's')}" for count, what in counts if count]
+        return [f"{number_of(noun, count)}{which}" for noun, count, which in counts if count]
 
 
 class _NotAReport(Exception):

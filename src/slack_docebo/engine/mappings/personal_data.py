@@ -38,17 +38,17 @@ def fulfil(store: Store, report_dir: Path, request: PersonalDataRequest, slack_i
     """
     slack_id_of(slack_id)
     was_forgotten = is_forgotten(store, slack_id)
+    other = PersonalDataRequest.LOOK_AFTER_AGAIN if was_forgotten else PersonalDataRequest.FORGET
     match request:
         case PersonalDataRequest.SHOW:
             kept = traces(store, report_dir, slack_id)
             forgotten = "forgotten" if was_forgotten else "not forgotten"
             told = f"{slack_id} is {forgotten}, nothing was changed; kept is {_how_much(kept, was_forgotten)}"
-            other = PersonalDataRequest.LOOK_AFTER_AGAIN if was_forgotten else PersonalDataRequest.FORGET
             return Fulfilled(told, _lines(kept), next_steps=_steps(slack_id, PersonalDataRequest.GIVE_OUT, other))
         case PersonalDataRequest.GIVE_OUT:
             file = write_export(store, report_dir, slack_id)
             told = f"all that is kept about {slack_id} is in {file}, which only its owner can read"
-            return Fulfilled(told, next_steps=_steps(slack_id, PersonalDataRequest.FORGET))
+            return Fulfilled(told, next_steps=_steps(slack_id, other))
         case PersonalDataRequest.FORGET:
             if confirm.strip() != slack_id:
                 raise NotConfirmed(f"to forget {slack_id}, type that id as confirmation; nothing was erased")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from slack_docebo.domain.texts import events
+from slack_docebo.domain.texts import number_of
 from slack_docebo.engine.realtime.upkeep import SHOWN
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import ConfigurationError, NotConfirmed
@@ -54,7 +54,7 @@ def told_of_parked(store: Store) -> str:
     with store.reading() as tables:
         parked = tables.inbox.status().parked
     cut = f"; the table shows the oldest {SHOWN:,}" if parked > SHOWN else ""
-    return f"nothing was changed; parked: {events(parked)}{cut}"
+    return f"nothing was changed; parked: {number_of('event', parked)}{cut}"
 
 
 def parked_steps(store: Store) -> list[Step]:
@@ -66,7 +66,11 @@ def parked_steps(store: Store) -> list[Step]:
         steps.append(Step(f"Show what incident {incident} would change", "bulk-import", {"plan_id": incident}))
         through = {"let_through": incident, "linger_seconds": 0}
         steps.append(
-            Step(f"Let incident {incident} through, over the limit: {events(count)}", "realtime-sync", through)
+            Step(
+                f"Let incident {incident} through, over the limit: {number_of('event', count)}",
+                "realtime-sync",
+                through,
+            )
         )
     if parked > sum(held.values()):
         replay = {"action": ParkedAction.REPLAY, "everything": True}
@@ -81,7 +85,7 @@ def replay_parked(store: Store, choice: ParkedChoice, now: datetime) -> str:
     """Let the chosen events be tried again, and say how many there are."""
     with store.transaction() as tables:
         count = tables.inbox.replay(choice.find(tables), now)
-    return f"{events(count)} will be tried anew"
+    return f"{number_of('event', count)} will be tried anew"
 
 
 def drop_parked(store: Store, choice: ParkedChoice, now: datetime, *, confirm: int) -> str:
@@ -94,4 +98,4 @@ def drop_parked(store: Store, choice: ParkedChoice, now: datetime, *, confirm: i
         if confirm != len(chosen):
             raise NotConfirmed(f"to drop these events, type their number, {len(chosen)}; nothing was dropped")
         count = tables.inbox.drop(chosen, now)
-    return f"{events(count)} dropped; the next import looks at the people whom they were about"
+    return f"{number_of('event', count)} dropped; the next import looks at the people whom they were about"

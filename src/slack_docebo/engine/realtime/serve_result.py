@@ -11,7 +11,7 @@ from enum import StrEnum
 from slack_docebo.domain.moments import to_the_second
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.standing import WAITING, is_undecided
-from slack_docebo.domain.texts import events
+from slack_docebo.domain.texts import number_of
 from slack_docebo.engine.reporting.attention import attention_row
 from slack_docebo.engine.reporting.outcomes import DONE
 from slack_docebo.engine.reporting.shown import Cells
@@ -169,7 +169,7 @@ class ServeResult:
         }
         parts += [f"{number} {what}" for what, number in rest.items() if number]
         by = f"; seen to by the run that is at work: {self.elsewhere}" if self.elsewhere else ""
-        return f"{events(self.events)}: {', '.join(parts) or 'none is done yet'}{by}"
+        return f"{number_of('event', self.events)}: {', '.join(parts) or 'none is done yet'}{by}"
 
     @property
     def rows(self) -> list[Cells]:
@@ -188,8 +188,15 @@ class ServeResult:
 
     def markdown(self, first: Iterable[str] = ()) -> str:
         """Return the summary as a page: the lines *first*, then counts, stages and plans."""
-        rounds = "1 round." if self.rounds == 1 else f"{self.rounds} rounds."
-        lines = [f"# {self.line}", "", *first, rounds, "", "| stage | seconds |", "|---|--:|"]
+        lines = [
+            f"# {self.line}",
+            "",
+            *first,
+            f"{number_of('round', self.rounds)}.",
+            "",
+            "| stage | seconds |",
+            "|---|--:|",
+        ]
         lines += [f"| {stage} | {seconds:.2f} |" for stage, seconds in self.seconds.items()]
         if self.plans:
             lines += ["", f"Plans, the last {PLANS_SHOWN} at the most: {', '.join(self.plans[-PLANS_SHOWN:])}"]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from slack_docebo.domain.moments import in_utc, in_zone
 from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Outcome
-from slack_docebo.domain.texts import events, markdown, shortened
+from slack_docebo.domain.texts import markdown, number_of, shortened
 from slack_docebo.engine.reporting.attention import DECIDED
 from slack_docebo.engine.reporting.bars import bars
 from slack_docebo.engine.reporting.outcomes import DONE
@@ -383,7 +383,7 @@ def _told(plan: Summary | None, summaries: Mapping[str, str]) -> str:
 
 
 def _events(count: int) -> str:
-    return f"{events(count)} {'is' if count == 1 else 'are'}"
+    return f"{number_of('event', count)} {'is' if count == 1 else 'are'}"
 
 
 def _people(count: int) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from slack_docebo.clients.prefect_client import PrefectClient
+from slack_docebo.domain.texts import number_of
 from slack_docebo.engine.looking.checks.seen import SECONDS, Seen
 from slack_docebo.engine.looking.diagnosis import Finding, fail, ok, warn
 from slack_docebo.errors import SyncError
@@ -40,8 +41,7 @@ async def worker(check: str, seen: Seen) -> Finding:
         if (limit := gives.get("concurrency_limit")) is not None:
             told = f"the {what} has a concurrency limit of {limit}, whose places runs keep that died with their worker"
             return warn(check, f"{told}: take it away in Prefect's UI, for each worker has a limit of its own")
-    workers = "1 worker" if online == 1 else f"{online} workers"
-    return ok(check, f"answers at {seen.settings.prefect_api_url}; {workers} at work")
+    return ok(check, f"answers at {seen.settings.prefect_api_url}; {number_of('worker', online)} at work")
 
 
 async def prefect_access(check: str, seen: Seen) -> Finding:
