@@ -152,6 +152,7 @@ class _Making:
         """Ask each side for people and accounts that its list does not show, if something would be done about them."""
         runtime, workspace, planner, absences = self._runtime, self._workspace, self._planner, self._absences
         listed = self._listed
+        await to_completion(self._contest_newcomers)
         if listed is None:
             absences.to_ask = sorted(planner.returns.holders)
         else:
@@ -295,6 +296,17 @@ class _Making:
             draft.planned += len(users)
             if absences is not None:
                 absences.held_back += held_back or []
+
+    def _contest_newcomers(self) -> None:
+        """Note who would get a new account and has the address with which Slack shows somebody who has left."""
+        after = -1
+        while self._planner.returns.left_with:
+            with self._runtime.store.reading() as tables:
+                created = tables.operations.pending(self._draft.plan_id, Kind.CREATE, MOST_ROWS, after=after)
+            if not created:
+                return
+            self._planner.returns.contest_newcomers(operation for _, operation in created)
+            after = created[-1][0]
 
     def _plan_again(self) -> None:
         planner, draft = self._planner, self._draft
