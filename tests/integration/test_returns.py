@@ -548,6 +548,21 @@ async def test_who_is_back_under_a_new_id_of_which_no_event_came_yet_is_not_shut
         assert here.docebo_id(old if rehires == "report" else new) == account.user_id
 
 
+@pytest.mark.parametrize("rehires", ["report", "hand-over"])
+async def test_who_is_synchronised_by_a_former_id_is_not_shut_out_under_the_new_one(sandbox, sqlite_url, rehires):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "deactivate", "REHIRES": rehires}
+    old, new, account = await leave_and_return(sandbox, settings, rows, nights_between=0)
+
+    async with open_runtime(settings, read_rows(table(rows)), run_id="by name") as runtime:
+        plan_id = await plan_named(runtime, await validate(runtime), await read_named(runtime, [old], []))
+        await carry_out(runtime, plan_id)
+        finish(runtime, plan_id)
+
+    assert sandbox.docebo.accounts[account].active
+    await run_import(settings, rows={**rows, "REHIRES": "hand-over"})
+    assert (mapped(sqlite_url, sandbox.slack.team.id)[new], sandbox.docebo.accounts[account].active) == (account, True)
+
+
 @pytest.mark.parametrize("bearer", ["nobody", "somebody with an own account", "unknown"])
 async def test_a_leaver_is_shut_out_by_an_event_for_one_call_unless_slack_does_not_say_who_bears_the_address(
     sandbox, sqlite_url, tmp_path, bearer

@@ -377,6 +377,7 @@ class Planner:
             why=why,
             heir=self.returns.heirs.get(mapping.slack_id, ""),
             contender=self.returns.contenders.get(mapping.slack_id, ""),
+            unheard=self.returns.unheard.get(mapping.slack_id, ""),
             is_reopened=mapping.docebo_id in self.reopened,
         )
 

@@ -38,6 +38,7 @@ class Returns:
         self._gone: set[str] = set()  # people of *given* who have left, as Slack says
         # Who has left, with the account that is theirs, by the address that Slack still shows of them.
         self.left_with: dict[str, tuple[str, Known]] = {}
+        self.unheard: dict[str, str] = {}  # why nobody knows who bears the address of an account, by the holder's id
         self.left_to: dict[
             str, int
         ] = {}  # the account of a leaver of *left_with*, by the id of who has the address now
@@ -115,7 +116,7 @@ class Returns:
             bearers = Counter(self.returned.values())
             self.heirs = {holder: heir for heir, holder in self.returned.items() if bearers[holder] == 1}
         self.heirs |= {self.of_holder[one]: one for one in self.one_person & self.of_holder.keys()}
-        return {*self.of_holder, *self.returned, *self.returned.values(), *self.heirs, *has_room}
+        return {*self.of_holder, *self.returned, *self.returned.values(), *self.heirs, *has_room, *self.unheard}
 
 
 def has_left(seen: Observation[SourceUser]) -> bool:

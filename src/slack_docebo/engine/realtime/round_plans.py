@@ -1,12 +1,12 @@
 """Planning in real time: the plan for the people of one round, and the people whom the limits hold back."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.guards import Change, changes_of
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.observation import Present, Unknown
-from slack_docebo.domain.operations import Kind, Operation, leave_alone
+from slack_docebo.domain.observation import Observation
+from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.policy import Policy
@@ -14,9 +14,9 @@ from slack_docebo.domain.standing import is_undecided
 from slack_docebo.engine.planning.drafts import close_plan, open_plan
 from slack_docebo.engine.planning.limits import count_people, end_of_window
 from slack_docebo.engine.planning.people import keep_found_accounts, keep_observations, note_names, plan_people
-from slack_docebo.engine.reading.bearers import bearers_of
+from slack_docebo.engine.planning.returners import look_for_returners
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.evidence import ask_for_people, reserve_calls
+from slack_docebo.engine.reading.evidence import ask_for_people
 from slack_docebo.engine.reading.overtaken import overtaken
 from slack_docebo.engine.realtime.holding import hold
 from slack_docebo.engine.realtime.merging import Case, event_ids
@@ -26,8 +26,6 @@ from slack_docebo.engine.writing.left_behind import in_doubt
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind, PlanState
 from slack_docebo.storage.store import Store
-
-MAY_BE_BACK = "somebody who may be the same person may bear the address of the account: the next import tells"
 
 
 async def plan_cases(
@@ -41,52 +39,16 @@ async def plan_cases(
     planner, team = Planner(policy, accounts), policy.scope.team
     operations = await to_completion(_operations, runtime, cases, planner)
     planner.returns.contest_newcomers(op for op in operations if op.kind is Kind.CREATE)
-    unheard = await _look_for_returners(runtime, operations, planner)
+    await look_for_returners(runtime, planner, [op for op in operations if op.kind is Kind.DEACTIVATE])
+    answers: dict[str, Observation[SourceUser]] = {}
     if holders := planner.returns.holders:
         answers, former_ids = await ask_for_people(runtime, team, sorted(holders)), planner.returns.former_ids
         others = {holder: seen for holder, seen in answers.items() if holder not in former_ids}
         answers |= await to_completion(overtaken, runtime, team, others)
-        if planner.returns.settle(answers):
-            planner = planner.anew()
-            operations = await to_completion(_operations, runtime, cases, planner)
-    by_id = {case.person.slack_id: case.person for case in cases}
-    return planner, [
-        leave_alone(by_id[op.slack_id], team, unheard[op.docebo_id], docebo_id=op.docebo_id)
-        if op.kind is Kind.DEACTIVATE and op.docebo_id in unheard
-        else op
-        for op in operations
-    ]
-
-
-async def _look_for_returners(
-    runtime: Runtime, operations: Iterable[Operation], planner: Planner
-) -> dict[int | None, str]:
-    """Note in *planner* who bears the addresses of accounts that *operations* shut; return why some remain unknown.
-
-    The event that somebody has left may come without that of the same person's new id. One call tells who bears the
-    address by now, and the rules tell whether that one may be the same person, as for everybody in an import.
-    """
-    at_stake = [op for op in operations if op.kind is Kind.DEACTIVATE and op.mapped_as not in planner.returns.holders]
-    shown = [account for op in at_stake if (account := planner.accounts.get(op.docebo_id or 0))]
-    shown = [account for account in shown if account.email and "email" not in account.unshown]
-    addresses = sorted({account.email for account in shown})
-    if not reserve_calls(runtime, people=len(addresses)):
-        return {account.docebo_id: f"{MAY_BE_BACK}: EVIDENCE_CALLS allows no question" for account in shown}
-    answers = await bearers_of(runtime, addresses)
-    bearers = [answer.value for answer in answers.values() if isinstance(answer, Present)]
-    if bearers:
-        await to_completion(_plan_aside, runtime, bearers, planner)
-    return {
-        account.docebo_id: f"{MAY_BE_BACK}: {answer.why}"
-        for account in shown
-        if isinstance(answer := answers.get(account.email), Unknown)
-    }
-
-
-def _plan_aside(runtime: Runtime, people: Sequence[SourceUser], planner: Planner) -> None:
-    """Plan for *people* only to note in *planner* to whose accounts they may have returned."""
-    with runtime.store.reading() as tables:
-        plan_people(tables, runtime.settings.docebo_url, planner.anew(), people, now=runtime.now())
+    if planner.returns.settle(answers):
+        planner = planner.anew()
+        operations = await to_completion(_operations, runtime, cases, planner)
+    return planner, operations
 
 
 def _operations(runtime: Runtime, cases: list[Case], planner: Planner) -> list[Operation]:
