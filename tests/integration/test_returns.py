@@ -483,6 +483,25 @@ async def test_who_left_with_an_address_that_docebo_never_got_and_returns_with_i
     assert (again.count(outcome=Outcome.APPLIED), len(list(sandbox.docebo.accounts))) == (0, accounts)
 
 
+@pytest.mark.parametrize("rehires", ["report", "hand-over"])
+async def test_who_left_and_returned_with_an_address_that_docebo_never_got_is_known_by_the_events_of_both_ids(
+    sandbox, sqlite_url, tmp_path, rehires
+):
+    async with world(sandbox, sqlite_url, tmp_path, LEAVERS="deactivate", REHIRES=rehires) as here:
+        old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+        await here.settle()
+        theirs, accounts = here.account(old), len(list(sandbox.docebo.accounts))
+        sandbox.slack.change(old, {"profile": {"email": "ada.king@example.com"}})
+        sandbox.slack.deactivate(old)
+        new = sandbox.slack.add("Ada", "Lovelace", "ada.king@example.com")["id"]
+
+        here.put(here.event(new, kind="team_join"), here.event(old))
+        await here.serve()
+
+        assert (theirs.active, len(list(sandbox.docebo.accounts))) == (True, accounts)
+        assert here.docebo_id(old if rehires == "report" else new) == theirs.user_id
+
+
 @pytest.mark.parametrize("match_by", ["email", "email-and-username"])
 async def test_who_returns_is_not_shut_out_though_the_address_is_the_username_of_somebody_elses_account(
     sandbox, sqlite_url, match_by
