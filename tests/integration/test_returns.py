@@ -450,6 +450,161 @@ async def test_an_event_of_who_returns_is_reported_or_hands_over_at_once(sandbox
             assert here.sandbox.docebo.accounts[account].active
 
 
+@pytest.mark.parametrize("mapping", ["true", "false"])
+@pytest.mark.parametrize("rehires", ["report", "hand-over"])
+@pytest.mark.parametrize("nights_between", [0, 1])
+@pytest.mark.variants(2)
+async def test_who_left_with_an_address_that_docebo_never_got_and_returns_with_it_gets_no_second_account(
+    sandbox, sqlite_url, mapping, rehires, nights_between
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    rows = {**ON, "LEAVERS": "deactivate", "MAP_SLACK_USER_DATA": mapping, "REHIRES": rehires}
+    old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings, rows=rows)
+    theirs = next(one for one in sandbox.docebo.accounts if one.email == "ada@example.com")
+    sandbox.slack.change(old, {"profile": {"email": "ada.king@example.com"}})
+    sandbox.slack.deactivate(old)
+    for _ in range(nights_between):
+        await run_import(settings, rows=rows)
+    accounts = len(list(sandbox.docebo.accounts))
+    new = sandbox.slack.add("Ada", "Lovelace", "ada.king@example.com")["id"]
+
+    summary = await run_import(settings, rows=rows)
+
+    assert len(list(sandbox.docebo.accounts)) == accounts
+    if rehires == "report":
+        assert summary.undecided == 1
+        assert "who had this address and is gone" in entry_of(settings, summary, new).operation.reason
+        assert theirs.email == "ada@example.com"
+    else:
+        assert (theirs.email, theirs.active) == ("ada.king@example.com", True)
+        await run_import(settings, rows=rows)
+    again = await run_import(settings, rows=rows)
+    assert (again.count(outcome=Outcome.APPLIED), len(list(sandbox.docebo.accounts))) == (0, accounts)
+
+
+@pytest.mark.parametrize("rehires", ["report", "hand-over"])
+async def test_who_left_and_returned_with_an_address_that_docebo_never_got_is_known_by_the_events_of_both_ids(
+    sandbox, sqlite_url, tmp_path, rehires
+):
+    async with world(sandbox, sqlite_url, tmp_path, LEAVERS="deactivate", REHIRES=rehires) as here:
+        old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+        await here.settle()
+        theirs, accounts = here.account(old), len(list(sandbox.docebo.accounts))
+        sandbox.slack.change(old, {"profile": {"email": "ada.king@example.com"}})
+        sandbox.slack.deactivate(old)
+        new = sandbox.slack.add("Ada", "Lovelace", "ada.king@example.com")["id"]
+
+        here.put(here.event(new, kind="team_join"), here.event(old))
+        await here.serve()
+
+        assert (theirs.active, len(list(sandbox.docebo.accounts))) == (True, accounts)
+        assert here.docebo_id(old if rehires == "report" else new) == theirs.user_id
+
+
+@pytest.mark.parametrize("match_by", ["email", "email-and-username"])
+async def test_who_returns_is_not_shut_out_though_the_address_is_the_username_of_somebody_elses_account(
+    sandbox, sqlite_url, match_by
+):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "deactivate", "MATCH_BY": match_by}
+    old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    eva = next(one for one in sandbox.slack if one["profile"].get("email") == "eva@example.com")["id"]
+    await run_import(settings, rows=rows)
+    sandbox.slack.change(eva, {"profile": {"email": "eva.king@example.com"}})
+    sandbox.slack.change(old, {"profile": {"email": "eva@example.com"}})
+    await run_import(settings, rows=rows)
+    accounts = mapped(sqlite_url, sandbox.slack.team.id)
+    assert sandbox.docebo.accounts[accounts[eva]].username == "eva@example.com"
+    sandbox.slack.deactivate(old)
+    new = sandbox.slack.add("Ada", "Lovelace", "eva@example.com")["id"]
+
+    summary = await run_import(settings, rows=rows)
+
+    assert "set REHIRES to hand-over" in entry_of(settings, summary, new).operation.reason
+    assert sandbox.docebo.accounts[accounts[old]].active
+    await run_import(settings, rows={**rows, "REHIRES": "hand-over"})
+    assert mapped(sqlite_url, sandbox.slack.team.id)[new] == accounts[old]
+
+
+async def test_whose_address_somebody_left_with_whose_account_was_handed_over_since_gets_an_own_one(
+    sandbox, sqlite_url
+):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "REHIRES": "hand-over"}
+    old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings, rows=rows)
+    former = mapped(sqlite_url, sandbox.slack.team.id)[old]
+    sandbox.slack.change(old, {"profile": {"email": "ada.king@example.com"}})
+    sandbox.slack.deactivate(old)
+    sandbox.docebo.edit(former, {"username": "zoe@else.example", "email": "zoe@else.example", "firstname": "Zoe"})
+    new = sandbox.slack.add("Ada", "Lovelace", "ada.king@example.com")["id"]
+
+    await run_import(settings, rows=rows)
+
+    assert mapped(sqlite_url, sandbox.slack.team.id)[new] != former
+    assert sandbox.docebo.accounts[former].email == "zoe@else.example"
+
+
+@pytest.mark.parametrize("rehires", ["report", "hand-over"])
+@pytest.mark.parametrize("leavers", ["deactivate", "expire"])
+@pytest.mark.variants(1)
+async def test_who_is_back_under_a_new_id_of_which_no_event_came_yet_is_not_shut_out(
+    sandbox, sqlite_url, tmp_path, leavers, rehires
+):
+    async with world(sandbox, sqlite_url, tmp_path, LEAVERS=leavers, REHIRES=rehires) as here:
+        old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+        await here.settle()
+        account = here.account(old)
+        sandbox.slack.deactivate(old)
+        new = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+
+        here.put(here.event(old))
+        await here.serve()
+
+        assert (account.active, account.expiration) == (True, None)
+        here.put(here.event(new, kind="team_join"))
+        await here.serve()
+        assert (account.active, account.expiration) == (True, None)
+        assert here.docebo_id(old if rehires == "report" else new) == account.user_id
+
+
+@pytest.mark.parametrize("rehires", ["report", "hand-over"])
+async def test_who_is_synchronised_by_a_former_id_is_not_shut_out_under_the_new_one(sandbox, sqlite_url, rehires):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "deactivate", "REHIRES": rehires}
+    old, new, account = await leave_and_return(sandbox, settings, rows, nights_between=0)
+
+    async with open_runtime(settings, read_rows(table(rows)), run_id="by name") as runtime:
+        plan_id = await plan_named(runtime, await validate(runtime), await read_named(runtime, [old], []))
+        await carry_out(runtime, plan_id)
+        finish(runtime, plan_id)
+
+    assert sandbox.docebo.accounts[account].active
+    await run_import(settings, rows={**rows, "REHIRES": "hand-over"})
+    assert (mapped(sqlite_url, sandbox.slack.team.id)[new], sandbox.docebo.accounts[account].active) == (account, True)
+
+
+@pytest.mark.parametrize("bearer", ["nobody", "somebody with an own account", "unknown"])
+async def test_a_leaver_is_shut_out_by_an_event_for_one_call_unless_slack_does_not_say_who_bears_the_address(
+    sandbox, sqlite_url, tmp_path, bearer
+):
+    async with world(sandbox, sqlite_url, tmp_path, LEAVERS="deactivate") as here:
+        old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+        eva = next(user["id"] for user in sandbox.slack if user["profile"].get("email") == "eva@example.com")
+        await here.settle()
+        sandbox.slack.deactivate(old)
+        if bearer == "somebody with an own account":
+            sandbox.slack.change(eva, {"profile": {"email": "ada@example.com"}})
+        if bearer == "unknown":
+            sandbox.slack_gate.faults.add("users.lookupByEmail", "error_500", times=-1)
+
+        event = here.event(old)
+        here.put(event)
+        await here.serve()
+
+        assert here.account(old).active == (bearer == "unknown")
+        assert here.state(event) is EventState.APPLIED or bearer == "unknown"
+        assert sandbox.slack_gate.counters.calls["users.lookupByEmail"] == 1 or bearer == "unknown"
+
+
 @pytest.mark.long
 async def test_mappings_that_pass_to_another_person_count_as_moved_by_events_and_imports_together(
     sandbox, sqlite_url, tmp_path

@@ -24,6 +24,7 @@ RANKS = {
     FoundBy.EMAIL: Rank.EMAIL,
     FoundBy.USERNAME: Rank.USERNAME,
     FoundBy.NAME: Rank.NAME,
+    FoundBy.FORMER_ENTRY: Rank.NAME,
 }
 
 

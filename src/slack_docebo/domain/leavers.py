@@ -10,6 +10,7 @@ from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.operations import (
     CONTENDED,
     DEACTIVATED_BEFORE,
+    MAY_BE_BACK,
     OPEN_AGAIN,
     Kind,
     Operation,
@@ -63,12 +64,14 @@ def plan_leaver(
     why: str,
     heir: str,
     contender: str,
+    unheard: str,
     is_reopened: bool,
 ) -> Operation:
     """Return the operation for the account and the *mapping* of *user*, a leaver; *why* begins its reason.
 
     *heir* is the Slack id under which the same person is back and gets the mapping, or ""; *contender* is that of somebody
-    who may be the same person, and waits for a decision; *is_reopened* says that the account, which we have shut, is shown
+    who may be the same person, and waits for a decision; *unheard* says why nobody knows whether there is such a one;
+    *is_reopened* says that the account, which we have shut, is shown
     as open.
     """
     seen = accounts.look(mapping.docebo_id)
@@ -86,6 +89,8 @@ def plan_leaver(
         return leave(f"; {contender}{CONTENDED}")
     if policy.leavers is Leavers.KEEP:
         return leave()
+    if unheard:
+        return leave(f"; {MAY_BE_BACK}: {unheard}")
     if policy.leavers in SHUT_OUT and isinstance(seen, Unknown):
         return leave(f"; {seen.why}", docebo_id=mapping.docebo_id)
     if policy.leavers is Leavers.UNMAP or account is None:

@@ -29,6 +29,7 @@ class FoundBy(StrEnum):
     EMAIL = "e-mail"
     USERNAME = "username"
     NAME = "former mapping, and the name alone"
+    FORMER_ENTRY = "the address of a former entry in Slack"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Match:
     account: Account | None = None
     by: FoundBy = FoundBy.NOTHING
     problem: str = ""  # why nobody can tell which account it is; then nothing may be written
+    likeliest: Account | None = None  # of several, the only one that shows the person's e-mail address
 
 
 class Accounts:
@@ -245,7 +247,9 @@ def match(user: SourceUser, accounts: Accounts, known: Known | None, by: MatchBy
                 )
             return Match(account, found_by)
         case _:
-            return Match(problem=f"several accounts match: {some_of(sorted(hits))}")
+            by_email = [account for account, found_by in hits.values() if found_by is FoundBy.EMAIL]
+            likeliest = by_email[0] if len(by_email) == 1 else None
+            return Match(problem=f"several accounts match: {some_of(sorted(hits))}", likeliest=likeliest)
 
 
 def _enter(known: dict[str, int | list[int]], key: str, docebo_id: int) -> None:

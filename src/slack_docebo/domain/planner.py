@@ -73,6 +73,8 @@ class Planner:
                 return self._found_as_before(user, known, former)
             if (account := self._former_by_name(user, known)) and not self.policy.scope.reason_against(user):
                 return Match(account, FoundBy.NAME)
+        if found == Match() and (docebo_id := self.returns.left_to.get(user.slack_id)):
+            return Match(self.accounts.get(docebo_id), FoundBy.FORMER_ENTRY)
         by_username = found.by is not FoundBy.MAPPING and self.policy.match_by is not MatchBy.EMAIL
         if by_username and (account := self.accounts.named_after(user)):
             self.suspects.append((account, user.slack_id))
@@ -140,7 +142,7 @@ class Planner:
     ) -> Operation:
         """Return the one operation that brings target and mapping in line with *user*.
 
-        *holder* is the mapping of the account *found*, if it has one; *applied* is what was last applied to a person
+        *holder* is the mapping of the account *found*, or of the likeliest one, if it has one; *applied* is what was last applied to a person
         without a mapping, and *under_other_id* the mapping of the same person under a former id that Slack does not
         name any more. *former_holders* are the Slack ids of others to whom the account *found*, which is unmapped, was
         given before.
@@ -150,6 +152,7 @@ class Planner:
             if found.account and found.by is FoundBy.FORMER_MAPPING and not (user.deactivated or user.forgotten):
                 # Who is out of scope and has not left keeps the account from whoever bears the former address by now.
                 self.claims.stake(found.account.docebo_id, user.slack_id, Rank.FORMER_MAPPING)
+            self._note_former_entry(user, mapping or applied)
             absent = self._plan_absent(user, mapping, against)
             if found.account and not (mapping or under_other_id or holder or former_holders):
                 unmapped = Matched(user, found.account, found.by, mapping=None, applied=applied)
@@ -159,9 +162,13 @@ class Planner:
         if not (self.policy.provision or self.policy.map):
             return self._leave(user, BOTH_OFF)
         if found.problem:
+            if (
+                found.likeliest and holder and mapping is None
+            ):  # if it is theirs, it is not shut before somebody decides
+                self.returns.contest(user.slack_id, holder.slack_id)
             return self._leave(user, found.problem)
-        if found.by in {FoundBy.FORMER_MAPPING, FoundBy.NAME} and holder is not None:
-            found = Match()  # somebody else has the account by now
+        if holder and self._has_passed_on(user, found, holder):
+            found = Match()
         if mapping and (heir := self.returns.heirs.get(mapping.slack_id)) and heir not in user.ids:
             # *user* is as shown before Slack was asked: the account is given once, to the id that is there.
             return self._leave(user, f"Slack shows {heir} in place of this id by now", found.account)
@@ -210,7 +217,8 @@ class Planner:
         claimant = one.mapping.slack_id if one.mapping else user.slack_id
         owner = self.claims.stake(docebo_id, claimant, RANKS[one.by])
         if owner != claimant:
-            if holder and one.mapping is None and self.accounts.named_after(user) is None:
+            # An account that has only the username in common with *user* may be neither one's.
+            if holder and one.mapping is None and self.accounts.named_after(user) != one.account:
                 self.returns.contest(user.slack_id, holder.slack_id)
             return f"account {docebo_id} belongs to {owner}"
         if not former_holders:
@@ -250,6 +258,18 @@ class Planner:
                 return  # before whoever bears that address was heard
             if is_new or (known and now != known.seen):
                 self.found.seen[account.docebo_id] = now
+
+    def _note_former_entry(self, user: SourceUser, known: Known | None) -> None:
+        """Note the address of *user*, if that is somebody who has left, and whose *known* account was nobody else's since."""
+        is_known = known is not None and known.seen != LastSeen() and self.is_as_seen(known.docebo_id, known.seen)
+        if known and is_known and has_left(Present(user)):
+            self.returns.note_leaver(user, known)
+
+    def _has_passed_on(self, user: SourceUser, found: Match, holder: Mapping) -> bool:
+        """Tell whether the account that *user*, or a former entry in Slack, had before is somebody else's by now."""
+        if found.by is FoundBy.FORMER_ENTRY:
+            return self.returns.contested.get(user.slack_id) != holder.slack_id
+        return found.by in {FoundBy.FORMER_MAPPING, FoundBy.NAME}
 
     def _has_returned(self, user: SourceUser, holder: Mapping, account: Account) -> bool:
         """Tell whether *user* has the address that the account had while its former holder was in Slack."""
@@ -357,6 +377,7 @@ class Planner:
             why=why,
             heir=self.returns.heirs.get(mapping.slack_id, ""),
             contender=self.returns.contenders.get(mapping.slack_id, ""),
+            unheard=self.returns.unheard.get(mapping.slack_id, ""),
             is_reopened=mapping.docebo_id in self.reopened,
         )
 

@@ -1,12 +1,15 @@
 """Returns: somebody has the address of an account that is mapped to another Slack id, or was given to it before."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from itertools import chain
 
+from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
-from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.operations import Operation
+from slack_docebo.domain.people import Known, SourceUser
+from slack_docebo.domain.people import Mapping as PersonsMapping
 
 NOT_ASKED = Unknown("Slack was not asked")
 RETURNED = "returned under a new Slack id"
@@ -33,6 +36,28 @@ class Returns:
         # To whom an unmapped account was given, by the id of somebody who has its address.
         self.given: dict[str, frozenset[str]] = {}
         self._gone: set[str] = set()  # people of *given* who have left, as Slack says
+        # Who has left, with the account that is theirs, by the address that Slack still shows of them.
+        self.left_with: dict[str, tuple[str, Known]] = {}
+        self.unheard: dict[str, str] = {}  # why nobody knows who bears the address of an account, by the holder's id
+        self.left_to: dict[
+            str, int
+        ] = {}  # the account of a leaver of *left_with*, by the id of who has the address now
+
+    def note_leaver(self, user: SourceUser, known: Known) -> None:
+        """Note the address of *user*, who has left: the *known* account may show an older one."""
+        if user.email and not user.unconfirmed:
+            self.left_with[mailbox(user.email)] = user.slack_id, known
+
+    def contest_newcomers(self, creations: Iterable[Operation]) -> None:
+        """Note who of those who would get a new account has the address of somebody noted by `note_leaver`."""
+        for creation in creations:
+            if former := self.left_with.get(mailbox(creation.email or creation.username)):
+                holder, known = former
+                self.left_to[creation.slack_id] = known.docebo_id
+                if isinstance(known, PersonsMapping):
+                    self.contest(creation.slack_id, holder)
+                else:
+                    self.contest_given(creation.slack_id, [holder])
 
     def contest(self, slack_id: str, holder: str, *, is_one_person: bool = False) -> None:
         """Note that *slack_id* has the address of an account mapped to *holder*, or was known under that id as well."""
@@ -91,7 +116,7 @@ class Returns:
             bearers = Counter(self.returned.values())
             self.heirs = {holder: heir for heir, holder in self.returned.items() if bearers[holder] == 1}
         self.heirs |= {self.of_holder[one]: one for one in self.one_person & self.of_holder.keys()}
-        return {*self.of_holder, *self.returned, *self.returned.values(), *self.heirs, *has_room}
+        return {*self.of_holder, *self.returned, *self.returned.values(), *self.heirs, *has_room, *self.unheard}
 
 
 def has_left(seen: Observation[SourceUser]) -> bool:
@@ -133,6 +158,6 @@ def reported_given(docebo_id: int, former_holder: str) -> str:
 
 def _reported(docebo_id: int, whose: str) -> str:
     return (
-        f"{RETURNED}: account {docebo_id} has this address and {whose}, who is gone from Slack. If that is the same person,"
+        f"{RETURNED}: account {docebo_id} {whose}, who had this address and is gone from Slack. If that is the same person,"
         " set REHIRES to hand-over"
     )

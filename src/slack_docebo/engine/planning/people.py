@@ -56,7 +56,8 @@ def plan_people(
     ]
     other_ids = tables.people.other_ids(team, applied)
     mapped_otherwise = {other_ids[one]: mapping for one, mapping in repository.of(team, other_ids).items()}
-    holders = repository.of_accounts(team, found)
+    likeliest = [match.likeliest.docebo_id for match in matches.values() if match.likeliest]
+    holders = repository.of_accounts(team, [*found, *likeliest])
     given_before = _given_before(tables, docebo, planner, users, known=known, matches=matches)
     shut_by_us = _shut_by_us(tables, docebo, planner, set(found) - holders.keys())
     back = {slack_id for user in users if not is_leaver(user, planner.policy) for slack_id in user.ids}
@@ -73,7 +74,8 @@ def plan_people(
         ):
             held_back.append((user, one))
             continue
-        account, last = match.account.docebo_id if match.account else 0, applied.get(slack_id)
+        one_found, last = match.account or match.likeliest, applied.get(slack_id)
+        account = one_found.docebo_id if one_found else 0
         # Whose mapping is gone, too, gets an account back that we have shut.
         if account in shut_by_us and not (last and last.deactivated and last.docebo_id == account):
             last = Applied(account, deactivated=True)

@@ -1,6 +1,6 @@
 """Making a plan: the rules are applied to everybody who was read, and stored before anything is written to Docebo."""
 
-from collections.abc import AsyncIterable, Iterable, Sequence
+from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 
@@ -8,7 +8,7 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.domain.disputes import other_bearers
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.operations import Kind
+from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.people import Known, SourceUser
 from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.profiles import Coverage
@@ -25,6 +25,7 @@ from slack_docebo.engine.planning.people import (
     plan_people,
 )
 from slack_docebo.engine.planning.reopening import reopened
+from slack_docebo.engine.planning.returners import look_for_returners
 from slack_docebo.engine.reading.accounts import check_first_list, record_accounts
 from slack_docebo.engine.reading.bearers import ask_for_other_bearers
 from slack_docebo.engine.reading.connection import Workspace, recall_other_ids, unknown_levels
@@ -152,7 +153,10 @@ class _Making:
         """Ask each side for people and accounts that its list does not show, if something would be done about them."""
         runtime, workspace, planner, absences = self._runtime, self._workspace, self._planner, self._absences
         listed = self._listed
+        if planner.returns.left_with:
+            await to_completion(self._contest_newcomers)
         if listed is None:
+            await look_for_returners(runtime, planner, await to_completion(self._shutting))
             absences.to_ask = sorted(planner.returns.holders)
         else:
             look = partial(absences.look_for_missing, trusting=self._trusting)
@@ -295,6 +299,25 @@ class _Making:
             draft.planned += len(users)
             if absences is not None:
                 absences.held_back += held_back or []
+
+    def _contest_newcomers(self) -> None:
+        """Note who would get a new account and has the address with which Slack shows somebody who has left."""
+        for creations in self._planned(Kind.CREATE):
+            self._planner.returns.contest_newcomers(creations)
+
+    def _shutting(self) -> list[Operation]:
+        return list(chain.from_iterable(self._planned(Kind.DEACTIVATE)))
+
+    def _planned(self, kind: Kind) -> Iterator[list[Operation]]:
+        """Yield the operations of this *kind* that are planned so far, page by page."""
+        after = -1
+        while True:
+            with self._runtime.store.reading() as tables:
+                page = tables.operations.pending(self._draft.plan_id, kind, MOST_ROWS, after=after)
+            if not page:
+                return
+            yield [operation for _, operation in page]
+            after = page[-1][0]
 
     def _plan_again(self) -> None:
         planner, draft = self._planner, self._draft

@@ -5,13 +5,16 @@ from collections.abc import Collection
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.guards import Change, changes_of
 from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.observation import Observation
 from slack_docebo.domain.operations import Kind, Operation
+from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.engine.planning.drafts import close_plan, open_plan
 from slack_docebo.engine.planning.limits import count_people, end_of_window
 from slack_docebo.engine.planning.people import keep_found_accounts, keep_observations, note_names, plan_people
+from slack_docebo.engine.planning.returners import look_for_returners
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_people
 from slack_docebo.engine.reading.overtaken import overtaken
@@ -28,16 +31,23 @@ from slack_docebo.storage.store import Store
 async def plan_cases(
     runtime: Runtime, policy: Policy, cases: list[Case], accounts: Accounts
 ) -> tuple[Planner, list[Operation]]:
-    """Return planner and operations for *cases*; Slack is asked for holders of accounts to which people may return."""
+    """Return planner and operations for *cases*.
+
+    Slack is asked for holders of accounts to which people may return, and for people who may have returned to accounts
+    that would be shut.
+    """
     planner, team = Planner(policy, accounts), policy.scope.team
     operations = await to_completion(_operations, runtime, cases, planner)
+    planner.returns.contest_newcomers(op for op in operations if op.kind is Kind.CREATE)
+    await look_for_returners(runtime, planner, [op for op in operations if op.kind is Kind.DEACTIVATE])
+    answers: dict[str, Observation[SourceUser]] = {}
     if holders := planner.returns.holders:
         answers, former_ids = await ask_for_people(runtime, team, sorted(holders)), planner.returns.former_ids
         others = {holder: seen for holder, seen in answers.items() if holder not in former_ids}
         answers |= await to_completion(overtaken, runtime, team, others)
-        if planner.returns.settle(answers):
-            planner = planner.anew()
-            operations = await to_completion(_operations, runtime, cases, planner)
+    if planner.returns.settle(answers):
+        planner = planner.anew()
+        operations = await to_completion(_operations, runtime, cases, planner)
     return planner, operations
 
 
