@@ -71,8 +71,7 @@ def plan_leaver(
 
     *heir* is the Slack id under which the same person is back and gets the mapping, or ""; *contender* is that of somebody
     who may be the same person, and waits for a decision; *unheard* says why nobody knows whether there is such a one;
-    *is_reopened* says that the account, which we have shut, is shown
-    as open.
+    *is_reopened* says that the account, which we have shut, is shown as open.
     """
     seen = accounts.look(mapping.docebo_id)
     account = seen.value if isinstance(seen, Present) else None

@@ -36,8 +36,8 @@ UNLISTED = (
 # Preceded by why the person counts as a leaver.
 DEACTIVATED_BEFORE = "; deactivated before"
 OPEN_AGAIN = ", and Docebo shows the account as active"
-# Preceded by why the person counts as a leaver, and by a Slack id.
 MAY_BE_BACK = "nobody knows yet whether the same person is back under another id; the next import tells"
+# Preceded by why the person counts as a leaver, and by a Slack id.
 CONTENDED = " has come with the address of the account: nothing is done to it before it is known whose it is"
 NOT_SHOWN_YET = (
     "nobody knows whether Docebo has made the account, for it does not show it yet: the next run looks again"

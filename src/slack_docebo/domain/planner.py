@@ -142,10 +142,10 @@ class Planner:
     ) -> Operation:
         """Return the one operation that brings target and mapping in line with *user*.
 
-        *holder* is the mapping of the account *found*, or of the likeliest one, if it has one; *applied* is what was last applied to a person
-        without a mapping, and *under_other_id* the mapping of the same person under a former id that Slack does not
-        name any more. *former_holders* are the Slack ids of others to whom the account *found*, which is unmapped, was
-        given before.
+        *holder* is the mapping of the account *found*, or of the likeliest one, if it has one; *applied* is what was last
+        applied to a person without a mapping, and *under_other_id* the mapping of the same person under a former id
+        that Slack does not name any more. *former_holders* are the Slack ids of others to whom the account *found*,
+        which is unmapped, was given before.
         """
         self.found.accounts.pop(user.slack_id, None)  # as it was planned before
         if against := self.policy.scope.reason_against(user):

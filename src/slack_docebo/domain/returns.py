@@ -39,9 +39,8 @@ class Returns:
         # Who has left, with the account that is theirs, by the address that Slack still shows of them.
         self.left_with: dict[str, tuple[str, Known]] = {}
         self.unheard: dict[str, str] = {}  # why nobody knows who bears the address of an account, by the holder's id
-        self.left_to: dict[
-            str, int
-        ] = {}  # the account of a leaver of *left_with*, by the id of who has the address now
+        # The account of a leaver of *left_with*, by the id of who has the address now.
+        self.left_to: dict[str, int] = {}
 
     def note_leaver(self, user: SourceUser, known: Known) -> None:
         """Note the address of *user*, who has left: the *known* account may show an older one."""
