@@ -374,7 +374,7 @@ def test_who_returns_in_time_has_all_days_of_grace_again() -> None:
 def test_who_returns_while_an_import_is_at_work_is_no_leaver_of_the_list_of_before() -> None:
     story = company(
         *(at(0, "import"), at(1, "leave", 1), at(2, "import")),
-        fault("import 2", "read", 8, "slow"),
+        fault("import 2", "read", 7, "slow"),
         *(at(2, "come_back", 1, seconds=8), at(50, "leave", 1)),
         LEAVERS_AFTER_DAYS="1",
     )
