@@ -272,7 +272,7 @@ MUTANTS = (
         ],
         likely=(78,),
     ),
-    Mutant("batches are called at once", 9, frozenset({P.ONE_BATCH}), _calling_at_once),
+    Mutant("batches are called at once", 9, frozenset({P.ONE_BATCH}), _calling_at_once, likely=(10000022,)),
     Mutant(
         "who returns is not told of", 10, breaks=frozenset({P.EVERYBODY}),
         without=lambda: [
