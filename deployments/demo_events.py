@@ -58,6 +58,13 @@ class Companies:
             time.sleep(POLL_SECONDS)  # nothing tells when Docebo has it
         return time.monotonic() - begun
 
+    def placed(self) -> str:
+        """Say how many accounts are in branches below the root, and how many have a manager."""
+        accounts = self._accounts()
+        branches = [branch for account in accounts for branch in account["branches"] if branch]
+        managed = sum(bool(account["managers"]) for account in accounts)
+        return f"{len(branches)} accounts in {len(set(branches))} branches, by department; {managed} with a manager"
+
     def _accounts(self) -> list[Account]:
         return [json.loads(line) for line in self._docebo.get("users").text.splitlines()]
 
@@ -67,6 +74,7 @@ def show_events(facts: Mapping[str, Any], folder: Path) -> None:
     deploy = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--name", DEPLOYMENT]
     subprocess.run(deploy, cwd=ROOT, check=True, capture_output=True)
     companies = Companies(facts)
+    print(f"By now Docebo has {companies.placed()}.", flush=True)
     renamed, leaver = companies.ordinary_people()[:2]
     with worker(folder, env={}), _webhook(facts, folder) as address:
         companies.deliver_events_to(f"{address}/slack/events")
