@@ -226,13 +226,8 @@ async def test_who_is_forgotten_stays_so_under_the_organisations_id_and_another_
     sandbox.slack.change(ada, {"profile": {"email": "king@example.com"}})
     join_grid(sandbox)
     monkeypatch.setattr(SlackClient, "list_users", without_local_ids(SlackClient.list_users))
-    shown, read_one = replace(source_user(sandbox.slack.get(ada)), local_id=""), SlackClient.user
-
-    async def without_local_id(client, slack_id, **options):
-        seen = await read_one(client, slack_id, **options)
-        return seen if slack_id == ida else replace(seen, value=replace(seen.value, local_id=""))
-
-    monkeypatch.setattr(SlackClient, "user", without_local_id)
+    shown = replace(source_user(sandbox.slack.get(ada)), local_id="")
+    monkeypatch.setattr(SlackClient, "user", without_local_id(SlackClient.user, but_for=[ida]))
     async with world(sandbox, sqlite_url, tmp_path, **LEAVERS) as here:
         if road == "event":
             here.put(replaced(here.event(ada), slack_id=shown.slack_id, profile=asdict(shown)))
@@ -261,13 +256,8 @@ async def test_who_gets_another_address_as_the_company_joins_grid_gets_no_second
     account = mapped(sqlite_url, team(sandbox))[ada]
     sandbox.slack.change(ada, {"profile": {"email": "king@example.com"}})
     join_grid(sandbox)
-    shown, read_one = replace(source_user(sandbox.slack.get(ada)), local_id=""), SlackClient.user
-
-    async def without_local_id(client, slack_id, **options):
-        seen = await read_one(client, slack_id, **options)
-        return replace(seen, value=replace(seen.value, local_id="")) if isinstance(seen, Present) else seen
-
-    monkeypatch.setattr(SlackClient, "user", without_local_id)
+    shown = replace(source_user(sandbox.slack.get(ada)), local_id="")
+    monkeypatch.setattr(SlackClient, "user", without_local_id(SlackClient.user))
     async with world(sandbox, sqlite_url, tmp_path, **LEAVERS) as here:
         if road == "by name":
             await carry_out(here.runtime, await plan_named(here.runtime, here.workspace, [shown]))
@@ -300,14 +290,7 @@ async def test_who_may_have_a_former_id_that_cannot_be_asked_for_waits_and_keeps
     join_grid(sandbox)
     shown = {one: source_user(sandbox.slack.get(one)) for one in (ada, kim, guest)}
     shown |= {one: replace(shown[one], local_id="") for one in (ada, guest)}
-    read_one = SlackClient.user
-
-    async def without_local_id(client, slack_id, **options):
-        seen = await read_one(client, slack_id, **options)
-        is_told = slack_id == organisation_id(kim) or not isinstance(seen, Present)
-        return seen if is_told else replace(seen, value=replace(seen.value, local_id=""))
-
-    monkeypatch.setattr(SlackClient, "user", without_local_id)
+    monkeypatch.setattr(SlackClient, "user", without_local_id(SlackClient.user, but_for=[organisation_id(kim)]))
     if calls != "0":
         sandbox.slack_gate.faults.add("migration.exchange", "html_503", times=-1)
     async with world(sandbox, sqlite_url, tmp_path, **LEAVERS, EVIDENCE_CALLS=calls) as here:
@@ -374,13 +357,7 @@ async def test_nobody_excluded_by_a_local_id_gets_an_account_before_the_first_im
         shown = {
             slack_id: replace(source_user(sandbox.slack.get(slack_id)), local_id="") for slack_id in (ada, ida, eva)
         }
-        read_one = SlackClient.user
-
-        async def without_local_id(client, slack_id, **options):
-            seen = await read_one(client, slack_id, **options)
-            return seen if slack_id in shown else replace(seen, value=replace(seen.value, local_id=""))
-
-        monkeypatch.setattr(SlackClient, "user", without_local_id)
+        monkeypatch.setattr(SlackClient, "user", without_local_id(SlackClient.user, but_for=shown))
         if by_event:
             here.put(
                 *(replaced(here.event(i), slack_id=organisation_id(i), profile=asdict(one)) for i, one in shown.items())
@@ -505,7 +482,21 @@ async def test_where_nobody_can_tell_who_is_excluded_the_import_stops_and_says_w
     assert not [one for one in sandbox.docebo.accounts if one.provisioned_by]
 
 
+def without_local_id(ask, *, but_for=()):
+    """Return `SlackClient.user` as a Slack answers it that shows nobody's id within the workspace, *but_for* some."""
+
+    async def asked(client, slack_id, **options):
+        seen = await ask(client, slack_id, **options)
+        if slack_id in but_for or not isinstance(seen, Present):
+            return seen
+        return replace(seen, value=replace(seen.value, local_id=""))
+
+    return asked
+
+
 def without_local_ids(list_users):
+    """Return `SlackClient.list_users` as a Slack answers it that shows nobody's id within the workspace."""
+
     async def listed(client, *arguments, **named):
         page = await list_users(client, *arguments, **named)
         return UserPage([replace(user, local_id="") for user in page.users], page.next_cursor)
