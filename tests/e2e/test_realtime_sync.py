@@ -281,7 +281,7 @@ async def test_the_sweep_serves_what_a_dead_run_left_and_purges_what_is_old(sand
     with store.transaction() as tables:
         inbox = tables.inbox
         inbox.put([done])
-        inbox.finish([done.event_id], EventState.APPLIED, old)
+        inbox.finish([done.event_id], EventState.APPLIED, old, run="")
         inbox.claim("dead", 10, datetime.now(UTC))
 
     state = await sweep(return_state=True)

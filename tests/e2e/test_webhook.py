@@ -82,7 +82,9 @@ def test_an_event_after_the_end_of_a_run_brings_another(webhook, runs):
     until(runs.new)
     with webhook.store.transaction() as tables:
         inbox = tables.inbox
-        inbox.finish([entry.event.event_id for entry in inbox.oldest(10)], EventState.APPLIED, datetime.now(UTC))
+        inbox.finish(
+            [entry.event.event_id for entry in inbox.oldest(10)], EventState.APPLIED, datetime.now(UTC), run=""
+        )
         inbox.claim("run", 10, datetime.now(UTC))  # finds nothing
     runs.set_state("COMPLETED")
 
@@ -99,7 +101,7 @@ def test_a_further_attempt_brings_a_run_when_it_falls_due(webhook, runs, monkeyp
     with webhook.store.transaction() as tables:
         inbox = tables.inbox
         (entry,) = inbox.claim("run", 10, datetime.now(UTC))
-        inbox.retry_later([entry.event.event_id], "no answer", now + timedelta(seconds=1))
+        inbox.retry_later([entry.event.event_id], "no answer", now + timedelta(seconds=1), run="run")
         inbox.claim("run", 10, now)  # finds nothing, and ends
         tables.wake_ups.quiet(None)
 

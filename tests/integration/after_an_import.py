@@ -52,7 +52,7 @@ def note_applied_event(settings: Settings, slack_id: str) -> None:
     now = datetime.now(UTC)
     with Store.of(settings) as store, store.transaction() as tables:
         tables.inbox.put([Event("Ev1", "", slack_id, updated=0, kind="user_change", received_at=now)])
-        tables.inbox.finish(["Ev1"], EventState.APPLIED, now)
+        tables.inbox.finish(["Ev1"], EventState.APPLIED, now, run="")
 
 
 def note_sent(settings: Settings, plan_id: str) -> None:

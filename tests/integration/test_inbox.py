@@ -117,8 +117,8 @@ def test_what_is_finished_is_not_claimed_again(inbox, outcome):
     inbox.put([event()])
     inbox.claim("run", 10, NOW)
 
-    assert inbox.finish(["Ev1"], outcome, NOW) == 1
-    assert inbox.finish(["Ev1"], outcome, NOW) == 0
+    assert inbox.finish(["Ev1"], outcome, NOW, run="run") == 1
+    assert inbox.finish(["Ev1"], outcome, NOW, run="run") == 0
     assert inbox.claim("run", 10, NOW + LEASE) == []
     assert inbox.get("Ev1").state is outcome
 
@@ -126,7 +126,7 @@ def test_what_is_finished_is_not_claimed_again(inbox, outcome):
 def test_what_failed_waits_until_its_time_with_its_error(inbox):
     inbox.put([event()])
     inbox.claim("run", 10, NOW)
-    inbox.retry_later(["Ev1"], "Docebo refused it", LATER)
+    inbox.retry_later(["Ev1"], "Docebo refused it", LATER, run="run")
 
     assert inbox.claim("run", 10, NOW) == []
     (again,) = inbox.claim("run", 10, LATER)
@@ -135,7 +135,7 @@ def test_what_failed_waits_until_its_time_with_its_error(inbox):
 
 def test_what_is_parked_stays_until_it_is_replayed(inbox, wake_ups):
     inbox.put([event(1), event(2)])
-    inbox.park(["Ev1", "Ev2"], "no", NOW)
+    inbox.park(["Ev1", "Ev2"], "no", NOW, run="")
 
     assert inbox.claim("run", 10, NOW + LEASE) == []
     assert inbox.status().parked == 2
@@ -149,15 +149,15 @@ def test_what_is_parked_stays_until_it_is_replayed(inbox, wake_ups):
 
 def test_what_another_run_has_finished_is_not_parked_by_a_late_one(inbox):
     inbox.put([event()])
-    inbox.finish(["Ev1"], EventState.APPLIED, NOW)
+    inbox.finish(["Ev1"], EventState.APPLIED, NOW, run="")
 
-    assert inbox.park(["Ev1"], "late", NOW) == inbox.retry_later(["Ev1"], "late", NOW) == 0
+    assert inbox.park(["Ev1"], "late", NOW, run="") == inbox.retry_later(["Ev1"], "late", NOW, run="") == 0
 
 
 def test_the_status_tells_how_long_the_oldest_has_been_waiting(inbox):
     assert inbox.status().oldest_received_at is None
     inbox.put([event(1, received_at=LATER), event(2), event(3)])
-    inbox.finish(["Ev2"], EventState.APPLIED, NOW)
+    inbox.finish(["Ev2"], EventState.APPLIED, NOW, run="")
     inbox.claim("run", 1, NOW)
 
     status = inbox.status()
@@ -167,10 +167,10 @@ def test_the_status_tells_how_long_the_oldest_has_been_waiting(inbox):
 
 def test_only_what_was_done_long_ago_is_purged(inbox):
     inbox.put([event(number) for number in range(5)])
-    inbox.finish(["Ev0"], EventState.APPLIED, NOW)
-    inbox.finish(["Ev1"], EventState.SUPERSEDED, NOW)
-    inbox.finish(["Ev2"], EventState.APPLIED, LATER)
-    inbox.park(["Ev3"], "no", NOW)
+    inbox.finish(["Ev0"], EventState.APPLIED, NOW, run="")
+    inbox.finish(["Ev1"], EventState.SUPERSEDED, NOW, run="")
+    inbox.finish(["Ev2"], EventState.APPLIED, LATER, run="")
+    inbox.park(["Ev3"], "no", NOW, run="")
 
     assert inbox.purge(LATER) == 2
     assert ids(inbox.oldest(10)) == ["Ev2", "Ev3", "Ev4"]
@@ -178,9 +178,9 @@ def test_only_what_was_done_long_ago_is_purged(inbox):
 
 def test_what_was_applied_lately_can_be_looked_at_again(inbox, wake_ups):
     inbox.put([event(1), event(2), event(3)])
-    inbox.finish(["Ev1"], EventState.APPLIED, NOW)
-    inbox.finish(["Ev2"], EventState.APPLIED, LATER)
-    inbox.finish(["Ev3"], EventState.SUPERSEDED, LATER)
+    inbox.finish(["Ev1"], EventState.APPLIED, NOW, run="")
+    inbox.finish(["Ev2"], EventState.APPLIED, LATER, run="")
+    inbox.finish(["Ev3"], EventState.SUPERSEDED, LATER, run="")
     assert inbox.claim("run", 10, LATER) == []
 
     assert inbox.look_again(["U1", "U2", "U3"], since=LATER, now=LATER) == 1
@@ -212,14 +212,14 @@ def test_who_bears_an_address_is_found_by_it_in_any_case(inbox):
 
 def test_the_newest_applied_profile_of_a_person_is_known(inbox):
     inbox.put([event(number, slack_id="U1", profile={"handle": str(number)}) for number in range(4)])
-    inbox.finish(["Ev0", "Ev1", "Ev2"], EventState.APPLIED, NOW)
+    inbox.finish(["Ev0", "Ev1", "Ev2"], EventState.APPLIED, NOW, run="")
 
     assert inbox.last_applied(["U1", "U2"]) == {"U1": {"handle": "2"}}
 
 
 def test_an_event_without_profile_is_one_without_profile(inbox):
     inbox.put([event(profile=None)])
-    inbox.finish(["Ev1"], EventState.APPLIED, NOW)
+    inbox.finish(["Ev1"], EventState.APPLIED, NOW, run="")
 
     assert inbox.get("Ev1").event.profile is None
     assert inbox.last_applied(["U1"]) == {}
@@ -270,7 +270,7 @@ def test_a_clock_set_back_keeps_nobody_from_asking_for_a_run(inbox, wake_ups):
     assert wake_ups.is_due(WakeUp.RECONCILIATION, NOW, pause=timedelta(minutes=10))
 
     inbox.claim("run", 10, NOW)
-    inbox.retry_later(["Ev1"], "no answer", LATER)
+    inbox.retry_later(["Ev1"], "no answer", LATER, run="run")
     wake_ups.want_no_run()
     assert inbox.is_due_without_a_run(LATER)
 
@@ -290,7 +290,7 @@ def test_a_further_attempt_that_falls_due_is_seen_while_no_run_is_at_work_or_wan
     inbox.put([event()])
     assert not inbox.is_due_without_a_run(NOW)  # a run is wanted already
     inbox.claim("run", 10, NOW)
-    inbox.retry_later(["Ev1"], "no answer", LATER)
+    inbox.retry_later(["Ev1"], "no answer", LATER, run="run")
     assert inbox.claim("run", 10, NOW) == []
 
     wake_ups.quiet(LATER + timedelta(seconds=20))
@@ -305,7 +305,7 @@ def test_nobody_is_woken_for_a_person_who_may_have_to_wait(store):
         inbox = tables.inbox
         inbox.put([event()])
         inbox.claim("run", 10, NOW)
-        inbox.retry_later(["Ev1"], "no answer", LATER)
+        inbox.retry_later(["Ev1"], "no answer", LATER, run="run")
         inbox.claim("run", 10, NOW)  # finds nothing: no run is wanted
         tables.shares.spend(["U1"], LATER)
 
@@ -329,7 +329,7 @@ def test_a_reconciliation_is_wanted_until_it_is_asked_for_and_then_not_again_for
 
 def test_an_event_that_was_known_wakes_nobody_up(inbox, wake_ups):
     inbox.put([event()])
-    inbox.finish(["Ev1"], EventState.APPLIED, NOW)
+    inbox.finish(["Ev1"], EventState.APPLIED, NOW, run="")
     inbox.claim("run", 10, NOW)
     inbox.put([event()])
 
@@ -351,7 +351,7 @@ def test_an_event_is_one_about_the_person_under_whichever_of_three_ids(inbox, ta
     tables.people.register("T1", ["U1"], now=NOW)
     tables.people.note_ids("T1", {"W1": "U1", "W2": "U1"})
     inbox.put([event()])
-    inbox.finish(["Ev1"], EventState.APPLIED, LATER)
+    inbox.finish(["Ev1"], EventState.APPLIED, LATER, run="")
 
     assert inbox.applied_since(NOW, "T1", ["U1", "W1", "W2", "U2"]) == {"U1", "W1", "W2"}
     assert inbox.applied_since(NOW, "T1", ["W1", "W2"]) == {"W1", "W2"}

@@ -27,7 +27,7 @@ def store(sqlite_url: str) -> Iterator[Store]:
         with opened.transaction() as tables:
             tables.mappings(NOBODY["docebo_url"]).save([Mapping("U0ADA", "T1", "ada", 7)], now=NOW)
             tables.inbox.put([Event("Ev1", "T1", "U0ADA", updated=1_700_000_000, kind="user_change", received_at=NOW)])
-            tables.inbox.park(["Ev1"], "no room", NOW)
+            tables.inbox.park(["Ev1"], "no room", NOW, run="")
         yield opened
 
 

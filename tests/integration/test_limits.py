@@ -375,12 +375,12 @@ async def test_who_is_parked_for_another_reason_is_held_back_by_no_limit_any_mor
     store, now = here.runtime.store, here.runtime.now()
     with store.transaction() as tables:
         tables.inbox.replay([replayed], now)
-        tables.inbox.park([replayed], "no room", now)
+        tables.inbox.park([replayed], "no room", now, run="")
         assert tables.inbox.incidents() == {incident: 2}
 
     let_through(store, incident, now)
     with store.transaction() as tables:
-        tables.inbox.park(through, "no room", now)
+        tables.inbox.park(through, "no room", now, run="")
         assert tables.inbox.incidents() == {}
         assert len(tables.inbox.parked_errors(here.workspace.team, people)) == 3
 
@@ -441,8 +441,8 @@ async def test_who_lets_an_incident_through_while_a_run_lingers_is_told_what_tha
         events = {done.event_id, late.event_id, failed.event_id}
         watching = asyncio.create_task(take_or_watch(here.runtime, InboxLease(here.runtime), incident, events))
         with here.runtime.store.transaction() as tables:
-            tables.inbox.retry_later([late.event_id], "no answer", here.runtime.now() + timedelta(hours=1))
-            tables.inbox.park([failed.event_id], "no room", here.runtime.now())
+            tables.inbox.retry_later([late.event_id], "no answer", here.runtime.now() + timedelta(hours=1), run="")
+            tables.inbox.park([failed.event_id], "no room", here.runtime.now(), run="")
         await serve_round(here.runtime, here.workspace, ServeResult())
         seen_to = await watching
 

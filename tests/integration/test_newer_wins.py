@@ -195,11 +195,11 @@ async def test_who_has_left_and_is_back_is_not_deactivated_by_the_older_event_wh
     here.put(left, back)
     now = here.runtime.now()
     with here.runtime.store.transaction() as tables:
-        tables.inbox.park([left.event_id], "over a limit", now)
+        tables.inbox.park([left.event_id], "over a limit", now, run="")
         if becomes == "waits for another attempt":
-            tables.inbox.retry_later([back.event_id], "no room", now + timedelta(hours=1))
+            tables.inbox.retry_later([back.event_id], "no room", now + timedelta(hours=1), run="")
         else:
-            tables.inbox.park([back.event_id], "no room", now)
+            tables.inbox.park([back.event_id], "no room", now, run="")
         if becomes == "is dropped":
             tables.inbox.drop([back.event_id], now)
     here.replay(left)
@@ -353,7 +353,7 @@ async def test_an_event_under_another_id_of_the_person_is_looked_at_again(here):
         person = tables.people.of(here.workspace.team, [slack_id])[slack_id]
         local = {"slack_team": here.workspace.team, "slack_id": "U0LOCAL", "person_id": person}
         tables.connection.execute(identity.insert().values(local))
-        tables.inbox.finish([event.event_id], EventState.APPLIED, here.runtime.now())
+        tables.inbox.finish([event.event_id], EventState.APPLIED, here.runtime.now(), run="")
 
     await carried_out(here.runtime, plan_id)
 

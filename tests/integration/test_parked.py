@@ -30,7 +30,7 @@ ALL = ParkedChoice(everything=True)
 def inbox(store: Store) -> Store:
     with store.transaction() as tables:
         tables.inbox.put(list(EVENTS.values()))
-        tables.inbox.park(["failed", "late"], "no room", NOW)
+        tables.inbox.park(["failed", "late"], "no room", NOW, run="")
         tables.inbox.claim("run", 10, NOW)
         tables.inbox.hold(["held"], "1incid3n", "over a limit", NOW, run="run")
         tables.inbox.release(run="run")
@@ -65,7 +65,7 @@ def test_of_more_parked_events_than_a_table_shows_all_are_counted(inbox):
     many = [f"many{number}" for number in range(SHOWN)]
     with inbox.transaction() as tables:
         tables.inbox.put([Event(one, "T1", "U1", updated=1, kind="user_change", received_at=NOW) for one in many])
-        tables.inbox.park(many, "no room", NOW)
+        tables.inbox.park(many, "no room", NOW, run="")
 
     assert told_of_parked(inbox) == "nothing was changed; parked: 503 events; the table shows the oldest 500"
 

@@ -111,7 +111,7 @@ async def test_events_that_are_done_and_backups_are_kept_for_as_long_as_the_sett
             tables.inbox.put(
                 [Event(f"Ev-{one}", "", one, updated=0, kind="user_change", received_at=now) for one in ("U1", "U2")]
             )
-            tables.inbox.finish(["Ev-U1"], EventState.APPLIED, now)
+            tables.inbox.finish(["Ev-U1"], EventState.APPLIED, now, run="")
         await reset(here.runtime)
         with later(6):
             young = tidy(here.runtime)
@@ -135,7 +135,7 @@ async def test_a_clock_that_is_set_far_ahead_for_a_moment_takes_nothing_away(com
         now = datetime.now(UTC)
         with here.runtime.store.transaction() as tables:
             tables.inbox.put([Event("Ev-1", "", "U1", updated=0, kind="user_change", received_at=now)])
-            tables.inbox.finish(["Ev-1"], EventState.APPLIED, now)
+            tables.inbox.finish(["Ev-1"], EventState.APPLIED, now, run="")
         await reset(here.runtime)
         tidy(here.runtime)
         with later(4000):
@@ -245,8 +245,8 @@ async def test_what_failed_by_a_clock_that_was_ahead_does_not_wait_for_that_time
         ids = ["Ev-ahead", "Ev-last-delay"]
         with here.runtime.store.transaction() as tables:
             tables.inbox.put([Event(one, "", one, updated=0, kind="user_change", received_at=now) for one in ids])
-            tables.inbox.retry_later(ids[:1], "no answer", now + DAY + timedelta(seconds=30))
-            tables.inbox.retry_later(ids[1:], "no answer", now + timedelta(hours=1))
+            tables.inbox.retry_later(ids[:1], "no answer", now + DAY + timedelta(seconds=30), run="")
+            tables.inbox.retry_later(ids[1:], "no answer", now + timedelta(hours=1), run="")
             tables.shares.spend(["U1"], now + DAY)
 
         assert tidy(here.runtime).due == 1

@@ -55,7 +55,7 @@ class Run:
                     return True
                 case "finishing":
                     ids = [entry.event.event_id for entry in self.claimed]
-                    inbox.finish(ids, EventState.APPLIED, self.runtime.now())
+                    inbox.finish(ids, EventState.APPLIED, self.runtime.now(), run=self.runtime.run_id)
                     self.stage = "claiming"
                     return True
                 case "quiet":  # nothing has come for the time it lingers

@@ -398,7 +398,7 @@ def test_parked_events_are_counted_for_alerts_without_those_that_may_stay_so(web
         webhook.post(one)
     with webhook.store.transaction() as tables:
         tables.links.pin("https://acme.docebosaas.com", TEAM, "Acme", now=now)
-        tables.inbox.park([one["event_id"] for one in posted], "no room", now)
+        tables.inbox.park([one["event_id"] for one in posted], "no room", now, run="")
         who = webhook.entries()[0].event.slack_id
         seen = Decision(who, Verdict.LEAVE_SO, "known", "Kim", now, reasons=("no room",))
         tables.decisions.put(TEAM, seen)

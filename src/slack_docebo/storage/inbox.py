@@ -157,19 +157,19 @@ class InboxRepository:
         whose = IS_CLAIMED if run is None else and_(IS_CLAIMED, event_columns.claimed_by == run)
         return self._connection.execute(update(inbox_event).where(whose).values(**TO_BE_TRIED)).rowcount
 
-    def finish(self, event_ids: Iterable[str], outcome: EventState, now: datetime, *, run: str | None = None) -> int:
+    def finish(self, event_ids: Iterable[str], outcome: EventState, now: datetime, *, run: str) -> int:
         """Note that the events are applied or superseded; return how many were open until now.
 
-        Like `retry_later` and `park`, with *run* it changes only events that this run still has.
+        Like `retry_later` and `park`, it changes only events that *run* still has; "" has those that nobody claims.
         """
         return self._change(event_ids, _is_open(run), state=outcome.value, claimed_by="", error="", done_at=now)
 
-    def retry_later(self, event_ids: Iterable[str], error: str, at: datetime, *, run: str | None = None) -> int:
+    def retry_later(self, event_ids: Iterable[str], error: str, at: datetime, *, run: str) -> int:
         """Count a failed attempt and let the events wait until *at*."""
         again = {"state": EventState.WAITING.value, "claimed_by": "", "error": error, "due_at": at}
         return self._change(event_ids, _is_open(run), attempts=event_columns.attempts + 1, **again)
 
-    def park(self, event_ids: Iterable[str], error: str, now: datetime, *, run: str | None = None) -> int:
+    def park(self, event_ids: Iterable[str], error: str, now: datetime, *, run: str) -> int:
         """Count a failed attempt, and park the events until somebody replays them.
 
         No limit holds them back then; the incident stays on record if somebody has let it through.
@@ -366,8 +366,8 @@ class InboxRepository:
             self._connection.scalar(DUE.where(~has_run(now)), {"most": 1, **_due_parameters(now, left=0)}) is not None
         )
 
-    def _park(self, event_ids: Iterable[str], run: str | None, error: str, now: datetime, **values: object) -> int:
-        """Park the events that are open, and that *run* still has if it is given, with *error* and further *values*."""
+    def _park(self, event_ids: Iterable[str], run: str, error: str, now: datetime, **values: object) -> int:
+        """Park the events that are open, and that *run* still has, with *error* and further *values*."""
         parked = {"state": EventState.PARKED.value, "claimed_by": "", "error": error, "done_at": now}
         return self._change(event_ids, _is_open(run), **parked, **values)
 
@@ -382,8 +382,8 @@ class InboxRepository:
         return count
 
 
-def _is_open(run: str | None) -> ColumnElement[bool]:
-    return IS_OPEN if run is None else and_(IS_OPEN, event_columns.claimed_by == run)
+def _is_open(run: str) -> ColumnElement[bool]:
+    return and_(IS_OPEN, event_columns.claimed_by == run)
 
 
 def _retried(which: ColumnElement[bool]) -> Update:
