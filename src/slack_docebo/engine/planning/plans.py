@@ -1,6 +1,6 @@
 """Making a plan: the rules are applied to everybody who was read, and stored before anything is written to Docebo."""
 
-from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 
@@ -32,7 +32,7 @@ from slack_docebo.engine.reading.connection import Workspace, recall_other_ids, 
 from slack_docebo.engine.reading.organisation import learn_who_is_forgotten
 from slack_docebo.engine.reading.profiles import fields_wanted
 from slack_docebo.engine.reading.slack_list import record_list
-from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.reporting.orphans import OrphanSearch
 from slack_docebo.errors import Halted, LockLost, PlatformMismatch, StorageError
 from slack_docebo.runtime import Runtime
@@ -47,7 +47,7 @@ NOBODY_PLANNED = 20  # people for whom it may fail one after the other before it
 async def make_plan(
     runtime: Runtime,
     workspace: Workspace,
-    people: AsyncIterable[list[SourceUser]],
+    people: SourceSnapshot | AsyncIterable[list[SourceUser]],
     accounts: Accounts,
     *,
     kind: PlanKind,
@@ -58,7 +58,8 @@ async def make_plan(
 ) -> str:
     """Plan for everybody in *people*, page by page, compare the plan with the limits, and return its id.
 
-    The pages may still be coming: the plan is whole, and can be applied, when they have ended.
+    The pages may still be coming: the plan is whole, and can be applied, when they have ended. Where Slack's list begins
+    again, so does the plan; what was planned so far stays unfinished, so that nobody can apply it.
 
     *listed* is given if *people* is the whole source. Then somebody who is left alone for the same reason as before
     gets no row and is only counted. Nothing is concluded about people and mapped accounts that no list shows until both
@@ -78,15 +79,11 @@ async def make_plan(
     Raises IncompleteRead if Slack shows somebody whom its list left out, or if the questions would take more calls than
     EVIDENCE_CALLS.
     """
-    while True:
+    async for pages in people.listings() if isinstance(people, SourceSnapshot) else _once(people):
         making = _Making(
             runtime, workspace, accounts, kind=kind, listed=listed, heard=heard, trusting=trusting, is_trial=is_trial
         )
-        try:
-            await making.plan_pages(people)
-            break
-        except Restarted:
-            continue  # what was planned so far stays unfinished: nobody can apply it
+        await making.plan_pages(pages)
     await making.ask_for_absent()
     await making.plan_held_back()
     await making.ask_for_bearers()
@@ -95,6 +92,10 @@ async def make_plan(
     if listed is not None:
         await making.check_and_record_reads(listed)
     return await making.close()
+
+
+async def _once(pages: AsyncIterable[list[SourceUser]]) -> AsyncIterator[AsyncIterable[list[SourceUser]]]:
+    yield pages
 
 
 class _Making:
@@ -134,12 +135,12 @@ class _Making:
     def _pages(self) -> Iterable[list[SourceUser]]:
         return self._some if self._listed is None else self._listed
 
-    async def plan_pages(self, people: AsyncIterable[list[SourceUser]]) -> None:
-        """Plan for *people* as they come; raise Restarted if they begin again from the first page."""
+    async def plan_pages(self, pages: AsyncIterable[list[SourceUser]]) -> None:
+        """Plan for the people on *pages* as they come."""
         planner = self._planner
         if self._compares_all:
             planner.reopened = await to_completion(reopened, self._runtime, planner.policy, planner.accounts)
-        async for page in people:
+        async for page in pages:
             if self._listed is None:
                 self._some.append(page)
             else:

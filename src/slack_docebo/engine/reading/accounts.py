@@ -30,7 +30,7 @@ from slack_docebo.engine.reading.lagging import catch_up
 from slack_docebo.engine.reading.missing import a_few, check_missing_accounts
 from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo
 from slack_docebo.engine.reading.searching import learn_search, search_for
-from slack_docebo.engine.reading.snapshot import Restarted
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
 from slack_docebo.safe_points import safe_point
@@ -131,17 +131,13 @@ def record_accounts(runtime: Runtime, tables: Tables, accounts: Accounts) -> Non
         tables.reads.record(read, listed=[*ids, *accounts.unlisted])
 
 
-async def read_changed(runtime: Runtime, workspace: Workspace, people: AsyncIterable[list[SourceUser]]) -> Accounts:
+async def read_changed(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> Accounts:
     """Return the accounts of the *people* whose attributes are no longer what was last written.
 
     They are looked up one by one, or all accounts are listed if that takes fewer calls.
     """
-    while True:
-        try:
-            changed = await _changed(runtime, workspace, people)
-            break
-        except Restarted:
-            continue  # from the first page of the new listing
+    async for pages in people.listings():
+        changed = await _changed(runtime, workspace, pages)
     return await (look_up(runtime, changed) if are_few(runtime, len(changed)) else read_target(runtime))
 
 
@@ -242,12 +238,12 @@ def _learn_paging(runtime: Runtime) -> None:
 
 
 async def _changed(
-    runtime: Runtime, workspace: Workspace, people: AsyncIterable[list[SourceUser]]
+    runtime: Runtime, workspace: Workspace, pages: AsyncIterable[list[SourceUser]]
 ) -> list[tuple[SourceUser, Known | None]]:
-    """Return the people whose attributes are no longer what was last written, with what is known; raise Restarted."""
+    """Return the people on *pages* whose attributes are no longer what was last written, with what is known of them."""
     planner = Planner(runtime.behaviour.policy(workspace.team), Accounts())
     changed: list[tuple[SourceUser, Known | None]] = []
-    async for page in people:
+    async for page in pages:
         with runtime.store.reading() as tables:
             mappings = tables.mappings(runtime.settings.docebo_url)
             known = mappings.known_of_people(workspace.team, page)

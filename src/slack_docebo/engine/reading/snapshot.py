@@ -29,10 +29,6 @@ def _on_disk() -> Iterator[None]:
         ) from error
 
 
-class Restarted(Exception):
-    """The listing began again: whoever iterates must drop the pages read so far and begin again, too."""
-
-
 class SourceSnapshot:
     """Slack's users, page by page and each once, as last shown, in a temporary file without a name.
 
@@ -143,21 +139,26 @@ class SourceSnapshot:
         for page in range(self.pages):
             yield self._page(page)
 
-    async def __aiter__(self) -> AsyncIterator[list[SourceUser]]:
-        """Yield the pages as they are added, and end once `prove` has found the list complete.
+    async def listings(self) -> AsyncIterator[AsyncIterator[list[SourceUser]]]:
+        """Yield the pages of the listing, and of each further one where it begins again; only the last one counts.
 
-        Raises Restarted when the listing begins again.
+        The pages are yielded as they are added, and end once `prove` has found the list complete.
         """
-        offsets, page = self._offsets, 0
-        while not (self._proven and page == self.pages):
+        current = None
+        while current is not self._offsets:
+            current = self._offsets
+            yield self._pages_of(current)
+
+    async def _pages_of(self, listing: list[int]) -> AsyncIterator[list[SourceUser]]:
+        """Yield the pages of *listing*, the places in the file where they begin, until it is whole or begins again."""
+        page = 0
+        while listing is self._offsets and not (self._proven and page == self.pages):
             self._changed.clear()
             if page < self.pages:
                 yield self._page(page)
                 page += 1
             else:
                 await self._changed.wait()
-            if offsets is not self._offsets:
-                raise Restarted
 
     def _is_at_odds(self, user: SourceUser) -> bool:
         """Tell whether another entry of the same moment has another status: neither can be taken for the newer one."""
