@@ -12,7 +12,8 @@ from slack_docebo.integration_settings.reading import (
     read_written,
 )
 from slack_docebo.integration_settings.rows import INTEGRATION, VARIABLE, listed, rows_by_key, rows_of_others, table
-from slack_docebo.integration_settings.settings import IntegrationSettings, ReportMail
+from slack_docebo.integration_settings.settings import IntegrationSettings
+from slack_docebo.integration_settings.switches import ReportMail
 
 __all__ = [
     "INTEGRATION",
