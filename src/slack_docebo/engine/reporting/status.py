@@ -1,7 +1,7 @@
 """The status page: what the person who looks after the installation wants to know, and what there is to do."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import quantiles
@@ -87,69 +87,77 @@ class Status:
     @property
     def to_do(self) -> list[Step]:
         """What somebody has to do, the most urgent first."""
-        found = []
+        return [
+            *self._steps_to_write(),
+            *self._steps_to_begin(),
+            *self._steps_over_limits(),
+            *self._steps_about_people(),
+            *self._steps_after_import(),
+        ]
+
+    def _steps_to_write(self) -> Iterator[Step]:
+        """Yield what keeps every run from writing."""
         if self.halt:
             when = f"Nothing is written: {self.halt.by_clock(self.time_zone)}. Let runs write again when it is time."
-            found.append(Step(when, "go"))
-        found += [
-            Step(
-                f"{side.capitalize()} did not take {CREDENTIALS[side]}, or did not answer, at {self._moment(contact.asked_at)}: see"
-                " why, and what to do.",
-                "doctor",
-            )
-            for side, contact in self.contacts.items()
-            if contact.asked_at and contact.is_broken
-        ]
+            yield Step(when, "go")
+        for side, contact in self.contacts.items():
+            if contact.asked_at and contact.is_broken:
+                yield Step(
+                    f"{side.capitalize()} did not take {CREDENTIALS[side]}, or did not answer, at"
+                    f" {self._moment(contact.asked_at)}: see why, and what to do.",
+                    "doctor",
+                )
+
+    def _steps_to_begin(self) -> Iterator[Step]:
+        """Yield what there is to do before the first import, and what in the settings is perhaps not meant."""
         if self.switched_off:
             off = "Provisioning and mapping are switched off, so nobody would be created, updated or mapped: switch them on."
-            found.append(Step(off, "settings"))
+            yield Step(off, "settings")
         elif self.last_import is None and self.dry_run:
             plan_id = self.dry_run.plan.id
             saved = f"Nobody was imported yet: look at plan {plan_id}, and apply it if it is right."
-            found.append(Step(saved, "bulk-import", {"plan_id": plan_id}))
+            yield Step(saved, "bulk-import", {"plan_id": plan_id})
         elif self.last_import is None and not self.over_limit:
-            found.append(Step("Nobody was imported yet: see what an import would do, and to whom.", "bulk-import"))
-        found += [Step(f"{remark}: say true or false.", "settings") for remark in self.remarks]
-        found += [
-            Step(
-                f"A limit has refused plan {plan_id}: look at it, and apply it if it is right.",
-                "bulk-import",
-                {"plan_id": plan_id},
-            )
-            for plan_id in self.over_limit
-        ]
-        found += [
-            Step(
+            yield Step("Nobody was imported yet: see what an import would do, and to whom.", "bulk-import")
+        for remark in self.remarks:
+            yield Step(f"{remark}: say true or false.", "settings")
+
+    def _steps_over_limits(self) -> Iterator[Step]:
+        """Yield what waits for somebody who lets it exceed a limit."""
+        for plan_id in self.over_limit:
+            refused = f"A limit has refused plan {plan_id}: look at it, and apply it if it is right."
+            yield Step(refused, "bulk-import", {"plan_id": plan_id})
+        for incident, count in self.held.items():
+            yield Step(
                 f"{_events(count)} held back by a limit, as incident {incident}: look at the plan, and let it through if"
                 " it is right.",
                 "realtime-sync",
                 {"let_through": incident, "linger_seconds": 0},
             )
-            for incident, count in self.held.items()
-        ]
+
+    def _steps_about_people(self) -> Iterator[Step]:
+        """Yield the steps about events that are parked, and about people who wait for a decision."""
         if parked := self.inbox.parked - sum(self.held.values()) - self.parked_as_acknowledged:
-            replay = {"action": "replay", "everything": not self.held}
-            found.append(
-                Step(
-                    f"{_events(parked)} parked: look at why, and replay {'it' if parked == 1 else 'them'}.",
-                    "parked-events",
-                    replay,
-                )
-            )
+            look = f"{_events(parked)} parked: look at why, and replay {'it' if parked == 1 else 'them'}."
+            yield Step(look, "parked-events", {"action": "replay", "everything": not self.held})
         if self.undecided:
             look = f"{LOOK_AT_IT}, and " if self.last_import else ""  # a refused one has told of them, too
             waiting = f"{_people(len(self.undecided))} waiting for somebody's decision: {look}decide."
-            found.append(Step(waiting, "decide", {"slack_ids": sorted(self.undecided)[:DECIDED]}))
-        if self.last_import and (failed := self.last_import.failed):
+            yield Step(waiting, "decide", {"slack_ids": sorted(self.undecided)[:DECIDED]})
+
+    def _steps_after_import(self) -> Iterator[Step]:
+        """Yield what the last import has not done."""
+        if self.last_import is None:
+            return
+        if failed := self.last_import.failed:
             again = f"{failed} failed in the last import: {LOOK_AT_IT}, correct what it says, and import again."
-            found.append(Step(again, "bulk-import"))
-        if self.last_import and (rest := self.last_import.rest):
+            yield Step(again, "bulk-import")
+        if rest := self.last_import.rest:
             became, left = (
                 ("ended early", "it") if self.last_import.rest_is_all else ("was applied in part", "the rest")
             )
             others = f"Plan {rest} {became}: {LOOK_AT_IT} and, if it is right, apply {left}."
-            found.append(self.last_import.rest_step(others))
-        return found
+            yield self.last_import.rest_step(others)
 
     @property
     def line(self) -> str:
