@@ -92,23 +92,24 @@ def decide(payload: object, audience: Audience, *, now: datetime) -> Decision:
     """Return what to do about one verified *payload*; every key may be missing and every value of another type."""
     if not isinstance(payload, dict):
         return Drop("malformed")
-    kind = _text(payload.get("type"))
-    if kind == "url_verification":
+    envelope = _text(payload.get("type"))
+    if envelope == "url_verification":
         challenge = payload.get("challenge")
         return Challenge(challenge) if _is_encodable(challenge) else Drop("malformed")
-    event = payload.get("event") if kind == "event_callback" else payload  # app_rate_limited comes flat, or wrapped
+    is_wrapped = envelope == "event_callback"
+    event = payload.get("event") if is_wrapped else payload  # app_rate_limited comes flat, or wrapped
     if not isinstance(event, dict):
         return Drop("malformed")
-    kind = _text(event.get("type")) if kind == "event_callback" else kind
+    kind = _text(event.get("type"))
     if reason := _reason_against(payload, event, audience):
         return Drop(reason, _known(kind))
     if kind == RATE_LIMITED:
         return Reconcile(RATE_LIMITED)
     if kind in ALARMING:
         return Alert(kind, ALARMING[kind])
-    if kind == MEMBERS_CHANGED and payload is not event:
+    if kind == MEMBERS_CHANGED and is_wrapped:
         return _members_changed(payload, event, audience, now)
-    if kind in ABOUT_PEOPLE and payload is not event:
+    if kind in ABOUT_PEOPLE and is_wrapped:
         return _event(kind, payload, event, audience, now)
     return Drop("unknown_type", _known(kind))
 
