@@ -130,7 +130,9 @@ class Plan:
     @property
     def let_through(self) -> frozenset[Change]:
         """The changes in which somebody has let the plan exceed the limits: all, if a former release did not note which."""
-        return (self.over if OVER in self.facts else frozenset(Change)) if self.is_let_through else frozenset()
+        if not self.is_let_through:
+            return frozenset()
+        return self.over if OVER in self.facts else frozenset(Change)
 
     @property
     def looked_after(self) -> int:

@@ -64,10 +64,10 @@ def measure(runtime: Runtime, tables: Tables, plan_id: str, *, looked_after: int
     )
     accounts, creations = count_accounts(runtime, tables), tables.operations.still_to_create(plan_id)
     return Measure(
-        accounts,
-        None if accounts is None else accounts + creations,
-        over,
-        too_many_accounts(creations, accounts, behaviour.max_accounts),
+        accounts=accounts,
+        accounts_then=None if accounts is None else accounts + creations,
+        over=over,
+        beyond=too_many_accounts(creations, accounts, behaviour.max_accounts),
     )
 
 

@@ -84,7 +84,7 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
             account,
             mappings[one],
             Kind.MOVE,
-            HAS_LEFT if one in leaving.left else ANOTHER_BRANCH if one in wishes.values else IS_BACK,
+            _reason(one, leaving, wishes),
             changes={BRANCH: str(branch)},
             before={BRANCH: str(there[one])} if there.get(one) is not None else {},
         )
@@ -92,6 +92,12 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
         if (account := may_move.get(one)) and not (one in leaving.back and one in elsewhere)
     ]
     return await to_completion(store_plan, runtime, workspace, PlanKind.MOVES, operations) if operations else None
+
+
+def _reason(docebo_id: int, leaving: Leaving, wishes: Wishes) -> str:
+    if docebo_id in leaving.left:
+        return HAS_LEFT
+    return ANOTHER_BRANCH if docebo_id in wishes.values else IS_BACK
 
 
 async def _find(runtime: Runtime, wanted: Mapping[int, int]) -> dict[int, int]:

@@ -85,7 +85,10 @@ class SourceSnapshot:
                 self._newer[user.slack_id] = user
             else:
                 continue
-            (self._deactivated.add if user.deactivated else self._deactivated.discard)(user.slack_id)
+            if user.deactivated:
+                self._deactivated.add(user.slack_id)
+            else:
+                self._deactivated.discard(user.slack_id)
             self._stamps.update(dict.fromkeys(user.ids, user.updated))
         with _on_disk():
             self._offsets.append(self._file.seek(0, SEEK_END))

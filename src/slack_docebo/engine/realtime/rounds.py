@@ -291,7 +291,10 @@ class _Round:
                 unclear, one_by_one = unclear[:MOST_ROWS], True
 
         async def read(case: Case) -> Case:
-            await (look_up if one_by_one else find_bearers)(self._runtime, [(case.person, case.known)], accounts)
+            if one_by_one:
+                await look_up(self._runtime, [(case.person, case.known)], accounts)
+            else:
+                await find_bearers(self._runtime, [(case.person, case.known)], accounts)
             self._check_shown(case, accounts)
             return case
 

@@ -222,14 +222,7 @@ class Verifier:
         done = {result.seq for result in results if result.outcome is Outcome.APPLIED}
         told = [(seq, op) for seq, op in batch if seq in done and kind is not Kind.CREATE and changes_access(op)]
         contradicted = await self.rereading.contradicted(told)
-        return [
-            result
-            if result.seq not in contradicted
-            else replace(result, outcome=Outcome.FAILED, error=CONTRADICTED, in_doubt=True)
-            if contradicted[result.seq] is Effect.NOT_DONE
-            else _unclear(result)
-            for result in results
-        ]
+        return [_by_effect(result, contradicted.get(result.seq)) for result in results]
 
     async def _with_refusals_checked(
         self, kind: Kind, batch: Sequence[Numbered], results: Sequence[RowOutcome]
@@ -302,6 +295,17 @@ def _done(accounts: MappingType[int, int], *, by_others: Collection[int] = ()) -
 def _perhaps_done(refused: RowOutcome, *, in_doubt: bool) -> RowOutcome:
     """Return *refused* as skipped, because it may have been done before; *in_doubt* if a run will look for it."""
     return replace(refused, outcome=Outcome.SKIPPED, error=f"{refused.error}{SENT_BEFORE}", in_doubt=in_doubt)
+
+
+def _by_effect(result: RowOutcome, effect: Effect | None) -> RowOutcome:
+    """Return *result* by the *effect* that contradicts it, None for none."""
+    match effect:
+        case None:
+            return result
+        case Effect.NOT_DONE:
+            return replace(result, outcome=Outcome.FAILED, error=CONTRADICTED, in_doubt=True)
+        case _:
+            return _unclear(result)
 
 
 def _unclear(result: RowOutcome) -> RowOutcome:
