@@ -41,14 +41,17 @@ async def try_attributes(runtime: Runtime, who: str, rules: str = "") -> str:
 
 
 def _row(slack_id: str, compared: Compared, named: bool) -> dict[str, str | int | None]:
-    given = compared.source if named else "a value" if compared.source else ""
     return {
         "Slack user": slack_id,
         "rule": compared.rule,
         "reads": compared.reads if named else _unsaid(compared),
-        "gives": given,
+        "gives": compared.source if named else _given(compared),
         "note": compared.note,
     }
+
+
+def _given(compared: Compared) -> str:
+    return "a value" if compared.source else ""
 
 
 def _unsaid(compared: Compared) -> str:

@@ -10,7 +10,7 @@ from slack_docebo.cli.exit_codes import DONE, FAILED
 from slack_docebo.cli.output import Json, say, show_json, show_rows
 from slack_docebo.cli.session import open_session
 from slack_docebo.domain.moments import in_utc
-from slack_docebo.engine.looking.explaining import Explanation
+from slack_docebo.engine.looking.explaining import Compared, Explanation
 from slack_docebo.engine.looking.explaining import explain as explain_person
 
 Who = Annotated[str, Parameter(help="E-mail address, Slack id (U...) or docebo:ID.")]
@@ -31,7 +31,7 @@ def explain(who: Who, /, *, json: Json = False) -> int:
             "reads": compared.reads,
             "gives": compared.source,
             "Docebo": compared.target,
-            "": "no account" if compared.target is None else "same" if compared.same else "differs",
+            "": _compared(compared),
             "note": compared.note,
         }
         for compared in found.attributes
@@ -44,6 +44,12 @@ def explain(who: Who, /, *, json: Json = False) -> int:
 async def _explain(who: str) -> Explanation:
     async with open_session() as runtime:
         return await explain_person(runtime, who)
+
+
+def _compared(compared: Compared) -> str:
+    if compared.target is None:
+        return "no account"
+    return "same" if compared.same else "differs"
 
 
 def _history(found: Explanation) -> list[dict[str, Any]]:

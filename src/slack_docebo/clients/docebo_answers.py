@@ -50,7 +50,11 @@ def refuse_failure(operation: str, response: httpx.Response, unanswered: type[Re
     told = quoted(said)
     code = read_id(body.get("code")) if isinstance(body, dict) else None
     detail = f"{told} (code {code})" if code and code <= LARGEST_CODE else told
-    refusal = AccessDenied if status == 403 else Answered if _is_docebos(body, status) else Rejected
+    refusal: type[RemoteError] = Rejected
+    if status == 403:
+        refusal = AccessDenied
+    elif _is_docebos(body, status):
+        refusal = Answered
     # Whatever form a refusal has, the name of an option that it does not take is in it.
     raise refusal(operation, detail, status=status, said=said or message_of(response.text))
 

@@ -46,11 +46,11 @@ class Branches:
         ids = _found_by(named)
         own = {branch_id: branch_id for branch_id in columns if branch_id not in ids}
         return cls(
-            {**own, **{value: one for value, one in ids.items() if one in columns}},
-            columns,
-            frozenset(named),
-            frozenset(ids),
-            len(named) < 2 or any(branch.right for branch in all_of_them),
+            ids={**own, **{value: one for value, one in ids.items() if one in columns}},
+            columns=columns,
+            all_ids=frozenset(named),
+            borne=frozenset(ids),
+            tells_paths=len(named) < 2 or any(branch.right for branch in all_of_them),
         )
 
     @property

@@ -29,8 +29,12 @@ def traits(operation: Operation, *, branch: int | None = None) -> frozenset[str]
     for name, value in operation.changes.items():
         if is_respelt(operation, name):
             continue
-        may_be_default = creates and name in WITH_DEFAULT
-        found.add(f"{name} emptied" if value == "" else f"{name} {value}" if may_be_default else name)
+        if value == "":
+            found.add(f"{name} emptied")
+        elif creates and name in WITH_DEFAULT:
+            found.add(f"{name} {value}")
+        else:
+            found.add(name)
     return frozenset(found)
 
 

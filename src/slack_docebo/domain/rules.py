@@ -279,7 +279,7 @@ def _parse_rule(text: str, engine: Compile) -> AttributeRule:
         raise ValueError(UNKNOWN_OPTION)
     if wrong := next((why for (of, option), why in NOT_FOR.items() if of == target and option in options), ""):
         raise ValueError(wrong)
-    rule = AttributeRule(target, formula, ON_CREATE_ONLY in options, CLEAR in options)
+    rule = AttributeRule(target, formula, on_create_only=ON_CREATE_ONLY in options, clear=CLEAR in options)
     return replace(rule, written=str(rule))
 
 

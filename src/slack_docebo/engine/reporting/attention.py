@@ -69,7 +69,9 @@ def attention_lines(rows: Sequence[Cells], shown: Shown) -> list[str]:
 
 def _decided(some: Alike) -> Step:
     ids = [row["Slack user"] for row in some.rows[:DECIDED]]
-    whom = f"the first {DECIDED}" if len(some.rows) > DECIDED else "them" if len(ids) > 1 else "this person"
+    whom = "this person" if len(ids) == 1 else "them"
+    if len(some.rows) > DECIDED:
+        whom = f"the first {DECIDED}"
     if some.rows[0]["what happened"] == LEFT_ALONE:
         return Step(f"Decide about {whom}", "decide", {"slack_ids": ids})
     return Step(f"Acknowledge {whom}", "decide", {"action": "leave it so", "slack_ids": ids})

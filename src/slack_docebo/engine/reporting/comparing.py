@@ -57,9 +57,9 @@ def _difference(
     names = dict.fromkeys([*changes[0], *changes[1]])
     return PlanDifference(
         slack_id,
-        _pair([kind for kind, _, _ in first], [kind for kind, _, _ in second]),
-        _pair([reason for _, reason, _ in first], [reason for _, reason, _ in second]),
-        tuple(name for name in names if changes[0].get(name) != changes[1].get(name)),
+        kinds=_pair([kind for kind, _, _ in first], [kind for kind, _, _ in second]),
+        reasons=_pair([reason for _, reason, _ in first], [reason for _, reason, _ in second]),
+        attributes=tuple(name for name in names if changes[0].get(name) != changes[1].get(name)),
     )
 
 

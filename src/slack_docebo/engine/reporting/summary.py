@@ -389,4 +389,10 @@ def summary(store: Store, plan_id: str) -> Summary:
     people = Counter({(kind, reason, outcome): count for kind, reason, outcome, count in told})
     for reason, count in plan.left_as_before.items():
         people[Kind.LEAVE, reason, Outcome.LEFT] += count
-    return Summary(plan, sorted((*what, count) for what, count in people.items()), acknowledged, rest, may_have_begun)
+    return Summary(
+        plan,
+        sorted((*what, count) for what, count in people.items()),
+        acknowledged=acknowledged,
+        rest=rest,
+        may_have_begun=may_have_begun,
+    )
