@@ -251,8 +251,8 @@ async def test_missing_fields_are_made_on_request_only(fresh, settings):
     ):
         await run_import(settings, rows=titles)
     async with runtime_for(settings, **titles) as runtime:
-        first = await prepare_mirror(runtime)
-        second = await prepare_mirror(runtime)
+        first = await prepare_mirror(runtime.docebo.fields, runtime.behaviour.mirror_fields)
+        second = await prepare_mirror(runtime.docebo.fields, runtime.behaviour.mirror_fields)
 
     assert [(title, made) for title, _, made in first] == [
         ("Slack ID", False),

@@ -44,7 +44,7 @@ async def _prepare_mirror() -> list[tuple[str, int, bool]]:
         with _alone(runtime.store, runtime.settings.docebo_url, "prepare-mirror"):
             with runtime.store.reading() as tables:
                 check_halt(runtime, tables)
-            return await make_fields(runtime)
+            return await make_fields(runtime.docebo.fields, runtime.behaviour.mirror_fields)
 
 
 def _alone(store: Store, docebo: str, command: str) -> RunLock:

@@ -1,6 +1,7 @@
 """`slack-docebo plan make` and `apply`: a plan is made or applied from the command line, under the import's lock."""
 
 import asyncio
+from pathlib import Path
 
 from rich.console import Console
 
@@ -16,6 +17,7 @@ from slack_docebo.engine.reporting.summary import Summary, summary
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import import_lock
+from slack_docebo.storage.store import Store
 
 
 def make(*, json: Json = False) -> None:
@@ -44,7 +46,8 @@ async def _apply(plan_id: str, *, yes: bool, json: bool) -> int:
             planned = summary(runtime.store, plan_id)
             note(planned.line)
             confirm("Apply it?", otherwise=f"nothing was written: plan {planned.plan.id} was not confirmed")
-        return conclude(runtime, await apply_plan(runtime, plan_id), json=json)
+        applied = await apply_plan(runtime, plan_id)
+        return conclude(runtime.store, runtime.settings.report_dir, applied, json=json)
 
 
 async def apply_plan(runtime: Runtime, plan_id: str) -> Summary:
@@ -65,9 +68,9 @@ async def apply_plan(runtime: Runtime, plan_id: str) -> Summary:
         return await apply_saved(runtime, plan_id, progress)
 
 
-def conclude(runtime: Runtime, applied: Summary, *, json: bool) -> int:
-    """Print what became of the plan, write the report files, and return the exit code."""
-    files = write_files(runtime.store, applied.plan.id, runtime.settings.report_dir)
+def conclude(store: Store, report_dir: Path, applied: Summary, *, json: bool) -> int:
+    """Print what became of the plan, write the report files to *report_dir*, and return the exit code."""
+    files = write_files(store, applied.plan.id, report_dir)
     if json:
         show_json(as_json(applied))
     else:

@@ -33,7 +33,8 @@ async def _undo(of: str, *, deactivate_created: bool, apply: bool, json: bool) -
         await settle_sent_by(runtime, of)
         plan_id = plan_undo(runtime, of, deactivate_created=deactivate_created)
         if apply:
-            return conclude(runtime, await apply_plan(runtime, plan_id), json=json)
+            applied = await apply_plan(runtime, plan_id)
+            return conclude(runtime.store, runtime.settings.report_dir, applied, json=json)
     show(plan_id, json=json)
     note(f"Nothing was written. Apply it with: slack-docebo plan apply {plan_id}")
     return 0

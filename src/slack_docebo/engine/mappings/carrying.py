@@ -116,7 +116,7 @@ async def _make_fields(runtime: Runtime, *, check_only: bool) -> Carried:
     if not check_only:
         with runtime.store.reading() as tables:
             check_halt(runtime, tables)
-    fields = await prepare_mirror(runtime, check_only=check_only)
+    fields = await prepare_mirror(runtime.docebo.fields, runtime.behaviour.mirror_fields, check_only=check_only)
     missing = sum(made for _, _, made in fields)
     state = {True: "missing" if check_only else "made", False: "there already"}
     rows: list[Cells] = [{"field": title, "id": number or None, "state": state[made]} for title, number, made in fields]

@@ -74,7 +74,8 @@ async def decide(runtime: Runtime, workspace: Workspace, request: DecisionReques
                     f"nothing was kept: nobody is known by {some_of(strangers)}, here or in Slack; copy the id again, with"
                     " Copy member ID in the person's profile"
                 )
-            _keep(runtime, workspace, [_decision(runtime, request, one, Verdict.NEVER) for one in request.slack_ids])
+            now = runtime.now()
+            _keep(runtime, workspace, [_decision(request, one, Verdict.NEVER, now=now) for one in request.slack_ids])
             _end_waiting(runtime, workspace, request.slack_ids)
             return f"{_people(request.slack_ids)} never be touched by a run, from its next batch on"
         case DecisionAction.LEAVE_SO:
@@ -128,10 +129,10 @@ def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) 
             "nothing was kept: these people neither wait for a decision nor have failed, by the last import or since; what a"
             f" dry run says of them does not count: {some_of(others)}"
         )
-    kept = []
+    kept, now = [], runtime.now()
     for slack_id, whys in sorted(seen.items()):
         earlier = before[slack_id].reasons if slack_id in before else ()
-        kept.append(_decision(runtime, request, slack_id, Verdict.LEAVE_SO, reasons=(*earlier, *whys)))
+        kept.append(_decision(request, slack_id, Verdict.LEAVE_SO, now=now, reasons=(*earlier, *whys)))
     _keep(runtime, workspace, kept)
     are = "is" if len(kept) == 1 else "are"
     return (
@@ -176,7 +177,7 @@ async def _link(runtime: Runtime, workspace: Workspace, request: DecisionRequest
         # A disputed account is taken as it is now; what becomes of it before the next run is not said to be right.
         accounts.forget_seen([request.docebo_id])
         accounts.note_seen({request.docebo_id: seen_on(account.value)}, now=now)
-        one = _decision(runtime, request, user.slack_id, Verdict.LINKED)
+        one = _decision(request, user.slack_id, Verdict.LINKED, now=now)
         tables.decisions.put(workspace.team, one)
         _settle_unfound(runtime, tables, [slack_id, *user.ids], f"found by hand: account {request.docebo_id}")
     _end_waiting(runtime, workspace, [slack_id])
@@ -250,7 +251,7 @@ def _take_back(store: Store, workspace: Workspace, request: DecisionRequest) -> 
 
 
 def _decision(
-    runtime: Runtime, request: DecisionRequest, slack_id: str, verdict: Verdict, *, reasons: Iterable[str] = ()
+    request: DecisionRequest, slack_id: str, verdict: Verdict, *, now: datetime, reasons: Iterable[str] = ()
 ) -> Decision:
     account = request.docebo_id if verdict is Verdict.LINKED else None
     return Decision(
@@ -258,7 +259,7 @@ def _decision(
         verdict=verdict,
         why=request.why,
         by=request.by,
-        since=runtime.now(),
+        since=now,
         reasons=tuple(dict.fromkeys(reasons)),
         docebo_id=account,
     )

@@ -12,6 +12,7 @@ from slack_docebo.domain.returns import has_left
 from slack_docebo.engine.reading.evidence import answers_to, counted, observe_person, reserve_calls
 from slack_docebo.engine.reading.outages import OutageWatch, ping_slack
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.store import Store
 
 MOST_ADDRESSES = 100  # more were not handed over: people have other addresses in this Docebo than in Slack
 
@@ -30,6 +31,7 @@ async def find_bearers(runtime: Runtime, people: Iterable[tuple[SourceUser, Know
     For people without a mapping who were given an account, there may be another account with their address. Slack is
     asked, one call each, whether its former holders have left: it stays with those who have not.
     """
+    note_given = partial(_note_given, runtime.store, runtime.settings.docebo_url)
     for user, known in people:
         if isinstance(known, Applied):
             await _find_former_holders(runtime, user, accounts)
@@ -40,7 +42,7 @@ async def find_bearers(runtime: Runtime, people: Iterable[tuple[SourceUser, Know
             account = None
         else:
             named = None if user.unconfirmed else accounts.named_after(user)
-            is_given = named is not None and await to_completion(_note_given, runtime, user, named, accounts)
+            is_given = named is not None and await to_completion(note_given, user, named, accounts)
             account = None if is_given else named
         if account is None:
             continue
@@ -99,10 +101,10 @@ async def _find_former_holders(runtime: Runtime, user: SourceUser, accounts: Acc
                     accounts.note_former_holder(docebo_id, slack_id)
 
 
-def _note_given(runtime: Runtime, user: SourceUser, account: Account, accounts: Accounts) -> bool:
+def _note_given(store: Store, docebo: str, user: SourceUser, account: Account, accounts: Accounts) -> bool:
     """Note to whom the account was given, to *user* if to several; tell whether it was given to anybody."""
-    with runtime.store.reading() as tables:
-        given = tables.applied(runtime.settings.docebo_url).given([account.docebo_id])
+    with store.reading() as tables:
+        given = tables.applied(docebo).given([account.docebo_id])
     holders = given.get(account.docebo_id, set())
     if holders:
         mine = holders.intersection(user.ids)

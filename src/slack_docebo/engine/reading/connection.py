@@ -59,7 +59,7 @@ async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
         tables.platforms.check(runtime.settings.docebo_url)
     workspace, session = await _ask_both(runtime)
     _check_clock(runtime.slack, runtime.docebo)
-    check_scim(runtime)
+    check_scim(runtime.scim, runtime.behaviour.attributes)
     await read_user_groups(runtime, workspace.team)
     recall_other_ids(runtime, workspace.team)
     await find_profile_fields(runtime, workspace.team)

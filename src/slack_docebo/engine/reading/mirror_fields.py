@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from slack_docebo.clients.docebo_fields import DoceboFields
 from slack_docebo.clients.docebo_wire import UserField
 from slack_docebo.domain.mirror import Mirror
 from slack_docebo.domain.names import as_compared
 from slack_docebo.errors import ConfigurationError
-from slack_docebo.runtime import Runtime
 from slack_docebo.setting_values import MIRROR_EXAMPLE
 
 ROW = "integration_settings: row SLACK | MIRROR_FIELDS"
@@ -24,18 +24,19 @@ def find_mirror(fields: Sequence[UserField], titles: Sequence[str]) -> Mirror:
     return Mirror(*(_the_one(fields, title) for title in titles))
 
 
-async def prepare_mirror(runtime: Runtime, *, check_only: bool = False) -> list[tuple[str, int, bool]]:
-    """Make the fields that are missing; return the title and id of each of the three, and whether it was made now.
+async def prepare_mirror(
+    user_fields: DoceboFields, titles: Sequence[str], *, check_only: bool = False
+) -> list[tuple[str, int, bool]]:
+    """Make the fields of these *titles* that are missing; return the title and id of each of the three, and whether it was made now.
 
     With *check_only* none is made: those that would be have the id 0.
     """
-    titles = runtime.behaviour.mirror_fields
     if not titles:
         raise ConfigurationError(f"{ROW} is empty: write the titles of three fields there, like {MIRROR_EXAMPLE}")
-    fields = await runtime.docebo.fields.all()
+    fields = await user_fields.all()
     present = {title: _the_one(fields, title) for title in titles if _with_title(fields, title)}
     missing = [title for title in titles if title not in present]
-    made = {title: 0 if check_only else await runtime.docebo.fields.create_user_field(title) for title in missing}
+    made = {title: 0 if check_only else await user_fields.create_user_field(title) for title in missing}
     return [(title, (present | made)[title], title in made) for title in titles]
 
 

@@ -6,8 +6,9 @@ Nobody is taken to have left because of it: SCIM is asked for values, never for 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from slack_docebo.clients.scim import ScimClient
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.rules import reads_scim
+from slack_docebo.domain.rules import AttributeRule, reads_scim
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
 
@@ -18,9 +19,9 @@ WANTED_FOR_SCIM = (
 )
 
 
-def check_scim(runtime: Runtime) -> None:
+def check_scim(scim: ScimClient | None, rules: Iterable[AttributeRule]) -> None:
     """Raise ConfigurationError where a rule reads SCIM and there is no token for it."""
-    if runtime.scim is None and reads_scim(runtime.behaviour.attributes):
+    if scim is None and reads_scim(rules):
         raise ConfigurationError(WANTED_FOR_SCIM)
 
 

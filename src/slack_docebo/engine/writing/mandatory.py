@@ -5,14 +5,17 @@ these rules; while it holds, no new account is sent.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import closing, suppress
 
+from slack_docebo.clients.docebo_fields import DoceboFields
 from slack_docebo.clients.docebo_wire import UserField
 from slack_docebo.domain.attributes import fingerprint
 from slack_docebo.domain.dialect import MANDATORY_FIELDS
 from slack_docebo.domain.formulas import as_in_rules
 from slack_docebo.domain.operations import NOT_SENT, Kind, Outcome
 from slack_docebo.domain.quoting import MEANINGS
+from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.targets import TITLED
 from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.errors import RemoteError
@@ -27,7 +30,7 @@ async def reason_not_to_create(runtime: Runtime) -> str:
     known = known_dialect(runtime).answer(MANDATORY_FIELDS)
     if not known:
         return ""
-    fields = await _unfilled(runtime)
+    fields = await _unfilled(runtime.docebo.fields, runtime.behaviour.attributes)
     if known != _answer(runtime.behaviour, fields):
         return ""
     names = ", ".join(as_in_rules(f"{TITLED}{field.title}") for field in fields)
@@ -56,14 +59,14 @@ async def learn_what_is_mandatory(runtime: Runtime, plan_id: str) -> None:
     if len(words) > 1 or words <= MEANINGS:
         return
     with suppress(RemoteError):  # then the next run learns it
-        if fields := await _unfilled(runtime):
+        if fields := await _unfilled(runtime.docebo.fields, runtime.behaviour.attributes):
             answer = _answer(runtime.behaviour, fields)
             learn(runtime, MANDATORY_FIELDS, answer, source="new accounts, of which each was refused")
 
 
-async def _unfilled(runtime: Runtime) -> list[UserField]:
-    filled = {rule.field_id for rule in runtime.behaviour.attributes}
-    return [field for field in await runtime.docebo.fields.all() if field.mandatory and field.id not in filled]
+async def _unfilled(user_fields: DoceboFields, rules: Iterable[AttributeRule]) -> list[UserField]:
+    filled = {rule.field_id for rule in rules}
+    return [field for field in await user_fields.all() if field.mandatory and field.id not in filled]
 
 
 def _answer(behaviour: IntegrationSettings, fields: list[UserField]) -> str:
