@@ -118,8 +118,11 @@ async def _make_fields(runtime: Runtime, *, check_only: bool) -> Carried:
             check_halt(runtime, tables)
     fields = await prepare_mirror(runtime.docebo.fields, runtime.behaviour.mirror_fields, check_only=check_only)
     missing = sum(made for _, _, made in fields)
-    state = {True: "missing" if check_only else "made", False: "there already"}
-    rows: list[Cells] = [{"field": title, "id": number or None, "state": state[made]} for title, number, made in fields]
+    became = "missing" if check_only else "made"
+    rows: list[Cells] = [
+        {"field": title, "id": number or None, "state": became if made else "there already"}
+        for title, number, made in fields
+    ]
     if not check_only:
         return Carried(f"{missing} of {len(fields)} fields were made in Docebo", rows)
     go_on = {"action": MappingAction.MAKE_FIELDS, "check_only": False}

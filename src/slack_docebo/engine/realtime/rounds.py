@@ -156,11 +156,9 @@ class _Round:
             found = await find_former_ids(self._runtime, self._workspace, new)
         except (TransientError, IncompleteRead) as error:
             await self._slack.check(error)
-            doubtful, others = list[Case](), list[Case]()
-            for case in cases:
-                (doubtful if case.known is None and case.person.slack_id in new else others).append(case)
+            doubtful = [case for case in cases if case.known is None and case.person.slack_id in new]
             await to_completion(self._settlement.fail, doubtful, told(error))
-            return others
+            return [case for case in cases if case.known is not None or case.person.slack_id not in new]
         return [
             self._as_known(replace(case, user=user)) if (user := found.get(case.person.slack_id)) else case
             for case in cases
@@ -280,7 +278,10 @@ class _Round:
         clear: list[Case] = []
         unclear: list[Case] = []
         for case in cases:
-            (unclear if self._planner.plan_trusting(*case.pair) is None else clear).append(case)
+            if self._planner.plan_trusting(*case.pair) is None:
+                unclear.append(case)
+            else:
+                clear.append(case)
         accounts, one_by_one = Accounts(), are_few(self._runtime, len(unclear))
         if not one_by_one:
             try:

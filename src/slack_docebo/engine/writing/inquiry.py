@@ -5,7 +5,7 @@ the addresses that it gives to accounts; and whether the accounts that it change
 and manager included, also where custom profile fields or SCIM give them.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -216,7 +216,7 @@ async def inquire(
         return calls_later + (questions if asks_each(runtime.store, workspace, questions) else 0)
 
     others = [slack_id for slack_id in people if slack_id not in by_fields]
-    calls_alone = len(by_fields) * (1 + any(rule.is_custom for rule in field_rules) + reads_scim(field_rules))
+    calls_alone = len(by_fields) * _calls_with_values(field_rules)
     if by_fields and reserve_calls(runtime, people=calls_alone + calls(len(others) + len(given))):
         roll = await call_roll(runtime, workspace, others, given) if others or given else Roll({}, {})
         answers = await ask_for_people(runtime, workspace.team, by_fields, with_values=True)
@@ -245,6 +245,13 @@ async def inquire(
         untouchable=untouchable,
         had=had,
     )
+
+
+def _calls_with_values(rules: Sequence[AttributeRule]) -> int:
+    """Return how many calls it takes to ask for one person, and for what no list shows and *rules* read."""
+    for_custom_fields = 1 if any(rule.is_custom for rule in rules) else 0
+    for_scim = 1 if reads_scim(rules) else 0
+    return 1 + for_custom_fields + for_scim
 
 
 def _former_accounts(store: Store, plan: Plan, newcomers: Iterable[Observation[SourceUser]]) -> dict[str, Applied]:
