@@ -64,7 +64,10 @@ def parse_limit(text: str) -> Limit:
         digits = part.strip().removesuffix("%").strip()
         if not digits.isdecimal() or len(digits) > LONGEST_NUMBER:
             raise ValueError("write a count, a percentage, both (25, 5%) or none")
-        (percents if "%" in part else counts).append(int(digits))
+        if "%" in part:
+            percents.append(int(digits))
+        else:
+            counts.append(int(digits))
     if len(counts) > 1 or len(percents) > 1:
         raise ValueError("write one count, one percentage or both, not two of a kind")
     return Limit(next(iter(counts), None), next(iter(percents), None))

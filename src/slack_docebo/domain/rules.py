@@ -252,8 +252,11 @@ def _parted(text: str) -> Iterator[str]:
     for piece in _PIECE.finditer(text):
         if piece["quote"]:
             raise ValueError("a quote has no other half")
-        depth += bool(piece["opening"]) - bool(piece["closing"])
-        if piece["separator"] and depth <= 0:
+        if piece["opening"]:
+            depth += 1
+        elif piece["closing"]:
+            depth -= 1
+        elif piece["separator"] and depth <= 0:
             if rule := text[start : piece.start()].strip():
                 yield rule
             start, depth = piece.end(), 0
