@@ -47,7 +47,7 @@ app.command(
     " where neither Slack nor Docebo nor the journal know anybody by what was given.",
 )
 app.command(
-    "slack_docebo.cli.deciding:app",
+    "slack_docebo.cli.decide:app",
     name="decide",
     help="Decide about single people: never this one; leave it so; this account; none was made. List that, or take it back.",
 )
@@ -67,12 +67,12 @@ app.command(
     "\n\nReads both sides in full and writes nothing to them.",
 )
 app.command(
-    "slack_docebo.cli.halting:stop",
+    "slack_docebo.cli.stop_and_go:stop",
     help="Stop: no run writes anything to Docebo from its next batch on; what is planned or waits stays.",
 )
-app.command("slack_docebo.cli.halting:go", help="Let runs write again after `stop`.")
+app.command("slack_docebo.cli.stop_and_go:go", help="Let runs write again after `stop`.")
 app.command(
-    "slack_docebo.cli.relinking:relink",
+    "slack_docebo.cli.relink:relink",
     help="Link the database to the Docebo at DOCEBO_URL, after that was changed: the same platform at a new address, or"
     " another one.\n\nNo account and no mapping is changed.",
 )
