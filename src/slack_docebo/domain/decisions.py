@@ -64,12 +64,12 @@ def respecting(
     return [_respecting(binding, acknowledged, operation, former_holders) for operation in operations]
 
 
-def is_never(decisions: Decisions, operation: Operation, former_holders: FormerHolders = NOBODY) -> bool:
-    """Tell whether nothing may be done about the person of *operation*, or about a former holder of the account."""
-    return bool(reason_by_decision(decisions, operation, former_holders))
+def is_never(decisions: Decisions, operation: Operation) -> bool:
+    """Tell whether nothing may be done about the person of *operation*, or about the one mapped before."""
+    return bool(reason_by_decision(decisions, operation, NOBODY))
 
 
-def reason_by_decision(decisions: Decisions, operation: Operation, former_holders: FormerHolders = NOBODY) -> str:
+def reason_by_decision(decisions: Decisions, operation: Operation, former_holders: FormerHolders) -> str:
     """Return why nothing may be done about the person of *operation*, or about a former holder of the account, or ""."""
     if is_for_never(decisions, [operation.slack_id]):
         return NEVER
