@@ -95,10 +95,12 @@ def _sample(store: Store, former: Platform) -> dict[int, str]:
 
 
 async def _prove(docebo: DoceboClient, found: Relinked, sample: dict[int, str]) -> Relinked:
+    """Return *found* with how many accounts of *sample* are those of the former platform; raise NotConfirmed if too few are."""
     alike = 0
     for docebo_id, username in sample.items():
         seen = await observe_account(docebo, docebo_id)
-        alike += isinstance(seen, Present) and digest(seen.value.username) == username
+        if isinstance(seen, Present) and digest(seen.value.username) == username:
+            alike += 1
     if not sample or alike * 100 < PROOF * len(sample):
         raise NotConfirmed(
             f"nothing was changed: {alike} of {len(sample)} accounts of people of {found.former} that were asked for at"

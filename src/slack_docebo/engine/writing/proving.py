@@ -134,7 +134,8 @@ class Prover:
         self._advise(noted)
         taken = [one for one in noted if one[1].outcome is Outcome.APPLIED and self._news(one[0][1])]
         if not taken:
-            self._refused += any(result.outcome in {Outcome.APPLIED, Outcome.FAILED} for _, result in noted)
+            if any(result.outcome in {Outcome.APPLIED, Outcome.FAILED} for _, result in noted):
+                self._refused += 1
             return
         numbered, result = max(taken, key=lambda one: self._worth(one[0]))
         operation = replace(self._sent(numbered[1]), docebo_id=result.docebo_id or numbered[1].docebo_id)
