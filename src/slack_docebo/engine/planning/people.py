@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Mapping as MappingType
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from slack_docebo.domain.decisions import NOBODY, FormerHolders, about, respecting
@@ -42,60 +42,94 @@ def plan_people(
     forgotten = _forgotten(tables, docebo, planner, users)
     users = [user for user in users if user not in forgotten] if forgotten else users
     planner.found.forgotten += len(forgotten)
-    repository = tables.mappings(docebo)
     users = _under_both_ids(tables, planner, users, now=now, is_list=read_since is not None)
-    known = repository.known_of_people(team, users)
-    mappings = {slack_id: one for slack_id, one in known.items() if isinstance(one, Mapping)}
-    applied = {slack_id: one for slack_id, one in known.items() if isinstance(one, Applied)}
-    users = [one if one.handle else _called_as_before(one, mappings.get(one.slack_id)) for one in users]
-    matches = _matches(tables, docebo, planner, users, known=known)
-    found = [
-        match.account.docebo_id
-        for slack_id, match in matches.items()
-        if match.account and match.by is not FoundBy.MAPPING
-    ]
-    other_ids = tables.people.other_ids(team, applied)
-    mapped_otherwise = {other_ids[one]: mapping for one, mapping in repository.of(team, other_ids).items()}
-    likeliest = [match.likeliest.docebo_id for match in matches.values() if match.likeliest]
-    holders = repository.of_accounts(team, [*found, *likeliest])
-    given_before = _given_before(tables, docebo, planner, users, known=known, matches=matches)
-    shut_by_us = _shut_by_us(tables, docebo, planner, set(found) - holders.keys())
+    known = tables.mappings(docebo).known_of_people(team, users)
+    users = [one if one.handle else _called_as_before(one, known.get(one.slack_id)) for one in users]
+    stored = _look_up(tables, docebo, planner, users, known)
     back = {slack_id for user in users if not is_leaver(user, planner.policy) for slack_id in user.ids}
-    planner.ended |= tables.accounts_at(docebo).ended(_shut(known, holders, back) | shut_by_us)
+    planner.ended |= tables.accounts_at(docebo).ended(_shut(known, stored.holders, back) | stored.shut_by_us)
     operations: list[Operation] = []
     for user in users:
-        slack_id = user.slack_id
-        mapping, one, match = mappings.get(slack_id), known.get(slack_id), matches[slack_id]
-        if trusting and (operation := planner.plan_trusting(user, mapping)):
+        if trusting and (operation := planner.plan_trusting(user, stored.mapping_of(user))):
             operations.append(operation)
-            continue
-        if held_back is not None and (
-            (one and planner.asks_for_account(user, one)) or planner.awaits_unlisted(user, match)
-        ):
-            held_back.append((user, one))
-            continue
-        one_found, last = match.account or match.likeliest, applied.get(slack_id)
-        account = one_found.docebo_id if one_found else 0
-        # Whose mapping is gone, too, gets an account back that we have shut.
-        if account in shut_by_us and not (last and last.deactivated and last.docebo_id == account):
-            last = Applied(account, deactivated=True)
-        operations.append(
-            planner.plan(
-                user,
-                mapping,
-                match,
-                holder=holders.get(account),
-                applied=last,
-                under_other_id=mapped_otherwise.get(slack_id),
-                former_holders=given_before.get(slack_id, ()),
-            )
-        )
+        elif held_back is not None and _has_to_be_asked_for(planner, user, stored):
+            held_back.append((user, known.get(user.slack_id)))
+        else:
+            operations.append(_plan_one(planner, user, stored))
     operations = _without_second_accounts(tables, docebo, operations, users)
     if orphans:
-        orphans.look(users, mappings)
+        orphans.look(users, {slack_id: one for slack_id, one in known.items() if isinstance(one, Mapping)})
         orphans.pass_over(forgotten)
     graced = in_grace(tables, planner, operations, now=now, read_since=read_since, back=back)
-    return as_decided(tables, team, graced, users=users, former_holders=given_before)
+    return as_decided(tables, team, graced, users=users, former_holders=stored.given_before)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What is stored about some people, and about the accounts that were found for them."""
+
+    known: MappingType[str, Known]  # the mapping of each, else what was last applied, by Slack id
+    matches: MappingType[str, Match]  # by Slack id
+    holders: MappingType[int, Mapping]  # the mappings of the accounts that were found
+    mapped_otherwise: MappingType[str, Mapping]  # of those without one: the mapping under another id, by the one of now
+    given_before: FormerHolders
+    shut_by_us: set[int]  # accounts that were found, and have no mapping
+
+    def mapping_of(self, user: SourceUser) -> Mapping | None:
+        known = self.known.get(user.slack_id)
+        return known if isinstance(known, Mapping) else None
+
+    def applied_to(self, user: SourceUser) -> Applied | None:
+        """Return what was last applied to *user*, who has no mapping."""
+        known = self.known.get(user.slack_id)
+        return known if isinstance(known, Applied) else None
+
+
+def _look_up(
+    tables: Tables, docebo: str, planner: Planner, users: Sequence[SourceUser], known: MappingType[str, Known]
+) -> _Stored:
+    """Match *users* with accounts, and return that with what else is stored about both."""
+    team, mappings = planner.policy.scope.team, tables.mappings(docebo)
+    matches = _matches(tables, docebo, planner, users, known=known)
+    found = [match.account.docebo_id for match in matches.values() if match.account and match.by is not FoundBy.MAPPING]
+    other_ids = tables.people.other_ids(team, [one for one, stored in known.items() if isinstance(stored, Applied)])
+    mapped_otherwise = {other_ids[one]: mapping for one, mapping in mappings.of(team, other_ids).items()}
+    likeliest = [match.likeliest.docebo_id for match in matches.values() if match.likeliest]
+    holders = mappings.of_accounts(team, [*found, *likeliest])
+    return _Stored(
+        known=known,
+        matches=matches,
+        holders=holders,
+        mapped_otherwise=mapped_otherwise,
+        given_before=_given_before(tables, docebo, planner, users, known=known, matches=matches),
+        shut_by_us=_shut_by_us(tables, docebo, planner, set(found) - holders.keys()),
+    )
+
+
+def _has_to_be_asked_for(planner: Planner, user: SourceUser, stored: _Stored) -> bool:
+    """Tell whether Docebo has to be asked for the account of *user* before anything is planned."""
+    known = stored.known.get(user.slack_id)
+    if known and planner.asks_for_account(user, known):
+        return True
+    return planner.awaits_unlisted(user, stored.matches[user.slack_id])
+
+
+def _plan_one(planner: Planner, user: SourceUser, stored: _Stored) -> Operation:
+    match, applied = stored.matches[user.slack_id], stored.applied_to(user)
+    found = match.account or match.likeliest
+    account = found.docebo_id if found else 0
+    # Whose mapping is gone, too, gets an account back that we have shut.
+    if account in stored.shut_by_us and not (applied and applied.deactivated and applied.docebo_id == account):
+        applied = Applied(account, deactivated=True)
+    return planner.plan(
+        user,
+        stored.mapping_of(user),
+        match,
+        holder=stored.holders.get(account),
+        applied=applied,
+        under_other_id=stored.mapped_otherwise.get(user.slack_id),
+        former_holders=stored.given_before.get(user.slack_id, ()),
+    )
 
 
 def _forgotten(tables: Tables, docebo: str, planner: Planner, users: Iterable[SourceUser]) -> list[SourceUser]:
@@ -181,9 +215,9 @@ def _without_second_accounts(
     return [unless_unfound(operation) for operation in operations]
 
 
-def _called_as_before(user: SourceUser, mapping: Mapping | None) -> SourceUser:
+def _called_as_before(user: SourceUser, known: Known | None) -> SourceUser:
     """Return *user*, whose handle Slack does not show, with the handle of the mapping."""
-    return replace(user, handle=mapping.slack_name) if mapping else user
+    return replace(user, handle=known.slack_name) if isinstance(known, Mapping) else user
 
 
 def _given_before(
