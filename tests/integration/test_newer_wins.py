@@ -17,7 +17,7 @@ from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.reading.accounts import read_target
 from slack_docebo.engine.reading.outages import IN_A_ROW
-from slack_docebo.engine.realtime import rounds
+from slack_docebo.engine.realtime import case_reader
 from slack_docebo.engine.realtime.upkeep import tidy
 from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
 from slack_docebo.engine.writing.finishing import finish
@@ -371,7 +371,7 @@ async def test_an_event_in_work_while_an_import_writes_is_looked_at_again(here, 
     here.sandbox.slack.change(slack_id, rename_again)
     event = here.event(slack_id, bare=True)
     here.put(event)
-    observe, written = rounds.observe_person, []
+    observe, written = case_reader.observe_person, []
 
     async def observe_person(runtime, who, **how):
         seen = await observe(runtime, who, **how)
@@ -381,7 +381,7 @@ async def test_an_event_in_work_while_an_import_writes_is_looked_at_again(here, 
                 await carried_out(importing, plan_id)
         return seen
 
-    monkeypatch.setattr(rounds, "observe_person", observe_person)
+    monkeypatch.setattr(case_reader, "observe_person", observe_person)
     await here.serve()
 
     assert here.account(slack_id).lastname == before
@@ -399,7 +399,7 @@ async def test_who_joins_while_an_import_is_at_work_is_not_reported_as_failed(
         ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
         event = here.event(ada["id"], kind="team_join")
         here.put(event)
-        look_up, made = rounds.look_up, []
+        look_up, made = case_reader.look_up, []
 
         async def looked_up(runtime, *rest):
             accounts = await look_up(runtime, *rest)
@@ -409,7 +409,7 @@ async def test_who_joins_while_an_import_is_at_work_is_not_reported_as_failed(
                     await carried_out(importing, await planned(here, importing, ada["id"]))
             return accounts
 
-        monkeypatch.setattr(rounds, "look_up", looked_up)
+        monkeypatch.setattr(case_reader, "look_up", looked_up)
         served = await here.serve()
 
         assert (here.state(event), served.parked) == (EventState.APPLIED, 0)

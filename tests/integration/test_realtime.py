@@ -11,7 +11,7 @@ from slack_docebo.engine.mappings.forgetting import forget, traces
 from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.reading.accounts import read_target
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
-from slack_docebo.engine.realtime import rounds
+from slack_docebo.engine.realtime import case_reader, rounds
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
 from slack_docebo.engine.realtime.upkeep import parked_rows
 from slack_docebo.engine.reporting.files import write_files
@@ -451,19 +451,23 @@ async def test_what_is_recorded_but_not_finished_is_found_done(settled, monkeypa
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("stage", ["look_up", "apply_accounts"], ids=["before the plan", "before the write"])
-async def test_who_is_forgotten_during_a_round_stays_forgotten(settled, tmp_path, monkeypatch, stage):
+@pytest.mark.parametrize(
+    ("module", "stage"),
+    [(case_reader, "look_up"), (rounds, "apply_accounts")],
+    ids=["before the plan", "before the write"],
+)
+async def test_who_is_forgotten_during_a_round_stays_forgotten(settled, tmp_path, monkeypatch, module, stage):
     ada, bob = settled.members()[:2]
     for slack_id in (ada, bob):
         settled.sandbox.slack.change(slack_id, {"profile": {"last_name": "King"}})
     settled.put(settled.event(ada), settled.event(bob))
-    go_on = getattr(rounds, stage)
+    go_on = getattr(module, stage)
 
     async def after_forgetting(*arguments):
         forget(settled.runtime.store, tmp_path, ada)
         return await go_on(*arguments)
 
-    monkeypatch.setattr(rounds, stage, after_forgetting)
+    monkeypatch.setattr(module, stage, after_forgetting)
     await settled.serve()
 
     assert traces(settled.runtime.store, tmp_path, ada).lines == []
@@ -475,7 +479,7 @@ async def test_a_round_that_dies_counts_against_the_share(settled, monkeypatch):
     slack_id = member(settled)
     settled.sandbox.slack.change(slack_id, {"profile": {"last_name": "King"}})
     settled.put(settled.event(slack_id))
-    monkeypatch.setattr("slack_docebo.engine.realtime.rounds.look_up", _dies)
+    monkeypatch.setattr("slack_docebo.engine.realtime.case_reader.look_up", _dies)
     with pytest.raises(Killed):
         await settled.serve()
 

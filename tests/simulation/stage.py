@@ -15,6 +15,7 @@ from pathlib import Path
 
 import slack_docebo.clients.docebo_requests as docebo_requests
 import slack_docebo.domain.dialect as dialect
+import slack_docebo.engine.realtime.case_reader as case_reader
 import slack_docebo.engine.realtime.rounds as realtime
 import slack_docebo.engine.realtime.serving as serving
 import slack_docebo.engine.writing.applying as applying
@@ -104,7 +105,7 @@ def _small_and_repeatable() -> Iterator[None]:
     replaced = [
         (docebo_requests, "PAGE_SIZE", PAGE),
         (docebo_requests, "SMALL_PAGE", PAGE),
-        *((module, "MOST_ROWS", 2) for module in (dialect, applying, realtime)),
+        *((module, "MOST_ROWS", 2) for module in (dialect, applying, realtime, case_reader)),
         (serving, "POLL_SECONDS", 5.0),
         (plans, "secrets", random.Random(0)),
         (leases, "gethostname", lambda: "stage"),

@@ -6,8 +6,8 @@ looks at them again and finds nothing left to do.
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
@@ -15,20 +15,12 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.domain.guards import Change
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.observation import Present
-from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.planner import Planner
-from slack_docebo.domain.scope import STATUS_NOT_KNOWN
-from slack_docebo.domain.stamps import believed
-from slack_docebo.engine.reading.accounts import are_few, ask_for_unlisted, check_first_list, look_up, read_target
-from slack_docebo.engine.reading.bearers import find_bearers
 from slack_docebo.engine.reading.connection import Workspace, recall_other_ids
-from slack_docebo.engine.reading.evidence import ask_for_accounts, observe_person
-from slack_docebo.engine.reading.organisation import find_former_ids, learn_who_is_named, strangers
-from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo, ping_slack
-from slack_docebo.engine.reading.overtaken import ANSWERS_LAG, is_behind
+from slack_docebo.engine.reading.organisation import learn_who_is_named
 from slack_docebo.engine.reading.profiles import check_fields_left_out, keep_fields_shown
 from slack_docebo.engine.reading.user_groups import read_user_groups
+from slack_docebo.engine.realtime.case_reader import CaseReader
 from slack_docebo.engine.realtime.holding import are_let_through
 from slack_docebo.engine.realtime.managers import plan_managers_of
 from slack_docebo.engine.realtime.merging import Case, joined, merge
@@ -39,7 +31,7 @@ from slack_docebo.engine.realtime.sorting import Sorter
 from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.engine.writing.left_behind import settle_for
-from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead, Rejected, TransientError, told
+from slack_docebo.errors import ChangeLimitExceeded, told
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.events import MEMBERS_CHANGED, InboxEntry
 from slack_docebo.storage.store import Store
@@ -110,8 +102,7 @@ class _Round:
         self._settlement = Settlement(runtime, workspace.team, served)
         self._sorter = Sorter(runtime, workspace.team, self._planner, self._settlement)
         self._begun = time.monotonic()
-        self._slack = OutageWatch(partial(ping_slack, runtime.slack))
-        self._docebo = OutageWatch(partial(ping_docebo, runtime.docebo))
+        self._reader = CaseReader(runtime, workspace, self._planner, self._settlement, is_over=lambda: self._is_over)
 
     async def work(self, cases: list[Case], superseded: list[str]) -> bool:
         """Serve everybody; return False if the round was over before that, so that some are left for another one."""
@@ -128,12 +119,12 @@ class _Round:
     async def _read_and_compare(self, todo: list[Case], to_read: list[Case]) -> None:
         """Ask Slack for those *to_read*, and bring everybody in line, group by group, until the round is over."""
         with self._served.timed("read Slack"):
-            read = await self._each(to_read, self._read_again, self._slack)
+            read = await self._reader.read_people(to_read)
             await check_fields_left_out(self._runtime.slack)
             todo = [*todo, *read]
             if await learn_who_is_named(self._runtime, self._workspace, [case.person for case in todo]):
                 self._planner.policy = self._runtime.behaviour.policy(self._team)
-            todo = await self._under_both_ids(todo)
+            todo = await self._reader.under_both_ids(todo)
             todo = await to_completion(self._sorter.not_in_line, joined(todo))
             await to_completion(keep_fields_shown, self._runtime, self._team, [case.person for case in todo])
         with self._runtime.store.reading() as tables:
@@ -145,37 +136,12 @@ class _Round:
             if self._is_over:
                 break
 
-    async def _under_both_ids(self, cases: list[Case]) -> list[Case]:
-        """Return *cases*, in which whoever was known by another id, before the company joined an organisation, has both.
-
-        Such a person would get a second account before an import has read everybody. Where Slack does not answer, or
-        EVIDENCE_CALLS does not allow to ask, whoever may be one is tried again later.
-        """
-        new = await strangers(self._runtime, self._workspace, [case.person for case in cases])
-        try:
-            found = await find_former_ids(self._runtime, self._workspace, new)
-        except (TransientError, IncompleteRead) as error:
-            await self._slack.check(error)
-            doubtful = [case for case in cases if case.known is None and case.person.slack_id in new]
-            await to_completion(self._settlement.fail, doubtful, told(error))
-            return [case for case in cases if case.known is not None or case.person.slack_id not in new]
-        return [
-            self._as_known(replace(case, user=user)) if (user := found.get(case.person.slack_id)) else case
-            for case in cases
-        ]
-
-    def _as_known(self, case: Case) -> Case:
-        """Return *case* with the account that the person has, or had, under any of the ids that Slack shows."""
-        with self._runtime.store.reading() as tables:
-            known = tables.mappings(self._runtime.settings.docebo_url).known_of_people(self._team, [case.person])
-        return replace(case, slack_id=case.person.slack_id, known=known.get(case.person.slack_id))
-
     async def _settle_what_was_sent(self, cases: list[Case]) -> None:
         """Find out what became of rows that a run has sent for these people and not recorded; if it cannot, the round goes on."""
         try:
             await settle_for(self._runtime, [case.slack_id for case in cases])
         except Exception as error:
-            await self._docebo.check(error)
+            await self._reader.docebo.check(error)
             logger.warning("What was sent before stays in doubt: %s", told(error))
 
     def _tells_of_now(self, case: Case) -> bool:
@@ -194,7 +160,7 @@ class _Round:
             self._served.plans.append(plan_id)
             await self._apply(plan_id)
         except Exception as error:
-            await self._docebo.check(error)
+            await self._reader.docebo.check(error)
             logger.warning("Managers wait for the next import: %s", told(error))
         finally:
             if plan_id:
@@ -213,112 +179,11 @@ class _Round:
         begin(self._runtime, plan_id)
         await apply_accounts(self._runtime, plan_id, _no_progress)
         await apply_mappings(self._runtime, plan_id)
-        self._docebo.passed()
+        self._reader.docebo.passed()
 
     @property
     def _is_over(self) -> bool:
         return time.monotonic() - self._begun >= LONGEST_SECONDS
-
-    async def _each(
-        self, cases: Iterable[Case], step: Callable[[Case], Awaitable[Case]], side: OutageWatch
-    ) -> list[Case]:
-        """Take *step* for each of *cases* and return the results; events of people for whom it fails are tried again later.
-
-        Cases that are not reached before the round is over are left out. Raises an error that would meet everybody: an
-        outage of *side*, or that our grant is refused.
-        """
-        passed = []
-        for case in cases:
-            try:
-                result = await step(case)
-            except Exception as error:  # whatever it is, it must not keep others waiting
-                await side.failed(error)
-                await to_completion(self._settlement.fail, [case], told(error))
-            else:
-                side.passed()
-                passed.append(result)
-            if self._is_over:
-                break
-        return passed
-
-    async def _read_again(self, case: Case) -> Case:
-        """Return *case* with the profile that Slack has now."""
-        provisions = self._runtime.behaviour.provision_slack_user_data
-        seen = await observe_person(self._runtime, case.slack_id, with_values=provisions)
-        if not isinstance(seen, Present):
-            raise Rejected("users.info", f"Slack does not show {case.slack_id} any more")
-        user = seen.value
-        if self._planner.policy.scope.reason_against_kind(user) == STATUS_NOT_KNOWN:
-            raise IncompleteRead(f"{STATUS_NOT_KNOWN}: {case.slack_id}")
-        if case.user and case.user.email and not (user.email or user.hidden):
-            raise IncompleteRead(f"Slack, asked for {case.slack_id}, does not show the address that the event shows")
-        if self._is_overtaken(user, case):
-            raise IncompleteRead(f"Slack, asked for {case.slack_id}, still shows what was before the event")
-        case = replace(
-            case, user=user, updated=max(case.updated, believed(user.updated, self._runtime.now())), read=True
-        )
-        if case.slack_id == user.slack_id and not user.local_id:
-            return case
-        return self._as_known(case)  # the event may have borne an older, local id
-
-    def _is_overtaken(self, user: SourceUser, case: Case) -> bool:
-        """Tell whether *user*, Slack's answer, is older than the newest event of *case*, which came lately.
-
-        The stamp of an event from another workspace says nothing of that: each workspace has its own stamps.
-        """
-        now, told = self._runtime.now(), case.user
-        is_ours = told is None or told.may_be_member_of(self._team)
-        return is_ours and case.newest.event.received_at > now - ANSWERS_LAG and is_behind(user, case.updated, now)
-
-    async def _read_accounts(self, cases: list[Case]) -> tuple[list[Case], Accounts]:
-        """Return the *cases* for which Docebo could be read, and the accounts that may be theirs.
-
-        If its list cannot be read as a whole, people are looked up one by one, as many as a call may write.
-        """
-        clear: list[Case] = []
-        unclear: list[Case] = []
-        for case in cases:
-            if self._planner.plan_trusting(*case.pair) is None:
-                unclear.append(case)
-            else:
-                clear.append(case)
-        accounts, one_by_one = Accounts(), are_few(self._runtime, len(unclear))
-        if not one_by_one:
-            try:
-                accounts = await self._read_all(unclear)
-            except Exception as error:
-                await self._docebo.check(error)
-                await to_completion(self._settlement.fail, unclear[MOST_ROWS:], told(error))
-                unclear, one_by_one = unclear[:MOST_ROWS], True
-
-        async def read(case: Case) -> Case:
-            if one_by_one:
-                await look_up(self._runtime, [(case.person, case.known)], accounts)
-            else:
-                await find_bearers(self._runtime, [(case.person, case.known)], accounts)
-            self._check_shown(case, accounts)
-            return case
-
-        return [*clear, *await self._each(unclear, read, self._docebo)], accounts
-
-    async def _read_all(self, cases: list[Case]) -> Accounts:
-        """Return all accounts, and what Docebo says of those of *cases* that its list does not show."""
-        accounts = await read_target(self._runtime)
-        planner = Planner(self._planner.policy, accounts)
-        pairs = [(case.person, case.known) for case in cases]
-        unlisted = {one.docebo_id: [user.email] for user, one in pairs if one and planner.asks_for_account(user, one)}
-        await ask_for_accounts(self._runtime, accounts, unlisted)
-        newcomers = [user.email for user, one in pairs if planner.awaits_unlisted(user, planner.match(user, one))]
-        await ask_for_unlisted(self._runtime, accounts, newcomers)
-        without = [user.email for user, one in pairs if planner.match(user, one).account is None]
-        await check_first_list(self._runtime, self._team, accounts, without)
-        return accounts
-
-    def _check_shown(self, case: Case, accounts: Accounts) -> None:
-        """Raise IncompleteRead if the person's account may exist although Docebo does not show it."""
-        known = case.known
-        if known and Planner(self._planner.policy, accounts).lacks_account(case.person, known):
-            raise IncompleteRead(f"account {known.docebo_id} may be there, but Docebo does not list it")
 
     async def _serve(self, part: _Part, let_through: frozenset[Change]) -> list[_Part]:
         """Bring the people of *part* in line; return those who are still to be served, in parts.
@@ -330,10 +195,10 @@ class _Round:
         """
         cases, accounts = part.cases, part.accounts
         if part.unread:
-            cases = await self._each(cases, self._read_again, self._slack)
+            cases = await self._reader.read_people(cases)
         if accounts is None:
             with self._served.timed("read Docebo"):
-                cases, accounts = await self._read_accounts(cases)
+                cases, accounts = await self._reader.read_accounts(cases)
         if not cases:
             return []
         try:
@@ -353,7 +218,7 @@ class _Round:
                     )
                     plan_id, held = await to_completion(store, self._runtime, self._workspace, cases)
         except Exception as error:
-            await self._docebo.check(error)
+            await self._reader.docebo.check(error)
             if len(cases) == 1:
                 await to_completion(self._settlement.fail, cases, told(error))
                 return []
@@ -377,7 +242,7 @@ class _Round:
         except ChangeLimitExceeded as error:
             reason, unsent = told(error), await to_completion(withdraw_unsent, self._runtime.store, plan_id)
         except Exception as error:
-            await self._docebo.failed(error)
+            await self._reader.docebo.failed(error)
             reason = told(error)
         finally:
             with self._served.timed("record"):
