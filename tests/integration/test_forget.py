@@ -431,6 +431,34 @@ async def test_who_is_forgotten_is_known_again_by_the_address_that_only_the_acco
     assert here.docebo_id(again) is None
 
 
+async def test_who_is_forgotten_before_the_first_plan_was_applied_is_known_again_by_the_address_of_the_account(
+    here, tmp_path
+):
+    address = "eve@example.com"
+    eve = here.sandbox.slack.add("Eve", NAME, address)["id"]
+    here.sandbox.docebo.accounts.add(address, email=address, firstname="Eve", lastname=NAME)
+    await plan_import(here.runtime)
+    forget(here.runtime.store, tmp_path / "reports", eve)
+    here.sandbox.slack.deactivate(eve)
+    again = here.sandbox.slack.add("Eve", NAME, address)["id"]
+
+    await import_everybody(here)
+
+    assert here.docebo_id(again) is None
+
+
+async def test_who_is_forgotten_is_known_again_by_the_address_with_which_they_left(here, ada, tmp_path):
+    here.sandbox.slack.change(ada, {"profile": {"email": "ada.king@example.com"}})
+    here.sandbox.slack.deactivate(ada)
+    await import_everybody(here)
+    forget(here.runtime.store, tmp_path / "reports", ada)
+    again = here.sandbox.slack.add("Ada", NAME, "ada.king@example.com")["id"]
+
+    await import_everybody(here)
+
+    assert here.docebo_id(again) is None
+
+
 @pytest.mark.long
 async def test_an_address_that_somebody_else_has_taken_over_excludes_nobody(here, ada, tmp_path):
     here.sandbox.slack.change(ada, {"profile": {"email": "countess@example.com"}})

@@ -502,6 +502,40 @@ async def test_who_left_and_returned_with_an_address_that_docebo_never_got_is_kn
         assert here.docebo_id(old if rehires == "report" else new) == theirs.user_id
 
 
+@pytest.mark.parametrize("seen_by", ["event", "import", "answer"])
+@pytest.mark.parametrize("rehires", ["report", "hand-over"])
+@pytest.mark.parametrize("mapping", ["true", "false"])
+@pytest.mark.parametrize("leavers", ["keep", "deactivate"])
+@pytest.mark.variants(3)
+async def test_with_which_address_somebody_left_is_known_when_only_an_event_tells_of_the_new_id(
+    sandbox, sqlite_url, tmp_path, seen_by, leavers, mapping, rehires
+):
+    rows = {"LEAVERS": leavers, "REHIRES": rehires, "MAP_SLACK_USER_DATA": mapping}
+    async with world(sandbox, sqlite_url, tmp_path, **rows) as here:
+        old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+        await here.settle([old])
+        theirs = next(one for one in sandbox.docebo.accounts if one.email == "ada@example.com")
+        sandbox.slack.change(old, {"profile": {"email": "ada.king@example.com"}})
+        sandbox.slack.deactivate(old)
+        if seen_by == "event":
+            await here.settle([old])
+        elif seen_by == "import":
+            await run_import(here.runtime.settings, rows={**ON, **rows})
+        else:
+            answers = await read_named(here.runtime, [old], [])
+            await carry_out(here.runtime, await plan_named(here.runtime, here.workspace, answers))
+        accounts = len(list(sandbox.docebo.accounts))
+        new = sandbox.slack.add("Ada", "Lovelace", "ada.king@example.com")["id"]
+        told = await explain(here.runtime, new)
+
+        await here.settle([new])
+
+        assert len(list(sandbox.docebo.accounts)) == accounts
+        assert told.operation.docebo_id == theirs.user_id
+        if rehires == "hand-over":
+            assert (theirs.email, theirs.active) == ("ada.king@example.com", True)
+
+
 @pytest.mark.parametrize("match_by", ["email", "email-and-username"])
 async def test_who_returns_is_not_shut_out_though_the_address_is_the_username_of_somebody_elses_account(
     sandbox, sqlite_url, match_by

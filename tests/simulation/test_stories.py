@@ -64,6 +64,7 @@ MENDED = [
     (7, Promise.ADMINISTRATORS, 240001091),
     (7, Promise.FORGOTTEN, 5134),
     (7, Promise.FORGOTTEN, 310000176),
+    (7, Promise.FORGOTTEN, 21000000123),
     (8, Promise.ABSENCE, 87),
     (8, Promise.ABSENCE, 10000000640),
     (8, Promise.ABSENCE, 10000000825),

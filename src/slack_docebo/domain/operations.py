@@ -111,6 +111,11 @@ class Operation:
         return str(self.changes.get("email", ""))
 
     @property
+    def address(self) -> str:
+        """The e-mail address that is written to the account, else the username, which may be one; or ""."""
+        return self.email or self.username
+
+    @property
     def moves_mapping(self) -> bool:
         """Whether the person's mapping goes to another account."""
         return self.maps and self.prior is not None and self.prior.docebo_id != self.docebo_id

@@ -34,7 +34,7 @@ from slack_docebo.domain.operations import (
 )
 from slack_docebo.domain.people import Account, Applied, Known, LastSeen, Mapping, SourceUser
 from slack_docebo.domain.policy import SHUT_OUT, Leavers, Policy
-from slack_docebo.domain.returns import Returns, elsewhere, given_before, has_left, reported, reported_given
+from slack_docebo.domain.returns import Returns, elsewhere, given_before, has_left, left_with, reported, reported_given
 from slack_docebo.domain.rules import shortfalls
 
 
@@ -260,10 +260,11 @@ class Planner:
                 self.found.seen[account.docebo_id] = now
 
     def _note_former_entry(self, user: SourceUser, known: Known | None) -> None:
-        """Note the address of *user*, if that is somebody who has left, and whose *known* account was nobody else's since."""
+        """Note the address of *user*, if that is somebody who has left; the *known* account may show an older one."""
+        self.found.left_with |= left_with(user, known)
         is_known = known is not None and known.seen != LastSeen() and self.is_as_seen(known.docebo_id, known.seen)
-        if known and is_known and has_left(Present(user)):
-            self.returns.note_leaver(user, known)
+        if known and is_known and has_left(Present(user)) and user.email and not user.unconfirmed:
+            self.returns.note_leaver(user.email, user.slack_id, known)
 
     def _has_passed_on(self, user: SourceUser, found: Match, holder: Mapping) -> bool:
         """Tell whether the account that *user*, or a former entry in Slack, had before is somebody else's by now."""
@@ -285,6 +286,7 @@ class Planner:
             is_asked_for = mapping and (self.policy.leavers in SHUT_OUT or mapping.seen == LastSeen())
             if mapping and is_asked_for and not mapping.deactivated and counts_as_leaver(user, self.policy):
                 return None
+            self._note_former_entry(user, mapping)
             return self._plan_absent(user, mapping, against)
         if not (self.policy.provision or self.policy.map):
             self.found.people += 1
@@ -314,6 +316,7 @@ class Planner:
             case Gone():
                 return self._plan_leaver(user, mapping, NO_LONGER_IN_SLACK)
             case Present(found) if has_left(seen):
+                self._note_former_entry(found, mapping)
                 return self._plan_leaver(user, mapping, self.policy.scope.reason_against_kind(found))
             case Present(found) if found.teams and not found.is_member_of(self.policy.scope.team):
                 if self.policy.out_of_scope_leaves:

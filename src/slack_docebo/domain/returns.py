@@ -6,6 +6,7 @@ from enum import StrEnum
 from itertools import chain
 
 from slack_docebo.domain.addresses import mailbox
+from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.operations import Operation
 from slack_docebo.domain.people import Known, SourceUser
@@ -36,21 +37,20 @@ class Returns:
         # To whom an unmapped account was given, by the id of somebody who has its address.
         self.given: dict[str, frozenset[str]] = {}
         self._gone: set[str] = set()  # people of *given* who have left, as Slack says
-        # Who has left, with the account that is theirs, by the address that Slack still shows of them.
+        # Who has left, with the account that is theirs, by the address that Slack shows, or has shown, of them.
         self.left_with: dict[str, tuple[str, Known]] = {}
         self.unheard: dict[str, str] = {}  # why nobody knows who bears the address of an account, by the holder's id
         # The account of a leaver of *left_with*, by the id of who has the address now.
         self.left_to: dict[str, int] = {}
 
-    def note_leaver(self, user: SourceUser, known: Known) -> None:
-        """Note the address of *user*, who has left: the *known* account may show an older one."""
-        if user.email and not user.unconfirmed:
-            self.left_with[mailbox(user.email)] = user.slack_id, known
+    def note_leaver(self, address: str, slack_id: str, known: Known) -> None:
+        """Note with which *address* somebody has left: the *known* account may show an older one."""
+        self.left_with[mailbox(address)] = slack_id, known
 
     def contest_newcomers(self, creations: Iterable[Operation]) -> None:
         """Note who of those who would get a new account has the address of somebody noted by `note_leaver`."""
         for creation in creations:
-            if former := self.left_with.get(mailbox(creation.email or creation.username)):
+            if former := self.left_with.get(mailbox(creation.address)):
                 holder, known = former
                 self.left_to[creation.slack_id] = known.docebo_id
                 if isinstance(known, PersonsMapping):
@@ -121,6 +121,17 @@ class Returns:
 def has_left(seen: Observation[SourceUser]) -> bool:
     """Tell whether Slack says that the person is gone, deactivated or erased."""
     return isinstance(seen, Gone) or (isinstance(seen, Present) and (seen.value.deactivated or seen.value.forgotten))
+
+
+def left_with(user: SourceUser, known: Known | None) -> dict[str, str]:
+    """Return the digest of the address with which *user* has left, by each id, if the *known* account bore another.
+
+    It is kept, because nothing else leads from that address to the account once Slack shows the former id no more.
+    """
+    if known is None or user.unconfirmed or not has_left(Present(user)):
+        return {}
+    address = digest(user.email)
+    return dict.fromkeys(user.ids, address) if address not in ("", known.seen.address) else {}
 
 
 def _is_id_of(slack_id: str, seen: Observation[SourceUser]) -> bool:

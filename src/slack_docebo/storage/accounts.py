@@ -43,6 +43,8 @@ from slack_docebo.storage.statements import WhereIn, carry_out, insertion_text, 
 WRITTEN_BY_US = "written"  # what shows the address: our own word, and nothing seen since
 SEEN = "seen"
 CLAIMED = "claimed"  # by a table that was imported or restored; nobody has seen whether it is so
+# Of an operation on an account that was the person's, or was to be; when it was skipped, it may be somebody else's.
+FOR_THE_PERSON = [outcome.value for outcome in (Outcome.PLANNED, Outcome.APPLIED, Outcome.FAILED)]
 BLANK = {"username_digest": "", "address_digest": "", "level": "", "verified_by": "", "deactivated_by": ""}
 
 
@@ -398,18 +400,19 @@ def last_seen_of(row: Row[Any]) -> LastSeen:
 def addresses_of_accounts(connection: Connection, slack_ids: Iterable[str]) -> set[str]:
     """Return digests of the addresses of accounts given only to this person, if nobody else's account has the address.
 
-    So is that of an account which the person had before, as the journal tells: somebody has linked another one since.
+    So is that of an account which the person had before, as the journal tells: somebody has linked another one since;
+    and of one that the person would have got by a plan which nobody has carried out.
     """
     ids = list(slack_ids)
     theirs = select(identity.c.person_id).where(identity.c.slack_id.in_(ids))
     to_person, to_others = _given(theirs)
-    before = _in_journal(ids, operation.c.outcome == Outcome.APPLIED.value)
+    in_journal = _in_journal(ids, operation.c.outcome.in_(FOR_THE_PERSON))
     other = account.alias()
     is_theirs_too, _ = _given(theirs, of=other)  # on another platform, say
     is_shared = exists().where(
         other.c.address_digest == account.c.address_digest, other.c.user_id != account.c.user_id, ~is_theirs_too
     )
-    is_own = or_(to_person, before), ~to_others, ~is_shared
+    is_own = or_(to_person, in_journal), ~to_others, ~is_shared
     return set(connection.scalars(select(account.c.address_digest).where(*is_own, account.c.address_digest != "")))
 
 

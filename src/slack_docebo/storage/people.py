@@ -6,7 +6,7 @@ from collections.abc import Mapping as MappingType
 from datetime import datetime
 from itertools import chain
 
-from sqlalchemy import Connection, bindparam, delete, exists, select, true, update
+from sqlalchemy import Connection, bindparam, delete, exists, select, text, true, update
 
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.storage.schema import applied, identity, mapping, person
@@ -22,6 +22,10 @@ OF = WhereIn(
 _other = identity.alias()
 IDS_OF = WhereIn(
     select(_other.c.slack_id).join(identity, identity.c.person_id == _other.c.person_id), identity.c.slack_id
+)
+LEFT_WITH = WhereIn(select(identity.c.left_with).where(identity.c.left_with != ""), identity.c.slack_id)
+NOTE_LEFT_WITH = text(
+    "UPDATE identity SET left_with = :address WHERE slack_team = :team AND slack_id = :by_id AND left_with <> :address"
 )
 OTHER_IDS = WhereIn(
     select(identity.c.slack_id, _other.c.slack_id.label("other"))
@@ -120,6 +124,25 @@ class PersonRepository:
         changed = identity.c.gone_since.is_not(None) if since is None else true()
         noted = update(identity).where(identity.c.slack_team == team, changed).values(gone_since=since)
         WhereIn(noted, identity.c.slack_id).change(self._connection, slack_ids)
+
+    def left_with(self, team: str) -> dict[str, set[str]]:
+        """Return who has left with an address that their account did not bear, as Slack ids, by its digest."""
+        query = select(identity.c.left_with, identity.c.slack_id).where(
+            identity.c.slack_team == team, identity.c.left_with != ""
+        )
+        found: dict[str, set[str]] = {}
+        for row in self._connection.execute(query):
+            found.setdefault(row.left_with, set()).add(row.slack_id)
+        return found
+
+    def addresses_left_with(self, slack_ids: Iterable[str]) -> set[str]:
+        """Return digests of the addresses with which these people have left, where their accounts bore others."""
+        return {row.left_with for row in LEFT_WITH.rows(self._connection, slack_ids)}
+
+    def note_left_with(self, team: str, addresses: MappingType[str, str]) -> None:
+        """Note with which address people have left; *addresses* gives its digest by Slack id."""
+        rows = ({"team": team, "by_id": slack_id, "address": address} for slack_id, address in addresses.items())
+        carry_out(self._connection, NOTE_LEFT_WITH, rows)
 
     def forget(self, slack_id: str) -> None:
         """Delete the person with all ids, mappings and what was applied."""

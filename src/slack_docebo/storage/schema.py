@@ -70,6 +70,8 @@ identity = Table(
     _text("slack_id", primary_key=True),
     Column("person_id", ForeignKey(person.c.id, ondelete="CASCADE"), nullable=False, index=True),
     Column("gone_since", Instant),  # when Slack first said, asked for this id, that it knows nobody under it
+    # Digest of the address with which the person has left, where the account bore another; "" for none.
+    _text("left_with", server_default=text("''")),
 )
 
 applied = Table(

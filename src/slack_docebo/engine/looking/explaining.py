@@ -13,7 +13,7 @@ from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match
 from slack_docebo.domain.moments import in_utc
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
-from slack_docebo.domain.operations import Operation
+from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.people import SLACK_ID, Account, Known, Mapping, SourceUser
 from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.policy import Policy
@@ -21,6 +21,7 @@ from slack_docebo.domain.returns import NOT_ASKED
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.sources import said
 from slack_docebo.engine.planning.people import as_decided, in_grace, plan_people
+from slack_docebo.engine.planning.returners import look_for_leavers
 from slack_docebo.engine.reading.accounts import look_up
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.evidence import observe_account, observe_person
@@ -212,6 +213,8 @@ async def explain(runtime: Runtime, who: str) -> Explanation:
     await look_up(runtime, [(person, found.known)], near)
     planner = Planner(policy, near)
     _judge(runtime, planner, found)
+    if found.operation and found.operation.kind is Kind.CREATE:
+        await look_for_leavers(runtime, planner, [found.operation])
     if holders := planner.returns.holders:
         planner.returns.settle({holder: await observe_person(runtime, holder) for holder in holders})
         _judge(runtime, planner.anew(), found)

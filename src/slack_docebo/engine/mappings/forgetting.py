@@ -101,7 +101,8 @@ def forget(store: Store, report_dir: Path, slack_id: str) -> Traces:
         erased = _counted(tables, ids, {}, {})
         addresses = _own_addresses(tables, ids)
         of_accounts = addresses_of_accounts(tables.connection, ids)
-        tables.exclusions.add([*ids, *addresses], now=datetime.now(UTC), digests=of_accounts)
+        digests = of_accounts | tables.people.addresses_left_with(ids)
+        tables.exclusions.add([*ids, *addresses], now=datetime.now(UTC), digests=digests)
         for each in ids:
             blank_accounts_of(tables.connection, each, addresses)
         for each in ids:

@@ -316,6 +316,9 @@ def keep_observations(tables: Tables, docebo: str, team: str, found: Findings, *
     if found.renamed:
         tables.people.note_ids(team, found.renamed)
         found.renamed.clear()
+    if found.left_with:
+        tables.people.note_left_with(team, found.left_with)
+        found.left_with.clear()
     if found.seen:
         tables.accounts_to_write(docebo).note_seen(found.seen, now=now)
         found.seen.clear()

@@ -25,7 +25,7 @@ from slack_docebo.engine.planning.people import (
     plan_people,
 )
 from slack_docebo.engine.planning.reopening import reopened
-from slack_docebo.engine.planning.returners import look_for_returners
+from slack_docebo.engine.planning.returners import ask_for_leavers, leavers_of_newcomers, look_for_returners
 from slack_docebo.engine.reading.accounts import check_first_list, record_accounts
 from slack_docebo.engine.reading.bearers import ask_for_other_bearers
 from slack_docebo.engine.reading.connection import Workspace, recall_other_ids, unknown_levels
@@ -154,6 +154,8 @@ class _Making:
         """Ask each side for people and accounts that its list does not show, if something would be done about them."""
         runtime, workspace, planner, absences = self._runtime, self._workspace, self._planner, self._absences
         listed = self._listed
+        left = await to_completion(leavers_of_newcomers, runtime, workspace.team, self._planned(Kind.CREATE))
+        await ask_for_leavers(runtime, planner, left)
         if planner.returns.left_with:
             await to_completion(self._contest_newcomers)
         if listed is None:

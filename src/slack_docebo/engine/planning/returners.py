@@ -1,18 +1,68 @@
-"""Returners: who bears the address of an account that is about to be shut, where no list has shown everybody."""
+"""Returners: who may be back under a new id, where no list shows both entries."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as MappingType
+from itertools import chain
 
 from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.addresses import spellings
+from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.observation import Present, Unknown
 from slack_docebo.domain.operations import Operation
-from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.people import Known, LastSeen, SourceUser
 from slack_docebo.domain.planner import Planner
 from slack_docebo.engine.planning.people import plan_people
+from slack_docebo.engine.reading.accounts import add_known_account
 from slack_docebo.engine.reading.bearers import bearers_of
 from slack_docebo.engine.reading.evidence import reserve_calls
 from slack_docebo.runtime import Runtime
 
 NOT_ALLOWED = "EVIDENCE_CALLS allows no question"
+
+
+async def look_for_leavers(runtime: Runtime, planner: Planner, creations: Sequence[Operation]) -> None:
+    """Note in *planner* who has left with the address of somebody for whom *creations* would create an account.
+
+    The account of then may bear an older address, by which nobody finds it. One call for each such leaver tells what it
+    bears now.
+    """
+    known = await to_completion(leavers_of_newcomers, runtime, planner.policy.scope.team, [creations])
+    await ask_for_leavers(runtime, planner, known)
+    planner.returns.contest_newcomers(creations)
+
+
+def leavers_of_newcomers(
+    runtime: Runtime, team: str, creations: Iterable[Sequence[Operation]]
+) -> dict[str, tuple[str, Known]]:
+    """Return the known leavers, with the Slack id, who had an address for which an account would be created, by address."""
+    docebo = runtime.settings.docebo_url
+    with runtime.store.reading() as tables:
+        left_with = tables.people.left_with(team)
+    if not left_with:
+        return {}
+    had = {
+        operation.address: ids
+        for page in creations
+        for operation in page
+        for spelling in spellings(operation.address)
+        if (ids := left_with.get(digest(spelling)))
+    }
+    wanted = set(chain.from_iterable(had.values()))
+    with runtime.store.reading() as tables:
+        known: dict[str, Known] = {
+            **tables.applied(docebo).of(team, wanted),
+            **tables.mappings(docebo).of(team, wanted),
+        }
+    theirs = ((address, slack_id) for address, ids in had.items() for slack_id in sorted(ids))
+    return {address: (slack_id, known[slack_id]) for address, slack_id in theirs if slack_id in known}
+
+
+async def ask_for_leavers(runtime: Runtime, planner: Planner, known: MappingType[str, tuple[str, Known]]) -> None:
+    """Note in *planner* with which address people have left, by address, whose account still is as it was seen."""
+    for address, (slack_id, one) in known.items():
+        await add_known_account(runtime, planner.accounts, one, address)
+        if one.seen != LastSeen() and planner.is_as_seen(one.docebo_id, one.seen):
+            planner.returns.note_leaver(address, slack_id, one)
 
 
 async def look_for_returners(runtime: Runtime, planner: Planner, shutting: Sequence[Operation]) -> None:

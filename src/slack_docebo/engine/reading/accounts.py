@@ -159,19 +159,24 @@ async def look_up(
     for user, known in people:
         accounts.add(await search_for(runtime, user.email) if user.email and not user.unconfirmed else [])
         if known:
-            await ask_for_accounts(runtime, accounts, {known.docebo_id: [user.email]})
-            seen = accounts.look(known.docebo_id)
-            if isinstance(seen, Present) and accounts.get(known.docebo_id) is None:
-                if isinstance(known, Mapping) and known.seen == LastSeen():  # linked by hand, say
-                    await to_completion(note_first_sight, runtime, [seen.value])
-                # The view of one user lacks attributes that the listing has.
-                accounts.add(await runtime.docebo.find_users(seen.value.username))
-            await catch_up(runtime, accounts, [known.docebo_id])
+            await add_known_account(runtime, accounts, known, user.email)
         await find_bearers(runtime, [(user, known)], accounts)
         username = (naming and naming.value(user)) or ""
         if username and accounts.with_username(username) is None:
             accounts.add(await runtime.docebo.find_users(username))
     return accounts
+
+
+async def add_known_account(runtime: Runtime, accounts: Accounts, known: Known, address: str) -> None:
+    """Add the *known* account to *accounts*, if it exists; its username may be the person's *address*."""
+    await ask_for_accounts(runtime, accounts, {known.docebo_id: [address]})
+    seen = accounts.look(known.docebo_id)
+    if isinstance(seen, Present) and accounts.get(known.docebo_id) is None:
+        if isinstance(known, Mapping) and known.seen == LastSeen():  # linked by hand, say
+            await to_completion(note_first_sight, runtime, [seen.value])
+        # The view of one user lacks attributes that the listing has.
+        accounts.add(await runtime.docebo.find_users(seen.value.username))
+    await catch_up(runtime, accounts, [known.docebo_id])
 
 
 def note_first_sight(runtime: Runtime, accounts: Iterable[Account]) -> None:

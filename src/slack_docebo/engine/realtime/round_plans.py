@@ -14,7 +14,7 @@ from slack_docebo.domain.standing import is_undecided
 from slack_docebo.engine.planning.drafts import close_plan, open_plan
 from slack_docebo.engine.planning.limits import count_people, end_of_window
 from slack_docebo.engine.planning.people import keep_found_accounts, keep_observations, note_names, plan_people
-from slack_docebo.engine.planning.returners import look_for_returners
+from slack_docebo.engine.planning.returners import look_for_leavers, look_for_returners
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_people
 from slack_docebo.engine.reading.overtaken import overtaken
@@ -38,7 +38,7 @@ async def plan_cases(
     """
     planner, team = Planner(policy, accounts), policy.scope.team
     operations = await to_completion(_operations, runtime, cases, planner)
-    planner.returns.contest_newcomers(op for op in operations if op.kind is Kind.CREATE)
+    await look_for_leavers(runtime, planner, [op for op in operations if op.kind is Kind.CREATE])
     await look_for_returners(runtime, planner, [op for op in operations if op.kind is Kind.DEACTIVATE])
     answers: dict[str, Observation[SourceUser]] = {}
     if holders := planner.returns.holders:

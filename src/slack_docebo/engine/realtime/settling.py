@@ -7,6 +7,7 @@ from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.leavers import is_leaver
 from slack_docebo.domain.operations import Outcome
 from slack_docebo.domain.protection import NEVER_TOUCHED
+from slack_docebo.domain.returns import left_with
 from slack_docebo.engine.realtime.merging import Case, event_ids
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
 from slack_docebo.runtime import Runtime
@@ -84,6 +85,9 @@ class Settlement:
             tables.leavers.clear(self._team, (slack_id for user in back for slack_id in user.ids))
             # What comes under one of two ids later is to be held against what was applied under the other.
             tables.people.register_both_ids(self._team, [case.user for case in known if case.user], now=now)
+            for case in known:
+                if case.user and (addresses := left_with(case.user, case.known)):
+                    tables.people.note_left_with(self._team, addresses)
             stamps = {case.slack_id: case.updated for case in known}
             tables.applied(self._runtime.settings.docebo_url).advance(self._team, stamps, now=now)
         self.done += cases
