@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from sqlalchemy import text
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
@@ -68,6 +69,11 @@ async def relinked(facts, url, relation, *, dry_run=False, **changes):
 
 def accounts(sandbox):
     return {account.user_id: (account.username, account.email, account.active) for account in sandbox.docebo.accounts}
+
+
+def shown_in_slack_user(url):
+    with Store.open(url) as store, store.reading() as tables:
+        return {row.slack_id: row.user_id for row in tables.connection.execute(text("SELECT * FROM slack_user"))}
 
 
 def rows(url, address):
@@ -192,6 +198,22 @@ async def test_a_few_accounts_that_were_changed_or_deleted_disprove_nothing(tria
     done = await relinked(moved(trial), sqlite_url, Relation.SAME)
 
     assert done.alike == SAMPLE - 1
+
+
+async def test_who_reads_slack_user_sees_the_mappings_of_the_linked_platform_alone(trial, real, sqlite_url):
+    await run_import(settings_for(trial.facts(), sqlite_url), rows=ROWS)
+    before = shown_in_slack_user(sqlite_url)
+
+    await relinked(elsewhere(trial, real), sqlite_url, Relation.ANOTHER)
+    between = shown_in_slack_user(sqlite_url)
+    await run_import(settings_for(elsewhere(trial, real), sqlite_url), rows=ROWS)
+    after = shown_in_slack_user(sqlite_url)
+
+    assert before.keys() == after.keys() != set()
+    assert between == {}
+    assert before.items().isdisjoint(after.items())
+    await relinked(trial.facts(), sqlite_url, Relation.ANOTHER)
+    assert shown_in_slack_user(sqlite_url) == before
 
 
 @pytest.mark.long

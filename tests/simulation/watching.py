@@ -23,7 +23,7 @@ from tests.simulation.promises import DAY, FRESH, LISTED, MINUTE, Breach, Promis
 NOBODY = Ownership(None, ALWAYS)
 NEVER = float("inf")
 UNDER_WAY = 1.0  # seconds that may pass from the last check of a call until it is sent
-ON_REQUEST = ("undo", "reset", "restore")  # runs that change mappings because somebody has asked for it
+ON_REQUEST = ("undo", "reset", "restore", "relink")  # runs that change mappings because somebody has asked for it
 
 
 class Mapping:
