@@ -1,7 +1,7 @@
 """Judging events, outcomes and runs once all processes have ended."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -110,8 +110,9 @@ class Judge:
             if scope_of(self._company, self._behaviour).reason_against(user):
                 continue  # nobody looks after such an account
             is_newest = (user.slack_id, user.updated) == (slack_id, entry.event.updated)
-            if is_newest and self._was_written_by_us(account.user_id, person, entry.event.received_at.timestamp()):
-                yield from self._stale_account(person, account)
+            written = self._written_by_us(account.user_id, person, entry.event.received_at.timestamp())
+            if is_newest and written:
+                yield from self._stale_account(person, account, written)
 
     def _older_writes(self, entries: Sequence[InboxEntry], processes: Sequence[Process]) -> Iterator[Breach]:
         """Yield writes that give an account a former name, though an event with a newer one was applied before the run began."""
@@ -136,20 +137,22 @@ class Judge:
                     how = f"{write.process} gives account {write.account_id} of person {person.number} {name}"
                     yield Breach(Promise.NEWEST, f"{how}, and {told} was applied before by an event")
 
-    def _was_written_by_us(self, account_id: int, person: Person, since: float) -> bool:
-        """Tell whether one of our runs wrote *person*'s account after *since*, and nobody has changed it after that."""
+    def _written_by_us(self, account_id: int, person: Person, since: float) -> set[str]:
+        """Return which of NAMES our runs changed in *person*'s account after *since*; none where somebody changed it after that."""
         writes = [write for write in self._company.writes if write.account_id == account_id]
         changed_by_hand = account_id in self._company.corrected or account_id in self._company.promoted
         is_theirs = self._company.owner_of(account_id) is person and not changed_by_hand
-        return is_theirs and bool(writes) and writes[-1].at > since and not writes[-1].process.startswith("undo")
+        if not is_theirs or not writes or writes[-1].process.startswith("undo"):
+            return set()
+        return set().union(*(_changed_names(write) for write in writes if write.at > since))
 
-    def _stale_account(self, person: Person, account: ModelAccount) -> Iterator[Breach]:
+    def _stale_account(self, person: Person, account: ModelAccount, written: Collection[str]) -> Iterator[Breach]:
         user = source_user(self._company.profile(person))
+        rules = [rule for rule in self._behaviour.attributes if rule.target in written]
+        there = wanted(user, rules, creating=False)
         seen = Account(
             account.user_id, account.username, account.email, first_name=account.firstname, last_name=account.lastname
         )
-        rules = [rule for rule in self._behaviour.attributes if rule.target in NAMES]
-        there = wanted(user, rules, creating=False)
         differing, _ = differences({name: kept(name, value) for name, value in there.items()}, seen)
         if differing and account.active and not is_protected(account, self._behaviour):
             how = f"the account of person {person.number} was written with an older {', '.join(differing)}"
@@ -290,6 +293,12 @@ class Judge:
             ):
                 how = f"person {person.number} has come back under {user.slack_id}, which no account is mapped to"
                 yield Breach(Promise.EVERYBODY, f"{how}; the last import: {last.line}")
+
+
+def _changed_names(write: Write) -> set[str]:
+    """Return which of NAMES the write has changed."""
+    before = write.before
+    return {name for name in NAMES if before is None or shown(before, name) != shown(write.after, name)}
 
 
 def _is_about(row: Row[Any], write: Write) -> bool:
