@@ -60,8 +60,8 @@ def inbox(store: Store) -> Store:
     with store.transaction() as tables:
         repository = tables.inbox
         repository.put(list(events.values()))
-        repository.finish(["EvApplied"], EventState.APPLIED, BEGAN)
-        repository.park(["EvParked1", "EvParked2"], "no room", BEGAN)
+        repository.finish(["EvApplied"], EventState.APPLIED, BEGAN, run="")
+        repository.park(["EvParked1", "EvParked2"], "no room", BEGAN, run="")
         repository.claim("run", 10, AT_ONCE - timedelta(days=1))  # none is due that early: no run is wanted
     return store
 
