@@ -1,12 +1,13 @@
 """`python -m bench.arrivals`: from event to account over a day of arrivals, when a run lingers for longer or shorter.
 
 Measured are cold events, for which a run has to be started, and warm ones, which find one that lingers: Slack's event, the
-webhook, Prefect, our worker, Docebo, with both databases on PostgreSQL as compose.yaml has them. How many of a day's events are cold follows from when they come: mornings, lulls and
-bursts of a working day, drawn once.
+webhook, Prefect, our worker, Docebo, with both databases on PostgreSQL as compose.yaml has them. How many of a day's events
+are cold follows from when they come: mornings, lulls and bursts of a working day, drawn once.
 """
 
 import itertools
 import json
+import os
 import random
 import statistics
 import sys
@@ -15,6 +16,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from unittest.mock import patch
 
 import httpx
 
@@ -87,8 +89,9 @@ def _measured() -> tuple[list[float], list[float]]:
         company = stack.enter_context(Sandbox(users=50, rate_limits=False, latency_ms=LATENCY_MS))
         postgresql = stack.enter_context(running_server())
         prefects = postgresql.url(postgresql.create_database()).replace("://", "+asyncpg://")
-        database = {"PREFECT_API_DATABASE_CONNECTION_URL": prefects}
-        clients = stack.enter_context(prefect_server(folder, settings=database))
+        database = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": prefects}
+        with patch.dict(os.environ, database):  # for the server alone
+            clients = stack.enter_context(prefect_server(folder))
         port = free_port()
         env = {
             **QUIET_PREFECT,
