@@ -18,8 +18,9 @@ GRAFANA = Path(__file__).parents[2] / "deployments" / "grafana"
 RULES = yaml.safe_load((GRAFANA / "alerts.yaml").read_text())["groups"][0]["rules"]
 QUERIES = {
     **{
-        panel["title"]: panel["targets"][0]["expr"]
+        f"{panel['title']} {target['refId']}": target["expr"]
         for panel in json.loads((GRAFANA / "webhook.json").read_text())["panels"]
+        for target in panel["targets"]
     },
     **{rule["alert"]: rule["expr"] for rule in RULES},
 }
@@ -47,6 +48,23 @@ def test_a_query_finds_what_it_asks_for_before_anything_has_happened(query, expo
         found = [sample for sample in exposed if sample.name == name and wanted.items() <= sample.labels.items()]
         assert found, f"nothing is exposed as {name}{{{matchers}}}"
         assert labels <= found[0].labels.keys()
+
+
+def test_how_long_events_took_is_a_histogram_of_those_of_the_last_day():
+    metrics = Metrics()
+    metrics.observe_runs(Figures(seconds=[0.4, 0.5, 7.0]))
+    metrics.observe_runs(Figures(seconds=[0.5, 7.0]))  # the first is a day old by now
+
+    page = metrics.page().decode()
+
+    took = re.findall(r'^slack_docebo_event_to_account_seconds_bucket{le="([^"]+)"} (\S+)$', page, re.MULTILINE)
+    assert [(le, count) for le, count in took if le in {"0.25", "0.5", "5.0", "10.0", "+Inf"}] == [
+        ("0.25", "0.0"),
+        ("0.5", "1.0"),
+        ("5.0", "1.0"),
+        ("10.0", "2.0"),
+        ("+Inf", "2.0"),
+    ]
 
 
 def test_each_kind_of_event_is_counted_from_the_start(exposed):

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from statistics import quantiles
 
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.storage.budget import part_left
@@ -15,7 +14,6 @@ from slack_docebo.storage.tables import Tables
 DAY = timedelta(days=1)
 OPERATIONS = tuple(kind for kind in Kind if kind is not Kind.LEAVE)
 OUTCOMES = (Outcome.APPLIED, Outcome.FAILED)
-QUANTILES = {"0.5": 9, "0.95": 18}  # of twenty parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +31,6 @@ class Figures:
         """Return how many seconds ago it last happened; None if it never did."""
         at = self.milestones.get(reached)
         return None if at is None else max(0, round((now - at).total_seconds()))
-
-    @property
-    def seconds_by_quantile(self) -> dict[str, float]:
-        """Seconds from event to account, by quantile; 0 where no event was applied."""
-        if len(self.seconds) < 2:
-            return dict.fromkeys(QUANTILES, self.seconds[0] if self.seconds else 0.0)
-        parts = quantiles(self.seconds, n=20, method="inclusive")
-        return {name: parts[part] for name, part in QUANTILES.items()}
 
 
 def read_figures(tables: Tables, docebo: str | None) -> Figures:

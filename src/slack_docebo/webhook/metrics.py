@@ -1,21 +1,25 @@
 """What the webhook counts, and what it tells of runs, for Prometheus."""
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.gc_collector import GCCollector
+from prometheus_client.metrics_core import GaugeHistogramMetricFamily
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 from slack_docebo.storage.events import MEMBERS_CHANGED
 from slack_docebo.storage.inbox import InboxStatus
 from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.refusals import RefusalKind
-from slack_docebo.webhook.figures import OPERATIONS, OUTCOMES, QUANTILES, Figures
+from slack_docebo.webhook.figures import OPERATIONS, OUTCOMES, Figures
 from slack_docebo.webhook.intake import ABOUT_PEOPLE, ALARMING, KINDS, MISSING, REASONS
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+SECONDS_TO_ACCOUNT = (0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 3600, 6 * 3600)
 ANSWERS = (200, 400, 401, 403, 408, 413, 415, 421, 503)
 STORED = (*ABOUT_PEOPLE, MEMBERS_CHANGED)
 SIDES = ("slack", "docebo")
@@ -97,9 +101,8 @@ class Metrics:
         self._calls_left = self._gauge(
             "docebo_calls_left_ratio", "Part of the calls to Docebo that may be made at once that is left: 1 is all."
         )
-        self._event_seconds = self._gauge(
-            "event_to_account_seconds", "From event to account, events of the last 24 hours.", quantile=list(QUANTILES)
-        )
+        self._event_seconds = _EventSeconds()
+        self._registry.register(self._event_seconds)
 
     def observe_refusals(self, in_a_row: Mapping[str, int]) -> None:
         """Set the gauges of refusals to how many there were *in_a_row* of each kind."""
@@ -122,8 +125,7 @@ class Metrics:
             self._people.labels(operation, outcome).set(figures.people.get((operation, outcome), 0))
         self._unacknowledged.set(figures.unacknowledged)
         self._calls_left.set(figures.calls_left)
-        for quantile, seconds in figures.seconds_by_quantile.items():
-            self._event_seconds.labels(quantile).set(seconds)
+        self._event_seconds.seconds = figures.seconds
 
     def page(self) -> bytes:
         """Return the counters in Prometheus' text format."""
@@ -138,6 +140,24 @@ class Metrics:
         gauge = Gauge(f"slack_docebo_{name}", description, list(labels), registry=self._registry)
         _start(gauge, labels)
         return gauge
+
+
+class _EventSeconds(Collector):
+    """How long the events of the last day took: a histogram that is read from the database anew, and so no sum of all time."""
+
+    def __init__(self) -> None:
+        self.seconds: Sequence[float] = ()
+
+    def collect(self) -> Iterator[GaugeHistogramMetricFamily]:
+        """Yield how many events took no longer than each bound."""
+        ordered = sorted(self.seconds)
+        buckets = [(str(float(bound)), float(bisect_right(ordered, bound))) for bound in SECONDS_TO_ACCOUNT]
+        yield GaugeHistogramMetricFamily(
+            "slack_docebo_event_to_account_seconds",
+            "From event to account, events of the last 24 hours.",
+            buckets=[*buckets, ("+Inf", float(len(ordered)))],
+            gsum_value=sum(ordered),
+        )
 
 
 def _start(metric: Counter | Gauge, labels: Mapping[str, Iterable[object]]) -> None:
