@@ -49,6 +49,11 @@ def imports(folder: Path) -> None:
         results.add("wall time of the flow", first["seconds"], floor * 1.5, "s")
         results.add("   with the creation of its run in the same process", first["seconds_with_creation"], None, "s")
         results.add("   the floor: its batch calls one after the other", floor, None, "s")
+        path = sum(counters["calls"].values()) * LATENCY_MS / 1000
+        results.add(
+            "   its critical path: all its calls one after the other, connection and proofs too", path, None, "s"
+        )
+        results.add("   wall time of the flow against that", first["seconds"] / path, 1.05)
         for title, parameters in (
             ("second run, target verified", {"dry_run": False}),
             ("second run, fingerprints trusted", {"dry_run": False, "verify_target": False}),

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -28,7 +29,7 @@ from tests.e2e.prefect_http import prefect_http, set_rows, start, start_nothing
 
 PEOPLE = 10_000
 SETTLED = 2  # imports after which nothing is left to tell
-SWEEPS, NIGHTS = 6, 2  # measured
+SWEEPS, NIGHTS = 6, 3  # measured
 IDLE_SECONDS = 120
 DRAIN_SECONDS = 20  # in which Prefect's server has written down what it was told
 DAY = 86_400
@@ -37,8 +38,51 @@ EVENT_DAYS, RUN_DAYS = 7, 90
 SERVED = 3  # runs that serve an event, measured
 
 
+@dataclass(frozen=True)
+class Day:
+    """By what Prefect's database grows on a day on which nothing happens, and with a run that serves events.
+
+    *parts* say by what happens how it grows at each time, and how many times a day that is.
+    """
+
+    parts: Mapping[str, tuple[Mapping[str, float], float]]
+    served: Mapping[str, float]
+
+    def megabytes(self, what: str = "bytes") -> float:
+        """Return by how much the database grows in a day, or the part of it that is *what*."""
+        return sum(_megabytes(growth, times, what) for growth, times in self.parts.values())
+
+    def kept(self, serving: int) -> float:
+        """Return the megabytes of the database when it grows no more, with so many runs a day that are *serving* events."""
+        events = self.megabytes("events")
+        return events * EVENT_DAYS + (self.megabytes() - events) * RUN_DAYS + serving * self.kept_of_one
+
+    @property
+    def kept_of_one(self) -> float:
+        """The megabytes that are kept for each run a day that serves events."""
+        of_events = _megabytes(self.served, EVENT_DAYS, "events")
+        return of_events + _megabytes(self.served, RUN_DAYS) - _megabytes(self.served, RUN_DAYS, "events")
+
+
 def main() -> int:
     """Measure and print."""
+    day = measured()
+    (sweep, sweeps), (night, nights) = day.parts["sweeps"], day.parts["the reconciliation"]
+    results = Results(f"A day on which nothing happens, {PEOPLE:,} people, Prefect on SQLite (idle)")
+    results.add("runs a day", sweeps + nights, 60)
+    results.add("rows of logs a day", sweeps * sweep["log"] + nights * night["log"])
+    results.add("bytes a day", day.megabytes(), 5, "MB")
+    for part, (growth, times) in day.parts.items():
+        results.add(f"   of it: {part}", _megabytes(growth, times), unit="MB")
+    results.add("   of it: events, which are kept for 7 days", day.megabytes("events"), unit="MB")
+    results.add("after 90 days, when it grows no more", day.kept(serving=0), unit="MB")
+    results.add("   and for each run a day that serves Slack's events", day.kept_of_one, unit="MB")
+    results.show()
+    return 0
+
+
+def measured() -> Day:
+    """Let happen a few times what a day consists of."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slack-docebo-bench-")))
         company = stack.enter_context(Sandbox(users=PEOPLE, rate_limits=False))
@@ -66,24 +110,14 @@ def main() -> int:
         sweep = _growth(prefect, SWEEPS, lambda: [_run(http, "sweep/sweep") for _ in range(SWEEPS)])
         night = _growth(prefect, NIGHTS, lambda: [_run(http, "bulk-import/reconcile") for _ in range(NIGHTS)])
         served = _growth(prefect, SERVED, lambda: [_run(http, "realtime-sync/slack-events") for _ in range(SERVED)])
-    sweeps = DAY / _interval("sweep")
-    day = [(alone, DAY), (sweep, sweeps), (night, 1)]
-    events, everything = (sum(_bytes(*one, what) for one in day) for what in ("events", "bytes"))
-    results = Results(f"A day on which nothing happens, {PEOPLE:,} people, Prefect on SQLite (idle)")
-    results.add("runs a day", sweeps + 1, 60)
-    results.add("rows of logs a day", sweeps * sweep["log"] + night["log"])
-    results.add("bytes a day", everything, 5, "MB")
-    results.add("   of it: while no run is at work", _bytes(alone, DAY), unit="MB")
-    results.add("   of it: sweeps", _bytes(sweep, sweeps), unit="MB")
-    results.add("   of it: the reconciliation", _bytes(night, 1), unit="MB")
-    results.add("   of it: events, which are kept for 7 days", events, unit="MB")
-    results.add(
-        "after 90 days, when it grows no more", events * EVENT_DAYS + (everything - events) * RUN_DAYS, unit="MB"
+    return Day(
+        parts={
+            "while no run is at work": (alone, DAY),
+            "sweeps": (sweep, DAY / _interval("sweep")),
+            "the reconciliation": (night, 1),
+        },
+        served=served,
     )
-    per_run = _bytes(served, EVENT_DAYS, "events") + (_bytes(served, RUN_DAYS) - _bytes(served, RUN_DAYS, "events"))
-    results.add("   and for each run a day that serves Slack's events", per_run, unit="MB")
-    results.show()
-    return 0
 
 
 def _run(http: httpx.Client, deployment: str) -> None:
@@ -113,7 +147,7 @@ def _size(database: Path) -> Mapping[str, float]:
         return {"bytes": pages * value("PRAGMA page_size"), "events": events, "log": value("SELECT count(*) FROM log")}
 
 
-def _bytes(growth: Mapping[str, float], times: float, what: str = "bytes") -> float:
+def _megabytes(growth: Mapping[str, float], times: float, what: str = "bytes") -> float:
     return growth[what] * times / 1e6
 
 

@@ -1,4 +1,7 @@
-"""`python -m bench.year [NIGHTS]`: a year of nights and events, by a clock that is moved; what our side of it takes and keeps."""
+"""`python -m bench.year [NIGHTS]`: a year of nights and events, by a clock that is moved; what it takes and keeps.
+
+What Prefect keeps of it is reckoned from real nights, which `bench.idle` measures.
+"""
 
 import asyncio
 import os
@@ -7,13 +10,14 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import time_machine
 
+from bench import idle
 from bench.table import Results
 from sandbox.server import Sandbox
 from slack_docebo.engine.realtime.upkeep import tidy
@@ -26,6 +30,7 @@ from tests.integration.realtime_world import World, world
 NIGHTS = 365
 PEOPLE = 10_000
 EVENTS = 100  # a day, of as many people
+SERVING = 40  # runs a day that they take, as `bench.arrivals` says
 SETTLED = 3  # nights after which nothing of the beginning is left to tell
 COMPARED = 5  # nights, of which the median is taken
 TEAM = ("Design", "Sales", "Support", "Research")
@@ -36,12 +41,14 @@ def main(arguments: Sequence[str] = ()) -> int:
     nights = int(arguments[0]) if arguments else NIGHTS
     with tempfile.TemporaryDirectory(prefix="slack-docebo-bench-") as name:
         measured, old, new = asyncio.run(_lived(Path(name), nights))
+    prefect = idle.measured().kept(SERVING)
     end, middle = measured[-1], measured[len(measured) // 2]
     results = Results(f"{nights} nights, {EVENTS} events a day, {PEOPLE:,} people, SQLite (year)")
     results.add("our database at the end", end["database"], unit="MB")
     results.add("   at the middle", middle["database"], unit="MB")
     results.add("reports at the end", end["reports"], unit="MB")
-    results.add("both", end["database"] + end["reports"], 300, "MB")
+    results.add(f"Prefect's database when it grows no more, {SERVING} runs a day that serve events", prefect, unit="MB")
+    results.add("all of it", end["database"] + end["reports"] + prefect, 300, "MB")
     results.add("processor time of a last night", statistics.median(old), unit="s")
     results.add("   against a night of a database that has just begun, by turns", _ratio(old, new), 1.2)
     results.add("events that still wait", end["waiting"], 0)
@@ -53,7 +60,7 @@ def _ratio(old: Sequence[float], new: Sequence[float]) -> float:
     return statistics.median(old) / statistics.median(new)
 
 
-async def _lived(folder: Path, nights: int) -> tuple[list[Mapping[str, float]], list[float], list[float]]:
+async def _lived(folder: Path, nights: int) -> tuple[list[dict[str, Any]], list[float], list[float]]:
     """Return what each night has left, and the seconds of further ones: with all that is kept, and with a new database."""
     draw = random.Random(21)
     today = datetime.now(UTC)
