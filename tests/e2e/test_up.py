@@ -353,7 +353,10 @@ def test_the_worker_logs_for_a_collector_as_well_where_env_says_so(tmp_path, mon
 
 
 def test_what_opens_prefects_database_and_its_blocks_is_for_prefects_server_alone(tmp_path):
-    its_own = dict.fromkeys(["PREFECT_SERVER_ENCRYPTION_KEY", "PREFECT_API_DATABASE_CONNECTION_URL"], "planted")
+    its_own = dict.fromkeys(
+        ("PREFECT_SERVER_ENCRYPTION_KEY", "PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_API_DATABASE_PASSWORD"),
+        "planted",
+    )
     parts = installation(data=tmp_path, webhook_port=8400, events="webhook")
     parts.environment |= its_own
 

@@ -57,6 +57,14 @@ def test_every_variable_is_one_that_is_read(where, name):
     assert name in OURS | PREFECTS | {"PREFECT_SERVER_ENCRYPTION_KEY"}
 
 
+@pytest.mark.parametrize(("where", "name"), sorted(told()))
+def test_a_variable_of_prefects_bears_the_name_that_it_has_at_present(where, name):
+    """It takes former names as well: one that stands under two is changed in one place only."""
+    setting = _get_settings_fields(PrefectSettings).get(name)
+
+    assert setting is None or name == f"PREFECT_{setting.accessor.replace('.', '_').upper()}"
+
+
 READS = {
     "worker": variables(*RUN),
     "webhook": variables(WebhookSettings),
@@ -190,9 +198,9 @@ def test_ports_agree():
 
 
 def test_both_databases_are_postgresql_and_the_broker_is_redis():
-    assert SERVER["PREFECT_API_DATABASE_CONNECTION_URL"].startswith("postgresql+asyncpg://")
+    assert SERVER["PREFECT_SERVER_DATABASE_CONNECTION_URL"].startswith("postgresql+asyncpg://")
     assert SERVICES["worker"]["environment"]["DATABASE_URL"].startswith("postgresql://")
-    assert SERVER["PREFECT_MESSAGING_BROKER"] == "prefect_redis.messaging"
+    assert SERVER["PREFECT_SERVER_EVENTS_MESSAGING_BROKER"] == "prefect_redis.messaging"
     assert SERVICES["services"]["environment"].items() == {k: v for k, v in SERVER.items() if k != LOGIN}.items()
 
 
@@ -206,7 +214,11 @@ def test_whatever_prefect_keeps_in_redis_has_its_address(monkeypatch):
 def test_prefects_servers_are_told_the_same_in_both_installations():
     values = yaml.safe_load((FOLDER / "helm" / "prefect-server.yaml").read_text())
     settings = next(yaml.safe_load_all((FOLDER / "helm" / "prefect-settings.yaml").read_text()))["data"]
-    of_the_chart = {"PREFECT_API_DATABASE_CONNECTION_URL", "PGPASSWORD", LOGIN}  # Secrets of its own
+    of_the_chart = {  # Secrets of its own, and what it says of Redis
+        *("PREFECT_SERVER_DATABASE_CONNECTION_URL", "PGPASSWORD", LOGIN),
+        *(f"PREFECT_SERVER_EVENTS_{name}" for name in ("MESSAGING_BROKER", "MESSAGING_CACHE", "CAUSAL_ORDERING")),
+        "PREFECT_REDIS_MESSAGING_URL",
+    }
     secret = {"PREFECT_SERVER_ENCRYPTION_KEY"}
 
     env = values["global"]["prefect"]["env"]
@@ -277,5 +289,5 @@ def test_the_password_of_postgresql_stands_in_no_address_where_some_signs_would_
     assert all(
         "PGPASSWORD" in one
         for one in environments
-        if {"DATABASE_URL", "PREFECT_API_DATABASE_CONNECTION_URL"} & set(one)
+        if {"DATABASE_URL", "PREFECT_SERVER_DATABASE_CONNECTION_URL"} & set(one)
     )

@@ -8,6 +8,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from prefect.settings import Settings as PrefectSettings
+from prefect.settings.legacy import _get_settings_fields
 
 ROOT = Path(__file__).parents[2]
 HELM = ROOT / "deployments" / "helm"
@@ -28,13 +30,12 @@ SERVER, MIGRATIONS, SERVICES = (
 WORKER = VALUES["prefect-worker"]["worker"]
 
 # What the charts' templates put into the list of variables themselves, given these values. Of the messaging and of Redis
-# all names that any version of the chart has, for services that run apart.
+# all names that any version of the chart has, for services that run apart; the docket's address only if a value names it.
 OF_MESSAGING = {
     "PREFECT_MESSAGING_BROKER",
     "PREFECT_MESSAGING_CACHE",
     "PREFECT_SERVER_EVENTS_CAUSAL_ORDERING",
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE",
-    "PREFECT_SERVER_DOCKET_URL",
     *(f"PREFECT_REDIS_MESSAGING_{part}" for part in ("HOST", "PORT", "DB", "SSL", "USERNAME", "PASSWORD")),
 }
 OF_ALL = {"HOME", "PREFECT_DEBUG_MODE"}
@@ -88,28 +89,42 @@ def test_every_key_is_one_that_the_chart_knows(chart):
     assert list(keys(VALUES[chart], defaults)) == []
 
 
-def variables_of(part):
-    """The variables that one container of a chart is given in its list, ours beside those of the chart."""
+def setting_of(name):
+    """What a variable sets: Prefect takes former names of some, as the chart gives them."""
+    known = _get_settings_fields(PrefectSettings).get(name)
+    if known:
+        return known.accessor
+    return "Redis of the messaging" if name.startswith("PREFECT_REDIS_MESSAGING_") else name
+
+
+def told_to(part):
+    """The variables that one container of a chart is given by us, in its list and by its ConfigMap."""
     if part == "worker":
-        ours = WORKER["extraEnvVars"]
-    else:
-        values = VALUES["prefect-server"]
-        ours = [*values["global"]["prefect"]["env"], *values[part].get("env", [])]
-    return [*(variable["name"] for variable in ours), *OF_THE_CHART[part]]
+        return [variable["name"] for variable in WORKER["extraEnvVars"]]
+    values = VALUES["prefect-server"]
+    listed = [*values["global"]["prefect"]["env"], *values[part].get("env", [])]
+    return [*(variable["name"] for variable in listed), *(SETTINGS["data"] if "extraEnvVarsCM" in values[part] else ())]
 
 
 @pytest.mark.parametrize("part", OF_THE_CHART)
 def test_no_variable_is_set_twice(part):
-    """Helm 4 refuses them. What comes from a ConfigMap gives way to the list, and may be in both."""
-    assert [name for name, times in Counter(variables_of(part)).items() if times > 1] == []
+    """Helm 4 refuses that in the list; and what a ConfigMap says gives way to the list, unseen."""
+    ours, of_the_chart = (list(map(setting_of, names)) for names in (told_to(part), OF_THE_CHART[part]))
+
+    assert [name for name, times in Counter([*ours, *set(of_the_chart)]).items() if times > 1] == []
 
 
-def test_what_chart_and_configmap_both_say_is_the_same():
-    for key, variable in (("broker", "PREFECT_MESSAGING_BROKER"), ("cache", "PREFECT_MESSAGING_CACHE")):
-        defaults = yaml.safe_load((CHARTS / "prefect-server" / "values.yaml").read_text())
-        assert defaults["backgroundServices"]["messaging"][key] == SETTINGS["data"][variable]
-    assert SETTINGS["data"]["PREFECT_REDIS_MESSAGING_URL"] == "redis://redis:6379/0"
-    assert SERVICES["messaging"]["redis"] == {"host": "redis", "port": 6379}
+def test_the_chart_says_of_redis_what_compose_says():
+    compose = yaml.safe_load((HELM.parent / "compose.yaml").read_text())["services"]["server"]["environment"]
+    messaging = yaml.safe_load((CHARTS / "prefect-server" / "values.yaml").read_text())["backgroundServices"][
+        "messaging"
+    ]
+    redis = {**messaging["redis"], **SERVICES["messaging"]["redis"]}
+
+    assert "docket" not in SERVICES["messaging"]  # its address is in the ConfigMap
+    assert messaging["broker"] == compose["PREFECT_SERVER_EVENTS_MESSAGING_BROKER"]
+    assert messaging["cache"] == compose["PREFECT_SERVER_EVENTS_MESSAGING_CACHE"]
+    assert compose["PREFECT_REDIS_MESSAGING_URL"] == f"redis://{redis['host']}:{redis['port']}/{redis['db']}"
 
 
 def test_servers_and_services_are_told_the_same():
@@ -117,7 +132,7 @@ def test_servers_and_services_are_told_the_same():
 
 
 def test_who_migrates_is_a_job_alone_with_a_shell_that_knows_the_script_of_the_chart():
-    assert SETTINGS["data"]["PREFECT_API_DATABASE_MIGRATE_ON_START"] == "false"
+    assert SETTINGS["data"]["PREFECT_SERVER_DATABASE_MIGRATE_ON_START"] == "false"
     assert MIGRATIONS["entrypoint"] == ["/bin/bash", "-c"]
     assert [mount["mountPath"] for mount in MIGRATIONS["extraVolumeMounts"]] == ["/tmp"]
 
