@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,11 +25,19 @@ from tests.postgresql import PostgresServer
 from tests.waiting import PATIENCE_SECONDS
 
 COMPOSE = Path(__file__).parents[2] / "deployments" / "compose.yaml"
+# Whom root starts services as: somebody who may read everything, for Python itself may be root's own, and who may write to
+# nothing that is not given away.
+NOBODY = "nobody"
+AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", "--regid=nogroup", "--clear-groups", "--no-new-privs"]
+AS_NOBODY += [f"--{kind}-caps=+dac_read_search" for kind in ("inh", "ambient")]
+GRACE_SECONDS = 10  # an engine's, where compose.yaml says nothing
 OF_ENV_FILE = re.compile(r"\$\{(\w+):-(.*?)\}")
 
 
 class Composition:
     """Runs the file's commands with the file's variables, in *project* as the image does, or in the *image* itself.
+
+    In either case not as root, who could write where an installation's user cannot.
 
     *addresses* says what stands here for the containers' names and ports; *env_file* is what `.env` would say. The
     volumes of services that run in the image are folders below *folder*.
@@ -50,6 +59,9 @@ class Composition:
         self._image = image
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._stack = ExitStack()
+        self._becomes_nobody = image is None and os.geteuid() == 0
+        if self._becomes_nobody:
+            shutil.chown(folder, NOBODY)
 
     def __enter__(self) -> Self:
         return self
@@ -59,10 +71,13 @@ class Composition:
             self.kill(name)
         self._stack.close()
 
-    def start(self, service: str, *options: str, name: str = "", **addresses: str) -> subprocess.Popen[bytes]:
-        """Start *service*, with further *options* and *addresses* of its own if need be."""
+    def start(
+        self, service: str, *options: str, name: str = "", told: Mapping[str, str] | None = None, **addresses: str
+    ) -> subprocess.Popen[bytes]:
+        """Start *service*, with further *options* and *addresses* of its own, and *told* further variables if need be."""
         found = self._service(service, **addresses)
-        command, env = [*found["command"], *options], found.get("environment", {})
+        found["environment"] = {**found.get("environment", {}), **(told or {})}
+        command, env = [*found["command"], *options], found["environment"]
         name = name or service
         if self._image and "build" in found:
             child = process(self._entered(found, command), log=self.log(name))
@@ -72,9 +87,13 @@ class Composition:
                 "PYTHONPATH": str(self._project),  # as the image has it
                 "DO_NOT_TRACK": "1",
                 "PREFECT_HOME": str(self._folder / "prefect"),
+                "PREFECT_UI_STATIC_DIRECTORY": str(self._folder / "pages"),
+                "HOME": str(self._folder),
+                "TMPDIR": str(self._folder),
                 "PREFECT_WORKER_QUERY_SECONDS": "1",
                 **env,
             }
+            command = [*AS_NOBODY, *command] if self._becomes_nobody else command
             child = process(command, log=self.log(name), env=env, cwd=self._project)
         self._processes[name] = self._stack.enter_context(child)
         return self._processes[name]
@@ -91,10 +110,11 @@ class Composition:
         return subprocess.run(self._entered(found, command), capture_output=True, check=False).returncode == 0
 
     def end(self, name: str) -> None:
-        """Tell the first process of a container to end, as an engine does, and wait until it has."""
+        """Tell the first process of a container to end, as an engine does, and wait as long as an engine would."""
         child = self._processes[name]
+        grace = str(self._service(name).get("stop_grace_period", f"{GRACE_SECONDS}s"))
         os.kill(next(descendants(child.pid)), signal.SIGTERM)
-        child.wait(PATIENCE_SECONDS)
+        child.wait(float(grace.removesuffix("s")))
 
     def _service(self, service: str, **addresses: str) -> dict[str, Any]:
         text = OF_ENV_FILE.sub(lambda found: json.dumps(self._env_file.get(found[1], found[2])), COMPOSE.read_text())
