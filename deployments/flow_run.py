@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from multiprocessing import connection, parent_process
 from typing import Any
 from uuid import UUID
@@ -143,8 +143,10 @@ def _missing_secrets() -> list[str]:
     return [variable for variable in BLOCKS if variable in unset]
 
 
-async def _take_secrets(client: PrefectClient, variables: Iterable[str]) -> None:
+async def _take_secrets(client: PrefectClient, variables: Collection[str]) -> None:
     """Set each of *variables* to the text of its Secret block, if there is one."""
+    if not await _are_there(client, map(block_name, variables)):
+        return  # as in most installations, and events wait for the run to begin
 
     async def take(variable: str) -> None:
         try:
@@ -168,6 +170,13 @@ async def _take_secrets(client: PrefectClient, variables: Iterable[str]) -> None
     # One that cannot be read is readable at no further try. Set once, for that takes 30 ms.
     with temporary_settings({PREFECT_CLIENT_RETRY_EXTRA_CODES: None}):
         await asyncio.gather(*map(take, variables))
+
+
+async def _are_there(client: PrefectClient, names: Iterable[str]) -> bool:
+    """Tell, by one short request, whether any of the Secret blocks is there."""
+    wanted = {"block_documents": {"name": {"any_": [*names]}}, "block_types": {"slug": {"any_": ["secret"]}}}
+    answer = await client.request("POST", "/block_documents/count", json=wanted)
+    return int(answer.json()) > 0
 
 
 def _begin(flow_run_id: UUID) -> None:

@@ -28,7 +28,11 @@ from prefect.events import emit_event
 from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.runner._flow_run_executor import FlowRunExecutionResult, FlowRunExecutorContext
 from prefect.runner._process_manager import ProcessHandle
-from prefect.settings import PREFECT_CLIENT_RETRY_EXTRA_CODES, temporary_settings
+from prefect.settings import (
+    PREFECT_CLIENT_RETRY_EXTRA_CODES,
+    PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED,
+    temporary_settings,
+)
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
 from deployments.crashes import Crashes, how_it_ended
@@ -41,7 +45,12 @@ from slack_docebo.engine.reporting.troubles import A_CRASH, state_message
 from tasks.logs import as_one_line
 
 TRIED_AGAIN = PREFECT_CLIENT_RETRY_EXTRA_CODES  # beside 503; Prefect's server answers 500 while Redis is away
-
+OF_RUNS = {
+    TRIED_AGAIN.name: "500",
+    # Each run would ask for it twice before it begins. The worker has asked, and has the same code.
+    PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED.name: "false",
+}
+"""What runs are told of Prefect beside what their worker is."""
 PREFECTS_OWN_INTERVAL = 10  # seconds between two looks, by default; thirty that did not come are too many
 
 
@@ -81,7 +90,7 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
         seal_results()
         share_certificates()
         share_tokens()
-        os.environ[TRIED_AGAIN.name] = "500"  # for the runs
+        os.environ |= OF_RUNS
         self._exit_stack.enter_context(temporary_settings({TRIED_AGAIN: {500}}))
         for handler in logging.getLogger().handlers:  # the terminal's, which shows the names of runs
             handler.addFilter(as_one_line)

@@ -11,12 +11,13 @@ from types import SimpleNamespace
 import pytest
 from prefect.client.schemas.objects import State
 from prefect.serializers import Serializer
+from prefect.settings import Settings as PrefectSettings
 from prefect.utilities.dispatch import get_registry_for_type
 
 from deployments.flow_run import BLOCKS, _take_secrets, block_name
 from deployments.our_flows import FLOWS
 from deployments.sealed_results import seal_results
-from deployments.worker import FlowRunWorker, NoConfiguration, end_between_two_steps
+from deployments.worker import OF_RUNS, FlowRunWorker, NoConfiguration, end_between_two_steps
 from slack_docebo.settings import NotificationSettings, Settings, secrets_of
 from tests.unit.test_prefect_yaml import DEPLOYMENTS, ROOT
 
@@ -31,6 +32,16 @@ def test_no_flow_lets_the_server_choose_where_its_results_are_kept():
     assert {
         name for name, flow in FLOWS.items() if flow.persist_result is not False or not flow.result_storage
     } == set()
+
+
+def test_a_run_comes_again_after_500_and_begins_without_asking_for_the_version_of_the_server(monkeypatch):
+    for name, value in OF_RUNS.items():
+        monkeypatch.setenv(name, value)
+
+    client = PrefectSettings().client
+
+    assert client.retry_extra_codes == {500}
+    assert not client.server_version_check_enabled
 
 
 @pytest.mark.parametrize(("minutes", "healthy"), [(4, True), (6, False)])
@@ -84,6 +95,10 @@ def test_a_secret_block_that_holds_no_text_is_as_good_as_none_and_not_shown(monk
         async def read_block_document_by_name(self, name, slug):
             assert (name, slug) == ("smtp-password", "secret")
             return SimpleNamespace(data=data)
+
+        async def request(self, _method, path, **_given):
+            assert path == "/block_documents/count"
+            return SimpleNamespace(json=lambda: 1)
 
     monkeypatch.delenv("SMTP_PASSWORD", raising=False)
     asyncio.run(_take_secrets(Client(), ["SMTP_PASSWORD"]))
