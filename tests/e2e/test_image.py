@@ -16,6 +16,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from anyio.from_thread import start_blocking_portal
 from prefect.states import State
 
 from deployments.local import connection_settings, free_port
@@ -26,8 +27,10 @@ from tests.containers import BASE, Buildah, Image, NoContainers, debian_base
 from tests.e2e.composed import Composition, first_start_of_postgresql
 from tests.e2e.prefect_http import finished, is_done, prefect_http, set_rows, start, state
 from tests.importing import ON, run_import, settings_for
+from tests.integration.test_socket_mode import TOKEN, slack_server, wrapped
 from tests.postgresql import PostgresServer
 from tests.waiting import until
+from tests.webhook import envelope
 
 pytestmark = pytest.mark.long
 USERS = 200
@@ -170,9 +173,28 @@ def test_a_release_is_the_image_with_source_bill_of_materials_notes_and_sums(bui
     assert "make image" in (made / "NOTES.md").read_text()
 
 
+def answers_with_a_page(pages: str) -> bool:
+    page = httpx.get(pages, follow_redirects=True)
+    assert (page.status_code, page.headers["content-type"].partition(";")[0]) == (200, "text/html")
+    return "<html" in page.text
+
+
+def an_event_comes_by_socket_mode(composition: Composition, team: str, person: str) -> bool:
+    """Let the service connect to a small Slack, take an event about *person*, older than what is known, and end."""
+    told = envelope(team_id=team, event={"type": "user_change", "user": {"id": person, "updated": 1, "profile": {}}})
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(slack_server()) as slack:
+        token = {"SLACK_APP_TOKEN": TOKEN.get_secret_value(), "SLACK_API_URL": f"{slack.url}/api/"}
+        composition.start("socket-mode", told=token)
+        until(lambda: composition.is_healthy("socket-mode"), composition.log("socket-mode").read_text)
+        portal.call(portal.call(slack.sockets.get).send_json, wrapped(1, told))
+        taken: str = portal.call(slack.acknowledged.get)
+        composition.end("socket-mode")
+    return taken == "envelope-1"
+
+
 def test_every_service_works_ends_when_it_is_told_and_loses_nothing(installation, tmp_path):
     composition, sandbox, http = installation.composition, installation.sandbox, installation.http
-    page = httpx.get(installation.pages, follow_redirects=True)
+    assert answers_with_a_page(installation.pages)
 
     imported = finished(http, start(http, "bulk-import/import-everybody", dry_run=False))
     person = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
@@ -189,18 +211,19 @@ def test_every_service_works_ends_when_it_is_told_and_loses_nothing(installation
     sandbox.docebo_gate.faults.clear()
     sandbox.slack.change(person["id"], {"profile": {"last_name": "Byron"}})  # comes when the worker has gone
     assert sandbox.events.settle()
-    for service in ("webhook", "services", "server"):
-        composition.end(service)
+    composition.end("webhook")
+    assert an_event_comes_by_socket_mode(composition, sandbox.slack.team.id, person["id"])
     for service in ("services", "server"):
-        composition.start(service)
-    until(lambda: composition.is_healthy("server"))
+        composition.end(service)
+    composition.start("services")
+    composition.start("server", told={"PREFECT_UI_STATIC_DIRECTORY": "/tmp/ui_build"})  # empty, as in Prefect's chart
+    until(lambda: composition.is_healthy("server"), composition.log("server").read_text)
+    assert answers_with_a_page(installation.pages)
     for service in ("webhook", "worker"):
         composition.start(service)
     ended = finished(http, cut)
-    until(lambda: installation.events_done() == len(sandbox.events.deliveries))
+    until(lambda: installation.events_done() == len(sandbox.events.deliveries) + 1)  # that of Socket Mode
 
-    assert (page.status_code, page.headers["content-type"].partition(";")[0]) == (200, "text/html")
-    assert "<html" in page.text
     assert is_done(State.model_validate(imported["state"])), imported["state"]
     assert waiting == "ToBeContinued"
     assert is_done(State.model_validate(ended["state"])), ended["state"]
