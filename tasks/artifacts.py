@@ -8,7 +8,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.objects import Artifact
 from prefect.client.schemas.sorting import ArtifactSort
 
-from slack_docebo.domain.texts import address, markdown
+from slack_docebo.domain.texts import address, cell, markdown
 from slack_docebo.engine.reporting.shown import ADDRESS, Cell, Cells
 from slack_docebo.engine.reporting.steps import Step
 from tasks.links import Forms, find_forms
@@ -47,13 +47,13 @@ async def publish_parked(rows: Sequence[Mapping[str, Cell]]) -> None:
 
 def shown_as_text(rows: Sequence[Mapping[str, Cell]]) -> list[Cells]:
     """Return *rows* so that each cell is shown as it is."""
-    return [{column: _shown(column, cell) for column, cell in row.items()} for row in rows]
+    return [{column: _shown(column, value) for column, value in row.items()} for row in rows]
 
 
-def _shown(column: str, cell: Cell) -> Cell:
-    if not isinstance(cell, str):
-        return cell
-    return address(cell) if column == ADDRESS else markdown(cell)
+def _shown(column: str, value: Cell) -> Cell:
+    if not isinstance(value, str):
+        return value
+    return address(value) if column == ADDRESS else cell(value)
 
 
 async def publish_steps(steps: Iterable[Step], *, key: str) -> None:

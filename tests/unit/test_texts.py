@@ -1,4 +1,5 @@
 import csv
+import html
 import io
 import json
 import logging
@@ -20,6 +21,7 @@ from slack_docebo.domain.texts import (
     as_json,
     bared,
     bounded,
+    cell,
     chat,
     code,
     composed,
@@ -181,6 +183,38 @@ def test_a_cell_that_is_an_address_can_be_copied_as_it_is():
 )
 def test_a_cell_that_is_more_than_an_address_is_escaped_like_other_text(text):
     assert address(text) == markdown(text) != text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SLACK | ATTRIBUTES",
+        "O&#039;Hara",
+        "a * b, c[0] < 2",
+        "[all] of ~5",
+        "_draft",
+        "*.example.com, *.example.org",
+        r"Ada `Countess",
+        "Ada >> Bob",
+        "50%-60%",
+    ],
+)
+def test_a_cell_of_a_table_shows_signs_that_are_no_markup_without_a_backslash(text):
+    assert cell(text) == text
+
+
+@any_text
+@example("a` http://e.example")
+@example("_ _ _")
+@example("*a* b")
+@example("\\_a_")
+def test_a_cell_of_a_table_is_text_on_a_page_that_reads_it_as_markdown(text):
+    def read(shown: str) -> str:  # of backslashes and HTML's escapes such a page shows what they stand for
+        return html.unescape(without_code_marks(shown).replace("\\", ""))
+
+    shown = rendered(cell(text))
+    assert seen(shown)
+    assert read(shown) == read(told(text))
 
 
 @pytest.mark.parametrize("text", ["see http://e.example", "www.e.example", "mail a@e.example", "HTTPS://e.example"])

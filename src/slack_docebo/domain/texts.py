@@ -41,6 +41,23 @@ _BECOMES_LINK = re.compile(r"://|@|www\.", re.IGNORECASE)
 # An e-mail address without a sign of markup.
 _ADDRESS = re.compile(r"(?ai)(?!.*www\.)[a-z0-9]+([.+_-][a-z0-9]+)*@[a-z0-9]+([.-][a-z0-9]+)*")
 _MARKDOWN = re.compile(r"[\\`*\[\]<>|~]|&(?=#?\w+;)|(?<![^\W_])_|_(?![^\W_])")
+# What a page that reads a cell as Markdown might take for more than text. Of two backslashes such a page shows one, and of
+# the characters of HTML's markup that are escaped it shows these: both are harmless.
+_MARKUP = re.compile(
+    "|".join(
+        (
+            r"://|@|www\.",
+            r"`.*`|~.*~",
+            r"<[a-z/!?]",
+            r"\][(\[:]",
+            rf"(?!{_HTML.pattern})&(?=#?\w+;)",
+            r"\*(?:.*\S)?\*",
+            r"(?<![^\W_])_(?:.*\S)?_(?![^\W_])",
+            r"^(?:>|(?:\d+[.)]|[-+*]|#{1,6})(?: |$)|[-*_= ]+$)",  # which begins a block
+        )
+    ),
+    re.IGNORECASE,
+)
 _CODE_OR_CALL = re.compile(r"\\`|`[^`]*`|\\?[<>@]")  # a quote that is text and begins no code, code, what calls
 _CALLS = re.compile("[<>@]")
 _BEGINS_BLOCK = re.compile(r"^(\d+(?=[.)]$)|(?=(?:\+|#{1,6}|=+|-+)$))")  # as the first word of a line
@@ -162,8 +179,7 @@ def lines(text: str) -> str:
 def markdown(text: str) -> str:
     """Return *text* as text within a line or a table cell of Markdown: no markup, no HTML, no link, no image.
 
-    Only characters with a meaning there are escaped, for not every page renders Markdown: Prefect's new pages show the
-    cells of table artifacts as they are. Text that renderers turn into a link, escaped or not, becomes code.
+    Only characters with a meaning there are escaped. Text that renderers turn into a link, escaped or not, becomes code.
     """
     words = [
         _without_link(word) if _BECOMES_LINK.search(word) else _MARKDOWN.sub(r"\\\g<0>", word)
@@ -172,13 +188,23 @@ def markdown(text: str) -> str:
     return " ".join([_BEGINS_BLOCK.sub(r"\1\\", word) for word in words[:1]] + words[1:])
 
 
-def address(text: str) -> str:
-    """Return an e-mail address as a table cell, as it is; whatever else *text* may be as `markdown` does.
+def cell(text: str) -> str:
+    """Return *text* as the cell of a table artifact: as it is, unless a part of it could be taken for markup.
 
-    Prefect's new pages show the cells of table artifacts as they are, and quotes around an address would be copied with
-    it; its older ones make a link of it, to write to just that address.
+    Prefect's new pages show such cells as they are, so what `markdown` escapes would stand there with a backslash; its
+    older ones read them as Markdown.
     """
-    return text if len(text) <= LONGEST_ADDRESS and _ADDRESS.fullmatch(text) else markdown(text)
+    shown = " ".join(line(text).split())
+    return markdown(text) if _MARKUP.search(shown) else shown
+
+
+def address(text: str) -> str:
+    """Return an e-mail address as the cell of a table artifact, as it is; whatever else *text* may be as `cell` does.
+
+    Quotes around an address would be copied with it; Prefect's older pages make a link of it, to write to just that
+    address.
+    """
+    return text if len(text) <= LONGEST_ADDRESS and _ADDRESS.fullmatch(text) else cell(text)
 
 
 def chat(text: str) -> str:
