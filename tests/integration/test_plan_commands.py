@@ -75,6 +75,17 @@ def test_a_reset_that_was_only_looked_at_is_listed_as_planned(env, sqlite_url):
     assert for_programs["state"] == "abandoned"
 
 
+async def test_a_plan_of_which_nobody_is_done_is_listed_as_its_summary_says(settings, env):
+    planned = await run_import(settings, dry_run=True)
+    with Store.of(settings) as store, store.transaction() as tables:
+        tables.plans.set_state(planned.plan.id, PlanState.PARTLY_APPLIED)  # as a run leaves it that is stopped at once
+
+    said = "ended early, nobody is done yet"
+    assert said in run(env, "plan", "show", planned.plan.id).stdout
+    listed = run(env, "plan", "list").stdout
+    assert (said in listed, "applied in part" in listed) == (True, False)
+
+
 @pytest.mark.long
 async def test_an_undo_over_a_limit_exits_3_and_writes_nothing(sandbox, settings, env):
     done = await run_import(settings)

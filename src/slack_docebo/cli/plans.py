@@ -13,7 +13,7 @@ from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.texts import shortened
 from slack_docebo.engine.reporting.comparing import compare
 from slack_docebo.engine.reporting.outcomes import everybody
-from slack_docebo.engine.reporting.summary import MADE_FOR, Summary, in_short, summary
+from slack_docebo.engine.reporting.summary import MADE_FOR, Summary, summary
 from slack_docebo.storage.operations import JournalEntry
 
 app = App(name="plan")
@@ -32,17 +32,18 @@ PlanId = Annotated[
 @app.command(name="list")
 def list_(*, limit: Limit = 20, json: Json = False) -> None:
     """List the newest plans."""
-    with open_store() as store, store.reading() as tables:
-        plans = tables.plans.recent(limit)
-    rows = [
-        {
-            "plan": plan.id,
-            "kind": plan.kind if json else MADE_FOR[plan.kind],
-            "state": plan.state if json else in_short(plan),
-            "made": in_utc(plan.created_at),
-        }
-        for plan in plans
-    ]
+    with open_store() as store:
+        with store.reading() as tables:
+            plans = tables.plans.recent(limit)
+        rows = [
+            {
+                "plan": plan.id,
+                "kind": plan.kind if json else MADE_FOR[plan.kind],
+                "state": plan.state if json else summary(store, plan.id).in_short,
+                "made": in_utc(plan.created_at),
+            }
+            for plan in plans
+        ]
     show_rows(rows, json=json, empty="There is no plan yet.")
 
 

@@ -52,11 +52,6 @@ def how_far(plan: Plan) -> PlanState:
     return PlanState.PLANNED if is_planned else plan.state
 
 
-def in_short(plan: Plan) -> str:
-    """Return how far *plan* has come, in a word or two."""
-    return IN_SHORT.get(how_far(plan), how_far(plan))
-
-
 @dataclass(frozen=True, slots=True)
 class Summary:
     """A plan in numbers."""
@@ -121,8 +116,13 @@ class Summary:
     def line(self) -> str:
         """One line without a name in it, for states, logs and notifications."""
         over = ", over a limit" if self.plan.state is PlanState.PLANNED and self.plan.over_limit else ""
-        state = UNTOUCHED if self._is_untouched else in_short(self.plan)
-        return f"plan {self.plan.id} ({state}{over}): {self.people or 'nobody'}"
+        return f"plan {self.plan.id} ({self.in_short}{over}): {self.people or 'nobody'}"
+
+    @property
+    def in_short(self) -> str:
+        """How far the plan has come, in a few words."""
+        state = how_far(self.plan)
+        return UNTOUCHED if self._is_untouched else IN_SHORT.get(state, state)
 
     @property
     def people(self) -> str:
