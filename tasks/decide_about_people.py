@@ -3,7 +3,13 @@
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide, decision_rows
+from slack_docebo.engine.mappings.deciding import (
+    DecisionAction,
+    DecisionRequest,
+    decide,
+    decision_rows,
+    steps_to_take_back,
+)
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reporting.shown import with_names
 from slack_docebo.engine.reporting.steps import Step
@@ -23,10 +29,7 @@ async def decide_about_people(runtime: Runtime, workspace: Workspace, request: D
     if request.action is DecisionAction.LINK:
         alone = {"slack_ids": list(request.slack_ids), "dry_run": True}
         steps.append(Step("Bring this person in line now: see first what that does", "realtime-sync", alone))
-    if rows:
-        back = {"action": DecisionAction.TAKE_BACK}
-        steps.append(Step("Take a decision back: give the Slack id", "decide", back))
-    await publish_steps(steps, key="decisions-next")
+    await publish_steps([*steps, *steps_to_take_back(shown)], key="decisions-next")
     told = f"{done}; {'1 decision is' if len(rows) == 1 else f'{len(rows)} decisions are'} kept"
     get_run_logger().info(told)
     return told

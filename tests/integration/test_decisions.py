@@ -15,13 +15,20 @@ from slack_docebo.domain.standing import Standing
 from slack_docebo.domain.texts import people
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.looking.explaining import explain
-from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide, decision_rows
+from slack_docebo.engine.mappings.deciding import (
+    DecisionAction,
+    DecisionRequest,
+    decide,
+    decision_rows,
+    steps_to_take_back,
+)
 from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.planning.parting import PartChoice, find_part, take_part
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.realtime.serve_result import Became
 from slack_docebo.engine.reporting.attention import acknowledged_lines, acknowledged_rows, attention_rows
 from slack_docebo.engine.reporting.status import status
+from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.storage.personal import rows_about
 from tasks.run import concluded
@@ -296,8 +303,10 @@ async def test_who_is_acknowledged_is_listed_apart_with_who_why_and_since_when(h
 
     rows = acknowledged_rows(here.runtime.store, again.plan.id, PeopleShown.IDS)
     [of_ada] = [row for row in rows if row["Slack user"] == ada]
-    page = "\n".join(acknowledged_lines(rows, lambda step: f"[{step.words}]"))
+    steps: list[Step] = []
+    page = "\n".join(acknowledged_lines(rows, lambda step: steps.append(step) or f"[{step.words}]"))
 
+    assert {"action": "take back only leave it so", "slack_ids": [ada]} in [step.values for step in steps]
     assert (of_ada["what happened"], of_ada["why it is left so"], of_ada["by"]) == (
         "failed: not created",
         "as ticket 4711 says",
@@ -309,6 +318,33 @@ async def test_who_is_acknowledged_is_listed_apart_with_who_why_and_since_when(h
     assert not any("failed in the last import" in step.words for step in status(here.runtime).to_do)
     assert "## Acknowledged" in page
     assert bob not in page
+
+
+async def test_each_decision_is_taken_back_by_a_form_that_knows_the_person(here):
+    ada, bob = (here.sandbox.slack.add(name, "New", f"{name}@example.com")["id"] for name in ("ada", "bob"))
+    here.refuse("bob@example.com")
+    await imported(here)
+    await decided(here, DecisionAction.NEVER, ada)
+    await decided(here, DecisionAction.LEAVE_SO, bob)
+
+    rows = [
+        {**row, "name": "Ada New"} if row["Slack user"] == ada else row
+        for row in decision_rows(here.runtime.store, here.workspace)
+    ]
+    steps = {step.words: step.values for step in steps_to_take_back(rows)}
+
+    assert steps == {
+        f"Take back what was decided about {ada} (Ada New): never this person": {
+            "action": DecisionAction.TAKE_BACK,
+            "slack_ids": [ada],
+        },
+        f"Take back what was decided about {bob}: leave it so": {
+            "action": DecisionAction.NO_LONGER_SO,
+            "slack_ids": [bob],
+        },
+    }
+    many = [{**rows[0], "Slack user": f"U{number:09}"} for number in range(12)]
+    assert "Take back one of 2 older decisions: give the Slack id" in [step.words for step in steps_to_take_back(many)]
 
 
 @pytest.mark.long

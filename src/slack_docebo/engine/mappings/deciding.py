@@ -14,10 +14,12 @@ from slack_docebo.domain.operations import Outcome
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.protection import shielded
 from slack_docebo.domain.standing import is_undecided
-from slack_docebo.domain.texts import people, some_of
+from slack_docebo.domain.texts import number_of, people, some_of
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import observe_account, observe_person
-from slack_docebo.engine.reporting.shown import Cells
+from slack_docebo.engine.reporting.attention import LINKED
+from slack_docebo.engine.reporting.shown import Cell, Cells, called
+from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
@@ -105,6 +107,27 @@ def decision_rows(store: Store, workspace: Workspace) -> list[Cells]:
         }
         for one in sorted((*binding.values(), *acknowledged.values()), key=lambda one: one.slack_id)
     ]
+
+
+def steps_to_take_back(rows: Sequence[Cells]) -> list[Step]:
+    """Return the steps that take back what *rows* say was decided: one for each of the newest, one for all others."""
+    newest = sorted(rows, key=lambda row: str(row["since"]), reverse=True)[:LINKED]
+    steps = [
+        Step(
+            f"Take back what was decided about {called(row)}: {row['decided']}",
+            "decide",
+            {"action": _taking_back(row["decided"]), "slack_ids": [row["Slack user"]]},
+        )
+        for row in newest
+    ]
+    if (others := len(rows) - LINKED) > 0:
+        words = f"Take back one of {number_of('older decision', others)}: give the Slack id"
+        steps.append(Step(words, "decide", {"action": DecisionAction.TAKE_BACK}))
+    return steps
+
+
+def _taking_back(verdict: Cell) -> DecisionAction:
+    return DecisionAction.NO_LONGER_SO if verdict == Verdict.LEAVE_SO else DecisionAction.TAKE_BACK
 
 
 def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) -> str:

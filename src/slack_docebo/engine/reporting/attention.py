@@ -12,7 +12,7 @@ from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import markdown, people, without_numbers
 from slack_docebo.engine.reporting.outcomes import DONE, acknowledged_in, everybody
-from slack_docebo.engine.reporting.shown import Cells, with_names
+from slack_docebo.engine.reporting.shown import Cells, called, with_names
 from slack_docebo.engine.reporting.steps import Shown, Step
 from slack_docebo.storage.operations import JournalEntry
 from slack_docebo.storage.plans import Plan
@@ -78,8 +78,7 @@ def _decided(some: Alike) -> Step:
 
 
 def _explained(row: Cells) -> Step:
-    called = f" ({row['name']})" if row.get("name") else ""
-    return Step(f"{row['Slack user']}{called}", "explain-user", {"who": row["Slack user"]})
+    return Step(called(row), "explain-user", {"who": row["Slack user"]})
 
 
 def acknowledged_rows(store: Store, plan_id: str, shown: PeopleShown) -> list[Cells]:
@@ -96,9 +95,16 @@ def acknowledged_lines(rows: Sequence[Cells], shown: Shown) -> list[str]:
         return []
     reasons = Counter(without_numbers(str(row["what was seen"])).rstrip(" :,;") for row in rows)
     lines = [f"- {people(count)}: {markdown(why)}" for why, count in reasons.most_common()]
-    back = Step("Take that back about somebody: give the Slack id", "decide", {"action": "take back only leave it so"})
+    known_as = {row["Slack user"]: called(row) for row in rows}  # a person may have two reasons
+    back = {"action": "take back only leave it so"}
+    links = [
+        shown(Step(name, "decide", {**back, "slack_ids": [slack_id]}))
+        for slack_id, name in list(known_as.items())[:LINKED]
+    ]
+    if (unlinked := len(known_as) - LINKED) > 0:
+        links.append(shown(Step(f"somebody else of {unlinked} more, by the Slack id", "decide", back)))
     told = "Nothing new: somebody has seen it. Who, why and since when is in the table *acknowledged*."
-    return ["## Acknowledged", "", told, "", *lines, f"- {shown(back)}", ""]
+    return ["## Acknowledged", "", told, "", *lines, f"- Take that back about {', '.join(links)}", ""]
 
 
 def _acknowledged(entry: JournalEntry, decision: Decision) -> Cells:

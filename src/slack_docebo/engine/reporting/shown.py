@@ -13,6 +13,11 @@ ADDRESS = "e-mail address"
 """The column with the address that a person has in Slack."""
 
 
+def called(row: Cells) -> str:
+    """Return by what the person of a *row* is known: the Slack id and, if it is shown, the name."""
+    return f"{row['Slack user']} ({row['name']})" if row.get("name") else str(row["Slack user"])
+
+
 def with_names(tables: Tables, team: str, rows: Sequence[Cells], shown: PeopleShown) -> list[Cells]:
     """Return *rows*, each with name and address behind its *Slack user* where people are *shown* by their names."""
     if shown is PeopleShown.IDS:
