@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.domain.people import Mapping
+from slack_docebo.domain.people import Mapping, PeopleShown
 from slack_docebo.engine.mappings.mapping_file import write_mappings
 from slack_docebo.engine.reporting.files import ReportFiles, write_files, write_orphans
 from slack_docebo.engine.reporting.orphans import Orphan, OrphanKind
@@ -225,7 +225,7 @@ async def test_orphans_are_counted_also_where_their_list_cannot_be_written(plann
     found = [Orphan(OrphanKind.ACCOUNT, "nobody"), Orphan(OrphanKind.ACCOUNT, "nobody")]
     (tmp_path / "list.csv").symlink_to(precious)
 
-    counts, fault = write_orphans(iter(found), tmp_path / "list.csv")
+    counts, fault = write_orphans(iter(found), tmp_path / "list.csv", PeopleShown.IDS)
 
     assert counts == {OrphanKind.ACCOUNT: 2}
     assert "list.csv` was not written" in fault

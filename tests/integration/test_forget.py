@@ -12,7 +12,7 @@ from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.domain.operations import Kind, Outcome
-from slack_docebo.domain.people import LastSeen, Mapping
+from slack_docebo.domain.people import LastSeen, Mapping, PeopleShown
 from slack_docebo.domain.profiles import Profile
 from slack_docebo.domain.rules import Shortfall
 from slack_docebo.engine.importing import plan_import
@@ -25,8 +25,8 @@ from slack_docebo.engine.planning.named import read_named
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.accounts import read_target
 from slack_docebo.engine.realtime.round_plans import store_round_plan
-from slack_docebo.engine.reporting.files import write_files, write_values
-from slack_docebo.engine.reporting.orphans import find_orphans
+from slack_docebo.engine.reporting.files import write_files, write_orphans, write_values
+from slack_docebo.engine.reporting.orphans import Orphan, OrphanKind, find_orphans
 from slack_docebo.engine.reporting.summary import summary
 from slack_docebo.engine.writing.checking import recheck
 from slack_docebo.engine.writing.finishing import finish
@@ -201,6 +201,23 @@ async def test_of_the_values_that_accounts_do_not_get_those_go_that_name_who_is_
 
     assert [row["value"] for row in csv.DictReader(values.read_text().splitlines())] == ["bea@example.com"]
     assert (gone.rows[values], gone.left) == (1, {})
+
+
+async def test_of_the_accounts_of_nobody_in_slack_what_they_are_known_as_goes_where_it_names_who_is_forgotten(
+    here, ada, tmp_path
+):
+    orphans = tmp_path / "reports" / "1abc-orphans.csv"
+    found = [
+        Orphan(OrphanKind.ACCOUNT, "nobody", docebo_ids=(number,), known_as=f"Ada, {name}@example.com")
+        for number, name in enumerate(("ada", "bea"), 1)
+    ]
+    write_orphans(found, orphans, PeopleShown.NAMES)
+
+    gone = forget(here.runtime.store, tmp_path / "reports", ada)
+
+    rows = csv.DictReader(orphans.read_text().splitlines())
+    assert [(row["user_id"], row["known_as"]) for row in rows] == [("1", ""), ("2", "Ada, bea@example.com")]
+    assert (gone.rows[orphans], gone.left) == (1, {})
 
 
 async def test_a_person_nobody_knows_is_forgotten_without_fuss(here, tmp_path):

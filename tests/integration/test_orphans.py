@@ -161,6 +161,31 @@ async def test_an_import_reports_the_same_at_no_extra_call(fresh, settings, befo
     assert shown[-1]["finding"] == OrphanKind.ACCOUNT  # which most are, and most of those are right so
 
 
+async def test_with_names_an_orphan_is_known_by_what_its_account_shows_or_by_the_handle(fresh, settings):
+    names = {**ON, "PEOPLE_SHOWN": "names"}
+    await run_import(settings, rows=names)
+    slack_id, docebo_id = a_mapped_member(fresh, settings)
+    handle = fresh.slack.get(slack_id)["name"]
+    fresh.docebo.delete(docebo_id)
+    customer = fresh.docebo.accounts.by_email("customer0@customers.example")[0]
+
+    by_name = await run_import(settings, rows=names, dry_run=True)
+    by_id = await run_import(settings, dry_run=True)
+
+    with Store.of(settings) as store:
+        shown = {
+            row["finding"]: row
+            for row in orphans_shown(store, settings.report_dir, by_name.plan.id, PeopleShown.NAMES)
+            if row["Docebo user"] in {str(docebo_id), str(customer.user_id)}
+        }
+        assert "known as" not in orphans_shown(store, settings.report_dir, by_name.plan.id, PeopleShown.IDS)[0]
+    assert shown[OrphanKind.MAPPING_WITHOUT_ACCOUNT]["known as"] == handle
+    known = shown[OrphanKind.ACCOUNT]["known as"]
+    assert known.startswith(f"{customer.firstname} {customer.lastname}, customer0@customers.example")
+    assert "customer0@" in orphan_file(settings.report_dir, by_name.plan.id).read_text()
+    assert "customer0@" not in orphan_file(settings.report_dir, by_id.plan.id).read_text()
+
+
 @pytest.mark.long
 async def test_an_import_that_read_docebo_only_in_part_says_nothing_about_orphans(fresh, settings, before):
     summary = await run_import(settings, dry_run=True, verify_target=False)

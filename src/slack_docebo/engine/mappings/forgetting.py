@@ -277,8 +277,8 @@ def _without_records(text: str, slack_ids: list[str], naming: re.Pattern[str]) -
 
 
 def _unsaid(column: str, value: Any, naming: re.Pattern[str]) -> Any:
-    """Return *value*, or "" where it is what Docebo said, and names the person."""
-    return "" if column == "said" and naming.search(str(value)) else value
+    """Return *value*, or "" where it is what Docebo said, or what an account is known as, and names the person."""
+    return "" if column in {"said", "known_as"} and naming.search(str(value)) else value
 
 
 def _unmentioned(text: str, slack_ids: list[str]) -> str:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from slack_docebo.domain.branches import to_be_made
 from slack_docebo.domain.rules import NO_BRANCH, Shortfall
@@ -20,9 +19,10 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import Facts
 
 
-def tell_orphans(report_dir: Path, plan_id: str, orphans: OrphanSearch) -> Facts:
+def tell_orphans(runtime: Runtime, plan_id: str, orphans: OrphanSearch) -> Facts:
     """Write the file of orphans; return their numbers, and why the file could not be written, "" if it could."""
-    found, fault = write_orphans(orphans.found(), orphan_file(report_dir, plan_id))
+    file = orphan_file(runtime.settings.report_dir, plan_id)
+    found, fault = write_orphans(orphans.found(), file, runtime.behaviour.people_shown)
     return {"orphans": found, "orphan_fault": fault}
 
 

@@ -370,7 +370,7 @@ class _Making:
             if self._fields:
                 facts[COVERAGE] = [self._coverage.known, self._coverage.people]
         if self._orphans:
-            facts |= tell_orphans(runtime.settings.report_dir, draft.plan_id, self._orphans)
+            facts |= tell_orphans(runtime, draft.plan_id, self._orphans)
         if found.shortfalls and self._kind is not PlanKind.REALTIME_SYNC:  # which is about a few, again and again
             facts |= tell_shortfalls(runtime, draft.plan_id, list(chain(*found.shortfalls.values())))
         return facts | {"forgotten": found.forgotten, "hurting": draft.risky}

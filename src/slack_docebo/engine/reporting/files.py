@@ -21,6 +21,7 @@ from slack_docebo.private_files import rewritten_file
 from slack_docebo.storage.operations import REPORT_COLUMNS
 from slack_docebo.storage.store import Store
 
+ORPHAN_COLUMNS = ("finding", "slack_id", "user_id", "why", "known_as")
 VALUE_COLUMNS = ("attribute", "value", "why", "people")  # of the values that accounts do not get
 
 
@@ -77,8 +78,10 @@ def orphan_file(folder: Path, plan_id: str) -> Path:
     return folder / f"{plan_id}-orphans.csv"
 
 
-def write_orphans(orphans: Iterable[Orphan], file: Path) -> tuple[dict[str, int], str]:
-    """Write *orphans* as CSV, readable by its owner only.
+def write_orphans(orphans: Iterable[Orphan], file: Path, shown: PeopleShown) -> tuple[dict[str, int], str]:
+    """Write *orphans* as CSV, readable by its owner only; what they are known as only where people are *shown* by names.
+
+    Most are accounts of people whom Slack does not know, and whose names nobody would erase with somebody's.
 
     Returns how many there are of each kind, and why the file could not be written, "" if it could.
     """
@@ -90,14 +93,18 @@ def write_orphans(orphans: Iterable[Orphan], file: Path) -> tuple[dict[str, int]
             yield orphan
 
     rest = counted()
-    rows = ((one.kind, one.slack_id, " ".join(map(str, one.docebo_ids)), one.why) for one in rest)
-    fault = _write(file, ("finding", "slack_id", "user_id", "why"), rows)
+    named = shown is PeopleShown.NAMES
+    rows = (
+        (one.kind, one.slack_id, " ".join(map(str, one.docebo_ids)), one.why, one.known_as if named else "")
+        for one in rest
+    )
+    fault = _write(file, ORPHAN_COLUMNS, rows)
     deque(rest, maxlen=0)  # where the file could not be written, they count all the same
     return found, fault
 
 
 def orphans_shown(store: Store, folder: Path, plan_id: str, shown: PeopleShown) -> list[Cells]:
-    """Return the first rows of the file of orphans, by ids; those that most likely need somebody come first."""
+    """Return the first rows of the file of orphans; those that most likely need somebody come first."""
     try:
         with orphan_file(folder, plan_id).open(encoding="utf-8", newline="") as file:
             found = list(islice(csv.DictReader(file), TABLE_ROWS))
@@ -109,6 +116,7 @@ def orphans_shown(store: Store, folder: Path, plan_id: str, shown: PeopleShown) 
             "Docebo user": row["user_id"],
             "finding": row["finding"],
             "why": bared(row["why"]),
+            **({} if shown is PeopleShown.IDS else {"known as": bared(row.get("known_as", ""))}),
         }
         for row in found
     ]

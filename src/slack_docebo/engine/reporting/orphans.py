@@ -21,12 +21,13 @@ class OrphanKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """One orphan, by ids only, and *why* it is one."""
+    """One orphan, and *why* it is one."""
 
     kind: OrphanKind
     why: str
     slack_id: str = ""
     docebo_ids: tuple[int, ...] = ()
+    known_as: str = ""  # by which somebody recognises the person: names, addresses; personal data
 
 
 class OrphanSearch:
@@ -59,7 +60,11 @@ class OrphanSearch:
                 if len(found) > 1:
                     by = "one is mapped, the others bear" if mapping else "they bear"
                     several = Orphan(
-                        OrphanKind.SEVERAL_ACCOUNTS, f"{by} the e-mail address", user.slack_id, tuple(sorted(found))
+                        OrphanKind.SEVERAL_ACCOUNTS,
+                        f"{by} the e-mail address",
+                        user.slack_id,
+                        tuple(sorted(found)),
+                        "; ".join(_known_as(found[docebo_id]) for docebo_id in sorted(found)),
                     )
                     self._found.append(several)
             if mapping:
@@ -82,7 +87,8 @@ class OrphanSearch:
         for account in self._accounts:
             if account.docebo_id not in self._given and account.docebo_id not in self._claimed:
                 slack_id = self._left.get(account.docebo_id, "")
-                yield Orphan(OrphanKind.ACCOUNT, _why(account, left=bool(slack_id)), slack_id, (account.docebo_id,))
+                why = _why(account, left=bool(slack_id))
+                yield Orphan(OrphanKind.ACCOUNT, why, slack_id, (account.docebo_id,), _known_as(account))
 
     def _accounts_of(self, user: SourceUser) -> dict[int, Account]:
         if not user.email or user.unconfirmed:
@@ -96,7 +102,9 @@ class OrphanSearch:
             self._add(OrphanKind.MAPPING_WITHOUT_ACCOUNT, "the account is gone from Docebo", mapping)
 
     def _add(self, kind: OrphanKind, why: str, mapping: Mapping) -> None:
-        self._found.append(Orphan(kind, why, mapping.slack_id, (mapping.docebo_id,)))
+        account = self._accounts.get(mapping.docebo_id)
+        known_as = _known_as(account) if account else mapping.slack_name
+        self._found.append(Orphan(kind, why, mapping.slack_id, (mapping.docebo_id,), known_as))
 
 
 def find_orphans(
@@ -113,6 +121,11 @@ def find_orphans(
             seen.update(slack_id for user in page for slack_id in user.ids)
         search.look_at_gone(mapping for mapping in repository.all(team) if mapping.slack_id not in seen)
     return search.found()
+
+
+def _known_as(account: Account) -> str:
+    called = f"{account.first_name} {account.last_name}".strip()
+    return ", ".join(dict.fromkeys(filter(None, (called, account.email, account.username))))
 
 
 def _why(account: Account, *, left: bool) -> str:
