@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from playwright.async_api import Page, Response, TimeoutError, async_playwright  # noqa: A004  (Playwright's name)
+from playwright.async_api import Locator, Page, Response, TimeoutError, async_playwright  # noqa: A004  (Playwright's name)
 
 CHROMIUM = "/usr/bin/chromium"  # Debian's; scripts/install-programs
 OPTIONS = [
@@ -52,18 +52,25 @@ class PrefectUI:
         """Go to the run form of *deployment*, like "flow-name/deployment-name"."""
         flow, name = deployment.split("/")
         await self.page.get_by_role("link", name="Deployments", exact=True).first.click()
-        await self.page.get_by_placeholder("Search deployments", exact=True).fill(flow)  # the list has ten a page
-        await self.page.wait_for_url(re.compile("flowOrDeploymentName"))
+        await self.search(flow, "Search deployments")
         rows = self.page.get_by_role("row").filter(has=self.page.get_by_role("link", name=flow, exact=True))
-        link = rows.get_by_role("cell").get_by_role("link", name=name, exact=True).first
-        for _ in range(PATIENCE // BUSY):
-            with suppress(TimeoutError):  # a list that is shown anew at this moment takes no notice of the click
-                await link.click(timeout=BUSY)
-                await self.page.wait_for_url(re.compile("/deployments/deployment/"), timeout=BUSY)
-                break
+        await self.open_deployment(rows.get_by_role("cell").get_by_role("link", name=name, exact=True))
         await self.page.get_by_role("button", name="Run", exact=True).click()
         await self.page.get_by_role("menuitem", name="Custom run").click()
         await self.page.get_by_role("heading", name="Parameters").wait_for()
+
+    async def search(self, words: str, field: str) -> None:
+        """Type *words* into the *field* above the list of deployments, which shows ten a page."""
+        await self.page.get_by_placeholder(field, exact=True).fill(words)
+        await self.page.wait_for_url(re.compile("flowOrDeploymentName"))
+
+    async def open_deployment(self, link: Locator) -> None:
+        """Click the *link* in the list of deployments."""
+        for _ in range(PATIENCE // BUSY):
+            with suppress(TimeoutError):  # a list that is shown anew at this moment takes no notice of the click
+                await link.first.click(timeout=BUSY)
+                await self.page.wait_for_url(re.compile("/deployments/deployment/"), timeout=BUSY)
+                break
 
     async def fill(self, field: str, value: str) -> None:
         """Write *value* into the form's *field*."""

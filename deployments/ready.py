@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     print("\nReady.")
     print(
-        f"  Prefect      {api.removesuffix('/api')}   start with Deployments, bulk-import/import-everybody, Run, Custom run"
+        f"  Prefect      {api.removesuffix('/api')}   start with Deployments: search for import-everybody, then Run, Custom run"
     )
     print(
         "  Status page  there, in a moment: Artifacts, slack-docebo-status; it says what to do, and links to every form"

@@ -1,14 +1,17 @@
 """Prefect's UI as an administrator uses it: forms, a run and its report, settings; in a real browser."""
 
 import os
+import re
 
 import pytest
 from playwright.async_api import expect
 
+from deployments.local import ROOT
 from deployments.prefect_ui import PATIENCE, prefect_ui
 from slack_docebo.integration_settings import VARIABLE, documented_rows, rows_by_key
 from tests.e2e.prefect_http import deployment, finished, set_rows, start, title_of
 
+STEP = re.compile(r"Type \*([^*]+)\* into \*([^*]+)\*|[Cc]lick \*([^*]+)\*")  # what the docs tell to do
 DEPLOYMENTS = [
     "bulk-import/import-everybody",
     "apply-plan/apply-a-plan-or-part",
@@ -124,7 +127,7 @@ async def test_a_dry_run_is_started_by_clicking_and_its_report_is_there_to_read(
     set_rows(deployed)
     created = company.docebo_gate.counters.rows["created"]
 
-    await ui.open_form("bulk-import/import-everybody")
+    await open_form_as_the_first_hour_says(ui)
     await ui.run()
 
     await expect(ui.page.get_by_text("import: everybody, dry run").first).to_be_visible()
@@ -138,6 +141,23 @@ async def test_a_dry_run_is_started_by_clicking_and_its_report_is_there_to_read(
     await expect(report.get_by_role("columnheader", name="Slack user")).to_be_visible()
     await expect(report.get_by_role("cell", name="new").first).to_be_visible()
     assert company.docebo_gate.counters.rows["created"] == created
+
+
+async def open_form_as_the_first_hour_says(ui):
+    """Go from Prefect's first page to the form by the steps of docs/first-hour.md, word by word, up to *Submit*."""
+    table, _, _ = (ROOT / "docs" / "first-hour.md").read_text("utf-8").partition("![The form")
+    *steps, (_, _, last) = STEP.findall(table)
+    assert last == "Submit"
+    await ui.open("/")
+    for typed, field, clicked in steps:
+        if field:
+            await ui.search(typed, field)
+        elif clicked in {name.partition("/")[2] for name in DEPLOYMENTS}:
+            await ui.open_deployment(ui.page.get_by_role("link", name=clicked, exact=True))
+        else:
+            kinds = [ui.page.get_by_role(kind, name=clicked, exact=True) for kind in ("link", "button", "menuitem")]
+            await kinds[0].or_(kinds[1]).or_(kinds[2]).first.click()
+    await ui.page.get_by_role("heading", name="Parameters").wait_for()
 
 
 @pytest.mark.long
