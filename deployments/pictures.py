@@ -1,16 +1,29 @@
 """`python -m deployments.pictures`: make the pictures of Prefect's UI in docs/pictures anew, from a real dry run."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+from prefect.utilities.callables import parameter_schema
 
 from deployments.local import connection_settings, prefect_server, sandbox, worker
+from deployments.our_flows import FLOWS
 from deployments.prefect_ui import PrefectUI, prefect_ui
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
+WORDS = PICTURES / "forms.json"
+"""What pictures of forms say, by their names, so that a test can tell when one is to be taken anew."""
+FORMS = {"run-form": "bulk-import", "part": "apply-plan", "settings": "settings", "reset": "reset-mappings"}
+TEXTS_IN_THE_WINDOW = """() => [...document.querySelectorAll("main *")]
+    .filter(one => { const box = one.getBoundingClientRect(); return box.top >= 0 && box.bottom <= innerHeight })
+    .map(one => one.innerText?.replace("(Optional)", "").replace(/\\s+/g, " ").trim())
+"""
 USERS = 500
 
 
@@ -18,7 +31,7 @@ async def take(ui: PrefectUI) -> None:
     """Do a dry run, and take a picture of everything met on the way, and of the forms that other pages are about."""
     await ui.open_form("bulk-import/import-everybody")
     await ui.page.get_by_label("Saved plan").wait_for()
-    await picture(ui, "run-form")
+    await picture_of_form(ui, "run-form")
     await ui.run()
     # The graph is drawn when the tasks' states have come; the message would cover the list below it.
     await ui.page.get_by_role("tab", name="Task Runs").click()
@@ -32,7 +45,7 @@ async def take(ui: PrefectUI) -> None:
     await picture(ui, "summary")
     await ui.page.get_by_role("link", name="Apply a part of it first").first.click()
     await ui.page.get_by_label("Only the first so many people").wait_for()
-    await picture(ui, "part")
+    await picture_of_form(ui, "part")
     await ui.page.goto(run)
     await ui.open_artifact("TABLE created")
     await picture(ui, "table")
@@ -40,15 +53,38 @@ async def take(ui: PrefectUI) -> None:
     await picture(ui, "status")
     await ui.open_form("settings/change-settings")
     await ui.page.get_by_label("Guests").scroll_into_view_if_needed()
-    await picture(ui, "settings")
+    await picture_of_form(ui, "settings")
     await ui.open_form("reset-mappings/delete-mappings")
     await ui.page.get_by_label("Dry run").wait_for()
-    await picture(ui, "reset")
+    await picture_of_form(ui, "reset")
 
 
 async def picture(ui: PrefectUI, name: str) -> None:
     """Save what the window shows as *name*."""
     await ui.page.screenshot(path=PICTURES / f"{name}.png", animations="disabled")
+
+
+async def picture_of_form(ui: PrefectUI, name: str) -> None:
+    """Save what the window shows as *name*, and which titles and help texts of the form that are."""
+    await picture(ui, name)
+    seen = set(await ui.page.evaluate(TEXTS_IN_THE_WINDOW))
+    kept = json.loads(WORDS.read_text("utf-8")) if WORDS.exists() else {}
+    kept[name] = [text for text in words_of_form(FORMS[name]) if text in seen]
+    WORDS.write_text(f"{json.dumps(kept, indent=2, sort_keys=True, ensure_ascii=False)}\n", "utf-8")
+
+
+def words_of_form(flow: str) -> list[str]:
+    """Return the titles and help texts of the *flow*'s form, from top to bottom."""
+    schema = parameter_schema(FLOWS[flow])
+    return list(_words(schema.properties, schema.definitions))
+
+
+def _words(fields: Mapping[str, Any], groups: Mapping[str, Any]) -> Iterator[str]:
+    for field in fields.values():
+        group = groups.get(field.get("$ref", "").rpartition("/")[2], {})
+        title = field.get("title") or group.get("title", "")  # a group has one of its own
+        yield from (" ".join(text.split()) for text in (title, field.get("description", "")) if text)
+        yield from _words(group.get("properties", {}), groups)
 
 
 async def visit(address: str, login: str) -> None:

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import json
 import re
 import shlex
 import subprocess
@@ -18,6 +19,7 @@ from cyclopts import CycloptsError, MissingArgumentError
 from prefect.settings import Settings as PrefectSettings
 from prefect.settings.legacy import _get_settings_fields
 
+from deployments.pictures import FORMS, WORDS, words_of_form
 from slack_docebo.cli import app
 from slack_docebo.engine.reporting.troubles import (
     A_FAULT,
@@ -347,3 +349,12 @@ def test_what_the_message_of_a_state_begins_with_is_explained_there_too():
 def test_each_kind_of_breach_stands_once_in_the_table_of_the_simulation():
     kinds = re.findall(r"^\| (\d+) ", (ROOT / "docs/safety.md").read_text(), re.MULTILINE)
     assert kinds == [str(number) for number in range(1, len(kinds) + 1)]
+
+
+@pytest.mark.parametrize("picture", FORMS)
+def test_a_picture_of_a_form_shows_the_titles_and_help_texts_that_it_has_today(picture):
+    shown, today = json.loads(WORDS.read_text("utf-8"))[picture], words_of_form(FORMS[picture])
+
+    assert len(shown) > 4
+    begins = today.index(shown[0])
+    assert today[begins : begins + len(shown)] == shown, "take it anew: .venv/bin/python -m deployments.pictures"
