@@ -166,6 +166,43 @@ async def test_some_first_then_everybody_then_undone(seat, company):
     assert [name for name, active in undone.items() if active] == list(after_one)
 
 
+async def test_a_saved_plan_is_chosen_among_those_that_can_be_applied(seat, company):
+    wes, _ = join(company, "Wes", "Xia")
+    planned = finished(seat.http, start(seat.http, "bulk-import/import-everybody"))
+    plan_id = re.search("plan ([0-9a-z]{8}) ", planned["state"]["message"])[1]
+    await seat.open_status_page()
+    await seat.click("Apply a saved plan, or a part of it")
+    assert "can be applied, nothing was written" in await seat.run()
+    await seat.read("next-plans")
+    await seat.click(f"Show who is in plan {plan_id}")
+    await seat.add_item(wes)
+    assert (await seat.run()).startswith("1 of the 2 people")
+    await seat.read("next")
+    await seat.click("Apply this to those who are chosen")
+    await seat.ui.fill("Number of people, to apply it", "1 of 2")
+    await seat.run()
+
+    assert ("wes" in accounts(company), "xia" in accounts(company)) == (True, False)
+
+
+async def test_a_run_is_chosen_among_those_that_can_be_undone(seat, company):
+    join(company, "Una")
+    done = finished(seat.http, start(seat.http, "bulk-import/import-everybody", dry_run=False))
+    plan_id = re.search("plan ([0-9a-z]{8}) ", done["state"]["message"])[1]
+    await seat.open_status_page()
+    await seat.click("Undo a run")
+    assert "can be undone, nothing was written" in await seat.run()
+    await seat.read("next-plans")
+    await seat.click(f"Show what undoing plan {plan_id}")
+    await seat.switch("Deactivate what was created")
+    assert "1 to deactivate" in await seat.run()
+    await seat.read("summary")
+    await seat.click("Apply exactly this plan")
+    await seat.run()
+
+    assert accounts(company)["una"] is False
+
+
 async def test_the_last_import_is_one_click_away(seat):
     await seat.open_status_page()
     await seat.ui.page.get_by_role("link", name=re.compile("^plan [0-9a-z]{8} ")).click()
@@ -220,6 +257,45 @@ async def test_whom_a_night_leaves_alone_is_a_click_on_the_reason(seat, company)
     assert bot in await seat.ui.page.get_by_role("tabpanel").inner_text()
 
 
+async def test_how_this_docebo_answers_is_set_by_hand_and_forgotten_again(seat):
+    await seat.open_status_page()
+    await seat.click("How this Docebo answers")
+    await seat.choose("What to do", "set")
+    await seat.choose("Question", "rows per call")
+    await seat.ui.fill("Answer, to set", "50")
+    assert (await seat.run()).startswith("nothing was changed")
+    await seat.read("dialect-next")
+    await seat.click("Set it")
+    done = await seat.run()
+    await seat.read("dialect-next")
+    await seat.click("Forget rows per call, which was set by hand")
+    await seat.switch("Check only")
+    forgotten = await seat.run()
+
+    assert "from 100, assumed, to 50, set by hand" in done
+    assert "from 50, set by hand, to 100, assumed" in forgotten
+
+
+async def test_rules_are_tried_before_they_are_put_into_the_settings(seat):
+    await seat.open_status_page()
+    await seat.click("The fields of both sides")
+    assert "fields" in await seat.run()
+    await seat.open_status_page()
+    await seat.click("Try rules for attributes")
+    await seat.ui.fill("Rules to try", "first_name, last_name = upper(last_name), email")
+    assert (await seat.run()).startswith("tried on 20 people")
+    await seat.read("tried-attributes-next")
+    await seat.click("Put these rules into the settings")
+    assert "1 setting (ATTRIBUTES) would change" in await seat.run()
+    await seat.read("settings-next")
+    await seat.click("Save these settings")
+    await seat.ui.fill("Your name, to save", "Ada")
+    await seat.run()
+
+    rows = rows_by_key(seat.http.get(f"variables/name/{VARIABLE}").json()["value"])
+    assert rows["ATTRIBUTES"] == "first_name, last_name = upper(last_name), email"
+
+
 async def test_a_table_is_pasted_checked_and_imported(seat, company):
     (nia,) = join(company, "Nia")
     shown = {"email": "baroness@elsewhere.example", "firstname": "Nia", "lastname": "Newcomer"}
@@ -251,8 +327,14 @@ async def test_one_person_is_explained_and_decided_about(seat, company):
     await seat.ui.fill("Your name", "Ada")
     await seat.run()
     finished(seat.http, start(seat.http, "bulk-import/import-everybody", dry_run=False))
+    while_decided = accounts(company)
+    await seat.read("decisions-next")
+    await seat.click(f"Take back what was decided about {dora}")
+    await seat.run()
+    finished(seat.http, start(seat.http, "bulk-import/import-everybody", dry_run=False))
 
-    assert "dora" not in accounts(company)
+    assert "dora" not in while_decided
+    assert "dora" in accounts(company)
 
 
 async def test_a_person_is_found_by_a_part_of_the_name(seat, company):
@@ -291,6 +373,34 @@ async def test_a_person_is_linked_to_an_account_and_brought_in_line(seat, compan
     assert company.docebo.accounts.get(account.user_id).firstname == "Kim"
 
 
+async def test_just_one_person_is_brought_in_line_after_an_explanation(seat, company):
+    (pia,) = join(company, "Pia")
+    join(company, "Rob")
+    await seat.open_status_page()
+    await seat.click("Explain a person, by id")
+    await seat.ui.fill("Slack id or docebo:ID", pia)
+    await seat.run()
+    await seat.read("next")
+    await seat.click("Bring just this person in line")
+    assert "1 to create" in await seat.run()
+    await seat.read("summary")
+    await seat.click("Apply exactly this plan")
+    await seat.run()
+
+    assert ("pia" in accounts(company), "rob" in accounts(company)) == (True, False)
+
+
+async def test_a_single_person_is_synchronised_by_the_id(seat, company):
+    (yan,) = join(company, "Yan")
+    join(company, "Zoe")
+    await seat.open_status_page()
+    await seat.click("Synchronise single people")
+    await seat.add_item(yan)
+    await seat.run()
+
+    assert ("yan" in accounts(company), "zoe" in accounts(company)) == (True, False)
+
+
 async def test_all_that_is_kept_about_a_person_is_given_out(seat, company, environment):
     (lea,) = join(company, "Lea")
     finished(seat.http, start(seat.http, "bulk-import/import-everybody", dry_run=False))
@@ -316,7 +426,8 @@ async def test_what_was_parked_is_looked_at_and_tried_anew(seat, company, enviro
     )
     company.docebo_gate.faults.clear()
     await seat.open_status_page()
-    await seat.click("which, and why")
+    assert await seat.ui.page.get_by_role("link", name="which, and why").count() == 1
+    await seat.click("Replay or drop parked events")
     await seat.run()
     await seat.read("parked-events")
     assert "no room" in await seat.ui.page.get_by_role("tabpanel").inner_text()
@@ -345,6 +456,23 @@ async def test_what_was_parked_is_dropped_once_its_number_is_typed(seat, company
 
     assert await seat.ui.page.get_by_role("link", name="is parked").count() == 0
     assert "ola" not in accounts(company)
+
+
+async def test_events_over_a_limit_are_looked_at_and_let_through(seat, company, environment):
+    newcomers = join(company, "Sam", "Tia")
+    set_rows(seat.http, LIMIT_CREATIONS="0")
+    for slack_id in newcomers:
+        comes(environment, company, slack_id)
+    held = finished(seat.http, start(seat.http, "realtime-sync/slack-events", linger_seconds=1))
+    assert held["state_name"] == "Held"
+    await seat.open_status_page()
+    await seat.click("the plan")
+    assert "to create" in await seat.run()
+    await seat.open_status_page()
+    await seat.click("2 events are held back by a limit, as incident")
+    await seat.run()
+
+    assert {"sam", "tia"} <= accounts(company).keys()
 
 
 async def test_a_wrong_setting_is_named_and_nothing_is_saved(seat):
@@ -397,6 +525,66 @@ async def test_mappings_are_deleted_and_brought_back(seat, company, environment)
     assert (deleted, mapped(environment)) == (0, before)
 
 
+async def test_the_mapping_of_one_person_is_deleted_and_brought_back_from_the_summary(seat, company, environment):
+    (vic,) = join(company, "Vic")
+    finished(seat.http, start(seat.http, "bulk-import/import-everybody", dry_run=False))
+    before = mapped(environment)
+    await seat.open_status_page()
+    await seat.click("Delete mappings")
+    await seat.add_item(vic)
+    await seat.run()
+    await seat.read("summary")
+    await seat.click("Delete these mappings")
+    await seat.ui.fill("Name of the workspace, to delete them", company.slack.team.name)
+    await seat.run()
+    deleted = mapped(environment)
+    await seat.read("summary")
+    await seat.click("Show what restoring these mappings would do")
+    assert (await seat.run()).startswith("1 mapping would be written")
+    await seat.read("next")
+    await seat.click("Restore these mappings")
+    await seat.ui.fill("Number of mappings, to restore them", "1")
+    await seat.run()
+
+    assert (deleted, mapped(environment)) == (before - 1, before)
+
+
+async def test_mappings_are_shown_in_docebo_and_brought_back_from_there(seat, company, environment):
+    set_rows(seat.http, MIRROR_FIELDS="Slack ID, Slack Name, Journey", LIMIT_UPDATES="none")
+    await seat.open_status_page()
+    await seat.click("Import or export mappings")
+    await seat.choose("What to do", "make the fields in Docebo")
+    assert (await seat.run()).startswith("1 of 3 fields would be made in Docebo")
+    await seat.read("mappings-next")
+    await seat.click("Make the fields that are missing")
+    assert await seat.run() == "1 of 3 fields were made in Docebo"
+    finished(seat.http, start(seat.http, "bulk-import/import-everybody", dry_run=False))
+    before = mapped(environment)
+    with Store.open(environment["DATABASE_URL"]) as store, store.transaction() as tables:
+        mappings = tables.mappings(environment["DOCEBO_URL"])
+        lost = mappings.delete("T0SANDBOX", list(mappings.slack_ids("T0SANDBOX")))
+    await seat.open_status_page()
+    await seat.click("Import or export mappings")
+    await seat.choose("What to do", "rebuild from the fields in Docebo")
+    told = await seat.run()
+    number = re.match("[0-9]+", told)[0]
+    await seat.read("mappings-next")
+    await seat.click(f"Write them: type {number} as their number")
+    await seat.ui.fill("Number of mappings, to write them", number)
+    await seat.run()
+
+    assert lost == before > 0
+    assert mapped(environment) == int(number) > 0
+
+
+async def test_where_no_other_docebo_is_meant_the_form_that_links_to_one_says_so(seat):
+    await seat.open_status_page()
+    await seat.click("Link to another address of Docebo")
+    await seat.choose("The Docebo at the new address is", "same")
+
+    assert "nothing is to be relinked: this database is linked to" in await seat.run("Failed")
+
+
 async def test_runs_are_stopped_and_let_go_on(seat, company):
     join(company, "Hal")
     await seat.open_status_page()
@@ -406,7 +594,8 @@ async def test_runs_are_stopped_and_let_go_on(seat, company):
     stopped = finished(seat.http, start(seat.http, "bulk-import/import-everybody", dry_run=False))
     meanwhile = accounts(company)
     await seat.open_status_page()
-    await seat.ui.page.get_by_role("link", name="Nothing is written").click()
+    assert await seat.ui.page.get_by_role("link", name="Nothing is written: stopped since").count() == 1
+    await seat.click("Go: let runs write again")
     await seat.run()
     finished(seat.http, start(seat.http, "bulk-import/import-everybody", dry_run=False))
 
@@ -440,9 +629,17 @@ async def test_a_test_message_and_what_is_kept_about_a_person_are_asked_for(seat
     await seat.ui.fill("The Slack id again, to forget", ida)
     await seat.run()
     finished(seat.http, start(seat.http, "bulk-import/import-everybody", dry_run=False))
+    while_forgotten = accounts(company)
+    await seat.open_status_page()
+    await seat.click("Give out or forget a person")
+    await seat.ui.fill("Slack user", ida)
+    await seat.choose("What to do", "look after again")
+    await seat.run()
+    finished(seat.http, start(seat.http, "bulk-import/import-everybody", dry_run=False))
 
     assert "this is a test" in Mailbox(mails[0], "journeys@example.com").next_mail()["Subject"]
-    assert "ida" not in accounts(company)
+    assert "ida" not in while_forgotten
+    assert "ida" in accounts(company)
 
 
 def comes(environment: dict[str, str], company, slack_id: str) -> None:

@@ -1,5 +1,6 @@
 """What the documentation tells people to type, click and set is there, and means what it meant when it was written."""
 
+import ast
 import importlib
 import importlib.util
 import json
@@ -33,6 +34,7 @@ from slack_docebo.errors import SyncError, ToBeContinued, UnverifiedRequest
 from slack_docebo.integration_settings import documented_rows
 from slack_docebo.settings import EVERYTHING, variables
 from slack_docebo.webhook import app as webhook
+from tasks.status_page import TITLES
 from tests.documented import BLOCK, PAGES, ROOT, named, typed
 
 SPAN = re.compile(r"`([^`\n]+)`")
@@ -60,7 +62,19 @@ FOREIGN = {
 }
 SETTING = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*_?")
 CLICKED = re.compile(r"[Cc]lick \*([^*]+)\*")
-WORDS_OF_OTHERS = {"Deployments", "Run", "Custom run", "Submit", "View run", "Runs", "Retry"}  # Prefect's and Slack's
+CHOSEN = re.compile(r"[Cc]hoose \*([^*]+)\*")
+SHORTEST_LINK = 8  # letters of a link's words by which a test finds it
+WORDS_OF_OTHERS = {
+    "Deployments",
+    "Run",
+    "Custom run",
+    "Submit",
+    "View run",
+    "Runs",
+    "Retry",
+    "YAML",
+    "Cancel",
+}  # Prefect's and Slack's
 TEST = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
 PLAYED_LATER = re.compile(
     r"mark\.long|mark\.variants|\busual_database_url\b"
@@ -325,6 +339,23 @@ def test_what_is_to_be_clicked_bears_these_words():
 
     assert len(clicked) > 10
     assert {words for words in clicked - known if not any(words in text for text in ours)} == set()
+
+
+@pytest.mark.parametrize("page", ["first-hour", "operations", "set-up", "plans", "mappings"])
+def test_what_a_page_tells_to_click_or_to_choose_is_clicked_by_a_journey(page):
+    text = prose(ROOT / "docs" / f"{page}.md").replace("\n", " ")
+    journeys = [ROOT / "tests" / "e2e" / name for name in ("test_journeys.py", "test_browser.py")]
+    nodes = [node for file in journeys for node in ast.walk(ast.parse(file.read_text("utf-8")))]
+    known = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    links = {words for words in known if len(words) >= SHORTEST_LINK}
+    clicked, chosen = set(CLICKED.findall(text)) - WORDS_OF_OTHERS, set(CHOSEN.findall(text)) - WORDS_OF_OTHERS
+    flows = {span.partition("/")[0] for span in SPAN.findall(text) if "/" in span}
+    clicked |= {title for flow, title in TITLES.items() if flow in flows}
+    names = {each["name"] for each in deployments()}
+
+    assert clicked
+    assert {one for one in clicked - names if not any(one in words or words in one for words in links)} == set()
+    assert chosen - known == set()
 
 
 def test_what_a_new_administrator_has_to_read_is_one_page():
