@@ -5,8 +5,9 @@ from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 
-from deployments.lost_runs import ENDED, TAG
+from deployments.lost_runs import ENDED
 from slack_docebo.engine.reporting.troubles import A_CRASH, Trouble, state_message
+from tasks.links import TAG
 
 SILENCE_SECONDS = 600  # a run sends a heartbeat every 180 seconds: less than three times that gives false alarms
 _OURS = {"description", "trigger", "actions"}

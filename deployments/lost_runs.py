@@ -22,7 +22,6 @@ from slack_docebo.engine.reporting.troubles import A_CRASH, Trouble, cause_in, s
 SIGN_SECONDS = 10  # between two signs of life of a worker
 SILENCE_SECONDS = 35.0  # after which a worker is gone: three signs that did not come
 BREATHING_SPACE = timedelta(seconds=30)  # before a run that has crashed begins again
-TAG = "slack-docebo"  # of all our deployments and their runs
 ENDED = "slack-docebo.flow-run.ended"  # the event of a run whose process is gone, as its worker has seen
 OWNER = "prefect.worker.name"  # label of a run
 BEGUN_AGAIN = "slack-docebo.begun-again"  # label of a run that has crashed once

@@ -37,11 +37,12 @@ from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker
 
 from deployments.crashes import Crashes, how_it_ended
 from deployments.forks import ForkedHooks, ForkedRun, begin_to_import
-from deployments.lost_runs import ENDED, SIGN_SECONDS, TAG, LostRuns, begin_again, conclude
+from deployments.lost_runs import ENDED, SIGN_SECONDS, LostRuns, begin_again, conclude
 from deployments.sealed_results import seal_results
 from deployments.shared_certificates import share_certificates
 from deployments.shared_tokens import share_tokens
 from slack_docebo.engine.reporting.troubles import A_CRASH, state_message
+from tasks.links import TAG
 from tasks.logs import as_one_line
 
 TRIED_AGAIN = PREFECT_CLIENT_RETRY_EXTRA_CODES  # beside 503; Prefect's server answers 500 while Redis is away

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -16,6 +16,7 @@ from prefect.settings import PREFECT_UI_URL
 from slack_docebo.domain.texts import markdown
 from slack_docebo.engine.reporting.steps import Step
 
+TAG = "slack-docebo"  # of all our deployments and their runs
 BY_HAND = "by-hand"  # the tag of deployments that people start
 ALL = 200  # more deployments than that are not ours
 
@@ -78,6 +79,11 @@ async def find_forms() -> Forms:
             return await read_forms(client)
     except (httpx.HTTPError, PrefectException):
         return Forms({})
+
+
+def runs_ended_as(states: Iterable[str]) -> str:
+    """Return where Prefect lists those of our runs of the last week that ended in one of *states*."""
+    return f"/v2/runs?state={quote(','.join(states))}&tags={TAG}"
 
 
 def whole_address(page: str) -> str:

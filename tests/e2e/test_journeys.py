@@ -20,8 +20,9 @@ from slack_docebo.integration_settings import VARIABLE, rows_by_key
 from slack_docebo.storage.events import Event
 from slack_docebo.storage.store import Store
 from tasks.status_page import KEY
-from tests.e2e.prefect_http import artifacts_of, finished, set_rows, start
+from tests.e2e.prefect_http import artifacts_of, deployment, finished, set_rows, start, state
 from tests.smtp import Mailbox
+from tests.waiting import until
 
 pytestmark = pytest.mark.long
 WIDTHS = (1280, 800)
@@ -208,6 +209,18 @@ async def test_the_last_import_is_one_click_away(seat):
     await seat.ui.page.get_by_role("link", name=re.compile("^plan [0-9a-z]{8} ")).click()
 
     await seat.ui.page.get_by_role("heading", name=re.compile("^Import [0-9a-z]{8}: done")).wait_for()
+
+
+async def test_runs_to_look_at_are_one_click_away_and_green_ones_are_not_among_them(seat, company):
+    join(company, "Kay")
+    set_rows(seat.http, LIMIT_CREATIONS="0")
+    assert finished(seat.http, start(seat.http, "bulk-import/reconcile"))["state_name"] == "Refused"
+    await seat.open_status_page()
+    await seat.ui.page.get_by_role("link", name="those to look at").click()
+
+    main = seat.ui.page.get_by_role("main")
+    await expect(main.get_by_text("Refused", exact=True).first).to_be_visible()
+    assert await main.get_by_text("Completed", exact=True).count() == 0
 
 
 async def test_whether_everything_is_in_place_is_shown_with_what_mends_it(seat, company, monkeypatch):
@@ -601,6 +614,33 @@ async def test_runs_are_stopped_and_let_go_on(seat, company):
 
     assert (stopped["state_name"], "hal" in meanwhile) == ("Stopped", False)
     assert accounts(company)["hal"]
+
+
+async def test_a_run_is_ended_by_the_menu_of_its_page(seat):
+    run_id = start(seat.http, "realtime-sync/slack-events", linger_seconds=600)
+    state(seat.http, run_id, "RUNNING")
+    await seat.ui.open(f"/v2/runs/flow-run/{run_id}")
+    await seat.ui.page.get_by_role("button", name="Open menu").first.click()
+    await seat.ui.page.get_by_role("menuitem", name="Cancel", exact=True).click()
+    await seat.ui.page.get_by_role("button", name="Cancel Flow Run").click()
+
+    assert finished(seat.http, run_id)["state_name"] == "Cancelled"
+
+
+async def test_the_nightly_import_is_paused_by_the_switch_in_the_list_of_deployments(seat):
+    def is_paused() -> bool:
+        return deployment(seat.http, "bulk-import/reconcile")["paused"]
+
+    await seat.ui.page.get_by_role("link", name="Deployments", exact=True).first.click()
+    await seat.ui.search("reconcile", "Search deployments")
+    switch = seat.ui.page.get_by_role("row").filter(has_text="reconcile").get_by_role("switch").first
+    assert is_paused()  # as `start_nothing` has left it
+    await switch.click()
+    until(lambda: not is_paused())
+    await expect(switch).to_be_checked()
+    await switch.click()
+
+    until(is_paused)
 
 
 async def test_a_setting_is_changed_by_what_was_checked(seat):

@@ -74,6 +74,7 @@ WORDS_OF_OTHERS = {
     "Retry",
     "YAML",
     "Cancel",
+    "Cancel Flow Run",
 }  # Prefect's and Slack's
 TEST = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
 PLAYED_LATER = re.compile(

@@ -170,12 +170,14 @@ class Status:
         *,
         next_import: datetime | None,
         summaries: Mapping[str, str] = NOWHERE,
+        runs_to_look_at: str = "",
         forms: Mapping[str, str],
         shown: Shown,
     ) -> str:
         """Return the page as Markdown; *forms* are links by what they are for, and each step is *shown* with its own.
 
-        *summaries* are links to those that are known of `plans_told_of`, by their ids.
+        *summaries* are links to those that are known of `plans_told_of`, by their ids; *runs_to_look_at* is one to the
+        runs that ended red.
         """
         rows = {
             "Slack": self._connection(Side.SLACK, self.workspace or "a workspace that is not known yet"),
@@ -185,6 +187,7 @@ class Status:
             "Last complete read of Docebo": self._read(self.docebo_read, "accounts"),
             "Last import": _told(self.last_import, summaries),
             **({"Last dry run": _told(self.dry_run, summaries)} if self.dry_run else {}),
+            **({"Runs of the last week": f"[those to look at]({runs_to_look_at})"} if runs_to_look_at else {}),
             "Next reconciliation": self._next(next_import),
             "People": f"{self._looked_after()}{self.mapped:,} mapped, {self.in_line:,} in line, {len(self.undecided):,} waiting"
             " for a decision",
