@@ -22,10 +22,10 @@ from prefect.client.schemas.sorting import FlowRunSort
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.engine.reporting.status import FailedRun, page_without_a_run, status
-from slack_docebo.engine.reporting.troubles import TO_LOOK_AT, Trouble
+from slack_docebo.engine.reporting.troubles import Trouble
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import summary_page
-from tasks.links import Forms, read_forms, runs_ended_as
+from tasks.links import RED_RUNS, Forms, read_forms
 from tasks.run_names import RECONCILIATION
 from tasks.settings_in_prefect import follow_settings
 
@@ -72,7 +72,7 @@ async def refresh_status_page(runtime: Runtime) -> None:
             page = found.page(
                 next_import=await _next_import(client),
                 summaries={plan: link for plan in found.plans_told_of if (link := await summary_page(client, plan))},
-                runs_to_look_at=runs_ended_as(TO_LOOK_AT),
+                runs_to_look_at=RED_RUNS,
                 forms=_titled(forms),
                 shown=forms.shown,
             )

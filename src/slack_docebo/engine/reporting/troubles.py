@@ -56,17 +56,6 @@ class Trouble(StrEnum):
     TO_BE_CONTINUED = "ToBeContinued"
 
 
-TO_LOOK_AT = (
-    Trouble.FAILED,
-    Trouble.CRASHED,
-    Trouble.REFUSED,
-    Trouble.PARTLY_FAILED,
-    Trouble.UNDECIDED,
-    Trouble.PARKED,
-    Trouble.HELD,
-    Trouble.SKIPPED,
-)
-"""Those that are always red; the other states are green where nobody is needed."""
 HAPPENED = {
     Trouble.FAILED: "failed",
     Trouble.REFUSED: "was refused",
