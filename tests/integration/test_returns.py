@@ -25,7 +25,7 @@ from slack_docebo.storage.events import EventState
 from slack_docebo.storage.personal import rows_about
 from slack_docebo.storage.schema import metadata
 from slack_docebo.storage.store import Store
-from tests.between import between
+from tests.between import between, in_json
 from tests.importing import ON, carry_out, mapped, plan_import, prove, run_import, settings_for
 from tests.integration.after_an_import import apply_by_id, delete_mappings, refused_plan, undo
 from tests.integration.realtime_world import world
@@ -534,6 +534,153 @@ async def test_with_which_address_somebody_left_is_known_when_only_an_event_tell
         assert told.operation.docebo_id == theirs.user_id
         if rehires == "hand-over":
             assert (theirs.email, theirs.active) == ("ada.king@example.com", True)
+
+
+async def leave_with_another_address(here, *, before, after):
+    """Let somebody leave, with an address that Docebo never got; return that person's Slack id and account."""
+    old = here.sandbox.slack.add("Ada", "Lovelace", before)["id"]
+    await here.settle([old])
+    account = here.account(old)
+    here.sandbox.slack.change(old, {"profile": {"email": after}})
+    here.sandbox.slack.deactivate(old)
+    await here.settle([old])
+    return old, account
+
+
+@pytest.mark.parametrize("road", ["event", "import"])
+@pytest.mark.parametrize("deleted", [None, 0, 1])
+@pytest.mark.variants(3)
+async def test_where_two_have_left_with_one_address_nobody_gets_an_account_unless_that_of_one_is_gone(
+    sandbox, sqlite_url, tmp_path, road, deleted
+):
+    rows = {"LEAVERS": "deactivate", "REHIRES": "hand-over"}
+    async with world(sandbox, sqlite_url, tmp_path, **rows) as here:
+        await here.settle()
+        left = [
+            (await leave_with_another_address(here, before=before, after="ada.king@example.com"))[1]
+            for before in ("ada@example.com", "ada.byron@example.com")
+        ]
+        if deleted is not None:
+            sandbox.docebo.delete(left[deleted].user_id)
+        accounts = len(list(sandbox.docebo.accounts))
+        new = sandbox.slack.add("Ada", "Lovelace", "ada.king@example.com")["id"]
+        told = await explain(here.runtime, new)
+
+        if road == "event":
+            await here.settle([new])
+        else:
+            await run_import(here.runtime.settings, rows={**ON, **rows})
+
+        assert len(list(sandbox.docebo.accounts)) == accounts
+        if deleted is None:
+            assert told.operation.reason.startswith("several accounts match")
+            assert (here.docebo_id(new), [one.active for one in left]) == (None, [False, False])
+        else:
+            assert here.docebo_id(new) == left[1 - deleted].user_id
+
+
+async def test_whose_address_somebody_left_with_whose_account_docebo_does_not_show_waits_until_it_does(
+    sandbox, sqlite_url, tmp_path
+):
+    async with world(sandbox, sqlite_url, tmp_path, LEAVERS="deactivate", REHIRES="hand-over") as here:
+        _, account = await leave_with_another_address(here, before="ada@example.com", after="ada.king@example.com")
+        accounts = len(list(sandbox.docebo.accounts))
+        new = sandbox.slack.add("Ada", "Lovelace", "ada.king@example.com")["id"]
+        event = here.event(new, kind="team_join")
+        sandbox.docebo_gate.faults.add("GET /manage/v1/user/{id}", "error_500", times=-1)
+        here.put(event)
+        await here.serve()
+
+        assert len(list(sandbox.docebo.accounts)) == accounts
+        assert here.state(event) is EventState.PARKED
+        assert f"account {account.user_id}" in here.entry(event).error
+
+        sandbox.docebo_gate.faults.clear()
+        here.replay(event)
+        await here.serve()
+        assert (here.docebo_id(new), len(list(sandbox.docebo.accounts))) == (account.user_id, accounts)
+
+
+async def test_an_import_that_assumes_docebo_unchanged_makes_nobody_an_account_in_place_of_one_that_is_not_shown(
+    sandbox, sqlite_url, tmp_path
+):
+    rows = {"LEAVERS": "deactivate", "REHIRES": "hand-over"}
+    async with world(sandbox, sqlite_url, tmp_path, **rows) as here:
+        await here.settle()
+        _, account = await leave_with_another_address(here, before="ada@example.com", after="ada.king@example.com")
+    new = sandbox.slack.add("Ada", "Lovelace", "ada.king@example.com")["id"]
+    sandbox.docebo_gate.faults.add("GET /manage/v1/user/{id}", "error_500", times=-1)
+
+    def without_leavers(call, answer):
+        if "users.list" not in call.path:
+            return None
+        return {**answer, "members": [one for one in answer["members"] if not one["deleted"]]}
+
+    with between(sandbox.slack_url.removesuffix("/api/"), changed=without_leavers) as url:
+        settings = settings_for({**sandbox.facts(), "slack_url": f"{url}/api/"}, sqlite_url)
+        summary = await run_import(settings, rows={**ON, **rows, "SOURCE_MAY_SHRINK": "100"}, verify_target=False)
+
+    entry = entry_of(settings, summary, new)
+    assert entry.operation.kind is Kind.LEAVE
+    assert f"account {account.user_id}, whose person has left with this address" in entry.operation.reason
+
+
+@pytest.mark.parametrize("road", ["event", "import"])
+@pytest.mark.parametrize("mapping", ["true", "false"])
+@pytest.mark.variants(2)
+async def test_whose_address_somebody_left_with_gets_no_account_while_slack_does_not_say_that_the_leaver_is_gone(
+    sandbox, sqlite_url, tmp_path, road, mapping
+):
+    rows = {"LEAVERS": "deactivate", "REHIRES": "hand-over", "MAP_SLACK_USER_DATA": mapping}
+    hidden = set()
+
+    def instead(call):
+        is_asked_for = "users.info" in call.path and any(one in call.path + call.body.decode() for one in hidden)
+        return in_json({"ok": False, "error": "user_not_visible"}) if is_asked_for else None
+
+    def changed(call, answer):
+        if "users.list" not in call.path:
+            return None
+        return {**answer, "members": [one for one in answer["members"] if one["id"] not in hidden]}
+
+    with between(sandbox.slack_url.removesuffix("/api/"), instead, changed) as url:
+        addresses = {"SLACK_API_URL": f"{url}/api/"}
+        async with world(sandbox, sqlite_url, tmp_path, addresses=addresses, **rows) as here:
+            await here.settle()
+            old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+            await here.settle([old])
+            sandbox.slack.change(old, {"profile": {"email": "ada.king@example.com"}})
+            sandbox.slack.deactivate(old)
+            await here.settle([old])
+            accounts = len(list(sandbox.docebo.accounts))
+            new = sandbox.slack.add("Ada", "Lovelace", "ada.king@example.com")["id"]
+            hidden.add(old)
+            if road == "event":
+                await here.settle([new])
+            else:
+                await run_import(here.runtime.settings, rows={**ON, **rows, "SOURCE_MAY_SHRINK": "100"})
+
+    assert len(list(sandbox.docebo.accounts)) == accounts
+
+
+@pytest.mark.parametrize("road", ["event", "import"])
+async def test_whose_address_somebody_left_with_who_is_back_under_the_same_id_gets_an_own_account(
+    sandbox, sqlite_url, tmp_path, road
+):
+    async with world(sandbox, sqlite_url, tmp_path, REHIRES="hand-over") as here:
+        old, account = await leave_with_another_address(here, before="ada@example.com", after="ada.king@example.com")
+        sandbox.slack.reactivate(old)
+        sandbox.slack.change(old, {"profile": {"email": "ada.byron@example.com"}})
+        new = sandbox.slack.add("Eve", "Adams", "ada.king@example.com")["id"]
+        told = await explain(here.runtime, new)
+        if road == "event":
+            await here.settle([new])
+        else:
+            await run_import(here.runtime.settings, rows={**ON, "REHIRES": "hand-over"})
+
+        assert told.operation.kind is Kind.CREATE
+        assert here.account(new).user_id != account.user_id
+        assert here.docebo_id(old) == account.user_id
 
 
 @pytest.mark.parametrize("match_by", ["email", "email-and-username"])

@@ -73,6 +73,8 @@ class Planner:
                 return self._found_as_before(user, known, former)
             if (account := self._former_by_name(user, known)) and not self.policy.scope.reason_against(user):
                 return Match(account, FoundBy.NAME)
+        if found == Match() and (why := self.returns.in_doubt.get(user.slack_id)):
+            return Match(problem=why)
         if found == Match() and (docebo_id := self.returns.left_to.get(user.slack_id)):
             return Match(self.accounts.get(docebo_id), FoundBy.FORMER_ENTRY)
         by_username = found.by is not FoundBy.MAPPING and self.policy.match_by is not MatchBy.EMAIL

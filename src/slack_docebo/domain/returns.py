@@ -11,6 +11,7 @@ from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.operations import Operation
 from slack_docebo.domain.people import Known, SourceUser
 from slack_docebo.domain.people import Mapping as PersonsMapping
+from slack_docebo.domain.texts import some_of
 
 NOT_ASKED = Unknown("Slack was not asked")
 RETURNED = "returned under a new Slack id"
@@ -37,26 +38,40 @@ class Returns:
         # To whom an unmapped account was given, by the id of somebody who has its address.
         self.given: dict[str, frozenset[str]] = {}
         self._gone: set[str] = set()  # people of *given* who have left, as Slack says
-        # Who has left, with the account that is theirs, by the address that Slack shows, or has shown, of them.
-        self.left_with: dict[str, tuple[str, Known]] = {}
+        # By the address with which people have left, as Slack shows or has shown: these people, with their accounts, and
+        # why nobody can tell whether the account of one of them is still theirs.
+        self._left_with: dict[str, dict[str, Known]] = {}
+        self._unseen: dict[str, str] = {}
         self.unheard: dict[str, str] = {}  # why nobody knows who bears the address of an account, by the holder's id
-        # The account of a leaver of *left_with*, by the id of who has the address now.
+        # By the id of who would get a new account, and has the address with which others have left: these people, the
+        # account of one of them, or why nobody can tell which account it is.
+        self._left_before: dict[str, dict[str, Known]] = {}
         self.left_to: dict[str, int] = {}
+        self.in_doubt: dict[str, str] = {}
 
     def note_leaver(self, address: str, slack_id: str, known: Known) -> None:
         """Note with which *address* somebody has left: the *known* account may show an older one."""
-        self.left_with[mailbox(address)] = slack_id, known
+        self._left_with.setdefault(mailbox(address), {})[slack_id] = known
+
+    def note_unseen(self, address: str, docebo_id: int, why: str) -> None:
+        """Note that nobody can tell whether account *docebo_id* is that of somebody who has left with *address*."""
+        self._unseen[mailbox(address)] = (
+            f"account {docebo_id}, whose person has left with this address, may be theirs: {why}"
+        )
+
+    @property
+    def knows_leavers(self) -> bool:
+        """Tell whether anybody was noted by `note_leaver` or `note_unseen`."""
+        return bool(self._left_with or self._unseen)
 
     def contest_newcomers(self, creations: Iterable[Operation]) -> None:
-        """Note who of those who would get a new account has the address of somebody noted by `note_leaver`."""
+        """Note who of those who would get a new account has the address of somebody who was noted as a leaver."""
         for creation in creations:
-            if former := self.left_with.get(mailbox(creation.address)):
-                holder, known = former
-                self.left_to[creation.slack_id] = known.docebo_id
-                if isinstance(known, PersonsMapping):
-                    self.contest(creation.slack_id, holder)
-                else:
-                    self.contest_given(creation.slack_id, [holder])
+            address = mailbox(creation.address)
+            if why := self._unseen.get(address):
+                self.in_doubt[creation.slack_id] = why
+            elif formers := self._left_with.get(address):
+                self._left_before[creation.slack_id] = formers
 
     def contest(self, slack_id: str, holder: str, *, is_one_person: bool = False) -> None:
         """Note that *slack_id* has the address of an account mapped to *holder*, or was known under that id as well."""
@@ -71,7 +86,7 @@ class Returns:
     @property
     def holders(self) -> set[str]:
         """Slack ids of the holders: Slack must say what became of them before somebody else gets their accounts."""
-        return {*self.contested.values(), *chain(*self.given.values())}
+        return {*self.contested.values(), *chain(*self.given.values(), *self._left_before.values())}
 
     @property
     def contenders(self) -> dict[str, str]:
@@ -95,8 +110,10 @@ class Returns:
     def settle(self, seen: Mapping[str, Observation[SourceUser]]) -> set[str]:
         """Decide by Slack's answers about the holders; return the Slack ids of everybody whose plan that changes.
 
-        Where two people have one address, nobody can tell which of them has returned: neither gets the mapping.
+        Where two people have one address, nobody can tell which of them has returned: neither gets the mapping. Nor can
+        anybody where two have left with it.
         """
+        self._settle_newcomers(seen)
         for slack_id, holder in self.contested.items():
             answer = seen.get(holder, NOT_ASKED)
             if _is_id_of(slack_id, answer) or (slack_id in self.one_person and has_left(answer)):
@@ -115,7 +132,37 @@ class Returns:
             bearers = Counter(self.returned.values())
             self.heirs = {holder: heir for heir, holder in self.returned.items() if bearers[holder] == 1}
         self.heirs |= {self.of_holder[one]: one for one in self.one_person & self.of_holder.keys()}
-        return {*self.of_holder, *self.returned, *self.returned.values(), *self.heirs, *has_room, *self.unheard}
+        return {
+            *self.of_holder,
+            *self.returned,
+            *self.returned.values(),
+            *self.heirs,
+            *has_room,
+            *self.unheard,
+            *self.left_to,
+            *self.in_doubt,
+        }
+
+    def _settle_newcomers(self, seen: Mapping[str, Observation[SourceUser]]) -> None:
+        """Note whose account each newcomer may have had before: not that of somebody who is there, and somebody else."""
+        for slack_id, formers in self._left_before.items():
+            left = {
+                holder: known
+                for holder, known in formers.items()
+                if not _is_another(slack_id, seen.get(holder, NOT_ASKED))
+            }
+            accounts = sorted({known.docebo_id for known in left.values()})
+            if len(accounts) > 1:
+                self.in_doubt[slack_id] = (
+                    f"several accounts match: {some_of(accounts)}, for more than one person has left with this address"
+                )
+            elif accounts:
+                self.left_to[slack_id] = accounts[0]
+                mapped = [holder for holder, known in left.items() if isinstance(known, PersonsMapping)]
+                if mapped:
+                    self.contest(slack_id, mapped[0])
+                else:
+                    self.contest_given(slack_id, left)
 
 
 def has_left(seen: Observation[SourceUser]) -> bool:
@@ -137,6 +184,11 @@ def left_with(user: SourceUser, known: Known | None) -> dict[str, str]:
 def _is_id_of(slack_id: str, seen: Observation[SourceUser]) -> bool:
     """Tell whether Slack shows *slack_id* as an id of the person in *seen*."""
     return isinstance(seen, Present) and slack_id in seen.value.ids
+
+
+def _is_another(slack_id: str, seen: Observation[SourceUser]) -> bool:
+    """Tell whether Slack shows in *seen* somebody who is there, and whom it does not know as *slack_id* as well."""
+    return isinstance(seen, Present) and not has_left(seen) and not _is_id_of(slack_id, seen)
 
 
 def given_before(docebo_id: int, former_holder: str) -> str:

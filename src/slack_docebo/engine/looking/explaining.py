@@ -215,8 +215,7 @@ async def explain(runtime: Runtime, who: str) -> Explanation:
     _judge(runtime, planner, found)
     if found.operation and found.operation.kind is Kind.CREATE:
         await look_for_leavers(runtime, planner, [found.operation])
-    if holders := planner.returns.holders:
-        planner.returns.settle({holder: await observe_person(runtime, holder) for holder in holders})
+    if planner.returns.settle({one: await observe_person(runtime, one) for one in planner.returns.holders}):
         _judge(runtime, planner.anew(), found)
     return found
 

@@ -156,7 +156,7 @@ class _Making:
         listed = self._listed
         left = await to_completion(leavers_of_newcomers, runtime, workspace.team, self._planned(Kind.CREATE))
         await ask_for_leavers(runtime, planner, left)
-        if planner.returns.left_with:
+        if planner.returns.knows_leavers:
             await to_completion(self._contest_newcomers)
         if listed is None:
             await look_for_returners(runtime, planner, await to_completion(self._shutting))

@@ -2,19 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingType
+from functools import partial
 from itertools import chain
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import spellings
 from slack_docebo.domain.disputes import digest
-from slack_docebo.domain.observation import Present, Unknown
+from slack_docebo.domain.observation import Observation, Present, Unknown
 from slack_docebo.domain.operations import Operation
-from slack_docebo.domain.people import Known, LastSeen, SourceUser
+from slack_docebo.domain.people import Account, Known, LastSeen, SourceUser
 from slack_docebo.domain.planner import Planner
 from slack_docebo.engine.planning.people import plan_people
 from slack_docebo.engine.reading.accounts import add_known_account
 from slack_docebo.engine.reading.bearers import bearers_of
 from slack_docebo.engine.reading.evidence import reserve_calls
+from slack_docebo.engine.reading.outages import OutageWatch, ping_docebo
+from slack_docebo.errors import told
 from slack_docebo.runtime import Runtime
 
 NOT_ALLOWED = "EVIDENCE_CALLS allows no question"
@@ -33,8 +36,8 @@ async def look_for_leavers(runtime: Runtime, planner: Planner, creations: Sequen
 
 def leavers_of_newcomers(
     runtime: Runtime, team: str, creations: Iterable[Sequence[Operation]]
-) -> dict[str, tuple[str, Known]]:
-    """Return the known leavers, with the Slack id, who had an address for which an account would be created, by address."""
+) -> dict[str, dict[str, Known]]:
+    """Return the known leavers, by Slack id, who had an address for which an account would be created, by address."""
     docebo = runtime.settings.docebo_url
     with runtime.store.reading() as tables:
         left_with = tables.people.left_with(team)
@@ -53,15 +56,36 @@ def leavers_of_newcomers(
             **tables.applied(docebo).of(team, wanted),
             **tables.mappings(docebo).of(team, wanted),
         }
-    theirs = ((address, slack_id) for address, ids in had.items() for slack_id in sorted(ids))
-    return {address: (slack_id, known[slack_id]) for address, slack_id in theirs if slack_id in known}
+    return {address: {one: known[one] for one in sorted(ids) if one in known} for address, ids in had.items()}
 
 
-async def ask_for_leavers(runtime: Runtime, planner: Planner, known: MappingType[str, tuple[str, Known]]) -> None:
-    """Note in *planner* with which address people have left, by address, whose account still is as it was seen."""
-    for address, (slack_id, one) in known.items():
-        await add_known_account(runtime, planner.accounts, one, address)
-        if one.seen != LastSeen() and planner.is_as_seen(one.docebo_id, one.seen):
+async def ask_for_leavers(
+    runtime: Runtime, planner: Planner, leavers: MappingType[str, MappingType[str, Known]]
+) -> None:
+    """Note in *planner* with which address people have left, by address, whose account still is as it was seen.
+
+    Nobody can tell where Docebo does not say what became of the account.
+    """
+    accounts, watch = planner.accounts, OutageWatch(partial(ping_docebo, runtime.docebo))
+    theirs = [(address, slack_id, one) for address, known in leavers.items() for slack_id, one in known.items()]
+    unread = {one.docebo_id for _, _, one in theirs if not accounts.is_settled(one.docebo_id)}
+    is_allowed = reserve_calls(runtime, accounts=len(unread))
+    for address, slack_id, one in theirs:
+        seen: Observation[Account] = Unknown(NOT_ALLOWED)
+        if is_allowed or one.docebo_id not in unread:
+            try:
+                await add_known_account(runtime, accounts, one, address)
+            except Exception as error:  # whatever it is, it must not keep the plans of others waiting
+                await watch.failed(error)
+                seen = Unknown(told(error))
+            else:
+                watch.passed()
+                seen = accounts.look(one.docebo_id)
+        if isinstance(seen, Unknown):
+            planner.returns.note_unseen(address, one.docebo_id, seen.why)
+        elif isinstance(seen, Present) and accounts.get(one.docebo_id) is None:
+            planner.returns.note_unseen(address, one.docebo_id, "it is there, but Docebo's list did not show it")
+        elif one.seen != LastSeen() and planner.is_as_seen(one.docebo_id, one.seen):
             planner.returns.note_leaver(address, slack_id, one)
 
 

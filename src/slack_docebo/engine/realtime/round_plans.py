@@ -23,6 +23,7 @@ from slack_docebo.engine.realtime.merging import Case, event_ids
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
 from slack_docebo.engine.writing.leavers import passed_on_to
 from slack_docebo.engine.writing.left_behind import in_doubt
+from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind, PlanState
 from slack_docebo.storage.store import Store
@@ -34,11 +35,13 @@ async def plan_cases(
     """Return planner and operations for *cases*.
 
     Slack is asked for holders of accounts to which people may return, and for people who may have returned to accounts
-    that would be shut.
+    that would be shut. Raises IncompleteRead if Docebo does not say whether somebody has an account already.
     """
     planner, team = Planner(policy, accounts), policy.scope.team
     operations = await to_completion(_operations, runtime, cases, planner)
     await look_for_leavers(runtime, planner, [op for op in operations if op.kind is Kind.CREATE])
+    if planner.returns.in_doubt:
+        raise IncompleteRead(next(iter(planner.returns.in_doubt.values())))
     await look_for_returners(runtime, planner, [op for op in operations if op.kind is Kind.DEACTIVATE])
     answers: dict[str, Observation[SourceUser]] = {}
     if holders := planner.returns.holders:
