@@ -1,17 +1,21 @@
 """Slack's user groups decide who is looked after, where the settings name some."""
 
+from contextlib import nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 
 from sandbox.server import Sandbox
 from sandbox.slack.api import METHODS, SlackApi
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.errors import AccessDenied, ConfigurationError, IncompleteRead
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.events import MEMBERS_CHANGED, EventState
 from slack_docebo.webhook.intake import Audience, Several, decide
-from tests.importing import run_import, settings_for
+from tests.importing import ON, carry_out, plan_import, run_import, settings_for
 from tests.integration.after_an_import import apply_by_id
 from tests.integration.realtime_world import world
 
@@ -84,6 +88,30 @@ async def test_who_leaves_the_group_is_a_leaver_only_if_the_settings_say_so(comp
     await run_import(settings, rows=rows)
 
     assert has_account(company, "Ada") is active
+
+
+@pytest.mark.parametrize("then", ["back in the group", "the group is disabled"])
+async def test_nobody_is_shut_out_who_is_back_in_a_group_or_whose_group_is_not_shown_while_the_import_is_at_work(
+    company, sqlite_url, then
+):
+    ada, grace = join(company, "Ada"), join(company, "Grace")
+    company.slack.group("learners", ada, grace)
+    rows = {**ON, "SCOPE_USERGROUPS": "learners", "LEAVERS": "deactivate", "LEAVERS_OUT_OF_SCOPE": "true"}
+    settings = settings_for(company.facts(), sqlite_url)
+    await run_import(settings, rows=rows)
+    company.slack.group("learners", grace)
+    async with open_runtime(settings, read_rows(table(rows)), run_id="import") as runtime:
+        plan_id = await plan_import(runtime)
+        if then == "back in the group":
+            company.slack.group("learners", ada, grace)
+        else:
+            del company.slack.groups["learners"]
+
+        stops = nullcontext() if then == "back in the group" else pytest.raises(ConfigurationError, match="@learners")
+        with time_machine.travel(datetime.now(UTC) + timedelta(minutes=20)), stops:
+            await carry_out(runtime, plan_id)
+
+    assert has_account(company, "Ada")
 
 
 async def test_a_saved_plan_asks_once_who_is_in_the_groups_and_leaves_alone_who_is_out_by_now(company, sqlite_url):

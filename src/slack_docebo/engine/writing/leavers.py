@@ -15,6 +15,7 @@ from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.returns import has_left, reported_given
 from slack_docebo.engine.reading.evidence import ask_for_people
 from slack_docebo.engine.reading.overtaken import overtaken
+from slack_docebo.engine.reading.user_groups import read_user_groups
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
@@ -33,7 +34,8 @@ async def ask_whether_still_so(
     Slack is asked, one call each, for people whom the plan would deactivate, unmap or move as leavers, and for those
     whose accounts it would activate or move back. Where it would give somebody the mapping or the former account of
     another person, both are asked for. Nobody is asked for if this run has made the plan by a list that is younger than
-    EVIDENCE_MINUTES.
+    EVIDENCE_MINUTES. Where the scope names user groups, they are read again as well, at most once a minute; *policy* is
+    that by which they were read before. Raises what `read_user_groups` raises.
     """
     if plan.kind not in MADE_BY_RULES or _is_fresh(runtime, plan):
         return []
@@ -46,6 +48,9 @@ async def ask_whether_still_so(
     ]
     if not about:
         return []
+    if runtime.behaviour.reads_user_groups:
+        await read_user_groups(runtime, plan.slack_team, if_older=True)
+        policy = runtime.behaviour.policy(plan.slack_team)
     asked = dict.fromkeys([*(op.slack_id for _, op in about), *sorted(chain(*holders.values()))])
     answers = await ask_for_people(runtime, plan.slack_team, asked)
     answers |= await to_completion(overtaken, runtime, plan.slack_team, answers)
