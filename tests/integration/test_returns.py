@@ -579,6 +579,35 @@ async def test_where_two_have_left_with_one_address_nobody_gets_an_account_unles
             assert here.docebo_id(new) == left[1 - deleted].user_id
 
 
+@pytest.mark.parametrize("road", ["event", "import"])
+@pytest.mark.parametrize("mapping", ["true", "false"])
+@pytest.mark.parametrize("names", [("Ada", "Bea"), ("Bea", "Ada")])
+@pytest.mark.variants(4)
+async def test_two_who_come_with_the_address_of_one_who_left_get_neither_an_account_each_nor_both_the_same(
+    sandbox, sqlite_url, tmp_path, road, mapping, names
+):
+    rows = {"LEAVERS": "deactivate", "REHIRES": "hand-over", "MAP_SLACK_USER_DATA": mapping}
+    async with world(sandbox, sqlite_url, tmp_path, **rows) as here:
+        await here.settle()
+        old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+        await here.settle([old])
+        sandbox.slack.change(old, {"profile": {"email": "ada.king@example.com"}})
+        sandbox.slack.deactivate(old)
+        await here.settle([old])
+        accounts = len(list(sandbox.docebo.accounts))
+        both = [sandbox.slack.add(name, "Lovelace", "ada.king@example.com")["id"] for name in names]
+        if road == "event":
+            await here.settle(both)
+        else:
+            await run_import(here.runtime.settings, rows={**ON, **rows})
+        with here.runtime.store.reading() as tables:
+            [last] = tables.plans.recent(1)
+            written = [row for row in tables.operations.rows(last.id) if row.outcome is Outcome.APPLIED]
+
+    assert len(list(sandbox.docebo.accounts)) == accounts
+    assert len([row for row in written if row.operation.slack_id in both]) == (mapping == "false")
+
+
 async def test_whose_address_somebody_left_with_whose_account_docebo_does_not_show_waits_until_it_does(
     sandbox, sqlite_url, tmp_path
 ):

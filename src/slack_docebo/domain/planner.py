@@ -362,7 +362,12 @@ class Planner:
             return self._leave(user, against)
         lacking = shortfalls(self.policy.scope.as_member(user), self.policy.rules, creating=True)
         self.found.note_shortfalls(user.slack_id, lacking)
-        return plan_newcomer(user, mapping, self.policy, accounts=self.accounts, claims=self.claims, lacking=lacking)
+        operation = plan_newcomer(
+            user, mapping, self.policy, accounts=self.accounts, claims=self.claims, lacking=lacking
+        )
+        if operation.kind is Kind.LEAVE:
+            self.returns.note_rival(user)
+        return operation
 
     def _plan_absent(self, user: SourceUser, mapping: Mapping | None, against: str) -> Operation:
         if mapping is None or not counts_as_leaver(user, self.policy):

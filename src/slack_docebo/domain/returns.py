@@ -48,6 +48,9 @@ class Returns:
         self._left_before: dict[str, dict[str, Known]] = {}
         self.left_to: dict[str, int] = {}
         self.in_doubt: dict[str, str] = {}
+        self._rivals: dict[
+            str, set[str]
+        ] = {}  # who gets no new account, by the address, which is perhaps another's, too
 
     def note_leaver(self, address: str, slack_id: str, known: Known) -> None:
         """Note with which *address* somebody has left: the *known* account may show an older one."""
@@ -59,19 +62,25 @@ class Returns:
             f"account {docebo_id}, whose person has left with this address, may be theirs: {why}"
         )
 
+    def note_rival(self, user: SourceUser) -> None:
+        """Note that *user* gets no new account, perhaps because somebody else gets one for the same address."""
+        if user.email:
+            self._rivals.setdefault(mailbox(user.email), set()).add(user.slack_id)
+
     @property
     def knows_leavers(self) -> bool:
         """Tell whether anybody was noted by `note_leaver` or `note_unseen`."""
         return bool(self._left_with or self._unseen)
 
     def contest_newcomers(self, creations: Iterable[Operation]) -> None:
-        """Note who of those who would get a new account has the address of somebody who was noted as a leaver."""
+        """Note who would get a new account for the address of somebody who was noted as a leaver, or has it as well."""
         for creation in creations:
             address = mailbox(creation.address)
+            bearers = {creation.slack_id, *self._rivals.get(address, ())}
             if why := self._unseen.get(address):
-                self.in_doubt[creation.slack_id] = why
+                self.in_doubt |= dict.fromkeys(bearers, why)
             elif formers := self._left_with.get(address):
-                self._left_before[creation.slack_id] = formers
+                self._left_before |= dict.fromkeys(bearers, formers)
 
     def contest(self, slack_id: str, holder: str, *, is_one_person: bool = False) -> None:
         """Note that *slack_id* has the address of an account mapped to *holder*, or was known under that id as well."""

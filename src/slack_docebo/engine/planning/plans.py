@@ -325,14 +325,16 @@ class _Making:
     def _plan_again(self) -> None:
         planner, draft = self._planner, self._draft
         # The missing were planned for last, and are on no page.
-        again = (planner.claims.outdone | self._again) - draft.not_planned - self._absences.missing.keys()
-        if not again:
-            return
+        settled = draft.not_planned | self._absences.missing.keys()
+        again = (planner.claims.outdone | self._again) - settled
         looked_after = planner.found.people  # counted when they were planned first
-        with self._runtime.store.transaction() as tables:
-            draft.withdraw(tables, again)
-        for users in chunks(user for user in chain.from_iterable(self._pages) if again.intersection(user.ids)):
-            self._plan(users)
+        while again:  # one of them may have a better claim than another
+            planner.claims.outdone.clear()
+            with self._runtime.store.transaction() as tables:
+                draft.withdraw(tables, again)
+            for users in chunks(user for user in chain.from_iterable(self._pages) if again.intersection(user.ids)):
+                self._plan(users)
+            again = planner.claims.outdone - settled - draft.not_planned
         planner.found.people = looked_after
 
     def _keep_found_accounts(self) -> None:
