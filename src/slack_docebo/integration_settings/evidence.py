@@ -44,7 +44,7 @@ class EvidenceSettings(Section):
         description="How old, in minutes, the list may be on which an activation, a change of the username or a moved mapping"
         " rests, and a deactivation for which EVIDENCE_CALLS leaves no call, or where Docebo shows no account by its id. Beyond"
         " that the account is asked for by its id right before, at one call each, and so is Slack"
-        " for those who have left or are back; before somebody is placed in a branch, the branches are read again in one call."
+        " for those who have left or are back, and for the user groups of the scope, at most once a minute; before somebody is placed in a branch, the branches are read again in one call."
         " Other changes may rest on a list of up to an hour, or of twice the time that"
         " reading it took.",
     )
