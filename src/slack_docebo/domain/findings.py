@@ -33,9 +33,7 @@ class Findings:
     renamed: dict[str, str] = field(default_factory=dict)  # Slack ids of before, by the organisation's
     first_seen_leaving: list[str] = field(default_factory=list)  # Slack ids
     no_leavers: list[str] = field(default_factory=list)  # Slack ids of those who were known as leavers
-    left_with: dict[str, str] = field(
-        default_factory=dict
-    )  # digests of the addresses of leavers, where news, by Slack id
+    left_with: dict[str, str] = field(default_factory=dict)  # digests of the addresses of leavers, by Slack id
     shortfalls: dict[str, tuple[Shortfall, ...]] = field(default_factory=dict)  # values without a place, by Slack id
     # Slack ids whose custom fields are read before they are written
     to_read_first: set[str] = field(default_factory=set)

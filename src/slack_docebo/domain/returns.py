@@ -48,9 +48,8 @@ class Returns:
         self._left_before: dict[str, dict[str, Known]] = {}
         self.left_to: dict[str, int] = {}
         self.in_doubt: dict[str, str] = {}
-        self._rivals: dict[
-            str, set[str]
-        ] = {}  # who gets no new account, by the address, which is perhaps another's, too
+        # Who gets no new account, by the address, for which perhaps another gets one.
+        self._rivals: dict[str, set[str]] = {}
 
     def note_leaver(self, address: str, slack_id: str, known: Known) -> None:
         """Note with which *address* somebody has left: the *known* account may show an older one."""
