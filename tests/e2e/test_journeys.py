@@ -46,6 +46,7 @@ class Seat:
         finished(self.http, start(self.http, "sweep/sweep"))
         [page] = self.http.post("artifacts/filter", json={"artifacts": {"key": {"any_": [KEY]}}}).json()
         await self.ui.open_page_of_artifact(page["id"])
+        await self.ui.page.get_by_role("tabpanel", name="Artifact").get_by_role("table").first.wait_for()
         self.clicks = 0
 
     async def click(self, words: str) -> None:
@@ -219,14 +220,16 @@ async def test_runs_to_look_at_are_one_click_away_whatever_their_states_are_call
     assert finished(seat.http, start(seat.http, "bulk-import/reconcile"))["state_name"] == "Refused"
     await seat.open_status_page()
     await seat.ui.page.get_by_role("link", name="those to look at").click()
+    refused = seat.ui.page.get_by_role("main").get_by_text("Refused", exact=True).first
     for _ in range(PATIENCE // BUSY):  # the dashboard's week ends some seconds ago, and does not move
         with suppress(TimeoutError):
             of_flow = seat.ui.page.get_by_role("button", expanded=False).filter(has_text="bulk-import")
             await of_flow.click(timeout=BUSY)
+            await refused.wait_for(timeout=BUSY)
             break
         await seat.ui.page.reload()
 
-    await expect(seat.ui.page.get_by_role("main").get_by_text("Refused", exact=True).first).to_be_visible()
+    await expect(refused).to_be_visible()
 
 
 async def test_whether_everything_is_in_place_is_shown_with_what_mends_it(seat, company, monkeypatch):
@@ -445,7 +448,7 @@ async def test_what_was_parked_is_looked_at_and_tried_anew(seat, company, enviro
     )
     company.docebo_gate.faults.clear()
     await seat.open_status_page()
-    assert await seat.ui.page.get_by_role("link", name="which, and why").count() == 1
+    await expect(seat.ui.page.get_by_role("link", name="which, and why")).to_have_count(1)
     await seat.click("Replay or drop parked events")
     await seat.run()
     await seat.read("parked-events")
@@ -614,7 +617,7 @@ async def test_runs_are_stopped_and_let_go_on(seat, company):
     stopped = finished(seat.http, start(seat.http, "bulk-import/import-everybody", dry_run=False))
     meanwhile = accounts(company)
     await seat.open_status_page()
-    assert await seat.ui.page.get_by_role("link", name="Nothing is written: stopped since").count() == 1
+    await expect(seat.ui.page.get_by_role("link", name="Nothing is written: stopped since")).to_have_count(1)
     await seat.click("Go: let runs write again")
     await seat.run()
     finished(seat.http, start(seat.http, "bulk-import/import-everybody", dry_run=False))
