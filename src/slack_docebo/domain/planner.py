@@ -34,7 +34,16 @@ from slack_docebo.domain.operations import (
 )
 from slack_docebo.domain.people import Account, Applied, Known, LastSeen, Mapping, SourceUser
 from slack_docebo.domain.policy import SHUT_OUT, Leavers, Policy
-from slack_docebo.domain.returns import Returns, elsewhere, given_before, has_left, left_with, reported, reported_given
+from slack_docebo.domain.returns import (
+    Returns,
+    address_left_with,
+    elsewhere,
+    given_before,
+    has_left,
+    left_with,
+    reported,
+    reported_given,
+)
 from slack_docebo.domain.rules import shortfalls
 
 
@@ -265,8 +274,8 @@ class Planner:
         """Note the address of *user*, if that is somebody who has left; the *known* account may show an older one."""
         self.found.left_with |= left_with(user, known)
         is_known = known is not None and known.seen != LastSeen() and self.is_as_seen(known.docebo_id, known.seen)
-        if known and is_known and has_left(Present(user)) and user.email and not user.unconfirmed:
-            self.returns.note_leaver(user.email, user.slack_id, known)
+        if known and is_known and (address := address_left_with(user)):
+            self.returns.note_leaver(address, user.slack_id, known)
 
     def _has_passed_on(self, user: SourceUser, found: Match, holder: Mapping) -> bool:
         """Tell whether the account that *user*, or a former entry in Slack, had before is somebody else's by now."""

@@ -178,15 +178,18 @@ def has_left(seen: Observation[SourceUser]) -> bool:
     return isinstance(seen, Gone) or (isinstance(seen, Present) and (seen.value.deactivated or seen.value.forgotten))
 
 
+def address_left_with(user: SourceUser) -> str:
+    """Return the confirmed address that Slack shows of *user*, who has left; "" for none, and for somebody who has not."""
+    return user.email if has_left(Present(user)) and not user.unconfirmed else ""
+
+
 def left_with(user: SourceUser, known: Known | None) -> dict[str, str]:
     """Return the digest of the address with which *user* has left, by each id, if the *known* account bore another.
 
     It is kept, because nothing else leads from that address to the account once Slack shows the former id no more.
     """
-    if known is None or user.unconfirmed or not has_left(Present(user)):
-        return {}
-    address = digest(user.email)
-    return dict.fromkeys(user.ids, address) if address not in ("", known.seen.address) else {}
+    address = digest(address_left_with(user))
+    return dict.fromkeys(user.ids, address) if known and address not in ("", known.seen.address) else {}
 
 
 def _is_id_of(slack_id: str, seen: Observation[SourceUser]) -> bool:
