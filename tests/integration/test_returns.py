@@ -540,7 +540,7 @@ async def leave_with_another_address(here, *, before, after):
     """Let somebody leave, with an address that Docebo never got; return that person's Slack id and account."""
     old = here.sandbox.slack.add("Ada", "Lovelace", before)["id"]
     await here.settle([old])
-    account = here.account(old)
+    account = next(one for one in here.sandbox.docebo.accounts if one.email == before)
     here.sandbox.slack.change(old, {"profile": {"email": after}})
     here.sandbox.slack.deactivate(old)
     await here.settle([old])
@@ -589,11 +589,7 @@ async def test_two_who_come_with_the_address_of_one_who_left_get_neither_an_acco
     rows = {"LEAVERS": "deactivate", "REHIRES": "hand-over", "MAP_SLACK_USER_DATA": mapping}
     async with world(sandbox, sqlite_url, tmp_path, **rows) as here:
         await here.settle()
-        old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
-        await here.settle([old])
-        sandbox.slack.change(old, {"profile": {"email": "ada.king@example.com"}})
-        sandbox.slack.deactivate(old)
-        await here.settle([old])
+        await leave_with_another_address(here, before="ada@example.com", after="ada.king@example.com")
         accounts = len(list(sandbox.docebo.accounts))
         both = [sandbox.slack.add(name, "Lovelace", "ada.king@example.com")["id"] for name in names]
         if road == "event":
@@ -676,11 +672,7 @@ async def test_whose_address_somebody_left_with_gets_no_account_while_slack_does
         addresses = {"SLACK_API_URL": f"{url}/api/"}
         async with world(sandbox, sqlite_url, tmp_path, addresses=addresses, **rows) as here:
             await here.settle()
-            old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
-            await here.settle([old])
-            sandbox.slack.change(old, {"profile": {"email": "ada.king@example.com"}})
-            sandbox.slack.deactivate(old)
-            await here.settle([old])
+            old, _ = await leave_with_another_address(here, before="ada@example.com", after="ada.king@example.com")
             accounts = len(list(sandbox.docebo.accounts))
             new = sandbox.slack.add("Ada", "Lovelace", "ada.king@example.com")["id"]
             hidden.add(old)
