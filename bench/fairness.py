@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bench.settings_on import ON
 from bench.table import Results
@@ -71,7 +72,9 @@ async def measure(results: Results, changes: int) -> None:
         tempfile.TemporaryDirectory() as folder,
         Sandbox(users=50, rate_limits=False, latency_ms=LATENCY_MS) as sandbox,
     ):
-        env = connection_settings(sandbox.facts(), Path(folder)) | {"DOCEBO_CALLS_PER_HOUR": str(CALLS_PER_HOUR)}
+        env: dict[str, Any] = connection_settings(sandbox.facts(), Path(folder)) | {
+            "DOCEBO_CALLS_PER_HOUR": str(CALLS_PER_HOUR)
+        }
         settings = Settings(_env_file=None, **{name.lower(): value for name, value in env.items()})
         async with open_runtime(settings, read_rows(table(ON)), run_id="bench") as runtime:
             workspace = await validate(runtime)

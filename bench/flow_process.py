@@ -5,6 +5,7 @@ import json
 import resource
 import sys
 import time
+from typing import Any
 
 from prefect import flow
 from prefect.client.orchestration import get_client
@@ -19,7 +20,8 @@ async def idle() -> None:
 
 async def _run(parameters: dict[str, object] | None) -> dict[str, object]:
     begun = time.perf_counter()
-    state = await (idle(return_state=True) if parameters is None else bulk_import(**parameters, return_state=True))
+    run: Any = idle(return_state=True) if parameters is None else bulk_import(**parameters, return_state=True)
+    state = await run
     seconds = time.perf_counter() - begun
     usage = resource.getrusage(resource.RUSAGE_SELF)
     async with get_client() as client:

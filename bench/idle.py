@@ -103,13 +103,12 @@ def measured() -> Day:
         set_rows(http)
         stack.enter_context(process(WORKER, log=folder / "worker.log", env=env, cwd=folder))
         until(lambda: is_at_work(http, "slack-docebo-flows"))
-        for _ in range(SETTLED):
-            _run(http, "bulk-import/reconcile")
+        _run(http, "bulk-import/reconcile", times=SETTLED)
         prefect = folder / "prefect" / "prefect.db"
         alone = _growth(prefect, IDLE_SECONDS, lambda: time.sleep(IDLE_SECONDS))
-        sweep = _growth(prefect, SWEEPS, lambda: [_run(http, "sweep/sweep") for _ in range(SWEEPS)])
-        night = _growth(prefect, NIGHTS, lambda: [_run(http, "bulk-import/reconcile") for _ in range(NIGHTS)])
-        served = _growth(prefect, SERVED, lambda: [_run(http, "realtime-sync/slack-events") for _ in range(SERVED)])
+        sweep = _growth(prefect, SWEEPS, lambda: _run(http, "sweep/sweep", times=SWEEPS))
+        night = _growth(prefect, NIGHTS, lambda: _run(http, "bulk-import/reconcile", times=NIGHTS))
+        served = _growth(prefect, SERVED, lambda: _run(http, "realtime-sync/slack-events", times=SERVED))
     return Day(
         parts={
             "while no run is at work": (alone, DAY),
@@ -120,9 +119,11 @@ def measured() -> Day:
     )
 
 
-def _run(http: httpx.Client, deployment: str) -> None:
-    run_id = start(http, deployment)
-    until(lambda: http.get(f"flow_runs/{run_id}").json()["state_type"] in {"COMPLETED", "FAILED", "CRASHED"})
+def _run(http: httpx.Client, deployment: str, *, times: int) -> None:
+    """Run the deployment so many *times*, one run after the other."""
+    for _ in range(times):
+        run_id = start(http, deployment)
+        until(lambda: http.get(f"flow_runs/{run_id}").json()["state_type"] in {"COMPLETED", "FAILED", "CRASHED"})  # noqa: B023  (at once)
 
 
 def _growth(database: Path, times: float, happens: Callable[[], object]) -> Mapping[str, float]:

@@ -43,6 +43,10 @@ class Installation:
         found: Mapping[str, Any] = self.http.get(f"flow_runs/{run_id}").raise_for_status().json()
         return found
 
+    def begun(self, run_id: str) -> None:
+        """Wait until the run is at work."""
+        until(lambda: self.run(run_id)["state_type"] == "RUNNING")
+
     def ended(self, run_id: str) -> float:
         """Wait for the run's end in Prefect, and return the seconds until then."""
         since = time.monotonic()
@@ -59,7 +63,7 @@ def main(arguments: Sequence[str] = ()) -> int:
         states, first, second = Counter[str](), [], []
         for _ in range(times):
             run_id = start(here.http, RUN)
-            until(lambda run_id=run_id: here.run(run_id)["state_type"] == "RUNNING")
+            here.begun(run_id)
             time.sleep(draw.uniform(0, undisturbed / 2))  # it begins after a while; so this is its middle or end
             here.composition.kill("redis")
             time.sleep(AWAY_SECONDS)

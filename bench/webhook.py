@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import uvloop
@@ -113,12 +114,12 @@ async def attack(port: int, count: int, seed: int = 7) -> dict[str, int]:
     return dict(statuses)
 
 
-def _client(*arguments: str) -> dict[str, object]:
+def _client(*arguments: str) -> dict[str, Any]:
     """Run this module as the client, in a process of its own, and return what it measured."""
     answer = subprocess.run(
         [sys.executable, "-m", "bench.webhook", "--client", *arguments], check=True, stdout=subprocess.PIPE
     )
-    found: dict[str, object] = json.loads(answer.stdout)
+    found: dict[str, Any] = json.loads(answer.stdout)
     return found
 
 
@@ -146,7 +147,7 @@ class Side:
     def bear(self, what: str, amount: int, count: int, first: int) -> None:
         """Send one load and keep its result."""
         before = processor_seconds(self.pid)
-        self.loads.append(Measured(**_client(what, *map(str, (self.port, amount, count, first)))))  # type: ignore[arg-type]
+        self.loads.append(Measured(**_client(what, *map(str, (self.port, amount, count, first)))))
         self.microseconds.append(1e6 * (processor_seconds(self.pid) - before) / count)
 
 
@@ -196,7 +197,7 @@ def hostility(count: int) -> bool:
             statuses: Counter[str] = Counter()
             resident = []
             for _ in range(5):
-                statuses.update(_client("attack", str(port), str(count // 5)))  # type: ignore[arg-type]
+                statuses.update(_client("attack", str(port), str(count // 5)))
                 resident.append(resident_kb(pid))
         rows = len(stored(folder))
     faults = sum(number for status, number in statuses.items() if status.startswith("5") or status == "-1")

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Protocol
 
 from slack_docebo.errors import ConfigurationError
-from slack_docebo.settings import Network
+from slack_docebo.setting_types import Network
 from slack_docebo.webhook.metrics import Metrics
 
 MOST = 4000  # connections of one listener; an idle one costs about 10 kB

@@ -6,7 +6,9 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 from deployments.demo_events import show_events
 from deployments.ending import end_in_order
@@ -76,7 +78,8 @@ async def _acts() -> bool:
     await bootstrap(table(SWITCHED_ON))
     for title, parameters in ACTS:
         print(f"\n{title}\n", flush=True)
-        state = await bulk_import(**parameters, return_state=True)
+        run: Any = bulk_import(**parameters, return_state=True)
+        state = await run
         if not (state.is_completed() or state.name == Trouble.UNDECIDED):  # the sandbox has a few such people
             print(state.message, file=sys.stderr)
             return False
@@ -84,7 +87,7 @@ async def _acts() -> bool:
             of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[state.state_details.flow_run_id]))
             artifacts = await client.read_artifacts(artifact_filter=of_run)
         pages = [artifact for artifact in artifacts if artifact.type == "markdown"]
-        in_order = sorted(pages, key=lambda page: page.created)  # the import, then what followed it
+        in_order = sorted(pages, key=attrgetter("created"))  # the import, then what followed it
         print("\n\n".join(str(page.data) for page in in_order), flush=True)
     return True
 

@@ -5,9 +5,11 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from types import FrameType
+from typing import Any
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOOK_SECONDS = 1.0  # between two looks whether we are in the terminal's foreground
@@ -58,7 +60,9 @@ def interrupted_later() -> Iterator[None]:
     SIGINT.
     """
     came: list[int] = []
-    handlers = {number: handler for number in ENDING if callable(handler := signal.getsignal(number))}
+    handlers: dict[int, Callable[[int, FrameType | None], Any] | signal.Handlers] = {
+        number: handler for number in ENDING if callable(handler := signal.getsignal(number))
+    }
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         handlers[signal.SIGINT] = signal.SIG_IGN
     if threading.current_thread() is not threading.main_thread():  # signals are handled in that one only
@@ -70,8 +74,8 @@ def interrupted_later() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    for number in came:
-        signal.raise_signal(number)
+    for one in came:
+        signal.raise_signal(one)
 
 
 class Heir:
@@ -116,7 +120,8 @@ def _watch_the_terminal() -> None:
         return
     poll = select.poll()
     poll.register(terminal, 0)
-    events, in_front = [], False
+    events: list[tuple[int, int]] = []
+    in_front = False
     while not events:
         with suppress(OSError):  # closed just now
             in_front = os.tcgetpgrp(terminal) == os.getpgrp()

@@ -81,7 +81,7 @@ def run_hooks(flow_run_id: UUID, state_type: StateType, name: str, message: str 
 async def _execute(flow_run_id: UUID) -> None:
     # Between two steps of the event loop, unlike what Prefect makes of SIGTERM: an exception in the midst of whatever
     # is being done, which asyncio catches at times.
-    asyncio.get_running_loop().add_signal_handler(THE_WORKER_ENDS, _end, asyncio.current_task())
+    asyncio.get_running_loop().add_signal_handler(THE_WORKER_ENDS, _end, asyncio.current_task())  # type: ignore[arg-type]  # (in a task there is one)
     async with AsyncClientContext.get_or_create() as context:  # the engine takes the same client
         flow_run, name, flow = await _found(context.client, flow_run_id)
         if is_told_to_end():  # before it has begun
@@ -91,7 +91,7 @@ async def _execute(flow_run_id: UUID) -> None:
         if flow and not (unknown := flow_run.parameters.keys() - flow.parameters.properties):
             if wrong := misfits(flow, flow_run.parameters):
                 flow, flow_run = refusing(flow, wrong), flow_run.model_copy(update={"parameters": {}})
-            await run_flow(flow, flow_run=flow_run, return_type="state", error_logger=log)
+            await run_flow(flow, flow_run=flow_run, return_type="state", error_logger=log)  # type: ignore[misc,arg-type]  # (our flows are asynchronous)
             return
         if flow:
             told = f"{name} has no parameter {', '.join(sorted(unknown))}; nothing was run"
@@ -107,7 +107,7 @@ def note_worker_end() -> None:
     signal.signal(THE_WORKER_ENDS, lambda *_: tell_to_end())
 
 
-def _end(run: asyncio.Task[None]) -> None:
+def _end(run: asyncio.Task[Any]) -> None:
     """Let the run end at a safe point, or where it stands when it comes to none."""
     if not is_told_to_end():  # a second time would interrupt what the first has begun
         tell_to_end()
@@ -163,7 +163,8 @@ async def _take_secrets(client: PrefectClient, variables: Collection[str]) -> No
             )
             return
         try:
-            os.environ[variable] = block.data.get("value")
+            value: Any = block.data.get("value")
+            os.environ[variable] = value
         except (TypeError, ValueError):  # a number, a table, a zero byte
             logger.warning("the Secret block %s holds no text: it is not used", block_name(variable))
 
@@ -191,7 +192,8 @@ def _begin(flow_run_id: UUID) -> None:
 
 def _end_with_the_worker() -> None:
     """End this child when the worker is gone or, at once, when the process that forked it and reports its end is."""
-    worker, fork_server = parent_process().sentinel, os.getppid()
+    worker = parent_process().sentinel  # type: ignore[union-attr]  # (a child has one)
+    fork_server = os.getppid()
     while not connection.wait([worker], timeout=1):
         if os.getppid() != fork_server:
             os.kill(os.getpid(), signal.SIGKILL)  # the worker takes the run for crashed, whatever it would say itself

@@ -72,7 +72,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self.flow: FlowControl = _Flow(transport)
+        self.flow: _Flow = _Flow(transport)
         self.address = self.client[0] if self.client else ""
         self._connections.admit(self, self.loop.time())
 

@@ -207,5 +207,5 @@ def wait_until_listening(port: int, child: subprocess.Popen[bytes], log: Path) -
 def _still_starting(child: subprocess.Popen[bytes], deadline: float, log: Path) -> None:
     if child.poll() is not None or time.monotonic() > deadline:
         said = log.read_text()[-2000:] or f"{log} is empty: is the disk full?"
-        raise RuntimeError(f"{child.args} did not start:\n{said}")
+        raise RuntimeError(f"{child.args!r} did not start:\n{said}")
     time.sleep(0.1)  # a child tells nobody when it is ready: it is looked at again

@@ -13,8 +13,8 @@ from prefect.client.schemas.filters import (
     WorkPoolFilter,
     WorkPoolFilterName,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
-from prefect.states import Cancelled, Crashed, Scheduled, State
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.states import Cancelled, Crashed, Scheduled
 from prefect.types._datetime import now
 
 from slack_docebo.engine.reporting.troubles import A_CRASH, Trouble, cause_in, state_message
@@ -78,7 +78,11 @@ class LostRuns:
         if self._worker != min({self._worker, *workers} - silent | {self._worker}):
             return []
         for gone in workers.keys() & silent - {self._worker, *owners.values()}:
-            await client.request("DELETE", f"/work_pools/{self._pool}/workers/{gone}")
+            await client.request(
+                "DELETE",
+                "/work_pools/{work_pool_name}/workers/{name}",
+                path_params={"work_pool_name": self._pool, "name": gone},
+            )
         return [run for run in runs if str(run.id) in silent]
 
 

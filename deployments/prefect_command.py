@@ -22,7 +22,7 @@ _update = PrefectClient.update_deployment
 def main() -> None:
     """Run Prefect's command with the words of the command line."""
     share_certificates()
-    PrefectClient.update_deployment = _update_but_for_pauses  # type: ignore[method-assign]  (it has no other place for it)
+    PrefectClient.update_deployment = _update_but_for_pauses  # type: ignore[method-assign,assignment]  # (it has no other place for it)
     app()
 
 

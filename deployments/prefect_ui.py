@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from playwright.async_api import Locator, Page, Response, TimeoutError, async_playwright  # noqa: A004  (Playwright's name)
+from playwright.async_api import Locator, Page, Response, TimeoutError, ViewportSize, async_playwright  # noqa: A004  (Playwright's name)
 
 CHROMIUM = "/usr/bin/chromium"  # Debian's; scripts/install-programs
 OPTIONS = [
@@ -21,7 +21,7 @@ OPTIONS = [
 ]
 PATIENCE = 90_000  # milliseconds; on a busy machine a run takes half a minute
 BUSY = 15_000  # milliseconds; in which Prefect has created a run, or said that it is busy
-WINDOW = {"width": 1280, "height": 800}
+WINDOW = ViewportSize(width=1280, height=800)
 
 
 @dataclass

@@ -48,7 +48,7 @@ async def make(*, switched_on: bool) -> None:
 
 async def begin_status_page() -> None:
     """Let the first worker write the status page, from which everything else is a click away."""
-    await run_deployment("sweep/sweep", timeout=0, as_subflow=False)
+    await run_deployment("sweep/sweep", timeout=0, as_subflow=False)  # type: ignore[misc]  # (it is asynchronous in here)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

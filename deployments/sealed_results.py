@@ -29,5 +29,7 @@ class SealedSerializer(PickleSerializer[Any], ABC):  # ABC: so that Prefect does
 def seal_results() -> None:
     """Let this process, from now on, read no stored result; Prefect keeps the other serializers as unknown ones."""
     serializers = get_registry_for_type(Serializer)
+    if serializers is None:
+        raise RuntimeError("Prefect keeps its serializers elsewhere: stored results would be unpickled")
     serializers.clear()
     serializers["pickle"] = SealedSerializer

@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -79,8 +80,9 @@ def guarded(login: str, *, names: Sequence[str], with_services: bool) -> Guard:
     # Said by somebody, and not inferred from the address of another server.
     public = urlsplit(settings.ui_url if settings.ui_url and "ui_url" in settings.model_fields_set else "")
     app = create_app(final=True, webserver_only=not with_services)
-    limits = [one for one in app.user_middleware if one.cls is RequestLimitMiddleware]  # on SQLite
-    app.user_middleware = [one for one in app.user_middleware if one not in limits]
+    middleware: list[Any] = app.user_middleware
+    limits = [one for one in middleware if one.cls is RequestLimitMiddleware]  # on SQLite
+    app.user_middleware = [one for one in middleware if one not in limits]
     return Guard(
         Places(app, login=login, at_once=limits[0].kwargs["limit"] if limits else None),
         names=[*names, public.hostname or ""],

@@ -19,6 +19,6 @@ _ssl.__dict__.update(vars(ssl), create_default_context=cache(ssl.create_default_
 
 def share_certificates() -> None:
     """Read the authorities that Prefect's clients trust, and share them among clients that this process makes later."""
-    prefect.client.orchestration.ssl = _ssl  # type: ignore[attr-defined]  (it has no other place for it)
+    prefect.client.orchestration.ssl = _ssl  # type: ignore[attr-defined]  # (it has no other place for it)
     prefect._internal.version_checking.ssl = _ssl  # type: ignore[attr-defined]  # noqa: SLF001  (likewise)
     _ssl.create_default_context(cafile=PREFECT_API_SSL_CERT_FILE.value() or certifi.where())

@@ -21,7 +21,7 @@ _add_token = PrefectHttpxAsyncClient._add_csrf_headers  # noqa: SLF001  (it has 
 
 def share_tokens() -> None:
     """From now on, have the clients of this process share one token, and ask for another only if it was refused."""
-    PrefectHttpxAsyncClient._add_csrf_headers = _add_shared_token  # type: ignore[method-assign]  # noqa: SLF001  (likewise)
+    PrefectHttpxAsyncClient._add_csrf_headers = _add_shared_token  # type: ignore[method-assign,assignment]  # noqa: SLF001  (likewise)
 
 
 async def _add_shared_token(client: PrefectHttpxAsyncClient, request: httpx.Request) -> None:

@@ -64,11 +64,11 @@ class _Imports(Settings, NotificationSettings):
     """What is needed where no events come: imports run all the same."""
 
 
-class _WithWebhook(_Imports, WebhookSettings):
+class _WithWebhook(_Imports, WebhookSettings):  # type: ignore[misc]  # (pydantic gives both a constructor)
     """The same, with events over HTTP."""
 
 
-class _WithSocketMode(_Imports, SocketModeSettings):
+class _WithSocketMode(_Imports, SocketModeSettings):  # type: ignore[misc]  # (likewise)
     """The same, with events through Socket Mode."""
 
 
@@ -227,7 +227,10 @@ def _check_ports(options: argparse.Namespace, *names: str) -> None:
 def _event_process() -> str:
     """Return the name of the process that takes events, "" if none; raise ConfigurationError naming what is missing."""
     unset = unset_secrets(*EVERYTHING)
-    ways = {"webhook": ("SLACK_SIGNING_SECRET", _WithWebhook), "socket-mode": ("SLACK_APP_TOKEN", _WithSocketMode)}
+    ways: dict[str, tuple[str, type[_Imports]]] = {
+        "webhook": ("SLACK_SIGNING_SECRET", _WithWebhook),
+        "socket-mode": ("SLACK_APP_TOKEN", _WithSocketMode),
+    }
     way, kind = next(((way, kind) for way, (secret, kind) in ways.items() if secret not in unset), ("", _Imports))
     try:
         load_settings(kind)
@@ -270,11 +273,13 @@ def _get_ready(what: Installation, options: argparse.Namespace) -> int:
     return subprocess.run(command, env=what.environment_of("ready"), check=False).returncode
 
 
-class _Supervisor(honcho.Manager):  # type: ignore[misc]  (honcho has no types)
+class _Supervisor(honcho.Manager):  # type: ignore[misc]  # (honcho has no types)
     """Ends the others when one process has ended, and also when Prefect's server has, which it has not started.
 
     Where it is killed, its *heir* ends all of them.
     """
+
+    returncode: int | None
 
     def __init__(self, server: subprocess.Popen[bytes], heir: Heir) -> None:
         super().__init__()

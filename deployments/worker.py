@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 from uuid import UUID
 
 import anyio
@@ -66,7 +66,7 @@ class NoConfiguration(BaseJobConfiguration):
 class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]):
     """Runs our flows, each run in a child; when stopped, it ends them first, and their runs say so."""
 
-    type: ClassVar[str] = "slack-docebo"
+    type = "slack-docebo"
     job_configuration = NoConfiguration
     _display_name = "slack-docebo"
     _description = "Runs the flows of slack-docebo and nothing else: it takes a run's parameters, and no code."
@@ -136,7 +136,7 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
         self,
         flow_run: FlowRun,
         configuration: NoConfiguration,  # noqa: ARG002  (Prefect passes it)
-        task_status: TaskStatus[int] = anyio.TASK_STATUS_IGNORED,
+        task_status: TaskStatus[int] | None = None,
     ) -> BaseWorkerResult:
         ended: FlowRunExecutionResult | None = None
         # One for each run, as Prefect's process worker has it: one that was left without a server for half a minute
@@ -157,7 +157,8 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
 
             async with anyio.create_task_group() as group:
                 child = await group.start(execute)
-                task_status.started(child.pid)
+                if task_status is not None:
+                    task_status.started(child.pid)
         _emit_end(flow_run.id)
         await self._conclude_cancellation(flow_run.id)
         if ended is None or ended.status_code is None:

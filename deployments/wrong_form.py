@@ -5,9 +5,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from prefect.client.schemas import State
 from prefect.exceptions import ParameterTypeError
 from prefect.flows import Flow
-from prefect.states import Failed, State
+from prefect.states import Failed
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -45,8 +46,14 @@ def refusing(flow: Flow[..., Any], wrong: list[str]) -> Flow[..., Any]:
     async def refused() -> State[Any]:
         return Failed(message=state_message(WRONG_FORM, f"{'; '.join(wrong)}; nothing was run"))
 
-    stored = {"persist_result": False, "result_storage": flow.result_storage}
-    return Flow(refused, name=flow.name, validate_parameters=False, on_failure=flow.on_failure_hooks, **stored)
+    return Flow(
+        refused,
+        name=flow.name,
+        validate_parameters=False,
+        on_failure=flow.on_failure_hooks,
+        persist_result=False,
+        result_storage=flow.result_storage,
+    )
 
 
 def _refers(value: object) -> bool:

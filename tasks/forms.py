@@ -25,7 +25,7 @@ def written(pattern: str, *, like: str) -> FieldInfo:
 
     Prefect shows the words in which its check of the schema fails, and those of a pattern are the pattern.
     """
-    in_words = {"pattern": "", "if": {"pattern": pattern}, "else": {"const": like}}
+    in_words: dict[str, Any] = {"pattern": "", "if": {"pattern": pattern}, "else": {"const": like}}
     field: FieldInfo = Field(pattern=pattern, json_schema_extra=in_words)
     return field
 

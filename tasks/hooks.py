@@ -4,10 +4,9 @@ import logging
 from typing import Any
 
 from prefect import Flow
-from prefect.client.schemas import FlowRun
+from prefect.client.schemas import FlowRun, State
 from prefect.logging.loggers import flow_run_logger
-from prefect.results import ResultRecord
-from prefect.states import State
+from prefect.results import ResultRecord  # type: ignore[attr-defined]  # (it is not in its list)
 
 from slack_docebo.clients.heartbeat import send_heartbeat
 from slack_docebo.engine.reporting.troubles import Trouble

@@ -14,14 +14,16 @@ from tasks.artifacts import publish_steps, publish_table
 @task(name="List people", task_run_name="List people: {what}", cache_policy=NO_CACHE)
 async def list_people(runtime: Runtime, plan_id: str, what: str, reason: str, page: int) -> str:
     """Publish one page of those to whom the plan does *what* for the reason; return how many there are."""
-    wanted = {"plan_id": plan_id, "what": what, "reason": reason, "page": page}
     found = await to_completion(
         partial(
             listing.list_people,
             runtime.store,
             runtime.settings.docebo_url,
+            plan_id=plan_id,
+            what=what,
+            reason=reason,
+            page=page,
             shown=runtime.behaviour.people_shown,
-            **wanted,
         )
     )
     await publish_table(found.rows, key=f"listed-{found.plan_id}", description=found.line)

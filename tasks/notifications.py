@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas import FlowRun
+from prefect.client.schemas import FlowRun, State
 from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterFlowRunId,
@@ -21,7 +21,6 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import TERMINAL_STATES
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.states import State
 from prefect.types._datetime import now
 from prefect.variables import Variable
 
@@ -71,7 +70,7 @@ async def tell_once(
             told |= await _deliver(await _notice(client, run, flow, trouble, message, settings), untold, log)
         if told:
             labels = {f"{LABEL}.{trouble}.{place}": at for place, at in told.items()}
-            await client.update_flow_run_labels(flow_run_id, labels)
+            await client.update_flow_run_labels(flow_run_id, {**labels})
 
 
 async def _deliver(notice: Notice, to: Notifier, log: Log) -> dict[str, str]:

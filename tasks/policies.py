@@ -3,8 +3,7 @@
 from typing import Any
 
 from prefect import Task
-from prefect.client.schemas import TaskRun
-from prefect.states import State
+from prefect.client.schemas import State, TaskRun
 
 from slack_docebo.errors import StorageError, TransientError
 

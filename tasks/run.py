@@ -5,15 +5,16 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import wraps
+from types import TracebackType
 from typing import Any, ParamSpec
 
 import prefect.states
 from prefect import get_run_logger
 from prefect import runtime as prefect_runtime
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import State, StateType
 from prefect.logging import get_logger
-from prefect.states import Completed, Scheduled, State
+from prefect.states import Completed, Scheduled
 from prefect.variables import Variable
 
 from slack_docebo.domain.operations import Outcome
@@ -55,10 +56,10 @@ with suppress(ConfigurationError):  # which is told when the run begins
     load_settings(PrefectSettings)  # Prefect's own lines may quote its login, from the first on
 
 
-def _without_its_words(error: BaseException, _traceback: object = None) -> str:
-    """Return what the state of a task says of *error*: the words of one that is none of ours may name somebody."""
-    kind = type(error).__name__
-    return f"{kind}: {error}" if isinstance(error, SyncError) else f"{kind}; the run's log has the details"
+def _without_its_words(exc: BaseException, tb: TracebackType | None = None) -> str:  # noqa: ARG001  (Prefect passes it)
+    """Return what the state of a task says of *exc*: the words of one that is none of ours may name somebody."""
+    kind = type(exc).__name__
+    return f"{kind}: {exc}" if isinstance(exc, SyncError) else f"{kind}; the run's log has the details"
 
 
 prefect.states.format_exception = _without_its_words  # (it has no other place for it)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -235,7 +235,7 @@ class Reader:
         return managers
 
     def _row_branch(self, row: Mapping[str, Any], options: Mapping[str, Any]) -> int | None:
-        names = {
+        names: dict[str, Callable[[Branch], str]] = {
             "branch_name_path": lambda branch: path(self._branches, branch),
             "branch_name": lambda branch: branch.title,
             "branch_code": lambda branch: branch.code,
