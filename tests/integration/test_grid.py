@@ -8,6 +8,7 @@ from sandbox.server import Sandbox
 from slack_docebo.clients.slack import SlackClient
 from slack_docebo.clients.slack_wire import UserPage, source_user
 from slack_docebo.domain.decisions import NEVER
+from slack_docebo.domain.disputes import DISPUTED
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved, plan_import
@@ -502,6 +503,52 @@ def without_local_ids(list_users):
         return UserPage([replace(user, local_id="") for user in page.users], page.next_cursor)
 
     return listed
+
+
+def without_people(list_users, slack_ids):
+    """Return *list_users* as a Slack answers it that leaves out people with these *slack_ids*."""
+
+    async def listed(client, *arguments, **named):
+        page = await list_users(client, *arguments, **named)
+        return UserPage([user for user in page.users if user.slack_id not in slack_ids], page.next_cursor)
+
+    return listed
+
+
+@pytest.mark.parametrize(
+    ("rows", "is_listed"),
+    [
+        pytest.param({}, True, id="the new owner is looked after"),
+        pytest.param({}, False, id="the list leaves the new owner out"),
+        pytest.param({"SCOPE_USERGROUPS": "staff"}, True, id="the new owner is out of scope"),
+        pytest.param(
+            {"SCOPE_USERGROUPS": "staff", "MAP_SLACK_USER_DATA": "false"}, True, id="and no mapping says whose it was"
+        ),
+    ],
+)
+@pytest.mark.variants(2)
+async def test_an_account_that_was_handed_over_is_not_written_for_whom_slack_lists_under_the_organisations_id_by_now(
+    sandbox, sqlite_url, monkeypatch, rows, is_listed
+):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**LEAVERS, "LEAVERS": "keep", **rows}
+    ada, *others = people(sandbox)
+    sandbox.slack.group("staff", ada, *others)
+    account = sandbox.docebo.accounts.add("countess", firstname="A", lastname="L", email="ada@example.com")
+    await run_import(settings, rows=rows)
+    bobs = {"email": "bob@example.com", "firstname": "Bob", "lastname": "Byron"}
+    bob = sandbox.slack.add("Bob", "Byron", "bob@example.com")["id"]
+    sandbox.docebo.edit(account.user_id, bobs)
+    join_grid(sandbox)
+    left_out = set() if is_listed else {organisation_id(bob)}
+    list_users = without_people(without_local_ids(SlackClient.list_users), left_out)
+    monkeypatch.setattr(SlackClient, "list_users", list_users)
+
+    summary = await run_import(settings, rows=rows)
+    again = await run_import(settings, rows=rows)
+
+    assert {name: getattr(account, name) for name in bobs} == bobs
+    assert DISPUTED in operations(settings, summary)[organisation_id(ada)].operation.reason
+    assert again.count(outcome=Outcome.APPLIED) == 0
 
 
 @pytest.mark.long

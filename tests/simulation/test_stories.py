@@ -49,6 +49,8 @@ MENDED = [
     (5, Promise.OWN_DATA, 10000000052),
     (5, Promise.OWN_DATA, 10000000350),
     (5, Promise.OWN_DATA, 10000002152),
+    (5, Promise.OWN_DATA, 22100001226),
+    (5, Promise.SHIELDED, 22100001226),
     (5, Promise.ABSENCE, 10000000139),
     (5, Promise.OWN_DATA, 3100000343),
     (5, Promise.OWN_DATA, 3100000416),

@@ -9,7 +9,7 @@ from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.domain.disputes import other_bearers
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Operation
-from slack_docebo.domain.people import Known, SourceUser
+from slack_docebo.domain.people import Account, Known, SourceUser
 from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.profiles import Coverage
 from slack_docebo.engine.planning.absences import Absences, not_planned
@@ -130,6 +130,7 @@ class _Making:
         self._coverage = Coverage()
         self._fields = fields_wanted(runtime.behaviour)
         self._again = set[str]()  # Slack ids of people of whom more became known after they had been planned for
+        self._settled = set[tuple[int, str]]()  # suspects of which it is known whether somebody else has the address
 
     @property
     def _pages(self) -> Iterable[list[SourceUser]]:
@@ -188,7 +189,7 @@ class _Making:
         planner, missing = self._planner, self._absences.missing
         if not self._trusting:
             self._absences.note_suspects(planner)
-        suspects = planner.suspects
+        suspects = [one for one in planner.suspects if _key(one) not in self._settled]
         if not suspects:
             return
         listed = self._heard or self._pages
@@ -197,8 +198,10 @@ class _Making:
             with self._runtime.store.reading() as tables:
                 changed = tables.operations.people_planned(self._draft.plan_id, TO_BEARERS)
             to_change = {*changed, *missing}
-            unlisted = [one for one in suspects if one[1] in to_change and (one[0].docebo_id, one[1]) not in others]
+            unlisted = [one for one in suspects if one[1] in to_change and _key(one) not in others]
             others |= await ask_for_other_bearers(self._runtime, unlisted)
+            self._settled |= set(map(_key, unlisted))
+        self._settled |= others.keys()
         for (docebo_id, slack_id), bearer in others.items():
             self._again.add(slack_id)
             if bearer:
@@ -224,9 +227,11 @@ class _Making:
 
         These are people who have lost a claim to somebody listed later, people who were given an account by its
         username although somebody else has its address, people who have returned under a new id, and people
-        whom the list has shown again.
+        whom the list has shown again. Some of them are known as the holders of their accounts only now, so that only now
+        one may seem to have been handed over: then it is found out to whom, and they are planned for once more.
         """
-        await to_completion(self._plan_again)
+        while await to_completion(self._plan_again):
+            await self.ask_for_bearers()
         if not self._draft.is_trial:
             await to_completion(self._keep_found_accounts)
 
@@ -322,11 +327,13 @@ class _Making:
             yield [operation for _, operation in page]
             after = page[-1][0]
 
-    def _plan_again(self) -> None:
+    def _plan_again(self) -> bool:
+        """Plan again for those of whom more became known since the last time; tell whether there are any."""
         planner, draft = self._planner, self._draft
         # The missing were planned for last, and are on no page.
         settled = draft.not_planned | self._absences.missing.keys()
         again = (planner.claims.outdone | self._again) - settled
+        self._again, is_anybody = set(), bool(again)
         looked_after = planner.found.people  # counted when they were planned first
         while again:  # one of them may have a better claim than another
             planner.claims.outdone.clear()
@@ -336,6 +343,7 @@ class _Making:
                 self._plan(users)
             again = planner.claims.outdone - settled - draft.not_planned
         planner.found.people = looked_after
+        return is_anybody
 
     def _keep_found_accounts(self) -> None:
         draft = self._draft
@@ -376,3 +384,9 @@ class _Making:
         if found.shortfalls and self._kind is not PlanKind.REALTIME_SYNC:  # which is about a few, again and again
             facts |= tell_shortfalls(runtime, draft.plan_id, list(chain(*found.shortfalls.values())))
         return facts | {"forgotten": found.forgotten, "hurting": draft.risky}
+
+
+def _key(suspect: tuple[Account, str]) -> tuple[int, str]:
+    """Return by which key `other_bearers` tells who has the address of *suspect*."""
+    account, slack_id = suspect
+    return account.docebo_id, slack_id
