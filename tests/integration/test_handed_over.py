@@ -61,7 +61,6 @@ async def test_an_account_found_by_its_address_that_bears_another_one_by_now_is_
     assert not account.fields
 
 
-@pytest.mark.long
 async def test_an_account_that_bears_another_address_by_now_is_not_passed_on_by_a_saved_plan_to_who_is_back(
     sandbox, sqlite_url
 ):

@@ -1,5 +1,6 @@
 """Somebody returns under a new Slack id with the same address, and the account is mapped to the former one."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,7 +26,7 @@ from slack_docebo.storage.events import EventState
 from slack_docebo.storage.personal import rows_about
 from slack_docebo.storage.schema import metadata
 from slack_docebo.storage.store import Store
-from tests.between import between, in_json
+from tests.between import Call, between, in_json
 from tests.importing import ON, carry_out, mapped, plan_import, prove, run_import, settings_for
 from tests.integration.after_an_import import apply_by_id, delete_mappings, refused_plan, undo
 from tests.integration.realtime_world import world
@@ -383,6 +384,34 @@ async def test_nothing_is_handed_over_by_an_import_once_an_event_has_shown_that_
 
     assert entry_of(settings, summary, new).outcome is Outcome.SKIPPED
     assert sandbox.docebo.accounts.by_username("ada@example.com").lastname == "Lovelace"
+
+
+async def test_whose_account_an_import_hands_over_while_an_older_event_is_served_gets_no_other_one(
+    sandbox, sqlite_url, tmp_path
+):
+    """The account bears an address of before, so nobody finds it by the one with which the person is back."""
+    rules = {"REHIRES": "hand-over", "LEAVERS": "keep", "ATTRIBUTES": "first_name, last_name"}
+    rows, imported = {**ON, **rules}, []
+    old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+
+    def handing_over(call: Call) -> None:
+        if call.path.endswith(f"/{account}") and not imported:
+            sandbox.slack.deactivate(old)
+            imported.append(sandbox.slack.add("Ada", "Byron", "ada.byron@example.com")["id"])
+            asyncio.run(run_import(settings, rows=rows))
+
+    with between(sandbox.docebo_url, handing_over) as url:
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
+        account = 0
+        await run_import(settings, rows=rows)
+        account = mapped(sqlite_url, sandbox.slack.team.id)[old]
+        async with world(sandbox, sqlite_url, tmp_path, addresses={"DOCEBO_URL": url}, **rules) as here:
+            sandbox.slack.change(old, {"profile": {"email": "ada.byron@example.com", "last_name": "Byron"}})
+            here.put(here.event(old))
+            await here.serve()
+
+    assert [mapped(sqlite_url, sandbox.slack.team.id).get(one) for one in (old, *imported)] == [None, account]
+    assert sandbox.docebo.accounts.by_username("ada.byron@example.com") is None
 
 
 async def assert_not_handed_over(sandbox, sqlite_url, leavers, changed):

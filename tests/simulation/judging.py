@@ -265,6 +265,9 @@ class Judge:
         scope = scope_of(self._company, self._behaviour)
         # Somebody with the address of a forgotten person counts as that person, until somebody says otherwise.
         excluded = {address for person in self._company.people for address in person.forgotten_as}
+        ids = [person.slack_id for person in self._company.people]
+        with self._store.reading() as tables:  # without mappings, what was given tells which account is whose
+            given = tables.applied(last.runtime.settings.docebo_url).of(self._team, ids)
         for person in self._company.people:
             user = source_user(self._company.profile(person))
             if scope.reason_against(user) or person.forgotten_at or self._company.is_other_platform:
@@ -273,11 +276,12 @@ class Judge:
                 continue
             accounts = self._company.accounts_of(person)
             mapped = self._mapping.rows.get(user.slack_id)
+            theirs = mapped or (given[user.slack_id].docebo_id if user.slack_id in given else None)
             known = self._company.sandbox.docebo.accounts
             taken = known.by_username(person.address) or known.by_email(person.address)
             # That theirs was handed over, nobody can tell by an address that nobody else bears now, or that they have had.
             bears = {other.address for other in self._company.people if other is not person}
-            account = self._company.account(mapped) if mapped is not None else None
+            account = self._company.account(theirs) if theirs is not None else None
             seems_theirs = account is not None and (account.email in person.addresses or account.email not in bears)
             if not accounts and not taken and not seems_theirs and not (last.failed_people or last.undecided_people):
                 yield Breach(

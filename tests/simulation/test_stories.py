@@ -73,6 +73,8 @@ MENDED = [
     (9, Promise.FENCED, 52),
     (9, Promise.FENCED, 310001191),
     (10, Promise.EVERYBODY, 17),
+    (10, Promise.EVERYBODY, 24000001357),
+    (10, Promise.SECOND_ACCOUNT, 24000000912),
     (11, Promise.UNDISTURBED, 261),
     (11, Promise.UNDISTURBED, 60000433),
     (12, Promise.SHORT_READ, 1),

@@ -273,8 +273,10 @@ class Planner:
     def _note_former_entry(self, user: SourceUser, known: Known | None) -> None:
         """Note the address of *user*, if that is somebody who has left; the *known* account may show an older one."""
         self.found.left_with |= left_with(user, known)
-        is_known = known is not None and known.seen != LastSeen() and self.is_as_seen(known.docebo_id, known.seen)
-        if known and is_known and (address := address_left_with(user)):
+        account = self.accounts.get(known.docebo_id) if known else None
+        if not (known and account and known.seen != LastSeen() and self.is_as_seen(known.docebo_id, known.seen)):
+            return
+        if (address := address_left_with(user)) and not may_be_of_another(account, user, known.seen):
             self.returns.note_leaver(address, user.slack_id, known)
 
     def _has_passed_on(self, user: SourceUser, found: Match, holder: Mapping) -> bool:

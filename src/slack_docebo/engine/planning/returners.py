@@ -6,8 +6,8 @@ from functools import partial
 from itertools import chain
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.addresses import spellings
-from slack_docebo.domain.disputes import digest
+from slack_docebo.domain.addresses import mailbox, spellings
+from slack_docebo.domain.disputes import bears_new_address, digest
 from slack_docebo.domain.observation import Observation, Present, Unknown
 from slack_docebo.domain.operations import Operation
 from slack_docebo.domain.people import Account, Known, LastSeen, SourceUser
@@ -86,7 +86,11 @@ async def ask_for_leavers(
         elif isinstance(seen, Present) and accounts.get(one.docebo_id) is None:
             planner.returns.note_unseen(address, one.docebo_id, "it is there, but Docebo's list did not show it")
         elif one.seen != LastSeen() and planner.is_as_seen(one.docebo_id, one.seen):
-            planner.returns.note_leaver(address, slack_id, one)
+            account = accounts.get(one.docebo_id)
+            if account and bears_new_address(account, one.seen) and mailbox(account.email) != mailbox(address):
+                planner.returns.note_unseen(address, one.docebo_id, "it shows another address than it did")
+            else:
+                planner.returns.note_leaver(address, slack_id, one)
 
 
 async def look_for_returners(runtime: Runtime, planner: Planner, shutting: Sequence[Operation]) -> None:

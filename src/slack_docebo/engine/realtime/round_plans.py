@@ -67,6 +67,21 @@ def _operations(runtime: Runtime, cases: list[Case], planner: Planner) -> list[O
     return list(by_person.values())
 
 
+def to_be_read(runtime: Runtime, planner: Planner, cases: list[Case], operations: list[Operation]) -> list[Case]:
+    """Return the *cases* for which Slack has to be asked before *operations* are stored: what is known of them may be old.
+
+    Something newer may have been applied to people who turn out to be known under another id, and to people who are to
+    be created though they were served before: their account may have gone to the id under which they are back.
+    """
+    created = [operation.slack_id for operation in operations if operation.kind is Kind.CREATE]
+    with runtime.store.reading() as tables:
+        stamps = tables.applied(runtime.settings.docebo_url).stamps(
+            planner.policy.scope.team, created, now=runtime.now()
+        )
+    outdated = planner.returns.newly_identified | stamps.keys()
+    return [case for case in cases if case.slack_id in outdated]
+
+
 def store_round_plan(
     runtime: Runtime,
     workspace: Workspace,

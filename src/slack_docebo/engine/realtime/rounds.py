@@ -24,7 +24,7 @@ from slack_docebo.engine.realtime.case_reader import CaseReader
 from slack_docebo.engine.realtime.holding import are_let_through
 from slack_docebo.engine.realtime.managers import plan_managers_of
 from slack_docebo.engine.realtime.merging import Case, joined, merge
-from slack_docebo.engine.realtime.round_plans import plan_cases, store_round_plan, withdraw_unsent
+from slack_docebo.engine.realtime.round_plans import plan_cases, store_round_plan, to_be_read, withdraw_unsent
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
 from slack_docebo.engine.realtime.settling import Settlement
 from slack_docebo.engine.realtime.sorting import Sorter
@@ -189,8 +189,8 @@ class _Round:
         """Bring the people of *part* in line; return those who are still to be served, in parts.
 
         Where no plan can be made, these are the halves, until the person it fails for is alone. Those who would exceed a
-        limit are held back, unless somebody has *let* them *through* that one. Who turns out to be known under another
-        id is read from Slack first: something newer than the event may have been applied under that one.
+        limit are held back, unless somebody has *let* them *through* that one. Those of `to_be_read` are read from Slack
+        first.
         Where an import has learned meanwhile whom the settings name under another id, all are planned for again.
         """
         cases, accounts = part.cases, part.accounts
@@ -206,7 +206,9 @@ class _Round:
                 planner, operations = await plan_cases(self._runtime, self._planner.policy, cases, accounts)
                 while await self._learns_other_ids():
                     planner, operations = await plan_cases(self._runtime, self._planner.policy, cases, accounts)
-                unread = [case for case in cases if case.slack_id in planner.returns.newly_identified and not case.read]
+                unread: list[Case] = []
+                if not part.unread:
+                    unread = await to_completion(to_be_read, self._runtime, planner, cases, operations)
                 plan_id, held = None, {case.slack_id for case in unread}
                 if not held:
                     store = partial(
