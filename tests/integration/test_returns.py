@@ -757,6 +757,9 @@ async def test_who_returns_is_not_shut_out_though_the_address_is_the_username_of
     assert mapped(sqlite_url, sandbox.slack.team.id)[new] == accounts[old]
 
 
+ZOES = {"email": "zoe@else.example", "firstname": "Zoe"}
+
+
 async def test_whose_address_somebody_left_with_whose_account_was_handed_over_since_gets_an_own_one(
     sandbox, sqlite_url
 ):
@@ -766,13 +769,35 @@ async def test_whose_address_somebody_left_with_whose_account_was_handed_over_si
     former = mapped(sqlite_url, sandbox.slack.team.id)[old]
     sandbox.slack.change(old, {"profile": {"email": "ada.king@example.com"}})
     sandbox.slack.deactivate(old)
-    sandbox.docebo.edit(former, {"username": "zoe@else.example", "email": "zoe@else.example", "firstname": "Zoe"})
+    sandbox.docebo.edit(former, {"username": "zoe@else.example", **ZOES})
     new = sandbox.slack.add("Ada", "Lovelace", "ada.king@example.com")["id"]
 
     await run_import(settings, rows=rows)
 
     assert mapped(sqlite_url, sandbox.slack.team.id)[new] != former
     assert sandbox.docebo.accounts[former].email == "zoe@else.example"
+
+
+async def test_whose_address_somebody_left_with_whose_account_shows_another_one_by_now_waits_for_a_decision(
+    sandbox, sqlite_url, tmp_path
+):
+    async with world(sandbox, sqlite_url, tmp_path, REHIRES="hand-over") as here:
+        _, account = await leave_with_another_address(here, before="ada@example.com", after="ada.king@example.com")
+        sandbox.docebo.edit(account.user_id, ZOES)
+        new = sandbox.slack.add("Ada", "Lovelace", "ada.king@example.com")["id"]
+
+        here.put(here.event(new))
+        await here.serve()
+
+        assert here.docebo_id(new) is None
+        assert sandbox.docebo.accounts.by_username("ada.king@example.com") is None
+        assert account.email == "zoe@else.example"
+        waiting = await run_import(here.runtime.settings, rows={**ON, "REHIRES": "hand-over"})
+        assert (waiting.undecided, here.docebo_id(new)) == (1, None)
+
+        sandbox.docebo.edit(account.user_id, {"username": "zoe@else.example"})
+        await run_import(here.runtime.settings, rows={**ON, "REHIRES": "hand-over"})
+        assert here.docebo_id(new) not in {None, account.user_id}
 
 
 @pytest.mark.parametrize("rehires", ["report", "hand-over"])

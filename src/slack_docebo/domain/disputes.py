@@ -205,6 +205,15 @@ def dispute(docebo_id: int, why: str = NOTHING_THEIRS, if_not_theirs: str = DELE
     )
 
 
+def dispute_of_leaver(docebo_id: int) -> str:
+    """Return the reason like `dispute`, for somebody with the address with which the owner of the account has left."""
+    return (
+        f"account {docebo_id} {DISPUTED}its person has left with this address, and it shows another one by now. If it is"
+        " somebody else's, give it the user name of that one in Docebo; if it is right, link the two: the form Decide about"
+        " people on the status page"
+    )
+
+
 def dispute_by_name(docebo_id: int) -> str:
     """Return the reason like `dispute`, for a former account that still shows the person's name and nothing else."""
     return (

@@ -276,7 +276,11 @@ class Planner:
         account = self.accounts.get(known.docebo_id) if known else None
         if not (known and account and known.seen != LastSeen() and self.is_as_seen(known.docebo_id, known.seen)):
             return
-        if (address := address_left_with(user)) and not may_be_of_another(account, user, known.seen):
+        if not (address := address_left_with(user)):
+            return
+        if may_be_of_another(account, user, known.seen):
+            self.returns.note_edited(address, account.docebo_id)
+        else:
             self.returns.note_leaver(address, user.slack_id, known)
 
     def _has_passed_on(self, user: SourceUser, found: Match, holder: Mapping) -> bool:

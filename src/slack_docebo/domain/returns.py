@@ -6,7 +6,7 @@ from enum import StrEnum
 from itertools import chain
 
 from slack_docebo.domain.addresses import mailbox
-from slack_docebo.domain.disputes import digest
+from slack_docebo.domain.disputes import digest, dispute_of_leaver
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.operations import Operation
 from slack_docebo.domain.people import Known, SourceUser
@@ -61,6 +61,10 @@ class Returns:
             f"account {docebo_id}, whose person has left with this address, may be theirs: {why}"
         )
 
+    def note_edited(self, address: str, docebo_id: int) -> None:
+        """Note that account *docebo_id* of somebody who has left with *address* bears another person's by now, or may."""
+        self._unseen[mailbox(address)] = dispute_of_leaver(docebo_id)
+
     def note_rival(self, user: SourceUser) -> None:
         """Note that *user* gets no new account, perhaps because somebody else gets one for the same address."""
         if user.email:
@@ -68,7 +72,7 @@ class Returns:
 
     @property
     def knows_leavers(self) -> bool:
-        """Tell whether anybody was noted by `note_leaver` or `note_unseen`."""
+        """Tell whether anybody was noted by `note_leaver`, `note_unseen` or `note_edited`."""
         return bool(self._left_with or self._unseen)
 
     def contest_newcomers(self, creations: Iterable[Operation]) -> None:

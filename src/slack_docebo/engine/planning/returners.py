@@ -88,7 +88,7 @@ async def ask_for_leavers(
         elif one.seen != LastSeen() and planner.is_as_seen(one.docebo_id, one.seen):
             account = accounts.get(one.docebo_id)
             if account and bears_new_address(account, one.seen) and mailbox(account.email) != mailbox(address):
-                planner.returns.note_unseen(address, one.docebo_id, "it shows another address than it did")
+                planner.returns.note_edited(address, one.docebo_id)
             else:
                 planner.returns.note_leaver(address, slack_id, one)
 
