@@ -81,6 +81,7 @@ MENDED = [
     (12, Promise.SHORT_READ, 50000247),
     (12, Promise.SHORT_READ, 1610001063),
     (12, Promise.UNDISTURBED, 880043),
+    (13, Promise.BACKED_UP, 22100001196),
     (13, Promise.BACKED_UP, 98),
     (13, Promise.CAUGHT_UP, 230000014),
     (14, Promise.QUIET, 47),

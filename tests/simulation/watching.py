@@ -185,6 +185,9 @@ class Watch:
     def _look_at_backup(self, backup: Path, before: dict[str, int], now: dict[str, int]) -> None:
         kept = _kept_in(backup)
         for slack_id in before.keys() - now.keys():
+            person = self._company.person_of(slack_id)
+            if person and before[slack_id] in {now.get(one) for one in self._company.ids_of(person)}:
+                continue  # it has passed to another id of this person, and is not deleted
             if (slack_id, before[slack_id]) not in kept:
                 how = f"the mapping of {slack_id} to account {before[slack_id]} is deleted, and no backup holds it"
                 self.found(Promise.BACKED_UP, how)
