@@ -50,7 +50,12 @@ class ProcessSettings(BaseSettings):
     """Read from the environment, `.env` and the files of secrets; secrets print as asterisks and are in no message."""
 
     model_config = SettingsConfigDict(
-        env_file=DOTENV, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+        env_file=DOTENV,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        defer_build=True,  # a process reads one or two of these classes, and would wait for all
     )
 
     @model_validator(mode="before")
