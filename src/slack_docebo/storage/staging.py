@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import (
     BigInteger,
@@ -28,7 +28,6 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from slack_docebo.storage.accounts import CLAIMED, AccountRepository
 from slack_docebo.storage.column_types import FreeText, Instant
@@ -37,6 +36,9 @@ from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.schema import account, applied, identity, mapping
 from slack_docebo.storage.statements import WhereIn, in_portions, insert_rows, insertion
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 staged = Table(
     "staged_mapping",
@@ -301,7 +303,7 @@ class MappingStaging:
 
     def _insertion(
         self, table: Table, names: Sequence[str], *conditions: ColumnElement[bool]
-    ) -> postgresql.Insert | sqlite.Insert:
+    ) -> "postgresql.Insert | sqlite.Insert":
         """Return the INSERT of these columns of the staged rows that fulfil *conditions*."""
         rows = select(literal(self._platform_id), identity.c.person_id, *(staged.c[name] for name in names))
         into = ["platform_id", "person_id", *names]

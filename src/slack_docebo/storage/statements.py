@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as MappingType
 from functools import cached_property, lru_cache
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import (
+    ARRAY,
     ClauseElement,
     Column,
     ColumnElement,
@@ -29,8 +30,11 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 T = TypeVar("T")
 ROWS_AT_ONCE = 1000
@@ -50,7 +54,7 @@ def is_in(connection: Connection, column: Column[Any], values: list[T]) -> Colum
     """Return the condition that *column* is one of *values*, for use inside a query; `WhereIn` adds it at the end."""
     if is_postgresql(connection):
         # On a table without statistics its planner compares every row with every value of a plain list.
-        return column.in_(select(func.unnest(literal(values, postgresql.ARRAY(column.type)))))
+        return column.in_(select(func.unnest(literal(values, ARRAY(column.type)))))
     return column.in_(values)
 
 
@@ -89,13 +93,17 @@ class WhereIn:
 
     @cached_property
     def _with_array(self) -> Select[Any] | Update | Delete:
-        array = bindparam(GIVEN, type_=postgresql.ARRAY(self._column.type))  # for the reason that `is_in` gives
+        array = bindparam(GIVEN, type_=ARRAY(self._column.type))  # for the reason that `is_in` gives
         return self._statement.where(self._column.in_(select(func.unnest(array))))
 
 
-def insertion(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+def insertion(connection: Connection, table: Table) -> "postgresql.Insert | sqlite.Insert":
     """Return an INSERT that takes an ON CONFLICT."""
-    return postgresql.insert(table) if is_postgresql(connection) else sqlite.insert(table)
+    if is_postgresql(connection):
+        from sqlalchemy.dialects import postgresql  # only those who use PostgreSQL wait for it
+
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
 
 def upsert(
