@@ -9,8 +9,9 @@ from sandbox.docebo.attributes import Field
 from sandbox.server import Sandbox
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.engine.mappings.mapping_file import MappingFile
+from slack_docebo.engine.mappings.rebuilding import ask_for_former_accounts, rebuild
 from slack_docebo.engine.mappings.resetting import back_up, delete_planned, plan_reset
-from slack_docebo.engine.mappings.restoring import ask_for_former_accounts, rebuild, restore_file
+from slack_docebo.engine.mappings.restoring import restore_file
 from slack_docebo.engine.reading.accounts import read_target
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.mirror_fields import prepare_mirror

@@ -5,7 +5,8 @@ import asyncio
 from slack_docebo.cli.mappings import DryRun, changed, show_refused
 from slack_docebo.cli.output import Json, say, show_json, show_rows
 from slack_docebo.cli.session import open_changing_session, open_session
-from slack_docebo.engine.mappings.restoring import Taken, rebuild_from_mirror
+from slack_docebo.engine.mappings.rebuilding import rebuild_from_mirror
+from slack_docebo.engine.mappings.restoring import Taken
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.mirror_fields import prepare_mirror as make_fields
 from slack_docebo.engine.writing.admitting import check_halt

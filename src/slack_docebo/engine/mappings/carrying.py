@@ -9,7 +9,8 @@ from pathlib import Path
 
 from slack_docebo.domain.texts import number_of
 from slack_docebo.engine.mappings.mapping_file import MappingFile, write_mappings
-from slack_docebo.engine.mappings.restoring import Taken, import_file, rebuild_from_mirror
+from slack_docebo.engine.mappings.rebuilding import rebuild_from_mirror
+from slack_docebo.engine.mappings.restoring import Taken, import_file
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.mirror_fields import prepare_mirror
 from slack_docebo.engine.reporting.shown import Cells, with_names
