@@ -34,7 +34,7 @@ BOUNDS = (
     *(f"slack_docebo.webhook.reception.{whom}_SECONDS" for whom in ("PREFECT", "CALL", "STORE")),
     "slack_docebo.webhook.writer.PATIENCE_SECONDS",
     *(f"slack_docebo.webhook.app.{bound}" for bound in ("BODY_SECONDS", "REFUSED_BODY_SECONDS")),
-    "slack_docebo.cli.session.PREFECT_SECONDS",
+    "slack_docebo.cli.prefect_variables.PREFECT_SECONDS",
     "sandbox.slack.events.ACKNOWLEDGED_WITHIN",
     *(f"httpx._config.DEFAULT_TIMEOUT_CONFIG.{step}" for step in ("connect", "read", "write", "pool")),
 )

@@ -7,7 +7,6 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from slack_docebo.cli.output import Json, NamedFile, note, show_done
-from slack_docebo.cli.session import rows_from_prefect
 from slack_docebo.cli.store import open_store
 from slack_docebo.errors import ConfigurationError, StorageError
 from slack_docebo.integration_settings import VARIABLE, rows_as_csv, rows_by_key
@@ -44,6 +43,9 @@ def export(file: NamedFile, *, plan: PlanId = "", json: Json = False) -> None:
 
 
 def _values_in_prefect() -> Mapping[str, object] | None:
+    # Who names a plan, and with that the store alone, does not wait for a client.
+    from slack_docebo.cli.prefect_variables import rows_from_prefect
+
     rows = asyncio.run(rows_from_prefect())
     return None if rows is None else rows_by_key(rows)
 
