@@ -9,9 +9,10 @@ import pytest
 from cyclopts import App
 
 from slack_docebo.cli import app, main
+from slack_docebo.storage.store import Store
 from tests.integration.commands import run
 
-CLIENTS = {"aiohttp", "httpx", "slack_sdk"}
+CLIENTS = {"aiohttp", "httpx", "slack_sdk", "tenacity"}
 LOADED = "import sys\nfrom slack_docebo.cli import main\ntry: main()\nfinally: print('LOADED', *sys.modules)"
 
 
@@ -42,14 +43,31 @@ def test_who_asks_for_help_waits_for_nothing_else():
     assert loaded("--help", env={}).isdisjoint({*CLIENTS, "sqlalchemy", "pydantic"})
 
 
-@pytest.mark.parametrize("words", ["plan list", "events list", "forget U0NOBODY"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "mappings list",
+        "plan list",
+        "plan show P0NONE",
+        "events list",
+        "dialect",
+        "stop",
+        "go",
+        "settings export FILE --plan P0NONE",
+        "person export U0NOBODY",
+        "forget U0NOBODY",
+    ],
+)
 @pytest.mark.variants(1)
-def test_who_looks_at_our_own_data_does_not_wait_for_the_clients_of_slack_and_docebo(words, sqlite_url, tmp_path):
+def test_a_command_that_reads_the_store_alone_waits_for_no_client_and_no_other_database(words, sqlite_url, tmp_path):
+    Store.open(sqlite_url).close()  # a new one is made by Alembic
     connection = {"SLACK_BOT_TOKEN": "xoxb-1", "DOCEBO_CLIENT_ID": "a", "DOCEBO_CLIENT_SECRET": "b"}
-    env = {**connection, "DOCEBO_URL": "https://lms.example.com", "DATABASE_URL": sqlite_url}
+    env = {**connection, "DOCEBO_URL": "https://lms.example.com", "DATABASE_URL": sqlite_url, "SLACK_TEAM_ID": "T0HOME"}
+
     found = loaded(*words.split(), env={**env, "REPORT_DIR": str(tmp_path)})
+
     assert "sqlalchemy" in found
-    assert found.isdisjoint(CLIENTS)
+    assert found.isdisjoint({*CLIENTS, "alembic", "prefect", "psycopg", "sqlalchemy.dialects.postgresql"})
 
 
 def test_a_reader_that_has_seen_enough_is_no_fault_to_be_told(sqlite_url, monkeypatch, capsys):
