@@ -1,9 +1,10 @@
 """Managers are written after an import, when all accounts exist, and only where somebody's has changed."""
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 
 from sandbox.docebo.switches import switched
 from slack_docebo.domain.dialect import ROWS_PER_CALL, SET_BY_HAND
@@ -551,6 +552,34 @@ async def test_a_manager_whose_account_is_somebody_elses_by_now_is_given_to_nobo
 
     assert done is None
     assert dict(problems) == {"the manager's account may be somebody else's by now": 1}
+
+
+@pytest.mark.parametrize("is_renamed", [True, False])
+@pytest.mark.variants(1)
+async def test_long_after_the_accounts_were_read_nobody_becomes_manager_by_the_username_of_another(company, is_renamed):
+    """Grace's account has another username, or is a stranger's; Eve's has the former one."""
+    company.hire("Ada", company.hire("Grace"))
+    company.hire("Eve")
+    await company.import_everybody("first_name, last_name, email")
+    grace, eve = company.account("Grace"), company.account("Eve")
+    former = grace.username
+
+    async def plan_and_wait(*of) -> str | None:
+        plan_id, _ = await plan_managers(*of)
+        if is_renamed:
+            company.sandbox.docebo.edit(grace.user_id, {"username": "grace.hopper"})
+        else:
+            company.hand_to_a_stranger("Grace")
+        company.sandbox.docebo.edit(eve.user_id, {"username": former})
+        clock.shift(timedelta(hours=2))
+        return plan_id
+
+    with time_machine.travel(datetime.now(UTC)) as clock:
+        done = await import_then(company.settings, {"ATTRIBUTES": RULES}, plan_and_wait)
+
+    assert (company.hierarchy(), done.count(outcome=Outcome.APPLIED)) == (
+        ({"Ada": "Grace"}, 1) if is_renamed else ({}, 0)
+    )
 
 
 async def assert_grace_is_made_nobodys_manager(company, becomes):

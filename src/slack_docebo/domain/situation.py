@@ -73,11 +73,8 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
     # All is undone of a person, or nothing.
     if now.undoes and (reason := reason_by_branch(operation, now.branches) or _reason_by_holder(operation, now)):
         return reason
-    managing = {one: now.accounts.get(one) for one in managers_of(operation)}
-    if not all(managing.values()):
-        return "the manager's account is gone"
-    if any(_may_be_handed_over(account, now.seen_of(one)) for one, account in managing.items() if account):
-        return NOT_THEIRS
+    if reason := reason_by_managers(operation, now.accounts, now.seen):
+        return reason
     if operation.kind is Kind.CREATE and now.accounts.may_lack(operation.email):
         return UNLISTED
     seen = now.seen_of(operation.docebo_id)
@@ -181,6 +178,20 @@ def reason_by_reports(operation: Operation, reports: MappingType[int, Collection
         if operation.docebo_id not in reports.get(manager, {operation.docebo_id})
     ]
     return f"changed in Docebo since: {', '.join(changed)}" if changed else ""
+
+
+def reason_by_managers(operation: Operation, accounts: Accounts, seen: MappingType[int, LastSeen]) -> str:
+    """Return why nobody can tell that the accounts which *operation* makes managers are who was meant, or "".
+
+    They have to show what was last *seen* of them.
+    """
+    managing = {one: accounts.get(one) for one in managers_of(operation)}
+    if not all(managing.values()):
+        return "the manager's account is gone"
+    is_theirs = not any(
+        _may_be_handed_over(account, seen.get(one, LastSeen())) for one, account in managing.items() if account
+    )
+    return "" if is_theirs else NOT_THEIRS
 
 
 def reason_by_branch(operation: Operation, branches: Branches | None) -> str:

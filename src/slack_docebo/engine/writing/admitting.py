@@ -13,17 +13,24 @@ from slack_docebo.domain.effects import (
     accounts_of,
     is_of_returner,
     is_risky,
+    managers_of,
     mapping_of,
     people_of,
 )
 from slack_docebo.domain.grace import OF_LEAVERS, is_of_leaver
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
+from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.operations import CONTENDED, Kind, Operation, Outcome
-from slack_docebo.domain.people import Account, LastSeen
+from slack_docebo.domain.people import LastSeen
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.returns import RETURNED
-from slack_docebo.domain.situation import reason_by_account, reason_by_branch, reason_by_mapping, reason_by_sight
+from slack_docebo.domain.situation import (
+    reason_by_account,
+    reason_by_branch,
+    reason_by_managers,
+    reason_by_mapping,
+    reason_by_sight,
+)
 from slack_docebo.domain.unfound import reason_by_unfound
 from slack_docebo.engine.planning.limits import over_by_now
 from slack_docebo.engine.reading.evidence import answers_to, is_shown, observe_account
@@ -244,8 +251,9 @@ async def ask_before_harm(
     EVIDENCE_CALLS. Other accounts are asked for if the list, read at *looked_at*, is too old: for risky changes
     (activation, another username, a moved mapping, a deactivation beyond EVIDENCE_CALLS) older than EVIDENCE_MINUTES;
     for any other change older than an hour and than twice the time that reading it took. Where Docebo shows no account
-    at all by its id, a young list tells who is shut out. What was asked for is sent right after, so a platform that
-    lists slowly keeps no run from its end.
+    at all by its id, a young list tells who is shut out. Those whom an account is to have as managers are asked for with
+    it, as a row names a manager by the username, which may be another account's by now. What was asked for is sent right
+    after, so a platform that lists slowly keeps no run from its end.
     """
     age = runtime.now() - looked_at
     shut = _to_be_asked_before_shutting(runtime, batch)
@@ -256,23 +264,28 @@ async def ask_before_harm(
     }
     if not asked:
         return []
+    managers = set(chain.from_iterable(map(managers_of, asked.values())))
+    ids = dict.fromkeys([*(operation.docebo_id or 0 for operation in asked.values()), *sorted(managers)])
     with runtime.store.reading() as tables:
-        seen = _seen(tables, runtime.settings.docebo_url, batch)
-
-    async def about(seq: int) -> Observation[Account]:
-        return await observe_account(runtime.docebo, asked[seq].docebo_id or 0)
-
+        seen = tables.accounts_at(runtime.settings.docebo_url).last_seen(ids)
     watch = OutageWatch(partial(ping_docebo, runtime.docebo))
-    answers = {seq: answer async for seq, answer in answers_to(runtime, asked, about, watch)}
+    answers = {
+        one: answer async for one, answer in answers_to(runtime, ids, partial(observe_account, runtime.docebo), watch)
+    }
+    shown = Accounts(answer.value for answer in answers.values() if isinstance(answer, Present))
+    runtime.managers.usernames |= {one.docebo_id: one.username for one in shown if one.docebo_id in managers}
     is_fresh = age <= timedelta(minutes=runtime.behaviour.evidence_minutes)
-    is_silent = is_fresh and any(isinstance(answers.get(seq), Unknown) for seq in shut)
+    is_silent = is_fresh and any(isinstance(answers[asked[seq].docebo_id or 0], Unknown) for seq in shut)
     by_list = shut if is_silent and not await is_shown(runtime.docebo.shows_listed) else []
     skipped = []
-    for seq, answer in answers.items():
-        match answer:
-            case Present(account):
+    for seq, operation in asked.items():
+        match answers[operation.docebo_id or 0]:
+            case Present():
                 undoes = plan.kind is PlanKind.UNDO
-                reason = _reason_by_look(asked[seq], Accounts([account]), seen, policy, undoes=undoes)
+                reason = _reason_by_look(operation, shown, seen, policy, undoes=undoes) or next(
+                    (answer.why for one in managers_of(operation) if isinstance(answer := answers[one], Unknown)),
+                    reason_by_managers(operation, shown, seen),
+                )
             case Gone(evidence):
                 reason = evidence
             case Unknown(why):
