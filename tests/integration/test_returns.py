@@ -124,6 +124,31 @@ async def test_who_waits_for_the_account_of_a_former_id_is_not_shut_out_by_a_sav
     assert f"{new} has come with the address" in entry_of(settings, applied, old).error
 
 
+@pytest.mark.parametrize("has_an_account", [False, True])
+@pytest.mark.variants(1)
+async def test_who_is_back_under_a_new_id_of_which_nothing_was_heard_is_not_shut_out_by_a_saved_plan(
+    sandbox, sqlite_url, has_an_account
+):
+    """Somebody else who has the address by now, and an own account, keeps nobody's account open."""
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "deactivate"}
+    old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings, rows=rows)
+    [account] = sandbox.docebo.accounts.by_email("ada@example.com")
+    sandbox.slack.deactivate(old)
+    saved = await run_import(settings, rows=rows, dry_run=True)
+    if has_an_account:
+        new = sandbox.slack.by_email("eva@example.com")["id"]
+        sandbox.slack.change(new, {"profile": {"email": "ada@example.com"}})
+    else:
+        new = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+
+    applied = await apply_by_id(settings, rows, saved.plan.id)
+
+    assert account.active is not has_an_account
+    error = "" if has_an_account else f"{new} has come with the address"
+    assert entry_of(settings, applied, old).error.startswith(error)
+
+
 @LEAVERS
 @pytest.mark.parametrize("nights_between", [0, 1])
 @pytest.mark.parametrize("verify_target", [True, False])

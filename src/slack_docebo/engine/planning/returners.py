@@ -8,10 +8,12 @@ from itertools import chain
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox, spellings
 from slack_docebo.domain.disputes import bears_new_address, digest
+from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Observation, Present, Unknown
 from slack_docebo.domain.operations import Operation
 from slack_docebo.domain.people import Account, Known, LastSeen, SourceUser
 from slack_docebo.domain.planner import Planner
+from slack_docebo.domain.policy import Policy
 from slack_docebo.engine.planning.people import plan_people
 from slack_docebo.engine.reading.accounts import add_known_account
 from slack_docebo.engine.reading.bearers import bearers_of
@@ -117,6 +119,16 @@ async def look_for_returners(runtime: Runtime, planner: Planner, shutting: Seque
     bearers = [answer.value for answer in answers.values() if isinstance(answer, Present)]
     if bearers:
         await to_completion(_plan_aside, runtime, bearers, planner)
+
+
+async def contenders_among(
+    runtime: Runtime, policy: Policy, accounts: Accounts, bearers: Sequence[SourceUser]
+) -> dict[str, str]:
+    """Return who of *bearers* may have returned to one of the *accounts*, by the Slack id of who has it."""
+    planner = Planner(policy, accounts)
+    if bearers:
+        await to_completion(_plan_aside, runtime, bearers, planner)
+    return {holder: one for one, holder in planner.returns.contested.items()}
 
 
 def _plan_aside(runtime: Runtime, people: Sequence[SourceUser], planner: Planner) -> None:

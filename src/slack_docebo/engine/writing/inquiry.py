@@ -1,7 +1,7 @@
 """Inquiry: Slack is asked before a saved plan is applied, as no event may have told what changed since.
 
 The questions are whether the people for whom it creates accounts, and those it makes managers, are still there; who has
-the addresses that it gives to accounts; and whether the accounts that it changes are still to get these values, branch
+the addresses that it gives to accounts, or that the accounts of leavers show; and whether the accounts that it changes are still to get these values, branch
 and manager included, also where custom profile fields or SCIM give them.
 """
 
@@ -14,19 +14,20 @@ from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.attributes import same, wanted
 from slack_docebo.domain.decisions import NEVER, is_for_never
 from slack_docebo.domain.disputes import may_be_theirs, seen_on
-from slack_docebo.domain.effects import is_of_returner, managers_of
+from slack_docebo.domain.effects import is_of_returner, managers_of, people_of
 from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.domain.formulas import OneSource
 from slack_docebo.domain.grace import is_of_leaver
 from slack_docebo.domain.managers import Directory
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
-from slack_docebo.domain.operations import Kind, Operation, Outcome
+from slack_docebo.domain.operations import CONTENDED, Kind, Operation, Outcome
 from slack_docebo.domain.people import Applied, SourceUser
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.rules import AttributeRule, reads_scim
 from slack_docebo.domain.targets import MANAGER, USERNAME, is_manager
 from slack_docebo.engine.planning.moving import ANOTHER_BRANCH
+from slack_docebo.engine.planning.returners import contenders_among
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_people, check_calls, reserve_calls
 from slack_docebo.engine.reading.profiles import (
@@ -65,6 +66,8 @@ class Inquiry:
     rules: Collection[AttributeRule]  # by which what Slack says now can be held against the plan
     untouchable: Mapping[str, str]  # why nothing is done about people, by Slack id
     had: Mapping[str, Applied]  # which account, that nobody else has, newcomers had before, by Slack id
+    left_behind: Mapping[int, str]  # the addresses that the accounts of leavers show, by account
+    contenders: Mapping[str, str]  # who may have returned with the address of such an account, by the leaver's id
 
     def reason_against(self, operation: Operation) -> str:
         """Return why *operation* must not be carried out, by Slack's answers, or ""."""
@@ -77,7 +80,18 @@ class Inquiry:
             or self._reason_by_bearer(operation)
             or self._reason_by_values(operation)
             or self._reason_by_stranger(operation)
+            or self._reason_by_contender(operation)
         )
+
+    def _reason_by_contender(self, operation: Operation) -> str:
+        """Return who may have returned to the account of a leaver under a new id, of whom no run has heard yet, or ""."""
+        address = self.left_behind.get(operation.docebo_id or 0, "")
+        if not address or not is_of_leaver(operation.kind, operation.reason):
+            return ""
+        if isinstance(bearer := self.roll.bearers.get(address), Unknown):
+            return bearer.why
+        contender = next(filter(None, map(self.contenders.get, people_of([operation]))), "")
+        return f"{contender}{CONTENDED}" if contender else ""
 
     def _reason_by_stranger(self, operation: Operation) -> str:
         """Return to whom the account may belong, if its address is not on record as its own or is taken back, or "".
@@ -209,7 +223,8 @@ async def inquire(
             by_fields.update(managers.values())
         calls_later = _calls_later(tables, plan) if of_rules else 0
         edited = _edited(tables, plan, accounts) if of_rules else _taken_back(tables, plan, accounts)
-    given.update(edited.values())
+        left_behind = _left_behind(tables, plan, accounts) if of_rules else {}
+    given.update(edited.values(), left_behind.values())
     people = dict.fromkeys([*newcomers, *changed, *managers.values()])
 
     def calls(questions: int) -> int:
@@ -233,6 +248,8 @@ async def inquire(
             roll = replace(roll, people={**roll.people, **await _as_read_last(runtime, workspace, roll, by_fields)})
     untouchable = await to_completion(_untouchable, runtime.store, workspace, roll)
     had = await to_completion(_former_accounts, runtime.store, plan, [roll.people[slack_id] for slack_id in newcomers])
+    bearers = [seen.value for one in set(left_behind.values()) if isinstance(seen := roll.bearers.get(one), Present)]
+    contenders = await contenders_among(runtime, policy, accounts, bearers)
     return Inquiry(
         roll,
         accounts,
@@ -244,6 +261,8 @@ async def inquire(
         rules=rules,
         untouchable=untouchable,
         had=had,
+        left_behind=left_behind,
+        contenders=contenders,
     )
 
 
@@ -325,6 +344,14 @@ def _edited(tables: Tables, plan: Plan, accounts: Accounts) -> dict[int, str]:
             ):
                 found[docebo_id] = account.email
     return found
+
+
+def _left_behind(tables: Tables, plan: Plan, accounts: Accounts) -> dict[int, str]:
+    """Return the addresses, by account, of the accounts that the *plan* shuts or moves as those of leavers."""
+    operations = chain.from_iterable(chain(*(_pending(tables, plan, kind) for kind in (Kind.DEACTIVATE, Kind.MOVE))))
+    leaving = (one for one in operations if is_of_leaver(one.kind, one.reason))
+    shown = (account for one in leaving if (account := accounts.get(one.docebo_id or 0)))
+    return {account.docebo_id: account.email for account in shown if account.email and "email" not in account.unshown}
 
 
 def _taken_back(tables: Tables, plan: Plan, accounts: Accounts) -> dict[int, str]:
