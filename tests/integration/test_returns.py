@@ -702,6 +702,7 @@ async def test_an_import_that_assumes_docebo_unchanged_makes_nobody_an_account_i
     entry = entry_of(settings, summary, new)
     assert entry.operation.kind is Kind.LEAVE
     assert f"account {account.user_id}, whose person has left with this address" in entry.operation.reason
+    assert summary.undecided == 1
 
 
 @pytest.mark.parametrize("road", ["event", "import"])

@@ -15,6 +15,7 @@ from slack_docebo.domain.texts import some_of
 
 NOT_ASKED = Unknown("Slack was not asked")
 RETURNED = "returned under a new Slack id"
+PERHAPS_THEIRS = "whose person has left with this address, may be theirs:"
 
 
 class Rehires(StrEnum):
@@ -57,9 +58,7 @@ class Returns:
 
     def note_unseen(self, address: str, docebo_id: int, why: str) -> None:
         """Note that nobody can tell whether account *docebo_id* is that of somebody who has left with *address*."""
-        self._unseen[mailbox(address)] = (
-            f"account {docebo_id}, whose person has left with this address, may be theirs: {why}"
-        )
+        self._unseen[mailbox(address)] = f"account {docebo_id}, {PERHAPS_THEIRS} {why}"
 
     def note_edited(self, address: str, docebo_id: int) -> None:
         """Note that account *docebo_id* of somebody who has left with *address* bears another person's by now, or may."""

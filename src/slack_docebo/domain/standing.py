@@ -17,7 +17,7 @@ from slack_docebo.domain.operations import (
     Kind,
     Operation,
 )
-from slack_docebo.domain.returns import RETURNED
+from slack_docebo.domain.returns import PERHAPS_THEIRS, RETURNED
 from slack_docebo.domain.scope import KIND_NOT_KNOWN
 from slack_docebo.domain.unfound import NOT_FOUND_YET
 
@@ -26,7 +26,7 @@ NOT_COMPARED = "not in Slack's list; a run that compares with Docebo decides"
 WAITING = "of them waiting for somebody's decision"
 # Reasons that last until somebody changes something on either side.
 UNDECIDED = re.compile(
-    rf"{RETURNED}|is disputed:|is not proven:|^account (\d+ )?belongs to|several accounts match:|the username is taken by account|"
+    rf"{RETURNED}|{PERHAPS_THEIRS}|is disputed:|is not proven:|^account (\d+ )?belongs to|several accounts match:|the username is taken by account|"
     f"an account with this (?:address is created|username is) for|^{NO_USERNAME}|^{NOT_PLANNED}|^{UNLISTED}|"
     f"^{KIND_NOT_KNOWN}|^{NOT_FOUND_YET}|{OPEN_AGAIN}$"
 )
