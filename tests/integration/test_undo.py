@@ -523,7 +523,7 @@ async def test_a_plan_with_more_leavers_than_slack_may_be_asked_for_is_refused_w
     sandbox.slack.deactivate(ada)
     planned = await run_import(settings, dry_run=True, rows=LEAVERS)
 
-    with pytest.raises(IncompleteRead, match=r"for 1 people .* EVIDENCE_CALLS allows 0"):
+    with pytest.raises(IncompleteRead, match=r"for 2 people .* EVIDENCE_CALLS allows 0"):
         await apply(settings, planned.plan.id, **LEAVERS, EVIDENCE_CALLS="0")
 
     assert account.active
