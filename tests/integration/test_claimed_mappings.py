@@ -262,10 +262,9 @@ async def test_a_backup_in_an_empty_database_is_a_claim_like_any_table(here, ada
     with store.reading() as tables:
         write_mappings(backup, tables.mappings(docebo).records(team), docebo=docebo)
     with store.transaction() as tables:  # as in a database that is new
-        platform = tables.platforms.take(docebo)
         mappings = tables.mappings(docebo)
         mappings.delete(team, list(mappings.slack_ids(team)))
-        tables.accounts(platform).forget_seen([hers.user_id])
+        tables.sightings(docebo).forget([hers.user_id])
     edited = {"username": "zed", "email": "zed@example.com", "firstname": "Zed", "lastname": "Quux"}
     here.sandbox.docebo.edit(hers.user_id, edited)  # the id is somebody else's by now
 

@@ -437,7 +437,7 @@ async def test_who_is_forgotten_is_known_again_by_the_address_that_only_the_acco
         with here.runtime.store.transaction() as tables:
             tables.platforms.relink(other, now=now)
             tables.mappings(other).save([Mapping(eve, here.workspace.team, "eve", 7)], now=now)
-            tables.accounts_at(other).note_seen({7: LastSeen(digest(address), digest(address))}, now=now)
+            tables.sightings(other).note_seen({7: LastSeen(digest(address), digest(address))}, now=now)
             tables.platforms.relink(here.runtime.settings.docebo_url, now=now)
     forget(here.runtime.store, tmp_path / "reports", eve)
     here.sandbox.slack.deactivate(eve)

@@ -49,8 +49,7 @@ async def test_an_account_that_was_gone_is_there_again_when_anything_shows_it(he
     await here.serve()
     docebo_id, docebo = here.docebo_id(ada), here.runtime.settings.docebo_url
     with here.runtime.store.transaction() as tables:
-        accounts = tables.accounts_to_write(docebo)
-        accounts.note_gone([docebo_id], now=here.runtime.now() - timedelta(days=1))
+        tables.gone_accounts(docebo).note([docebo_id], now=here.runtime.now() - timedelta(days=1))
 
     if shown_by == "its id":
         asked = Accounts()
@@ -68,4 +67,4 @@ async def test_an_account_that_was_gone_is_there_again_when_anything_shows_it(he
         await here.serve()
 
     with here.runtime.store.reading() as tables:
-        assert tables.accounts_at(docebo).gone() == {}
+        assert tables.gone_accounts(docebo).since() == {}

@@ -684,7 +684,7 @@ def note_managers(company, managers):
     """Let another run have made these people managers."""
     accounts = {(company.account(one).user_id, 1): company.account(by).user_id for one, by in managers.items()}
     with Store.of(company.settings) as store, store.transaction() as tables:
-        tables.accounts_to_write(company.settings.docebo_url).note_managers(accounts)
+        tables.managers(company.settings.docebo_url).note(accounts)
 
 
 async def test_nobody_comes_into_a_circle_with_whom_an_event_gave_a_manager_while_the_import_was_planned(

@@ -176,7 +176,7 @@ async def test_nobody_becomes_the_manager_of_the_own_manager(team):
 async def test_nobody_becomes_the_manager_of_who_may_be_the_own_manager_by_a_call_of_a_dead_run(team):
     url, ada = team.here.runtime.settings.docebo_url, team.account_of("Ada")
     with team.here.runtime.store.transaction() as tables:
-        tables.accounts_to_write(url).doubt_managers({(ada, 1): team.account_of("Joan")})
+        tables.managers(url).doubt({(ada, 1): team.account_of("Joan")})
 
     for name in ("Grace", "Joan"):
         await team.tell(name, "Ada")

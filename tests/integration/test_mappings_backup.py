@@ -116,7 +116,7 @@ def test_restoring_takes_accounts_that_moved_since_back(store, tmp_path):
     save(store, ADA, BOB)
     with store.transaction() as tables:  # else the rows are claims
         seen = {7: LastSeen("digest of ada"), 8: LastSeen("digest of bob")}
-        tables.accounts(tables.platforms.take("")).note_seen(seen, now=NOW)
+        tables.sightings("").note_seen(seen, now=NOW)
     before = records(store)
     export(store, tmp_path / "b.csv")
     save(store, Mapping("U1", "T1", "ada", 8), Mapping("U2", "T1", "bob", 7), CYD)

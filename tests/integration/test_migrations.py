@@ -12,11 +12,11 @@ from sqlalchemy import Engine, Inspector, create_engine, event, inspect, select,
 from slack_docebo.domain.decisions import Decision, Verdict
 from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.targets import EXPIRATION
-from slack_docebo.storage.accounts import Written
 from slack_docebo.storage.migrations import HEAD
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.schema import metadata, schema_contract
+from slack_docebo.storage.sightings import Written
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.upgrade import SCRIPTS
 
@@ -165,7 +165,7 @@ def test_which_end_accounts_had_before_we_let_them_expire_is_taken_out_of_the_pl
         tables.operations.add("p1", 0, shut)
         done = [RowOutcome(seq, Outcome.APPLIED, op.docebo_id) for seq, op in enumerate(shut)]
         tables.operations.record("p1", done, now=now, flow_run="run")
-        tables.accounts_to_write(docebo).note_written(map(Written, (1, 2, 3)), now=now)
+        tables.sightings(docebo).note_written(map(Written, (1, 2, 3)), now=now)
     engine = engine_of(empty_url)
     with engine.begin() as connection:
         config.attributes["connection"] = connection
@@ -173,7 +173,7 @@ def test_which_end_accounts_had_before_we_let_them_expire_is_taken_out_of_the_pl
     engine.dispose()
 
     with Store.open(empty_url) as store, store.reading() as tables:
-        assert tables.accounts_at(docebo).ended([1, 2, 3]) == {1: "2027-01-31", 2: ""}
+        assert tables.expirations(docebo).of([1, 2, 3]) == {1: "2027-01-31", 2: ""}
 
 
 @pytest.mark.long

@@ -14,7 +14,7 @@ from slack_docebo.domain.people import Applied, Mapping
 from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.mappings.mapping_file import MappingFile
 from slack_docebo.engine.mappings.restoring import restore_file
-from slack_docebo.storage.accounts import Written
+from slack_docebo.storage.sightings import Written
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.upgrade import SCRIPTS
 from tests.waiting import PATIENCE_SECONDS, until
@@ -171,9 +171,8 @@ def test_a_person_is_forgotten_on_every_platform_and_of_an_account_of_hers_alone
         for docebo in (OTHER, OLD):
             tables.platforms.relink(docebo, now=NOW)
             tables.mappings(docebo).save([Mapping("U0ADA", "T1", "ada", 7, fingerprint="f1")], now=NOW)
-        old = tables.platforms.take(OLD)
         written = [Written(7, "ada@example.com", "ada@example.com"), Written(8, "bob@example.com")]
-        tables.accounts(old).note_written(written, now=NOW)
+        tables.sightings(OLD).note_written(written, now=NOW)
 
     forget(store, tmp_path, "U0ADA")
 
@@ -190,16 +189,16 @@ def test_an_account_may_have_whoever_was_set_or_sent_until_it_is_known_again(sto
     ada, bob, boss, joan = 7, 8, 9, 10
     direct, mentor = 1, 4
     with store.transaction() as tables:
-        accounts = tables.accounts_to_write(OLD)
-        accounts.note_managers({(ada, direct): boss, (ada, mentor): joan, (bob, direct): boss})
-        accounts.doubt_managers({(ada, direct): bob})
-        accounts.doubt_managers({(ada, direct): joan})  # by another run that died
+        managers = tables.managers(OLD)
+        managers.note({(ada, direct): boss, (ada, mentor): joan, (bob, direct): boss})
+        managers.doubt({(ada, direct): bob})
+        managers.doubt({(ada, direct): joan})  # by another run that died
 
-        assert accounts.may_have_as(direct) == {ada: [bob, boss, joan], bob: (boss,)}
-        assert accounts.may_have_as(mentor) == {ada: (joan,)}
-        assert accounts.managers([ada]) == {(ada, direct): IN_DOUBT, (ada, mentor): joan}
+        assert managers.may_have_as(direct) == {ada: [bob, boss, joan], bob: (boss,)}
+        assert managers.may_have_as(mentor) == {ada: (joan,)}
+        assert managers.of([ada]) == {(ada, direct): IN_DOUBT, (ada, mentor): joan}
 
-        accounts.note_managers({(ada, direct): joan})
-        accounts.doubt_managers({(ada, direct): 0})  # it was to be removed
-        accounts.doubt_given({bob})
-        assert accounts.may_have_as(direct, [ada, bob]) == {ada: [joan], bob: [boss]}
+        managers.note({(ada, direct): joan})
+        managers.doubt({(ada, direct): 0})  # it was to be removed
+        managers.doubt_all_of({bob})
+        assert managers.may_have_as(direct, [ada, bob]) == {ada: [joan], bob: [boss]}

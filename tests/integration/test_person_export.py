@@ -38,10 +38,10 @@ async def ada(here: World) -> str:
         write_files(here.runtime.store, plan.id, reports)
     with here.runtime.store.transaction() as tables:
         write_mappings(reports / "mappings-1abc.csv", tables.mappings().records(here.workspace.team))
-        accounts = tables.accounts_to_write(here.runtime.settings.docebo_url)
+        managers = tables.managers(here.runtime.settings.docebo_url)
         hers, graces = here.account(ada["id"]).user_id, here.account(grace["id"]).user_id
-        accounts.note_managers({(hers, 1): 4711, (graces, 1): 4712})
-        accounts.doubt_managers({(hers, 1): 4713, (graces, 1): 4714})
+        managers.note({(hers, 1): 4711, (graces, 1): 4712})
+        managers.doubt({(hers, 1): 4713, (graces, 1): 4714})
     return str(ada["id"])
 
 

@@ -990,7 +990,7 @@ async def test_an_account_that_was_linked_by_hand_and_handed_over_is_not_written
         await here.settle()
         account = here.account(ada)
         with here.runtime.store.transaction() as tables:
-            tables.accounts_at(here.runtime.settings.docebo_url).forget_seen([account.user_id])
+            tables.sightings(here.runtime.settings.docebo_url).forget([account.user_id])
         sandbox.slack.deactivate(ada)
         here.put(here.event(ada))
         await here.serve()

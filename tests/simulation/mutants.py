@@ -31,7 +31,6 @@ from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.writing.rereading import Rereading
 from slack_docebo.engine.writing.verifying import Verifier
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.exclusions import ExclusionRepository
 from slack_docebo.storage.gate import BatchGate
@@ -39,7 +38,9 @@ from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.journal import JournalRepository
 from slack_docebo.storage.leases import LeaseRepository
 from slack_docebo.storage.leavers import LeaverRepository
+from slack_docebo.storage.managers import ManagerRepository
 from slack_docebo.storage.people import PersonRepository
+from slack_docebo.storage.placements import PlacementRepository
 from slack_docebo.storage.profiles import ProfileRepository
 from slack_docebo.storage.staging import MappingStaging
 from tests.simulation.promises import Promise
@@ -327,7 +328,7 @@ MUTANTS = (
     ),
     Mutant(
         "nobody notes where accounts were brought", 17, frozenset({P.STAYS}),
-        lambda: [patch.object(AccountRepository, "note_placed", _nothing)],
+        lambda: [patch.object(PlacementRepository, "note", _nothing)],
     ),
     Mutant(
         "what was given or said since a plan does not matter", 17, frozenset({P.NEWEST}),
@@ -353,7 +354,7 @@ MUTANTS = (
     ),
     Mutant(
         "a manager in doubt is nobody", 17, frozenset({P.PLACED}),
-        lambda: [patch("slack_docebo.storage.accounts.AccountRepository.in_doubt_as", lambda *_, **__: {})],
+        lambda: [patch.object(ManagerRepository, "in_doubt_as", lambda *_, **__: {})],
     ),
     Mutant(
         "limits are those of one plan of moves", 17, frozenset({P.LIMITS}),

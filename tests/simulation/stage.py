@@ -317,11 +317,11 @@ class Stage:
                 return
             row = MappingRow(slack_id, self._company.sandbox.slack.team.id, "by hand", right.user_id)
             with self._store.transaction() as tables:
-                accounts = tables.accounts_to_write(self._settings.docebo_url)
+                sightings = tables.sightings(self._settings.docebo_url)
                 tables.mappings(self._settings.docebo_url).save([row], now=datetime.now(UTC))
-                accounts.forget_seen([right.user_id])
+                sightings.forget([right.user_id])
                 bears = seen_on(Account(right.user_id, right.username, email=right.email))
-                accounts.note_seen({right.user_id: bears}, now=datetime.now(UTC))
+                sightings.note_seen({right.user_id: bears}, now=datetime.now(UTC))
             self._company.remapped.add(slack_id)
             self._company.given_by_hand.add(right.user_id)
             person.linked_at = time.time()

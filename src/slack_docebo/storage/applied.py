@@ -10,11 +10,12 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func,
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import Applied, LastSeen, SourceUser
 from slack_docebo.domain.stamps import NOT_BELIEVED, TOLERANCE, UNSTAMPED, believed
-from slack_docebo.storage.accounts import AccountRepository, last_seen_of
+from slack_docebo.storage.deactivations import DeactivationRepository
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.schema import account, identity, mapping, operation, plan
 from slack_docebo.storage.schema import applied as rows
+from slack_docebo.storage.sightings import last_seen_of
 from slack_docebo.storage.statements import WhereIn, carry_out, insertion_text
 
 # Made once: a statement costs more to build than to carry out.
@@ -136,10 +137,10 @@ class AppliedRepository:
         if not applied:
             return
         self.note(team, applied, now=now)
-        accounts = AccountRepository(self._connection, self._platforms.take(self._docebo))
+        deactivations = DeactivationRepository(self._connection, self._platforms, self._docebo)
         if inactive := [one.docebo_id for one in applied.values() if one.deactivated]:
-            accounts.note_deactivated(inactive, now=now, run=run)
-        accounts.clear_deactivated([one.docebo_id for one in applied.values() if not one.deactivated])
+            deactivations.note(inactive, now=now, run=run)
+        deactivations.clear([one.docebo_id for one in applied.values() if not one.deactivated])
 
     def note(self, team: str, applied: MappingType[str, Applied], *, now: datetime) -> None:
         """Note by Slack id which account the person was given, and what was applied to it."""

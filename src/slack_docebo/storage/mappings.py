@@ -13,13 +13,14 @@ from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import Known, Mapping, SourceUser
 from slack_docebo.domain.texts import some_of
 from slack_docebo.errors import StorageConflict
-from slack_docebo.storage.accounts import CLAIMED, AccountRepository, last_seen_of
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.column_types import storable
+from slack_docebo.storage.handovers import doubt_given
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.schema import account, applied, operation
 from slack_docebo.storage.schema import mapping as rows
+from slack_docebo.storage.sightings import CLAIMED, last_seen_of
 from slack_docebo.storage.statements import WhereIn, carry_out, in_portions, insertion_text
 
 CHANGED_SINCE = "mapped or changed since the backup of this reset: reset again, if this mapping is to go too"
@@ -142,9 +143,8 @@ class MappingRepository:
             had = {(slack_id, one.docebo_id) for them in (known, before) for slack_id, one in them.items()}
             self._upsert(team, changed, now)
             given.save(team, {mapping.slack_id: mapping.applied for mapping in changed}, now=now, run=run)
-            AccountRepository(self._connection, self._platform_id).doubt_given(
-                {mapping.docebo_id for mapping in changed if (mapping.slack_id, mapping.docebo_id) not in had}
-            )
+            if new := {one.docebo_id for one in changed if (one.slack_id, one.docebo_id) not in had}:
+                doubt_given(self._connection, self._platforms, self._docebo, new)
 
     def pass_on(self, team: str, heirs: MappingType[str, str], *, now: datetime) -> None:
         """Give mappings to other Slack ids; *heirs* are the new ids by the present ones."""

@@ -29,12 +29,14 @@ from sqlalchemy import (
     update,
 )
 
-from slack_docebo.storage.accounts import CLAIMED, AccountRepository
 from slack_docebo.storage.column_types import FreeText, Instant
+from slack_docebo.storage.deactivations import DeactivationRepository
+from slack_docebo.storage.handovers import doubt_given
 from slack_docebo.storage.mappings import MappingRecord
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.schema import account, applied, identity, mapping
+from slack_docebo.storage.sightings import CLAIMED, SightingRepository
 from slack_docebo.storage.statements import WhereIn, in_portions, insert_rows, insertion
 
 if TYPE_CHECKING:
@@ -77,8 +79,10 @@ class MappingStaging:
 
     def __init__(self, connection: Connection, docebo: str) -> None:
         self._connection = connection
-        self._platform_id = PlatformRepository(connection).take(docebo)
-        self._accounts = AccountRepository(connection, self._platform_id)
+        self._docebo = docebo
+        self._platforms = PlatformRepository(connection)
+        self._platform_id = self._platforms.take(docebo)
+        self._sightings = SightingRepository(connection, self._platforms, docebo)
 
     def __enter__(self) -> Self:
         staged.create(self._connection)
@@ -157,10 +161,11 @@ class MappingStaging:
             applied.c.person_id == identity.c.person_id,
             applied.c.user_id == staged.c.user_id,
         )
-        self._accounts.doubt_given(set(self._connection.scalars(select(staged.c.user_id).where(~was_theirs))))
+        passed_on = set(self._connection.scalars(select(staged.c.user_id).where(~was_theirs)))
+        doubt_given(self._connection, self._platforms, self._docebo, passed_on)
         self._clear_deactivated(select(staged.c.source).where(staged.c.user_id == account.c.user_id, ~was_theirs))
         self._write_mappings(as_they_are=False)
-        self._accounts.note_claimed(claimed)
+        self._sightings.note_claimed(claimed)
         return changed
 
     def restore(self) -> int:
@@ -184,14 +189,14 @@ class MappingStaging:
         inactive = self._connection.scalars(select(staged.c.user_id).where(is_inactive)).all()
         now = func.max(staged.c.changed_at)
         if inactive and (at := self._connection.scalar(select(now).where(is_inactive))):
-            self._accounts.note_deactivated(inactive, now=at, run="")
+            DeactivationRepository(self._connection, self._platforms, self._docebo).note(inactive, now=at, run="")
         is_active = and_(~staged.c.deactivated, ~self._is_known_since())
         self._clear_deactivated(select(staged.c.source).where(staged.c.user_id == account.c.user_id, is_active))
         claimed = self._new_accounts()
         self._write_mappings(as_they_are=True)
         self._write_applied()
-        known = {one for one, seen in self._accounts.last_seen(claimed).items() if seen.username or seen.address}
-        self._accounts.note_claimed(claimed - known | claimed & self._given_to_others())
+        known = {one for one, seen in self._sightings.last_seen(claimed).items() if seen.username or seen.address}
+        self._sightings.note_claimed(claimed - known | claimed & self._given_to_others())
         return changed
 
     def _new_accounts(self) -> set[int]:

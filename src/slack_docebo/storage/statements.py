@@ -97,6 +97,13 @@ class WhereIn:
         return self._statement.where(self._column.in_(select(func.unnest(array))))
 
 
+def rows_in(
+    connection: Connection, query: Select[Any], column: Column[Any], values: Iterable[Any] | None
+) -> Iterator[Row[Any]]:
+    """Return the rows of *query*: all, or those in which *column* is one of *values*."""
+    return iter(connection.execute(query)) if values is None else WhereIn(query, column).rows(connection, values)
+
+
 def insertion(connection: Connection, table: Table) -> "postgresql.Insert | sqlite.Insert":
     """Return an INSERT that takes an ON CONFLICT."""
     if is_postgresql(connection):

@@ -6,12 +6,14 @@ from sqlalchemy import Connection
 
 from slack_docebo.domain.decisions import Decisions, latest
 from slack_docebo.domain.standing import is_undecided
-from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.contacts import ContactRepository
+from slack_docebo.storage.deactivations import DeactivationRepository
 from slack_docebo.storage.decisions import DecisionRepository
 from slack_docebo.storage.dialects import DialectRepository
 from slack_docebo.storage.exclusions import ExclusionRepository
+from slack_docebo.storage.expirations import ExpirationRepository
+from slack_docebo.storage.gone_accounts import GoneAccountRepository
 from slack_docebo.storage.halts import HaltRepository
 from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.intents import IntentRepository
@@ -19,12 +21,14 @@ from slack_docebo.storage.journal import JournalRepository
 from slack_docebo.storage.leases import LeaseRepository
 from slack_docebo.storage.leavers import LeaverRepository
 from slack_docebo.storage.links import LinkRepository
+from slack_docebo.storage.managers import ManagerRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.milestones import MilestoneRepository
 from slack_docebo.storage.names import NameRepository
 from slack_docebo.storage.operations import OperationRepository
 from slack_docebo.storage.page_limits import PageLimitRepository
 from slack_docebo.storage.people import PersonRepository
+from slack_docebo.storage.placements import PlacementRepository
 from slack_docebo.storage.plans import PlanRepository
 from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
 from slack_docebo.storage.profiles import ProfileRepository
@@ -32,6 +36,7 @@ from slack_docebo.storage.reads import ReadRepository
 from slack_docebo.storage.refusals import RefusalRepository
 from slack_docebo.storage.setting_changes import SettingChangeRepository
 from slack_docebo.storage.shares import ShareRepository
+from slack_docebo.storage.sightings import SightingRepository
 from slack_docebo.storage.standings import StandingRepository
 from slack_docebo.storage.unfound import UnfoundRepository
 from slack_docebo.storage.wake_ups import WakeUpRepository
@@ -68,25 +73,32 @@ class Tables:
         self.unfound = UnfoundRepository(connection)
         self.wake_ups = WakeUpRepository(connection)
 
-    def accounts(self, platform_id: int) -> AccountRepository:
-        return AccountRepository(self.connection, platform_id)
-
-    def accounts_to_write(self, docebo: str) -> AccountRepository:
-        """Return the accounts of that Docebo, which becomes known with the first of them."""
-        return self.accounts(self.platforms.take(docebo))
-
-    def accounts_at(self, docebo: str) -> AccountRepository:
-        """Return the accounts of that Docebo, for reading; there are none before the first run for it."""
-        return AccountRepository(self.connection, self.platforms.find(docebo))
-
     def applied(self, docebo: str = UNKNOWN) -> AppliedRepository:
         return AppliedRepository(self.connection, self.platforms, docebo)
+
+    def deactivations(self, docebo: str) -> DeactivationRepository:
+        return DeactivationRepository(self.connection, self.platforms, docebo)
 
     def dialect(self, docebo: str) -> DialectRepository:
         return DialectRepository(self.connection, self.platforms, docebo)
 
+    def expirations(self, docebo: str) -> ExpirationRepository:
+        return ExpirationRepository(self.connection, self.platforms, docebo)
+
+    def gone_accounts(self, docebo: str) -> GoneAccountRepository:
+        return GoneAccountRepository(self.connection, self.platforms, docebo)
+
+    def managers(self, docebo: str) -> ManagerRepository:
+        return ManagerRepository(self.connection, self.platforms, docebo)
+
     def mappings(self, docebo: str = UNKNOWN) -> MappingRepository:
         return MappingRepository(self.connection, self.platforms, docebo)
+
+    def placements(self, docebo: str) -> PlacementRepository:
+        return PlacementRepository(self.connection, self.platforms, docebo)
+
+    def sightings(self, docebo: str) -> SightingRepository:
+        return SightingRepository(self.connection, self.platforms, docebo)
 
     def binding(self, team: str) -> Decisions:
         """Return `DecisionRepository.binding` by all ids of the people."""

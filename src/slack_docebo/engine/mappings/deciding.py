@@ -188,18 +188,18 @@ async def _link(runtime: Runtime, workspace: Workspace, request: DecisionRequest
         raise ConfigurationError(f"nothing was linked: Docebo does not show an account {request.docebo_id}")
     docebo, now = runtime.settings.docebo_url, runtime.now()
     with runtime.store.transaction() as tables:
-        mappings, accounts = tables.mappings(docebo), tables.accounts_to_write(docebo)
+        mappings, sightings = tables.mappings(docebo), tables.sightings(docebo)
         so_far = mappings.of_people(workspace.team, [user]).get(user.slack_id)
         slack_id = so_far.slack_id if so_far else user.slack_id  # the next import passes it on to the organisation's id
         holder = mappings.holders(workspace.team, [request.docebo_id]).get(request.docebo_id, "")
         if holder not in {"", slack_id}:
             raise ConfigurationError(f"nothing was linked: account {request.docebo_id} is mapped to {holder}")
-        shut_by_us = bool(accounts.deactivated([request.docebo_id]))  # else nobody would open it again
+        shut_by_us = bool(tables.deactivations(docebo).since([request.docebo_id]))  # else nobody would open it again
         mapping = Mapping(slack_id, workspace.team, user.handle, request.docebo_id, deactivated=shut_by_us)
         mappings.save([mapping], now=now, run=runtime.run_id)
         # A disputed account is taken as it is now; what becomes of it before the next run is not said to be right.
-        accounts.forget_seen([request.docebo_id])
-        accounts.note_seen({request.docebo_id: seen_on(account.value)}, now=now)
+        sightings.forget([request.docebo_id])
+        sightings.note_seen({request.docebo_id: seen_on(account.value)}, now=now)
         one = _decision(request, user.slack_id, Verdict.LINKED, now=now)
         tables.decisions.put(workspace.team, one)
         _settle_unfound(runtime, tables, [slack_id, *user.ids], f"found by hand: account {request.docebo_id}")

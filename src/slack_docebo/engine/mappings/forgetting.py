@@ -19,7 +19,7 @@ from slack_docebo.domain.texts import as_json, number_of
 from slack_docebo.engine.reporting.files import VALUE_COLUMNS
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.private_files import is_draft, is_ours, rewritten_file
-from slack_docebo.storage.accounts import addresses_of_accounts, blank_accounts_of
+from slack_docebo.storage.account_digests import addresses_of_accounts, blank_accounts_of
 from slack_docebo.storage.personal import rows_about
 from slack_docebo.storage.statements import without_mention
 from slack_docebo.storage.store import Store

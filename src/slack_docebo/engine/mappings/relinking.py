@@ -89,7 +89,7 @@ async def relink(runtime: Runtime, relation: Relation, *, dry_run: bool) -> Reli
 def _sample(store: Store, former: Platform) -> dict[int, str]:
     """Return digests of the last seen usernames of some accounts of people, spread over all."""
     with store.reading() as tables:
-        known = sorted(tables.accounts(former.id).usernames_of_people().items())
+        known = sorted(tables.sightings(former.address).usernames_of_people().items())
     size = min(SAMPLE, len(known))
     return dict(known[place * len(known) // size] for place in range(size))
 

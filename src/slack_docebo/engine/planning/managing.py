@@ -140,7 +140,7 @@ async def _leave_out_who_manages_the_manager(runtime: Runtime, relations: Relati
     if not shown:
         return
     with runtime.store.reading() as tables:
-        possible = tables.accounts_at(runtime.settings.docebo_url).may_have_as(runtime.managers.type_id)
+        possible = tables.managers(runtime.settings.docebo_url).may_have_as(runtime.managers.type_id)
     for account in relations.circled({**possible, **shown}).intersection(asked):
         del relations.managers[account]
         relations.problems[REPORTS_TO_THEM] += 1
@@ -153,8 +153,8 @@ def _relations(
     scope, docebo = runtime.behaviour.policy(workspace.team).scope, runtime.settings.docebo_url
     directory, mapped = Directory(), dict[str, Mapping]()
     with runtime.store.reading() as tables:
-        accounts = tables.accounts_at(docebo)
-        placed, in_doubt = accounts.managers_as(type_id), accounts.in_doubt_as(type_id)
+        managers = tables.managers(docebo)
+        placed, in_doubt = managers.of_type(type_id), managers.in_doubt_as(type_id)
     for page in listed:
         inside = [user for user in page if not scope.reason_against(user)]
         directory.add(inside)

@@ -152,18 +152,18 @@ async def _look_at(
 def _placed(store: Store, docebo: str) -> tuple[dict[int, int], dict[int, int]]:
     """Return by account the branch to which we brought it last, and the branch from which we moved it as a leaver's."""
     with store.reading() as tables:
-        accounts = tables.accounts_at(docebo)
-        return accounts.placed(), accounts.left()
+        placements = tables.placements(docebo)
+        return placements.of(), placements.left()
 
 
 def _forget_left(store: Store, docebo: str, docebo_ids: Collection[int]) -> None:
     if docebo_ids:
         with store.transaction() as tables:
-            tables.accounts_to_write(docebo).clear_left(docebo_ids)
+            tables.placements(docebo).clear_left(docebo_ids)
 
 
 def _remember(store: Store, docebo: str, found: Mapping[int, int | None]) -> None:
     """Note in which branch each account was *found*; None: nobody knows."""
     if found:
         with store.transaction() as tables:
-            tables.accounts_to_write(docebo).note_placed(found)
+            tables.placements(docebo).note(found)

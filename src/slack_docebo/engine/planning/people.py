@@ -17,6 +17,7 @@ from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.unfound import reason_by_unfound
 from slack_docebo.engine.reading.overtaken import LISTS_LAG, known_stamps_of_overtaken, with_status_unknown
 from slack_docebo.engine.reporting.orphans import OrphanSearch
+from slack_docebo.storage.handovers import doubt_given
 from slack_docebo.storage.tables import Tables
 
 
@@ -47,7 +48,7 @@ def plan_people(
     users = [one if one.handle else _called_as_before(one, known.get(one.slack_id)) for one in users]
     stored = _look_up(tables, docebo, planner, users, known)
     back = {slack_id for user in users if not is_leaver(user, planner.policy) for slack_id in user.ids}
-    planner.ended |= tables.accounts_at(docebo).ended(_shut(known, stored.holders, back) | stored.shut_by_us)
+    planner.ended |= tables.expirations(docebo).of(_shut(known, stored.holders, back) | stored.shut_by_us)
     operations: list[Operation] = []
     for user in users:
         if trusting and (operation := planner.plan_trusting(user, stored.mapping_of(user))):
@@ -242,7 +243,7 @@ def _given_before(
     if not new:
         return {}
     holders = tables.applied(docebo).former_holders({docebo_id for _, docebo_id in new.values()})
-    seen = tables.accounts_at(docebo).last_seen(holders)
+    seen = tables.sightings(docebo).last_seen(holders)
     planner.handed_over |= {one for one in holders if not planner.is_as_seen(one, seen.get(one, LastSeen()))}
     return {
         slack_id: others
@@ -254,9 +255,8 @@ def _given_before(
 
 def _shut_by_us(tables: Tables, docebo: str, planner: Planner, docebo_ids: Collection[int]) -> set[int]:
     """Return those accounts that we have shut and that still show what they showed then; others were handed over."""
-    known = tables.accounts_at(docebo)
-    shut = known.deactivated(docebo_ids)
-    return {docebo_id for docebo_id, seen in known.last_seen(shut).items() if planner.is_as_seen(docebo_id, seen)}
+    seen = tables.sightings(docebo).last_seen(tables.deactivations(docebo).since(docebo_ids))
+    return {docebo_id for docebo_id, one in seen.items() if planner.is_as_seen(docebo_id, one)}
 
 
 def as_decided(
@@ -320,7 +320,7 @@ def keep_observations(tables: Tables, docebo: str, team: str, found: Findings, *
         tables.people.note_left_with(team, found.left_with)
         found.left_with.clear()
     if found.seen:
-        tables.accounts_to_write(docebo).note_seen(found.seen, now=now)
+        tables.sightings(docebo).note_seen(found.seen, now=now)
         found.seen.clear()
     if found.handed_over:
         keep_found_accounts(tables, docebo, team, found.handed_over, now=now)
@@ -347,7 +347,7 @@ def keep_found_accounts(
         repository.note(team, kept, now=now)
         repository.pass_on(team, {slack_id: one.docebo_id for slack_id, one in kept.items()})
         # As with a mapping: the branch and the manager that we wrote were for whoever had the account before.
-        tables.accounts_to_write(docebo).doubt_given({one.docebo_id for one in kept.values()})
+        doubt_given(tables.connection, tables.platforms, docebo, {one.docebo_id for one in kept.values()})
 
 
 def keep_leavers(tables: Tables, team: str, found: Findings, *, now: datetime) -> None:

@@ -24,14 +24,14 @@ def reopened(runtime: Runtime, policy: Policy, accounts: Accounts) -> set[int]:
         return set()
     docebo = runtime.settings.docebo_url
     with runtime.store.reading() as tables:
-        shut = tables.accounts_at(docebo).deactivated_before(runtime.listing.began_at - INDEX_LAG)
+        shut = tables.deactivations(docebo).before(runtime.listing.began_at - INDEX_LAG)
         shown = [account for docebo_id in shut if (account := accounts.get(docebo_id))]
         found = {
             account.docebo_id: account
             for account in shown
             if account.active and not has_expired(account, policy.today) and not shielded(account, policy.protected)
         }
-        ended = tables.accounts_at(docebo).ended(found)
+        ended = tables.expirations(docebo).of(found)
     undated = {docebo_id for docebo_id in ended if current_value(found[docebo_id], EXPIRATION) is None}
     expired = {docebo_id for docebo_id in ended if ends_by_us(found[docebo_id], ended, policy.today)}
     return found.keys() - undated - expired

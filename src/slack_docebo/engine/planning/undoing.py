@@ -80,7 +80,7 @@ def _read(store: Store, docebo: str, of: str) -> tuple[list[Plan], list[_Past], 
         plans = [tables.plans.read(plan_id) for plan_id in dict.fromkeys(entry.plan_id for entry in entries)]
         undone, in_part = _undone(tables)
         ending = {entry.operation.docebo_id or 0 for entry in entries if EXPIRATION in entry.operation.changes}
-        ended = tables.accounts_at(docebo).ended(ending)
+        ended = tables.expirations(docebo).of(ending)
     if not plans:
         raise PlanNotApplicable(
             f"nothing was done under {of}: give the id of a plan, as its summary or `slack-docebo plan list` shows it, or of a"

@@ -186,7 +186,7 @@ def note_first_sight(runtime: Runtime, accounts: Iterable[Account]) -> None:
     """
     if seen := {account.docebo_id: seen_on(account) for account in accounts}:
         with runtime.store.transaction() as tables:
-            tables.accounts_to_write(runtime.settings.docebo_url).note_seen(seen, now=runtime.now())
+            tables.sightings(runtime.settings.docebo_url).note_seen(seen, now=runtime.now())
 
 
 async def ask_for_unlisted(runtime: Runtime, accounts: Accounts, newcomers: Iterable[str]) -> None:

@@ -199,14 +199,14 @@ def gone_people(store: Store, team: str) -> dict[str, Gone]:
 def recall_accounts(store: Store, docebo: str, accounts: Accounts) -> None:
     """Add to *accounts* what Docebo has said before of gone ones, and delete that of those that are listed again."""
     with store.reading() as tables:
-        known = tables.accounts_at(docebo).gone()
+        known = tables.gone_accounts(docebo).since()
     for docebo_id, since in known.items():
         if accounts.get(docebo_id) is None:
             accounts.keep_answer(docebo_id, Gone(f"Docebo said so on {since:%Y-%m-%d}"))
     back = [docebo_id for docebo_id in known if accounts.get(docebo_id)]
     if back:
         with store.transaction() as tables:
-            tables.accounts_at(docebo).clear_gone(back)
+            tables.gone_accounts(docebo).clear(back)
 
 
 def note_ids(store: Store, team: str, answers: MappingType[str, Observation[SourceUser]]) -> None:
@@ -256,7 +256,7 @@ def _calls_so_far(calls: Mapping[str, int]) -> int:
 
 def _usernames(store: Store, docebo: str, docebo_ids: Sequence[int]) -> dict[int, str]:
     with store.reading() as tables:
-        return tables.accounts_at(docebo).usernames(docebo_ids)
+        return tables.sightings(docebo).usernames(docebo_ids)
 
 
 def _note_people(store: Store, team: str, slack_ids: Sequence[str], since: datetime | None) -> None:
@@ -269,11 +269,11 @@ def _note_accounts(runtime: Runtime, gone: MappingType[int, Gone], there: Sequen
     docebo = runtime.settings.docebo_url
     if there:
         with runtime.store.transaction() as tables:
-            tables.accounts_to_write(docebo).clear_gone(there)
+            tables.gone_accounts(docebo).clear(there)
     if not gone:
         return
     docebo_id, answer = list(gone.items())[-1]
     with runtime.store.transaction() as tables:
-        tables.accounts_to_write(docebo).note_gone(gone, now=now)
+        tables.gone_accounts(docebo).note(gone, now=now)
     status = "400" if answer.evidence.startswith(AMBIGUOUS) else "404"
     learn(runtime, MISSING_ACCOUNT, status, source=f"asked for account {docebo_id}")

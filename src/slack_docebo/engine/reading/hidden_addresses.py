@@ -87,7 +87,7 @@ def _source(docebo: str) -> str:
 def _to_ask(runtime: Runtime, news: list[int]) -> list[int]:
     """Return which of the accounts in *news* to ask for, as far as EVIDENCE_CALLS allows."""
     with runtime.store.reading() as tables:
-        seen = tables.accounts_at(runtime.settings.docebo_url).last_seen(news)
+        seen = tables.sightings(runtime.settings.docebo_url).last_seen(news)
     had_one = [docebo_id for docebo_id in news if docebo_id in seen and seen[docebo_id].address]
     few = list(dict.fromkeys([*a_few(had_one), *a_few(news)]))[:FEW]
     return few if reserve_calls(runtime, accounts=len(few)) else []

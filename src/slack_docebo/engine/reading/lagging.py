@@ -62,9 +62,9 @@ def _lagging(runtime: Runtime, accounts: Accounts, docebo_ids: Collection[int] |
     """
     now, found = runtime.now(), list[Account]()
     with runtime.store.reading() as tables:
-        repository = tables.accounts_at(runtime.settings.docebo_url)
-        for some in chunks(repository.known_since(now - BEHIND, docebo_ids)):
-            known, opened = repository.last_seen(some), repository.opened(some)
+        sightings = tables.sightings(runtime.settings.docebo_url)
+        for some in chunks(sightings.known_since(now - BEHIND, docebo_ids)):
+            known, opened = sightings.last_seen(some), sightings.opened(some)
             for listed in filter(None, map(accounts.get, known)):
                 is_shut = not listed.active or has_expired(listed, runtime.behaviour.today)
                 if not _bears(listed, known[listed.docebo_id]) or (is_shut and listed.docebo_id in opened):

@@ -60,6 +60,6 @@ async def learn_search(runtime: Runtime, accounts: Accounts) -> None:
 async def _finds_mapped(runtime: Runtime) -> bool:
     """Tell whether Docebo's search finds the account of somebody who is mapped, for two calls."""
     with runtime.store.reading() as tables:
-        mapped = tables.accounts_at(runtime.settings.docebo_url).usernames_of_people()
+        mapped = tables.sightings(runtime.settings.docebo_url).usernames_of_people()
     seen = await runtime.docebo.user(min(mapped)) if mapped else None
     return isinstance(seen, Present) and bool(await runtime.docebo.find_users(seen.value.username))

@@ -75,9 +75,9 @@ def _relations(
     store, docebo = runtime.store, runtime.settings.docebo_url
     wishes = wishes_for(runtime, workspace, users, rule)
     with store.reading() as tables:
-        accounts = tables.accounts_at(docebo)
-        placed = accounts.managers_as(type_id, wishes.mappings)
-        found = Relations(wishes, placed, may_have(placed, accounts.in_doubt_as(type_id, wishes.mappings)))
+        managers = tables.managers(docebo)
+        placed = managers.of_type(type_id, wishes.mappings)
+        found = Relations(wishes, placed, may_have(placed, managers.in_doubt_as(type_id, wishes.mappings)))
     named = _mapped_as(store, docebo, workspace.team, set(found.wishes.values.values()))
     for account, name in found.wishes.values.items():
         if not found.wishes.mappings[account].fingerprint:
@@ -93,7 +93,7 @@ def _relations(
 
 def _may_have_as(store: Store, docebo: str, type_id: int) -> MayHave:
     with store.reading() as tables:
-        return tables.accounts_at(docebo).may_have_as(type_id)
+        return tables.managers(docebo).may_have_as(type_id)
 
 
 def _mapped_as(store: Store, docebo: str, team: str, names: Iterable[str]) -> Mapping[str, Link]:
@@ -103,7 +103,7 @@ def _mapped_as(store: Store, docebo: str, team: str, names: Iterable[str]) -> Ma
     with store.reading() as tables:
         mappings = tables.mappings(docebo)
         found: dict[str, Link] = dict(mappings.of(team, ids))
-        bearing = tables.accounts_at(docebo).with_addresses(addresses)
+        bearing = tables.sightings(docebo).with_addresses(addresses)
         of_accounts = mappings.of_accounts(team, {one for accounts in bearing.values() for one in accounts})
     for address, accounts in bearing.items():
         theirs = [of_accounts[one] for one in accounts if one in of_accounts]

@@ -135,7 +135,7 @@ def _admitted(
 
 def _seen(tables: Tables, docebo: str, batch: Sequence[Numbered]) -> dict[int, LastSeen]:
     """Return what the accounts of *batch* were last seen to show."""
-    return tables.accounts_at(docebo).last_seen(accounts_of(operation for _, operation in batch))
+    return tables.sightings(docebo).last_seen(accounts_of(operation for _, operation in batch))
 
 
 def _reason_by_look(
@@ -267,7 +267,7 @@ async def ask_before_harm(
     managers = set(chain.from_iterable(map(managers_of, asked.values())))
     ids = dict.fromkeys([*(operation.docebo_id or 0 for operation in asked.values()), *sorted(managers)])
     with runtime.store.reading() as tables:
-        seen = tables.accounts_at(runtime.settings.docebo_url).last_seen(ids)
+        seen = tables.sightings(runtime.settings.docebo_url).last_seen(ids)
     watch = OutageWatch(partial(ping_docebo, runtime.docebo))
     answers = {
         one: answer async for one, answer in answers_to(runtime, ids, partial(observe_account, runtime.docebo), watch)

@@ -121,7 +121,7 @@ def _situations(
     ids = accounts_of(operation for _, operation in some)
     holders = mappings.holders(team, ids)
     given = tables.applied(docebo).former_holders(ids) if of_all.undoes else {}
-    seen = tables.accounts_at(docebo).last_seen(_managers_in(some).union(ids))
+    seen = tables.sightings(docebo).last_seen(_managers_in(some).union(ids))
     branches, managers = _branches_and_managers(tables, docebo, ids)
     other_ids = _other_ids(tables, team, [operation.slack_id for _, operation in some])
     return {
@@ -169,12 +169,11 @@ def _branches_and_managers(
     tables: Tables, docebo: str, docebo_ids: Collection[int]
 ) -> tuple[dict[int, int], dict[int, dict[int, int]]]:
     """Return the branch into which we moved each account, and the managers we surely set, by type."""
-    accounts = tables.accounts_at(docebo)
     managers: dict[int, dict[int, int]] = {}
-    for (docebo_id, type_id), manager_id in accounts.managers(docebo_ids).items():
+    for (docebo_id, type_id), manager_id in tables.managers(docebo).of(docebo_ids).items():
         if manager_id != IN_DOUBT:
             managers.setdefault(docebo_id, {})[type_id] = manager_id
-    return accounts.placed(docebo_ids), managers
+    return tables.placements(docebo).of(docebo_ids), managers
 
 
 def planned_behaviour(behaviour: IntegrationSettings, plan: Plan) -> IntegrationSettings:

@@ -335,7 +335,7 @@ def _edited(tables: Tables, plan: Plan, accounts: Accounts) -> dict[int, str]:
     found: dict[int, str] = {}
     for some in chain.from_iterable(_pending(tables, plan, kind) for kind in (Kind.UPDATE, Kind.MOVE, Kind.DEACTIVATE)):
         planned = {one.docebo_id: one.seen.address for one in some if one.docebo_id is not None and one.seen.address}
-        for docebo_id, noted in tables.accounts_at(plan.docebo).last_seen(planned).items():
+        for docebo_id, noted in tables.sightings(plan.docebo).last_seen(planned).items():
             account = accounts.get(docebo_id)
             if (
                 account

@@ -141,9 +141,8 @@ def _note_in_doubt(tables: Tables, docebo: str, plan_id: str, rest: Sequence[Num
     """
     given = [(seq, op, op.docebo_id) for seq, op in rest if op.docebo_id and any(map(is_never_shown, op.changes))]
     if given:
-        accounts = tables.accounts_to_write(docebo)
-        accounts.clear_placed(docebo_id for _, op, docebo_id in given if op.kind is Kind.MOVE)
-        accounts.doubt_managers(
+        tables.placements(docebo).doubt(docebo_id for _, op, docebo_id in given if op.kind is Kind.MOVE)
+        tables.managers(docebo).doubt(
             {
                 (docebo_id, manager_type_of(name)): int(value or 0)
                 for _, op, docebo_id in given

@@ -65,7 +65,7 @@ def _set_before(tables: Tables, docebo: str, type_id: int, named: Mapping[int, i
     found: dict[int, Collection[int]] = {}
     above = {*named, *named.values()}
     while above:
-        known = tables.accounts_at(docebo).may_have_as(type_id, above)
+        known = tables.managers(docebo).may_have_as(type_id, above)
         found |= {one: {*known.get(one, ()), *sent.get(one, ())} for one in above}
         above = {manager for one in above for manager in found[one]} - found.keys() - {0}
     return found

@@ -15,9 +15,9 @@ from slack_docebo.domain.targets import BRANCH, EXPIRATION, MANAGER, is_manager,
 from slack_docebo.engine.writing.standing import BRINGS_IN_LINE, note_standings
 from slack_docebo.errors import StorageConflict
 from slack_docebo.runtime import OrgChart, Runtime
-from slack_docebo.storage.accounts import Written
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import Plan, PlanKind
+from slack_docebo.storage.sightings import Written
 from slack_docebo.storage.tables import Tables
 
 Numbered = tuple[int, Operation]  # an operation with its place in the plan
@@ -174,21 +174,20 @@ def _note_accounts(runtime: Runtime, tables: Tables, plan: Plan, applied: Sequen
     docebo, now = runtime.settings.docebo_url, runtime.now()
     by_account = [(docebo_id, op) for op, result in applied if (docebo_id := result.docebo_id)]
     if written := [_written(op, docebo_id) for docebo_id, op in by_account if op.kind in TO_ACCOUNTS]:
-        accounts = tables.accounts_to_write(docebo)
-        accounts.note_written(written, now=now)
+        tables.sightings(docebo).note_written(written, now=now)
         shut = [(one, op) for one, op in by_account if op.kind is Kind.DEACTIVATE]
-        accounts.note_ended(
+        tables.expirations(docebo).note(
             {one: str(op.before.get(EXPIRATION, "")) if EXPIRATION in op.changes else None for one, op in shut}
         )
-        accounts.note_managers(_managers(applied))
-        accounts.note_placed({one: int(op.changes[BRANCH]) for one, op in by_account if BRANCH in op.changes})
+        tables.managers(docebo).note(_managers(applied))
+        placements = tables.placements(docebo)
+        placements.note({one: int(op.changes[BRANCH]) for one, op in by_account if BRANCH in op.changes})
         moves = [(one, op) for one, op in by_account if op.kind is Kind.MOVE]
         away = {one for one, op in moves if _is_to_leavers(runtime.org_chart, plan, op)}
-        accounts.note_left({one: int(op.before[BRANCH]) for one, op in moves if one in away and BRANCH in op.before})
-        accounts.clear_left(one for one, _ in moves if one not in away)
+        placements.note_left({one: int(op.before[BRANCH]) for one, op in moves if one in away and BRANCH in op.before})
+        placements.clear_left(one for one, _ in moves if one not in away)
     if inactive := [one for one, op in by_account if op.deactivated and not op.maps]:
-        accounts = tables.accounts_to_write(docebo)
-        accounts.note_deactivated(inactive, now=now, run=runtime.run_id)
+        tables.deactivations(docebo).note(inactive, now=now, run=runtime.run_id)
 
 
 def _is_to_leavers(org_chart: OrgChart, plan: Plan, move: Operation) -> bool:
@@ -207,7 +206,7 @@ def _shut_out_since(tables: Tables, plan: Plan, applied: Sequence[Recorded]) -> 
         return set()
     ids = [result.docebo_id for op, result in applied if result.docebo_id and not changes_access(op)]
     since = plan.read_since - TOLERANCE
-    return {docebo_id for docebo_id, when in tables.accounts_at(plan.docebo).deactivated(ids).items() if when > since}
+    return {docebo_id for docebo_id, when in tables.deactivations(plan.docebo).since(ids).items() if when > since}
 
 
 def _remapped(applied: Sequence[Recorded], mappings: MappingType[str, Mapping]) -> bool:

@@ -60,7 +60,7 @@ def made_by_others(store: Store, docebo: str, plan_id: str, batch: Sequence[Numb
         since = tables.plans.read(plan_id).created_at
         # By the clock of another machine. Of changes an earlier one is another one: something else may lie between the two.
         made = tables.operations.made_by_others(plan_id, creations, since=since - TOLERANCE)
-        gone = tables.accounts_at(docebo).gone()
+        gone = tables.gone_accounts(docebo).since()
         written = tables.operations.written_by_others(plan_id, (op.slack_id for _, op in changes), since=since)
     return [
         *(
@@ -87,12 +87,12 @@ def made_meanwhile(store: Store, docebo: str, plan_id: str, batch: Sequence[Numb
     found: dict[int, RowOutcome] = {}
     with store.reading() as tables:
         since = tables.plans.read(plan_id).created_at - TOLERANCE  # by the clock of another machine
-        applied, accounts = tables.applied(docebo), tables.accounts_at(docebo)
+        applied, gone_accounts = tables.applied(docebo), tables.gone_accounts(docebo)
         for team in {operation.slack_team for _, operation in batch}:
             of_team = {op.slack_id: seq for seq, op in batch if op.slack_team == team}
             given = applied.of(team, list(of_team))
             accounts_given = [known.docebo_id for known in given.values() if known.docebo_id is not None]
-            made = set(accounts.known_since(since, accounts_given)) - accounts.gone().keys()
+            made = set(tables.sightings(docebo).known_since(since, accounts_given)) - gone_accounts.since().keys()
             for slack_id, known in given.items():
                 if known.docebo_id in made:
                     found[of_team[slack_id]] = made_already(of_team[slack_id], known.docebo_id)
@@ -108,7 +108,7 @@ async def made_for_another_id(runtime: Runtime, batch: Sequence[Numbered]) -> di
     found: dict[int, RowOutcome] = {}
     with runtime.store.reading() as tables:
         names = [operation.username for _, operation in batch]
-        bearing = tables.accounts_at(runtime.settings.docebo_url).bearing(names)
+        bearing = tables.sightings(runtime.settings.docebo_url).bearing(names)
         given = tables.applied(runtime.settings.docebo_url).given(bearing.values())
     for seq, operation in batch:
         docebo_id = bearing.get(operation.username)
