@@ -8,6 +8,7 @@ from slack_docebo.storage.schema import account
 from slack_docebo.storage.statements import insertion_text
 
 BLANK = {"username_digest": "", "address_digest": "", "level": "", "verified_by": "", "deactivated_by": ""}
+# Made once, like the statements made of them: they cost more to build than to carry out.
 HERE = account.c.platform_id == bindparam("platform")
 CHANGE = update(account).where(HERE)
 

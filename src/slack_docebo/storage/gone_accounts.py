@@ -10,7 +10,7 @@ from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.schema import account
 from slack_docebo.storage.statements import WhereIn, carry_out
 
-GONE = account_insertion(
+NOTE = account_insertion(
     "verified_at",
     "gone_since",
     on_conflict="""(platform_id, user_id) DO UPDATE SET
@@ -42,7 +42,7 @@ class GoneAccountRepository:
             account_row(platform_id, docebo_id, verified_at=now, verified_by="asked for", gone_since=now)
             for docebo_id in docebo_ids
         )
-        carry_out(self._connection, GONE, rows)
+        carry_out(self._connection, NOTE, rows)
 
     def clear(self, docebo_ids: Iterable[int]) -> None:
         """Note that these accounts exist."""

@@ -18,7 +18,6 @@ from slack_docebo.storage.statements import WhereIn, carry_out, rows_in
 WRITTEN_BY_US = "written"  # what shows the address: our own word, and nothing seen since
 SEEN = "seen"
 CLAIMED = "claimed"  # by a table that was imported or restored; nobody has seen whether it is so
-# Made once: a statement costs more to build than to carry out.
 WRITTEN = account_insertion(
     "active",
     "verified_at",
