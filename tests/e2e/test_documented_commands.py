@@ -54,6 +54,7 @@ RUN_BY = {
         "tests/integration/test_restored_database.py",
     ),
     "python -m deployments.bootstrap --settings settings.csv": "tests/e2e/test_deployments.py",
+    "python -m deployments.bootstrap --settings since.csv": "tests/e2e/test_restored_prefect.py",
     "python -m sandbox --users 500 --seed 7": "tests/contract/test_sandbox_process.py",
 }
 NOT_RUN = {
