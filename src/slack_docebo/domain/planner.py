@@ -160,37 +160,21 @@ class Planner:
         """
         self.found.accounts.pop(user.slack_id, None)  # as it was planned before
         if against := self.policy.scope.reason_against(user):
-            if found.account and found.by is FoundBy.FORMER_MAPPING and not (user.deactivated or user.forgotten):
-                # Who is out of scope and has not left keeps the account from whoever bears the former address by now.
-                self.claims.stake(found.account.docebo_id, user.slack_id, Rank.FORMER_MAPPING)
-            self._note_former_entry(user, mapping or applied)
-            absent = self._plan_absent(user, mapping, against)
-            if found.account and not (mapping or under_other_id or holder or former_holders):
-                unmapped = Matched(user, found.account, found.by, mapping=None, applied=applied)
-                self._note_out_of_scope(unmapped, absent)
-            return absent
+            is_free = not (mapping or under_other_id or holder or former_holders)
+            return self._plan_out_of_scope(user, mapping, found, against, applied=applied, is_free=is_free)
         self.found.people += 1
         if not (self.policy.provision or self.policy.map):
             return self._leave(user, BOTH_OFF)
         if found.problem:
-            if (
-                found.likeliest and holder and mapping is None
-            ):  # if it is theirs, it is not shut before somebody decides
+            if found.likeliest and holder and mapping is None:
+                # If it is theirs, it is not shut before somebody decides.
                 self.returns.contest(user.slack_id, holder.slack_id)
             return self._leave(user, found.problem)
-        if holder and self._has_passed_on(user, found, holder):
-            found = Match()
-        if mapping and (heir := self.returns.heirs.get(mapping.slack_id)) and heir not in user.ids:
-            # *user* is as shown before Slack was asked: the account is given once, to the id that is there.
-            return self._leave(user, f"Slack shows {heir} in place of this id by now", found.account)
-        if mapping is None and under_other_id is not None:
-            former = under_other_id.slack_id
-            self.returns.contest(user.slack_id, former, is_one_person=True)
-            told = elsewhere(under_other_id.docebo_id, former)
-            return self._leave(user, told, docebo_id=under_other_id.docebo_id)
-        if found.account is None:
+        account = None if holder and self._has_passed_on(user, found, holder) else found.account
+        if left := self._leave_to_other_id(user, mapping, under_other_id, account):
+            return left
+        if account is None:
             return self._plan_newcomer(user, mapping)
-        account = found.account
         if holder and mapping is None and self._has_returned(user, holder, account):
             if self.returns.heirs.get(holder.slack_id) == user.slack_id:
                 mapping = holder
@@ -198,6 +182,46 @@ class Planner:
                 # Else the holder is unmapped, which frees the account for the next run.
                 return self._leave(user, reported(account.docebo_id, holder.slack_id), account)
         one = Matched(user, account, found.by, mapping=mapping, applied=mapping.applied if mapping else applied)
+        return self._plan_matched(one, holder, former_holders)
+
+    def _plan_out_of_scope(
+        self,
+        user: SourceUser,
+        mapping: Mapping | None,
+        found: Match,
+        against: str,
+        *,
+        applied: Applied | None,
+        is_free: bool,
+    ) -> Operation:
+        """Return the operation for somebody out of scope, *against* whom the scope is; nobody has an account that *is_free*."""
+        if found.account and found.by is FoundBy.FORMER_MAPPING and not (user.deactivated or user.forgotten):
+            # Who is out of scope and has not left keeps the account from whoever bears the former address by now.
+            self.claims.stake(found.account.docebo_id, user.slack_id, Rank.FORMER_MAPPING)
+        self._note_former_entry(user, mapping or applied)
+        absent = self._plan_absent(user, mapping, against)
+        if found.account and is_free:
+            unmapped = Matched(user, found.account, found.by, mapping=None, applied=applied)
+            self._note_out_of_scope(unmapped, absent)
+        return absent
+
+    def _leave_to_other_id(
+        self, user: SourceUser, mapping: Mapping | None, under_other_id: Mapping | None, account: Account | None
+    ) -> Operation | None:
+        """Leave *user* alone if another id of theirs gets the account, or is mapped to it."""
+        if mapping and (heir := self.returns.heirs.get(mapping.slack_id)) and heir not in user.ids:
+            # *user* is as shown before Slack was asked: the account is given once, to the id that is there.
+            return self._leave(user, f"Slack shows {heir} in place of this id by now", account)
+        if mapping is None and under_other_id is not None:
+            former = under_other_id.slack_id
+            self.returns.contest(user.slack_id, former, is_one_person=True)
+            told = elsewhere(under_other_id.docebo_id, former)
+            return self._leave(user, told, docebo_id=under_other_id.docebo_id)
+        return None
+
+    def _plan_matched(self, one: Matched, holder: Mapping | None, former_holders: Collection[str]) -> Operation:
+        """Return the operation for somebody who has an account, unless it is, or may be, somebody else's."""
+        user, account, mapping = one.user, one.account, one.mapping
         if doubt := self._reason_by_others(one, holder, former_holders) or self._doubt_about(one):
             return self._leave(user, doubt, account)
         if user.local_id and not (mapping and mapping.slack_id == user.slack_id):
