@@ -4,7 +4,7 @@ Any key may be missing and any value null, blank or of another type; see each fu
 """
 
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from slack_docebo.domain.user_groups import UserGroup
 from slack_docebo.errors import ContractViolation
 
 NOTHING: Mapping[str, Any] = {}
+Look = Callable[..., Any]  # looks up a key of one of Slack's objects, like `dict.get`
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,36 +62,28 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
     titles are cut to their bound; an address, time zone or locale that is too long is read as "".
     """
     # It is called for every person of a listing: so look-ups are plain, and equal strings are kept once.
-    get = member.get
-    profile = get("profile")
+    get, profile = member.get, member.get("profile")
     of_profile = profile.get if isinstance(profile, dict) else NOTHING.get
-    slack_id = own_id = text_of(get("id"))
-    organisation, teams = id_of(get("enterprise_id")), _workspaces(get("teams"))
-    enterprise = get("enterprise_user")
-    if isinstance(enterprise, dict):
-        # The id that is the same in all workspaces of the organisation, which Slack says to use where it is given:
-        # `id` can still be an older, local one, and one person under two ids would be provisioned twice.
-        slack_id = id_of(enterprise.get("id")) or own_id
-        organisation = id_of(enterprise.get("enterprise_id")) or organisation
-        teams = _workspaces(enterprise.get("teams")) or teams
+    own_id = text_of(get("id"))
+    slack_id, organisation, teams = _in_organisation(get, own_id)
     team, profile_team = _workspace(get("team_id")), _workspace(of_profile("team"))
     real_name = name_of(of_profile("real_name")) or name_of(get("real_name"))
     display_name = name_of(of_profile("display_name"))
+    # Not the `_normalized` twins: they lose characters of some scripts.
     first_name, last_name = name_of(of_profile("first_name")), name_of(of_profile("last_name"))
     is_split = not (first_name or last_name) and bool(real_name or display_name)
     email = whole_or_nothing(text_of(of_profile("email")).strip(), LONGEST_ADDRESS)
     hidden = unseen(email)
     handle = name_of(get("name"))
     updated = get("updated")
-    restricted, ultra_restricted = get("is_restricted"), get("is_ultra_restricted")
-    single_channel = says_yes(ultra_restricted)
+    single_channel = says_yes(get("is_ultra_restricted"))
+    is_confirmed = get("is_email_confirmed")
     return SourceUser(
         slack_id=slack_id,
         team=team or profile_team,
         handle=handle if handle.isprintable() else clean(handle),  # as the database keeps it
         email=email if is_address(email) and not hidden else "",
         hidden=hidden,
-        # Not the `_normalized` twins: they lose characters of some scripts.
         first_name=first_name,
         last_name=last_name,
         real_name=real_name,
@@ -103,39 +96,17 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
         locale=sys.intern(whole_or_nothing(text_of(get("locale")))),
         updated=updated if type(updated) is int and 0 <= updated <= LARGEST_STAMP else 0,
         deactivated=get("deleted") is True,
-        # `is_app_user` says nothing here: it marks people who use the calling app.
-        bot=says_yes(get("is_bot"))
-        or says_yes(get("is_workflow_bot"))
-        or says_yes(get("is_connector_bot"))
-        or own_id == "USLACKBOT"
-        or bool(of_profile("bot_id") or of_profile("api_app_id")),
-        guest=says_yes(restricted) or single_channel,
+        bot=_is_bot(get, of_profile, own_id),
+        guest=says_yes(get("is_restricted")) or single_channel,
         single_channel=single_channel,
         invited=says_yes(get("is_invited_user")),
         external=says_yes(get("is_stranger")),
         # Like `deleted`: whose accounts are shut for it is said in no other form.
         forgotten=get("is_forgotten") is True,
-        unsaid=_unsaid(
-            {
-                # Some profiles have neither key, and the names are those of the whole name.
-                "first_name": "" if is_split else of_profile("first_name"),
-                "last_name": "" if is_split else of_profile("last_name"),
-                "real_name": of_profile("real_name", get("real_name")),
-                "display_name": of_profile("display_name"),
-                "title": of_profile("title"),
-                "handle": get("name"),
-                "time_zone": get("tz"),
-                "language": get("locale"),
-                "locale": get("locale"),
-                "deactivated": "" if isinstance(get("deleted"), bool) else None,
-                "bot": "" if _is_said(get("is_bot")) else None,
-                "guest": "" if _is_said(restricted) else None,
-                "single_channel": "" if says_no(restricted) or _is_said(ultra_restricted) else None,
-            }
-        ),
+        unsaid=_unsaid(get, of_profile, is_split=is_split),
         # Many payloads lack the key, so only an explicit "no" counts.
-        unconfirmed=says_no(get("is_email_confirmed")),
-        confirmed=get("is_email_confirmed") is True,
+        unconfirmed=says_no(is_confirmed),
+        confirmed=is_confirmed is True,
         custom=custom_values(of_profile("fields")),
         local_id=id_of(own_id) if own_id != slack_id else "",
         organisation=sys.intern(organisation),
@@ -144,8 +115,53 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
     )
 
 
-def _unsaid(shown: Mapping[str, object]) -> tuple[str, ...]:
-    """Return the names of the values in *shown* that have no text; people with the same ones share one object."""
+def _in_organisation(get: Look, own_id: str) -> tuple[str, str, tuple[str, ...]]:
+    """Return a person's id, the id of the organisation, and the workspaces there; *own_id* is the one within the workspace."""
+    organisation, teams = id_of(get("enterprise_id")), _workspaces(get("teams"))
+    enterprise = get("enterprise_user")
+    if not isinstance(enterprise, dict):
+        return own_id, organisation, teams
+    # The id that is the same in all workspaces of the organisation, which Slack says to use where it is given:
+    # `id` can still be an older, local one, and one person under two ids would be provisioned twice.
+    return (
+        id_of(enterprise.get("id")) or own_id,
+        id_of(enterprise.get("enterprise_id")) or organisation,
+        _workspaces(enterprise.get("teams")) or teams,
+    )
+
+
+def _is_bot(get: Look, of_profile: Look, own_id: str) -> bool:
+    # `is_app_user` says nothing here: it marks people who use the calling app.
+    return (
+        says_yes(get("is_bot"))
+        or says_yes(get("is_workflow_bot"))
+        or says_yes(get("is_connector_bot"))
+        or own_id == "USLACKBOT"
+        or bool(of_profile("bot_id") or of_profile("api_app_id"))
+    )
+
+
+def _unsaid(get: Look, of_profile: Look, *, is_split: bool) -> tuple[str, ...]:
+    """Return what Slack has not said of a person; people with the same gaps share one object.
+
+    Where a name *is_split*, it is taken from the whole one: some profiles have neither first nor last name.
+    """
+    restricted, ultra_restricted = get("is_restricted"), get("is_ultra_restricted")
+    shown = {
+        "first_name": "" if is_split else of_profile("first_name"),
+        "last_name": "" if is_split else of_profile("last_name"),
+        "real_name": of_profile("real_name", get("real_name")),
+        "display_name": of_profile("display_name"),
+        "title": of_profile("title"),
+        "handle": get("name"),
+        "time_zone": get("tz"),
+        "language": get("locale"),
+        "locale": get("locale"),
+        "deactivated": "" if isinstance(get("deleted"), bool) else None,
+        "bot": "" if _is_said(get("is_bot")) else None,
+        "guest": "" if _is_said(restricted) else None,
+        "single_channel": "" if says_no(restricted) or _is_said(ultra_restricted) else None,
+    }
     names = tuple(name for name, value in shown.items() if not isinstance(value, str))
     return _combinations.setdefault(names, names)
 
