@@ -214,7 +214,7 @@ async def explain(runtime: Runtime, who: str) -> Explanation:
     planner = Planner(policy, near)
     _judge(runtime, planner, found)
     if found.operation and found.operation.kind is Kind.CREATE:
-        await look_for_leavers(runtime, planner, [found.operation])
+        await look_for_leavers(runtime, planner, [[found.operation]])
     if planner.returns.settle({one: await observe_person(runtime, one) for one in planner.returns.holders}):
         _judge(runtime, planner.anew(), found)
     return found

@@ -1,8 +1,10 @@
 """Drafts: plans that are being written, from the first row until they are measured and whole."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
+from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.domain.effects import is_risky
 from slack_docebo.domain.guards import Change
 from slack_docebo.domain.operations import Kind, Operation
@@ -11,6 +13,7 @@ from slack_docebo.engine.planning.limits import Measure, measure
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import LET_THROUGH, NO_FACTS, Facts, Plan, PlanKind, PlanState, new_plan_id
+from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
 
@@ -28,6 +31,7 @@ class Draft:
     ) -> None:
         self.docebo = runtime.settings.docebo_url
         self.team = workspace.team
+        self._store = runtime.store
         self._begun = runtime.now()
         self.plan_id = open_plan(runtime, workspace, kind)
         self.left_as_before = Counter[str]()  # by reason, without the ids in it
@@ -65,11 +69,34 @@ class Draft:
         tables.operations.add(self.plan_id, self._rows, news)
         self._rows += len(news)
 
+    def operations(self, kind: Kind) -> "StoredOperations":
+        """Return the operations of this *kind* that were added so far."""
+        return StoredOperations(self._store, self.plan_id, kind)
+
     def withdraw(self, tables: Tables, slack_ids: Collection[str]) -> None:
         """Delete the operations of these people, and take them out of the counts."""
         counted = set(slack_ids) - tables.operations.withdraw(self.plan_id, slack_ids)
         known = tables.standings.of(self.docebo, self.team, counted, begun_by=self._begun)
         self.left_as_before -= Counter(without_numbers(standing.reason) for standing in known.values())
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOperations:
+    """The operations of one kind that a draft holds so far, page by page; each pass over them reads them anew."""
+
+    store: Store
+    plan_id: str
+    kind: Kind
+
+    def __iter__(self) -> Iterator[list[Operation]]:
+        after = -1
+        while True:
+            with self.store.reading() as tables:
+                page = tables.operations.pending(self.plan_id, self.kind, MOST_ROWS, after=after)
+            if not page:
+                return
+            yield [operation for _, operation in page]
+            after = page[-1][0]
 
 
 def open_plan(runtime: Runtime, workspace: Workspace, kind: PlanKind) -> str:

@@ -1,47 +1,34 @@
 """Making a plan: the rules are applied to everybody who was read, and stored before anything is written to Docebo."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from functools import partial
 from itertools import chain
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.dialect import MOST_ROWS
-from slack_docebo.domain.disputes import other_bearers
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Operation
-from slack_docebo.domain.people import Account, Known, SourceUser
+from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.planner import Planner
-from slack_docebo.domain.profiles import Coverage
-from slack_docebo.engine.planning.absences import Absences, not_planned
+from slack_docebo.engine.planning.absences import Absences
 from slack_docebo.engine.planning.attachments import tell_orphans, tell_shortfalls
+from slack_docebo.engine.planning.drafter import Drafter
 from slack_docebo.engine.planning.drafts import Draft, close_plan
 from slack_docebo.engine.planning.limits import count_people
-from slack_docebo.engine.planning.people import (
-    as_decided,
-    in_grace,
-    keep_found_accounts,
-    keep_observations,
-    note_names,
-    plan_people,
-)
 from slack_docebo.engine.planning.reopening import reopened
-from slack_docebo.engine.planning.returners import ask_for_leavers, leavers_of_newcomers, look_for_returners
+from slack_docebo.engine.planning.returners import look_for_leavers, look_for_returners
+from slack_docebo.engine.planning.survey import Survey
+from slack_docebo.engine.planning.suspects import Suspects
 from slack_docebo.engine.reading.accounts import check_first_list, record_accounts
-from slack_docebo.engine.reading.bearers import ask_for_other_bearers
-from slack_docebo.engine.reading.connection import Workspace, recall_other_ids, unknown_levels
+from slack_docebo.engine.reading.connection import Workspace, recall_other_ids
 from slack_docebo.engine.reading.organisation import learn_who_is_forgotten
-from slack_docebo.engine.reading.profiles import fields_wanted
 from slack_docebo.engine.reading.slack_list import record_list
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.reporting.orphans import OrphanSearch
-from slack_docebo.errors import Halted, LockLost, PlatformMismatch, StorageError
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.plans import COVERAGE, READ_SINCE, Facts, PlanKind
+from slack_docebo.storage.plans import READ_SINCE, Facts, PlanKind
 from slack_docebo.storage.statements import chunks
 
-EVERYBODYS = (Halted, LockLost, PlatformMismatch)  # errors that are no single person's
 TO_BEARERS = frozenset({Kind.UPDATE, Kind.MAP, Kind.DEACTIVATE})  # what would be done to whoever bears the address
-NOBODY_PLANNED = 20  # people for whom it may fail one after the other before it succeeds for anybody
 
 
 async def make_plan(
@@ -87,7 +74,7 @@ async def make_plan(
     await making.ask_for_absent()
     await making.plan_held_back()
     await making.ask_for_bearers()
-    await to_completion(making.plan_absent)
+    await making.plan_absent()
     await making.plan_again()
     if listed is not None:
         await making.check_and_record_reads(listed)
@@ -125,12 +112,10 @@ class _Making:
         self._compares_all = listed is not None and not trusting
         self._orphans = OrphanSearch(accounts, self._planner.claims) if self._compares_all else None
         self._some: list[list[SourceUser]] = []  # the pages that were read, where they are not *listed*
-        self._unmatched = runtime.behaviour.unmatched()
-        self._unused = runtime.behaviour.unused_tables()
-        self._coverage = Coverage()
-        self._fields = fields_wanted(runtime.behaviour)
+        self._survey = Survey(runtime)
+        self._suspects = Suspects(runtime, self._planner)
+        self._drafter = Drafter(runtime, self._draft, self._planner, trusting=trusting, orphans=self._orphans)
         self._again = set[str]()  # Slack ids of people of whom more became known after they had been planned for
-        self._settled = set[tuple[int, str]]()  # suspects of which it is known whether somebody else has the address
 
     @property
     def _pages(self) -> Iterable[list[SourceUser]]:
@@ -145,22 +130,18 @@ class _Making:
             if self._listed is None:
                 self._some.append(page)
             else:
-                self._unmatched.see_people(page)
-                if self._unused.looks:
-                    self._unused.see(user for user in page if not planner.policy.scope.reason_against(user))
-                self._coverage.see(page, planner.policy.scope, self._fields)
-            await to_completion(self._plan, page, self._absences)
+                self._survey.see(page, planner.policy.scope)
+            await to_completion(self._drafter.plan, page, self._absences)
 
     async def ask_for_absent(self) -> None:
         """Ask each side for people and accounts that its list does not show, if something would be done about them."""
         runtime, workspace, planner, absences = self._runtime, self._workspace, self._planner, self._absences
         listed = self._listed
-        left = await to_completion(leavers_of_newcomers, runtime, workspace.team, self._planned(Kind.CREATE))
-        await ask_for_leavers(runtime, planner, left)
-        if planner.returns.knows_leavers:
-            await to_completion(self._contest_newcomers)
+        await look_for_leavers(runtime, planner, self._draft.operations(Kind.CREATE))
         if listed is None:
-            await look_for_returners(runtime, planner, await to_completion(self._shutting))
+            deactivations = chain.from_iterable(self._draft.operations(Kind.DEACTIVATE))
+            shutting: list[Operation] = await to_completion(list, deactivations)
+            await look_for_returners(runtime, planner, shutting)
             absences.to_ask = sorted(planner.returns.holders)
         else:
             look = partial(absences.look_for_missing, trusting=self._trusting)
@@ -178,7 +159,7 @@ class _Making:
     async def plan_held_back(self) -> None:
         """Plan for the people whose accounts Docebo was asked for."""
         for users in chunks(user for user, _ in self._absences.held_back):
-            await to_completion(self._plan, users)
+            await to_completion(self._drafter.plan, users)
 
     async def ask_for_bearers(self) -> None:
         """Find out to whom accounts belong that seem to be somebody's, but for another address, which they show.
@@ -186,41 +167,20 @@ class _Making:
         Somebody in the list may have it. For the others to whom something would be done Slack is asked, because a list
         may leave somebody out.
         """
-        planner, missing = self._planner, self._absences.missing
         if not self._trusting:
-            self._absences.note_suspects(planner)
-        suspects = [one for one in planner.suspects if _key(one) not in self._settled]
-        if not suspects:
+            self._absences.note_suspects(self._planner)
+        if not self._suspects.unsettled:
             return
-        listed = self._heard or self._pages
-        others = await to_completion(other_bearers, suspects, chain.from_iterable(listed))
-        if listed is not self._some:  # about some people alone, `find_bearers` has asked before
+        pages, to_ask = self._heard or self._pages, set[str]()
+        if pages is not self._some:  # about some people alone, `find_bearers` has asked before
             with self._runtime.store.reading() as tables:
                 changed = tables.operations.people_planned(self._draft.plan_id, TO_BEARERS)
-            to_change = {*changed, *missing}
-            unlisted = [one for one in suspects if one[1] in to_change and _key(one) not in others]
-            others |= await ask_for_other_bearers(self._runtime, unlisted)
-            self._settled |= set(map(_key, unlisted))
-        self._settled |= others.keys()
-        for (docebo_id, slack_id), bearer in others.items():
-            self._again.add(slack_id)
-            if bearer:
-                planner.accounts.note_bearer(docebo_id, bearer)
-            else:
-                planner.accounts.note_unknown_bearer(docebo_id)
+            to_ask = {*changed, *self._absences.missing}
+        self._again |= await self._suspects.settle(pages, to_ask=to_ask)
 
-    def plan_absent(self) -> None:
+    async def plan_absent(self) -> None:
         """Plan for the absent people, by the answers about them."""
-        runtime, planner, draft, absences = self._runtime, self._planner, self._draft, self._absences
-        with runtime.store.transaction() as tables:
-            left = list(absences.operations(planner, trusting=self._trusting))
-            back, now = absences.back(planner.policy), runtime.now()
-            absent = in_grace(tables, planner, left, now=now, read_since=runtime.begun, back=back)
-            draft.add(tables, as_decided(tables, draft.team, absent))
-            if not draft.is_trial:
-                keep_observations(tables, draft.docebo, draft.team, planner.found, now=now)
-        if self._orphans:
-            self._orphans.look_at_gone(absences.missing.values())
+        await to_completion(self._drafter.plan_absent, self._absences)
 
     async def plan_again(self) -> None:
         """Plan again for people of whom more became known after they had been planned for; store whose accounts are.
@@ -232,8 +192,7 @@ class _Making:
         """
         while await to_completion(self._plan_again):
             await self.ask_for_bearers()
-        if not self._draft.is_trial:
-            await to_completion(self._keep_found_accounts)
+        await to_completion(self._drafter.keep_found_accounts)
 
     async def check_and_record_reads(self, listed: SourceSnapshot) -> None:
         """Raise IncompleteRead if the first list of accounts left one out; else record both lists, to check later ones.
@@ -241,8 +200,9 @@ class _Making:
         A trial records nothing.
         """
         runtime, accounts = self._runtime, self._planner.accounts
-        newcomers = await to_completion(self._newcomers)
-        await check_first_list(runtime, self._workspace.team, accounts, newcomers)
+        created = await to_completion(next, iter(self._draft.operations(Kind.CREATE)), [])  # some of them
+        addresses = [operation.email or operation.username for operation in created]
+        await check_first_list(runtime, self._workspace.team, accounts, addresses)
         if not self._draft.is_trial:
             await to_completion(self._record_reads, listed)
         listed.to_compare = self._planner.found.to_read_first
@@ -260,96 +220,13 @@ class _Making:
         close_plan(runtime, self._draft.plan_id, looked_after=looked_after, facts=facts)
         return self._draft.plan_id
 
-    def _plan(self, users: Sequence[SourceUser], absences: Absences | None = None) -> None:
-        """Plan for *users* and store the operations; *absences*, if given, gets people for whom Docebo has to be asked.
-
-        If planning fails, it is done in halves, until the person for whom it fails is alone; that person is left alone,
-        with the error as the reason. Raises the error if it would hit everybody.
-        """
-        runtime, draft, found = self._runtime, self._draft, self._planner.found
-        before = draft.state, found.people, found.forgotten
-        held_back: list[tuple[SourceUser, Known | None]] | None = None if absences is None else []
-        try:
-            with runtime.store.transaction() as tables:
-                operations = plan_people(
-                    tables,
-                    draft.docebo,
-                    self._planner,
-                    users,
-                    now=runtime.now(),
-                    read_since=runtime.begun,
-                    trusting=self._trusting,
-                    orphans=None if absences is None else self._orphans,
-                    held_back=held_back,
-                )
-                draft.add(tables, operations)
-                if not draft.is_trial:
-                    keep_observations(tables, draft.docebo, draft.team, found, now=runtime.now())
-                    note_names(tables, draft.team, users, runtime.behaviour.people_shown)
-        except EVERYBODYS:
-            raise
-        except Exception as error:
-            draft.state, found.people, found.forgotten = before
-            if isinstance(error, StorageError):
-                with runtime.store.transaction(durable=False) as tables:  # raises where nothing at all can be stored
-                    tables.plans.read(draft.plan_id)
-            if len(users) > 1:
-                middle = len(users) // 2
-                for half in (users[:middle], users[middle:]):
-                    self._plan(half, absences)
-                return
-            if not draft.planned and len(draft.not_planned) >= NOBODY_PLANNED:
-                raise
-            draft.not_planned |= {user.slack_id for user in users}
-            with runtime.store.transaction() as tables:
-                draft.add(tables, [not_planned(user.slack_id, draft.team, error) for user in users])
-        else:
-            draft.planned += len(users)
-            if absences is not None:
-                absences.held_back += held_back or []
-
-    def _contest_newcomers(self) -> None:
-        """Note who would get a new account and has the address with which Slack shows somebody who has left."""
-        for creations in self._planned(Kind.CREATE):
-            self._planner.returns.contest_newcomers(creations)
-
-    def _shutting(self) -> list[Operation]:
-        return list(chain.from_iterable(self._planned(Kind.DEACTIVATE)))
-
-    def _planned(self, kind: Kind) -> Iterator[list[Operation]]:
-        """Yield the operations of this *kind* that are planned so far, page by page."""
-        after = -1
-        while True:
-            with self._runtime.store.reading() as tables:
-                page = tables.operations.pending(self._draft.plan_id, kind, MOST_ROWS, after=after)
-            if not page:
-                return
-            yield [operation for _, operation in page]
-            after = page[-1][0]
-
     def _plan_again(self) -> bool:
         """Plan again for those of whom more became known since the last time; tell whether there are any."""
-        planner, draft = self._planner, self._draft
         # The missing were planned for last, and are on no page.
-        settled = draft.not_planned | self._absences.missing.keys()
-        again = (planner.claims.outdone | self._again) - settled
-        self._again, is_anybody = set(), bool(again)
-        looked_after = planner.found.people  # counted when they were planned first
-        while again:  # one of them may have a better claim than another
-            planner.claims.outdone.clear()
-            with self._runtime.store.transaction() as tables:
-                draft.withdraw(tables, again)
-            for users in chunks(user for user in chain.from_iterable(self._pages) if again.intersection(user.ids)):
-                self._plan(users)
-            again = planner.claims.outdone - settled - draft.not_planned
-        planner.found.people = looked_after
-        return is_anybody
-
-    def _keep_found_accounts(self) -> None:
-        draft = self._draft
-        for some in chunks(self._planner.found.accounts.items()):  # so that nobody waits for long
-            with self._runtime.store.transaction() as tables:
-                keep_found_accounts(tables, draft.docebo, draft.team, dict(some), now=self._runtime.now())
+        settled = self._draft.not_planned | self._absences.missing.keys()
+        again, self._again = (self._planner.claims.outdone | self._again) - settled, set()
+        self._drafter.plan_again(again, self._pages, settled=settled)
+        return bool(again)
 
     def _record_reads(self, listed: SourceSnapshot) -> None:
         """Record both lists, now that everything was asked that could disprove them."""
@@ -358,35 +235,15 @@ class _Making:
             record_list(runtime, tables, self._workspace, listed, hidden=self._absences.hidden)
             record_accounts(runtime, tables, self._planner.accounts)
 
-    def _newcomers(self) -> list[str]:
-        """Return the addresses of some people for whom the plan creates an account."""
-        with self._runtime.store.reading() as tables:
-            created = tables.operations.pending(self._draft.plan_id, Kind.CREATE, MOST_ROWS)
-        return [operation.email or operation.username for _, operation in created]
-
     def _facts(self) -> Facts:
         """Write the files that go with the plan, and return the facts to store with it."""
         runtime, found, draft = self._runtime, self._planner.found, self._draft
         facts: dict[str, object] = {READ_SINCE: runtime.begun.isoformat()}
         if self._listed is not None:
-            self._unmatched.see_accounts(self._planner.accounts)
-            remarks = self._unmatched.remarks(with_accounts=not self._trusting)
-            facts |= {
-                "left_as_before": draft.left_as_before,
-                "remarks": [*runtime.behaviour.remarks, *remarks, *self._unused.remarks],
-            }
-            if told := unknown_levels(runtime.docebo.levels.in_doubt):
-                facts["unknown_levels"] = told
-            if self._fields:
-                facts[COVERAGE] = [self._coverage.known, self._coverage.people]
+            survey = self._survey.facts(self._planner.accounts, with_accounts=not self._trusting)
+            facts |= {"left_as_before": draft.left_as_before, **survey}
         if self._orphans:
             facts |= tell_orphans(runtime, draft.plan_id, self._orphans)
         if found.shortfalls and self._kind is not PlanKind.REALTIME_SYNC:  # which is about a few, again and again
             facts |= tell_shortfalls(runtime, draft.plan_id, list(chain(*found.shortfalls.values())))
         return facts | {"forgotten": found.forgotten, "hurting": draft.risky}
-
-
-def _key(suspect: tuple[Account, str]) -> tuple[int, str]:
-    """Return by which key `other_bearers` tells who has the address of *suspect*."""
-    account, slack_id = suspect
-    return account.docebo_id, slack_id

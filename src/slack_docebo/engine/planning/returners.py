@@ -25,18 +25,19 @@ from slack_docebo.runtime import Runtime
 NOT_ALLOWED = "EVIDENCE_CALLS allows no question"
 
 
-async def look_for_leavers(runtime: Runtime, planner: Planner, creations: Sequence[Operation]) -> None:
+async def look_for_leavers(runtime: Runtime, planner: Planner, creations: Iterable[Sequence[Operation]]) -> None:
     """Note in *planner* who has left with the address of somebody for whom *creations* would create an account.
 
     The account of then may bear an older address, by which nobody finds it. One call for each such leaver tells what it
-    bears now.
+    bears now. *creations* are pages, and passed over once more where there are such leavers.
     """
-    known = await to_completion(leavers_of_newcomers, runtime, planner.policy.scope.team, [creations])
-    await ask_for_leavers(runtime, planner, known)
-    planner.returns.contest_newcomers(creations)
+    known = await to_completion(_leavers_of_newcomers, runtime, planner.policy.scope.team, creations)
+    await _ask_for_leavers(runtime, planner, known)
+    if planner.returns.knows_leavers:
+        await to_completion(lambda: planner.returns.contest_newcomers(chain.from_iterable(creations)))
 
 
-def leavers_of_newcomers(
+def _leavers_of_newcomers(
     runtime: Runtime, team: str, creations: Iterable[Sequence[Operation]]
 ) -> dict[str, dict[str, Known]]:
     """Return the known leavers, by Slack id, who had an address for which an account would be created, by address."""
@@ -61,7 +62,7 @@ def leavers_of_newcomers(
     return {address: {one: known[one] for one in sorted(ids) if one in known} for address, ids in had.items()}
 
 
-async def ask_for_leavers(
+async def _ask_for_leavers(
     runtime: Runtime, planner: Planner, leavers: MappingType[str, MappingType[str, Known]]
 ) -> None:
     """Note in *planner* with which address people have left, by address, whose account still is as it was seen.

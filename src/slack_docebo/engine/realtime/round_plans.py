@@ -39,7 +39,7 @@ async def plan_cases(
     """
     planner, team = Planner(policy, accounts), policy.scope.team
     operations = await to_completion(_operations, runtime, cases, planner)
-    await look_for_leavers(runtime, planner, [op for op in operations if op.kind is Kind.CREATE])
+    await look_for_leavers(runtime, planner, [[op for op in operations if op.kind is Kind.CREATE]])
     if planner.returns.in_doubt:
         raise IncompleteRead(next(iter(planner.returns.in_doubt.values())))
     await look_for_returners(runtime, planner, [op for op in operations if op.kind is Kind.DEACTIVATE])
