@@ -116,11 +116,11 @@ async def differences(here: World) -> list[str]:
     accounts = await read_target(here.runtime)
     planner = Planner(here.runtime.behaviour.policy(here.workspace.team), accounts)
     with here.runtime.store.reading() as tables:
-        operations = plan_people(
+        planned = plan_people(
             tables,
             here.runtime.settings.docebo_url,
             planner,
             list(people.values()),
             now=here.runtime.now(),
         )
-    return [f"{op.kind} {op.slack_id}: {op.reason}" for op in operations if op.kind is not Kind.LEAVE]
+    return [f"{op.kind} {op.slack_id}: {op.reason}" for op in planned.operations if op.kind is not Kind.LEAVE]

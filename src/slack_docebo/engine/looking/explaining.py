@@ -277,8 +277,8 @@ def _judge(runtime: Runtime, planner: Planner, found: Explanation) -> None:
         found.match = planner.match(found.user, found.known)
         with runtime.store.reading() as tables:
             planned = plan_people(tables, runtime.settings.docebo_url, planner, [found.user], now=runtime.now())
-        if planned:
-            found.operation = planned[0]
+        if planned.operations:
+            found.operation = planned.operations[0]
         else:
             found.out_of_scope = FORGOTTEN
     elif found.mapping:

@@ -9,11 +9,12 @@ from slack_docebo.domain.decisions import never_touched
 from slack_docebo.domain.leavers import acts_on_leaver, is_leaver
 from slack_docebo.domain.observation import Observation, Present, Unknown
 from slack_docebo.domain.operations import NO_LONGER_IN_SLACK, NOT_LISTED, NOT_PLANNED, Operation, leave_alone
-from slack_docebo.domain.people import Known, Mapping, SourceUser
+from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.planner import Planner
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.returns import has_left
 from slack_docebo.domain.standing import NOT_COMPARED, NOT_MAPPED
+from slack_docebo.engine.planning.people import HeldBack
 from slack_docebo.engine.reading.accounts import ask_for_unlisted
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import (
@@ -37,7 +38,7 @@ class Absences:
     """Collects people who are in no list, or whose account is not listed, until each side was asked for them."""
 
     # In Slack, and the account is not listed, or there may be one that is not.
-    held_back: list[tuple[SourceUser, Known | None]] = field(default_factory=list)
+    held_back: list[HeldBack] = field(default_factory=list)
     missing: dict[str, Mapping] = field(default_factory=dict)  # mapped and not in Slack's list, by Slack id
     unmapped: list[str] = field(default_factory=list)  # not mapped and not in the list, and known by their standing
     seen: dict[str, Observation[SourceUser]] = field(default_factory=dict)  # what Slack says of the missing

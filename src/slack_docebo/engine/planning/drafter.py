@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
 
-from slack_docebo.domain.people import Known, SourceUser
+from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.planner import Planner
 from slack_docebo.engine.planning.absences import Absences, not_planned
 from slack_docebo.engine.planning.drafts import Draft
@@ -102,9 +102,8 @@ class Drafter:
     def _plan_at_once(self, users: Sequence[SourceUser], absences: Absences | None) -> None:
         """Plan for all *users* in one transaction."""
         runtime, draft = self._runtime, self._draft
-        held_back: list[tuple[SourceUser, Known | None]] | None = None if absences is None else []
         with runtime.store.transaction() as tables:
-            operations = plan_people(
+            planned = plan_people(
                 tables,
                 draft.docebo,
                 self._planner,
@@ -113,12 +112,12 @@ class Drafter:
                 read_since=runtime.begun,
                 trusting=self._trusting,
                 orphans=None if absences is None else self._orphans,
-                held_back=held_back,
+                holds_back=absences is not None,
             )
-            draft.add(tables, operations)
+            draft.add(tables, planned.operations)
             if not draft.is_trial:
                 keep_observations(tables, draft.docebo, draft.team, self._planner.found, now=runtime.now())
                 note_names(tables, draft.team, users, runtime.behaviour.people_shown)
         draft.planned += len(users)
         if absences is not None:
-            absences.held_back += held_back or []
+            absences.held_back += planned.held_back

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from slack_docebo.domain.decisions import NOBODY, FormerHolders, about, respecting
 from slack_docebo.domain.effects import people_of
@@ -20,6 +21,15 @@ from slack_docebo.engine.reporting.orphans import OrphanSearch
 from slack_docebo.storage.handovers import doubt_given
 from slack_docebo.storage.tables import Tables
 
+HeldBack = tuple[SourceUser, Known | None]  # a person, with what is known of whose account it is
+
+
+class PlannedPeople(NamedTuple):
+    """The operations for some people; those who are *held_back* have none yet, for Docebo is asked for their accounts first."""
+
+    operations: list[Operation]
+    held_back: list[HeldBack]
+
 
 def plan_people(
     tables: Tables,
@@ -31,13 +41,13 @@ def plan_people(
     read_since: datetime | None = None,
     trusting: bool = False,
     orphans: OrphanSearch | None = None,
-    held_back: list[tuple[SourceUser, Known | None]] | None = None,
-) -> list[Operation]:
+    holds_back: bool = False,
+) -> PlannedPeople:
     """Return the operation for each of *users*; a forgotten person gets none.
 
     Mappings are looked up for *users* only, because the whole table is large. *read_since* is when reading of the list
-    began, if *users* come from a list: an event may have told more since. If Docebo has to be asked for a person's
-    account first, the person is added to *held_back*, if that is given, and gets no operation.
+    began, if *users* come from a list: an event may have told more since. People for whose account Docebo has to be asked
+    are planned for by what is known, unless the caller *holds_back* those and plans for them later.
     """
     team = planner.policy.scope.team
     forgotten = _forgotten(tables, docebo, planner, users)
@@ -50,10 +60,11 @@ def plan_people(
     back = {slack_id for user in users if not is_leaver(user, planner.policy) for slack_id in user.ids}
     planner.ended |= tables.expirations(docebo).of(_shut(known, stored.holders, back) | stored.shut_by_us)
     operations: list[Operation] = []
+    held_back: list[HeldBack] = []
     for user in users:
         if trusting and (operation := planner.plan_trusting(user, stored.mapping_of(user))):
             operations.append(operation)
-        elif held_back is not None and _has_to_be_asked_for(planner, user, stored):
+        elif holds_back and _has_to_be_asked_for(planner, user, stored):
             held_back.append((user, known.get(user.slack_id)))
         else:
             operations.append(_plan_one(planner, user, stored))
@@ -62,7 +73,8 @@ def plan_people(
         orphans.look(users, {slack_id: one for slack_id, one in known.items() if isinstance(one, Mapping)})
         orphans.pass_over(forgotten)
     graced = in_grace(tables, planner, operations, now=now, read_since=read_since, back=back)
-    return as_decided(tables, team, graced, users=users, former_holders=stored.given_before)
+    decided = as_decided(tables, team, graced, users=users, former_holders=stored.given_before)
+    return PlannedPeople(decided, held_back)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,10 +58,10 @@ def _operations(runtime: Runtime, cases: list[Case], planner: Planner) -> list[O
     """Plan for *cases*, and again for people whose claim to an account lost to that of somebody later in *cases*."""
     docebo, now = runtime.settings.docebo_url, runtime.now()
     with runtime.store.reading() as tables:
-        operations = plan_people(tables, docebo, planner, [case.person for case in cases], now=now)
+        operations = plan_people(tables, docebo, planner, [case.person for case in cases], now=now).operations
         looked_after = planner.found.people
         outdone = [case.person for case in cases if not planner.claims.outdone.isdisjoint(case.person.ids)]
-        again = plan_people(tables, docebo, planner, outdone, now=now) if outdone else []
+        again = plan_people(tables, docebo, planner, outdone, now=now).operations if outdone else []
         planner.found.people = looked_after
     by_person = {operation.slack_id: operation for operation in (*operations, *again)}
     return list(by_person.values())
