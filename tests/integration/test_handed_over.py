@@ -24,7 +24,7 @@ from slack_docebo.storage.schema import operation
 from slack_docebo.storage.store import Store
 from tests.between import between
 from tests.importing import ON, mapped, prove, run_import, settings_for
-from tests.integration.after_an_import import apply_by_id, import_then, undo
+from tests.integration.after_an_import import apply_by_id, delete_mappings, import_then, undo
 from tests.integration.realtime_world import world
 
 SHUT_OUT = {"LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none"}
@@ -595,6 +595,29 @@ async def test_an_undo_takes_an_account_whose_address_somebody_has_edited_once_t
     await undo(settings, TITLE, done.plan.id)
 
     assert account.fields == {13: "Countess"}
+
+
+@pytest.mark.parametrize("bearer", ["the same person", "somebody else"])
+async def test_an_account_that_was_handed_over_while_we_wrote_its_address_is_not_found_by_that_without_a_mapping(
+    sandbox, sqlite_url, bearer
+):
+    account, settings = account_of_ann(sandbox), settings_for(sandbox.facts(), sqlite_url)
+    await run_import(settings)
+    ann = sandbox.slack.by_email("ann@example.com")["id"]
+    sandbox.slack.change(ann, {"profile": {"email": "ann.king@example.com"}})
+    await run_import(settings)
+    bobs = {"username": "bob@example.com", "firstname": "Bob", "lastname": "Byron"}
+    sandbox.docebo.edit(account.user_id, bobs)
+    delete_mappings(settings, sandbox.slack.team.id, ann)
+    if bearer == "somebody else":
+        sandbox.slack.change(ann, {"profile": {"email": "ann.byron@example.com"}})
+        sandbox.slack.add("Zoe", "King", "ann.king@example.com")
+
+    summary = await run_import(settings)
+
+    assert account.email == "ann.king@example.com"
+    assert {name: getattr(account, name) for name in bobs} == bobs
+    assert summary.undecided == 1
 
 
 @pytest.mark.long

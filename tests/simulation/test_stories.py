@@ -27,6 +27,7 @@ MENDED = [
     (1, Promise.ONLY_OWN, 20000118),
     (1, Promise.ONLY_OWN, 260000100),
     (1, Promise.ONLY_OWN, 94000215),
+    (1, Promise.ONLY_OWN, 27000000818),
     (2, Promise.SECOND_ACCOUNT, 163),
     (2, Promise.SECOND_ACCOUNT, 1219),
     (2, Promise.SECOND_ACCOUNT, 240000100),

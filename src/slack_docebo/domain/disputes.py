@@ -214,6 +214,24 @@ def dispute_of_leaver(docebo_id: int) -> str:
     )
 
 
+def bears_our_word_alone(account: Account, seen: LastSeen) -> bool:
+    """Tell whether the account shows an address that we have written, and nothing else of what was last *seen* there.
+
+    It may have been handed over right before: its address shows of nobody that it is theirs.
+    """
+    now = seen_on(account)
+    return seen.address_written and now.address == seen.address and not is_same(now, seen)
+
+
+def dispute_by_our_word(docebo_id: int) -> str:
+    """Return the reason like `dispute`, for an account that shows the person's address only because we wrote it there."""
+    return (
+        f"account {docebo_id} {DISPUTED}it shows this address, which we have written there, and nothing else of what it bore"
+        " then. If it is somebody else's by now, give it the address of that one in Docebo; if it is right, link the two,"
+        " with MAP_SLACK_USER_DATA on: the form Decide about people on the status page"
+    )
+
+
 def dispute_by_name(docebo_id: int) -> str:
     """Return the reason like `dispute`, for a former account that still shows the person's name and nothing else."""
     return (

@@ -9,6 +9,7 @@ from slack_docebo.domain.disputes import (
     bears_address_of,
     bears_name_of,
     dispute_by_name,
+    dispute_by_our_word,
     doubt_about,
     doubt_about_former,
     is_same,
@@ -57,6 +58,8 @@ class Planner:
         self.returns = Returns(policy.rehires)
         self.ended: dict[int, str] = {}  # accounts that we have let expire, with the date that they had before
         self.handed_over = set[int]()  # accounts that were given to others, and bear nothing of what they bore then
+        # Accounts that show an address that we have written, and nothing else that they bore then.
+        self.known_by_our_word = set[int]()
         self.reopened: set[int] = set()  # accounts that we have shut, and that the list shows as open
         # Accounts that show another address than the one by whose username, or by which table, they are somebody's, or that
         # may have been handed over; and the Slack ids of these people
@@ -242,6 +245,9 @@ class Planner:
             return doubt_about(one.account, one.mapping, one.user, self.accounts)
         if one.applied and one.by is FoundBy.FORMER_MAPPING:
             return doubt_about_former(one.account, one.applied, one.user, self.accounts)
+        by_our_word = one.by is FoundBy.EMAIL and one.account.docebo_id in self.known_by_our_word
+        if by_our_word and not bears_name_of(one.account, one.user):
+            return dispute_by_our_word(one.account.docebo_id)
         return dispute_by_name(one.account.docebo_id) if one.by is FoundBy.NAME else ""
 
     def _reason_by_others(self, one: Matched, holder: Mapping | None, former_holders: Collection[str]) -> str:

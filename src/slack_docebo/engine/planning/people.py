@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from slack_docebo.domain.decisions import NOBODY, FormerHolders, about, respecting
+from slack_docebo.domain.disputes import bears_our_word_alone
 from slack_docebo.domain.effects import people_of
 from slack_docebo.domain.findings import Findings, FoundAccount
 from slack_docebo.domain.grace import hold
@@ -109,13 +110,15 @@ def _look_up(
     mapped_otherwise = {other_ids[one]: mapping for one, mapping in mappings.of(team, other_ids).items()}
     likeliest = [match.likeliest.docebo_id for match in matches.values() if match.likeliest]
     holders = mappings.of_accounts(team, [*found, *likeliest])
+    unmapped = set(found) - holders.keys()
+    planner.known_by_our_word |= _known_by_our_word(tables, docebo, planner, unmapped)
     return _Stored(
         known=known,
         matches=matches,
         holders=holders,
         mapped_otherwise=mapped_otherwise,
         given_before=_given_before(tables, docebo, planner, users, known=known, matches=matches),
-        shut_by_us=_shut_by_us(tables, docebo, planner, set(found) - holders.keys()),
+        shut_by_us=_shut_by_us(tables, docebo, planner, unmapped),
     )
 
 
@@ -263,6 +266,13 @@ def _given_before(
         if (others := holders.get(docebo_id)) and others.isdisjoint(user.ids)
         if docebo_id not in planner.handed_over
     }
+
+
+def _known_by_our_word(tables: Tables, docebo: str, planner: Planner, docebo_ids: Collection[int]) -> set[int]:
+    """Return those accounts that show an address of our own word, and nothing else that they bore when we wrote it."""
+    seen = tables.sightings(docebo).last_seen(docebo_ids)
+    shown = ((account, seen[one]) for one in seen if (account := planner.accounts.get(one)))
+    return {account.docebo_id for account, then in shown if bears_our_word_alone(account, then)}
 
 
 def _shut_by_us(tables: Tables, docebo: str, planner: Planner, docebo_ids: Collection[int]) -> set[int]:
