@@ -19,6 +19,8 @@ HANDED_OVER = "it shows another person's address or name, and of what was last s
 NAME_ALONE = "it shows another person's address, and nothing of what was last seen; the name may be a namesake's"
 OF_NOBODY_KNOWN = "shows another address than before, and Slack does not say whose that is: the next import tells"
 UNPROVEN = "is not proven: a table of mappings gives it to this person, "
+SHOWS_ANOTHER = "its person has left with this address, and it shows another one by now"
+GIVE_THE_USERNAME = "give it the user name of that one in Docebo"
 DELETE_THE_MAPPING = "delete the mapping of this Slack id"
 LINK_THE_OTHER = "link that one to it, with MAP_SLACK_USER_DATA on"
 NOT_THE_NAME = "whose address it does not show, nor the name"
@@ -207,11 +209,7 @@ def dispute(docebo_id: int, why: str = NOTHING_THEIRS, if_not_theirs: str = DELE
 
 def dispute_of_leaver(docebo_id: int) -> str:
     """Return the reason like `dispute`, for somebody with the address with which the owner of the account has left."""
-    return (
-        f"account {docebo_id} {DISPUTED}its person has left with this address, and it shows another one by now. If it is"
-        " somebody else's, give it the user name of that one in Docebo; if it is right, link the two: the form Decide about"
-        " people on the status page"
-    )
+    return dispute(docebo_id, SHOWS_ANOTHER, if_not_theirs=GIVE_THE_USERNAME)
 
 
 def bears_our_word_alone(account: Account, seen: LastSeen) -> bool:
@@ -219,8 +217,10 @@ def bears_our_word_alone(account: Account, seen: LastSeen) -> bool:
 
     It may have been handed over right before: its address shows of nobody that it is theirs.
     """
+    if not seen.address_written:
+        return False
     now = seen_on(account)
-    return seen.address_written and now.address == seen.address and not is_same(now, seen)
+    return now.address == seen.address and not is_same(now, seen)
 
 
 def dispute_by_our_word(docebo_id: int) -> str:

@@ -1,8 +1,8 @@
 """Inquiry: Slack is asked before a saved plan is applied, as no event may have told what changed since.
 
 The questions are whether the people for whom it creates accounts, and those it makes managers, are still there; who has
-the addresses that it gives to accounts, or that the accounts of leavers show; and whether the accounts that it changes are still to get these values, branch
-and manager included, also where custom profile fields or SCIM give them.
+the addresses that it gives to accounts, or that the accounts of leavers show; and whether the accounts that it changes
+are still to get these values, branch and manager included, also where custom profile fields or SCIM give them.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
